@@ -1,0 +1,54 @@
+"""Errors for people: one sentence that says what was wrong, what is allowed, and the nearest thing that works."""
+
+import dataclasses
+import difflib
+import math
+import numbers
+import sys
+
+
+def choice(what, value, allowed):
+    """Return `value` if it is one of `allowed`; else a ValueError names the allowed ones and the nearest of them."""
+    allowed = list(allowed)
+    if value in allowed:
+        return value
+    names = {str(name).lower(): name for name in allowed}
+    near = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.5)
+    hint = f" Did you mean {names[near[0]]!r}?" if near else ""
+    raise ValueError(f"{what} is {value!r}; it can be {', '.join(map(repr, allowed))}.{hint}")
+
+
+def integer(what, value, low, high=None):
+    """Return `value` as an int within [low, high]; else a ValueError names the range."""
+    limits = f"at least {low}" if high is None else f"from {low} to {high}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"{what} is {value!r}; it must be a whole number, {limits}.")
+    if value < low or (high is not None and value > high):
+        raise ValueError(f"{what} is {value}; it must be {limits}.")
+    return int(value)
+
+
+def number(what, value, low=0.0, high=math.inf, *, above=False):
+    """Return `value` as a finite float within [low, high] (or (low, high] with `above`); else a ValueError names the range."""
+    limits = f"{'above' if above else 'at least'} {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ValueError(f"{what} is {value!r}; it must be a number {limits}.")
+    largest = sys.float_info.max  # an int may be larger, and NaN is not within any range
+    if not max(low, -largest) <= value <= min(high, largest) or (above and value == low):
+        raise ValueError(f"{what} is {value}; it must be a finite number {limits}.")
+    return float(value)
+
+
+def flag(what, value):
+    """Return `value` if it is True or False; else a ValueError says so."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{what} is {value!r}; it must be True or False.")
+    return value
+
+
+def replace(spec, /, **changes):
+    """`dataclasses.replace` for specs; an unknown field raises a ValueError that names the nearest field."""
+    names = [field.name for field in dataclasses.fields(spec)]
+    for name in changes:
+        choice(f"a field of {type(spec).__name__}", name, names)
+    return dataclasses.replace(spec, **changes)
