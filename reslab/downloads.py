@@ -1,0 +1,100 @@
+"""Downloading data sets through torchvision, and keeping them: retries, a time limit, one sentence when there is no network."""
+
+import os
+import socket
+import time
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+TRIES, PAUSE, PATIENCE = 3, 1.0, 20.0  # tries, seconds before the second (twice that before the third), seconds of silence
+
+
+class DatasetUnavailable(RuntimeError):
+    """A dataset that is neither in the cache nor to be had from the network; the message says what works instead."""
+
+
+def cache_root():
+    """Where downloads are kept: $RESLAB_CACHE, else data/cache of the checkout that runs, else ~/.cache/reslab."""
+    if chosen := os.environ.get("RESLAB_CACHE"):
+        return Path(chosen).expanduser()
+    above = Path(__file__).resolve().parents[1]
+    is_checkout = (above / "data").is_dir() and (above / "pyproject.toml").is_file()
+    return above / "data" / "cache" if is_checkout else Path.home() / ".cache" / "reslab"
+
+
+# What a missing copy, a damaged copy and a failed download raise inside torchvision.
+UNREADABLE = (OSError, RuntimeError, ValueError, AssertionError, LookupError)
+
+
+def fetch(name, kind, root=None):
+    """(train, test) of the torchvision dataset class called `kind`, which knows the address and the checksum and shows the progress.
+
+    root: the folder to keep it in, else `cache_root()`. Raises DatasetUnavailable.
+    """
+    import torchvision.datasets
+
+    kind = getattr(torchvision.datasets, kind)
+    root = cache_root() if root is None else Path(root).expanduser()
+    try:
+        return _open(kind, root)  # a copy in the cache needs no network, no lock and no right to write
+    except UNREADABLE:
+        return _download(name, kind, root)
+
+
+def _open(kind, root, download=False):
+    with warnings.catch_warnings():  # CIFAR's files were pickled by a numpy so old that a new one warns about it
+        warnings.filterwarnings("ignore", r"dtype\(\): align")
+        return kind(root, train=True, download=download), kind(root, train=False)
+
+
+def _download(name, kind, root):
+    from filelock import FileLock  # torch depends on it too
+
+    for attempt in range(TRIES):
+        time.sleep(PAUSE * attempt)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            with FileLock(root / f".{name}.lock"), _silence_limit(PATIENCE):  # of two notebooks at once, one downloads
+                _discard_damaged(kind, root)
+                return _open(kind, root, download=True)
+        except UNREADABLE as error:
+            failure = error
+    folder, archives = _archives(kind, root)
+    cause = (str(failure).strip() or type(failure).__name__).splitlines()[-1].removeprefix("<urlopen error ").rstrip(">. ")
+    cause = "what arrived does not match its checksum" if "corrupted" in cause else cause
+    raise DatasetUnavailable(
+        f"{name} could not be downloaded in {TRIES} tries ({cause}); reslab.datasets.digits() works with no network, "
+        f"or put {', '.join(archives)} into {folder} by hand and call this again."
+    ) from failure
+
+
+def _archives(kind, root):
+    """The folder in which torchvision looks for the archives, and a dict from their names to their md5."""
+    if hasattr(kind, "resources"):  # the MNIST family
+        return root / kind.__name__ / "raw", dict(kind.resources)
+    return root, {kind.filename: kind.tgz_md5}
+
+
+def _discard_damaged(kind, root):
+    """Remove what stands in the way of a fresh try: archives that fail their checksum, unpacked files whose archive is whole.
+
+    The MNIST family's unpacked files have no checksum: torchvision would read one that was cut short for ever.
+    """
+    from torchvision.datasets.utils import check_integrity
+
+    folder, archives = _archives(kind, root)
+    for archive, md5 in archives.items():
+        whole = check_integrity(folder / archive, md5)
+        (folder / (archive.removesuffix(".gz") if whole else archive)).unlink(missing_ok=True)
+
+
+@contextmanager
+def _silence_limit(seconds):
+    """torchvision sets no time limit: a firewall that drops packets would hang a notebook for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
