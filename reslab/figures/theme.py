@@ -1,0 +1,212 @@
+"""The look of every chart: what a colour, a dash and a marker mean, and one factory that keeps it so.
+
+Plain nets are vermillion, dashed, with diamonds; residual nets are blue, solid, with circles; a deeper net is
+darker; a recorded run is thinner than a live one. Paper and plot are transparent and every colour stands out
+by at least 3:1 on white and on JupyterLab's dark background (#111), so one figure serves both themes.
+
+A run is a name × skip × depth × seed × origin of a tidy frame, and a trace of it wears meta={"key": ...}, unique in its
+chart and the same from one redraw to the next: "name/seed/origin/part".
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io as pio
+
+PLAIN, RESIDUAL = "#D55E00", "#0072B2"  # Okabe and Ito's vermillion and blue: safe for colour-blind readers
+INK = "#767676"  # the one grey that reads at 4.5:1 on white and still at 4.1:1 on #111
+GRID = "rgba(128, 128, 128, 0.22)"
+AXIS = "rgba(128, 128, 128, 0.60)"
+
+# A hue at its shallowest, where it is the house colour, and at its deepest. The ends are as light and as dark as 3:1 on both
+# backgrounds allows; that range is narrow, so a shallow net leans towards amber and sky blue too. Every channel falls or
+# stays from shade to shade, so lightness does. Vermillion is lighter than the blue, so it is the house colour of a shallower net.
+_SHADES = {
+    False: ((8, "#E27900"), (20, PLAIN), (110, "#B44400"), (1202, "#AA4000")),
+    True: ((8, "#309CD8"), (56, RESIDUAL), (1202, "#0065B0")),
+}
+
+template = go.layout.Template(
+    layout=dict(
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+        colorway=[RESIDUAL, PLAIN, "#009E73", "#CC79A7", "#E69F00", "#56B4E9"],
+        font=dict(color=INK, size=12, family="system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"),
+        title=dict(x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", pad=dict(b=25), font=dict(size=15)),
+        margin=dict(l=64, r=12, t=58, b=50),
+        legend=dict(font=dict(size=11), tracegroupgap=0, itemwidth=34, bgcolor="rgba(0, 0, 0, 0)"),
+        hoverlabel=dict(font=dict(size=12), align="left"),
+        annotationdefaults=dict(font=dict(size=11, color=INK), arrowcolor=INK, arrowwidth=1, arrowhead=0),
+        xaxis=dict(
+            gridcolor="rgba(0, 0, 0, 0)", linecolor=AXIS, showline=True, zeroline=False, ticks="outside",
+            ticklen=4, tickcolor=AXIS, automargin=True, title=dict(standoff=8, font=dict(size=12)),
+        ),
+        yaxis=dict(gridcolor=GRID, showline=False, zeroline=False, automargin=True, title=dict(standoff=10, font=dict(size=12))),
+    )
+)
+pio.templates["reslab"] = template  # offered by name; plotly's own default is left as it was
+
+
+def colour(skip, depth):
+    """The colour of a net, as "#RRGGBB": the hue says plain or residual, the lightness says how deep.
+
+    Darker with depth on a log scale between 8 and 1202 layers, and level outside of them; plain-20 wears PLAIN itself and
+    resnet-56 RESIDUAL. A depth that is not a number of at least 1 raises ValueError.
+    """
+    if depth is None or not depth >= 1:
+        raise ValueError(f"A depth of {depth!r} has no colour: depth is the number of layers, 1 or more.")
+    shades = _SHADES[bool(skip)]
+    depth = min(max(depth, shades[0][0]), shades[-1][0])
+    (low, light), (high, dark) = next(pair for pair in pairwise(shades) if depth <= pair[1][0])
+    share = log(depth / low) / log(high / low)
+    ends = [[int(shade[i : i + 2], 16) for i in (1, 3, 5)] for shade in (light, dark)]
+    return "#" + "".join(f"{round(a + share * (b - a)):02X}" for a, b in zip(*ends, strict=True))
+
+
+def line(skip, depth, recorded=False):
+    """A net's line, as plotly's `line` dictionary: dashed when plain, solid when residual, thinner when recorded."""
+    return dict(color=colour(skip, depth), dash="solid" if skip else "5px,3px", width=1.3 if recorded else 2.2)
+
+
+def marker(skip, depth, *, open=True, size=7):
+    """A net's marker, as plotly's `marker` dictionary: a diamond when plain, a circle when residual; open for test error."""
+    shape = ("circle" if skip else "diamond") + ("-open" if open else "")
+    return dict(color=colour(skip, depth), symbol=shape, size=size, line=dict(width=1.6 if open else 0))
+
+
+def wrap(name, width=20):
+    """A run's name for the legend: a long one breaks before its second part, so that the chart keeps its room."""
+    return name if len(name) <= width else name.replace(" · ", "<br>· ", 1)
+
+
+def percent(share):
+    """A fraction as people say it: 0.714 is "71.4 %"; what is not a number is "an unknown share"."""
+    return f"{100 * share:.1f} %" if share == share else "an unknown share"
+
+
+def require(frame, columns, what):
+    """The frame, for `what` to be drawn from; ValueError naming the columns it lacks. A frame without rows may lack any."""
+    missing = [column for column in columns if column not in frame]
+    if missing and len(frame):
+        raise ValueError(f"{what} cannot be drawn: the frame lacks {', '.join(missing)}; it needs {', '.join(columns)}.")
+    return frame.reindex(columns=[*frame.columns, *missing]) if missing else frame
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run to be drawn: what it is, the label that tells it apart in its chart, and run["column"], its values by step."""
+
+    name: str
+    skip: bool
+    depth: int
+    seed: int
+    origin: str
+    label: str
+    columns: dict
+    at: np.ndarray  # the positions of its rows in the frame
+
+    def __getitem__(self, column):
+        return self.columns[column][self.at]
+
+    def numbers(self, column):
+        """A column's values by step as floats: what is missing is NaN, whatever type the frame has it in."""
+        return self[column].astype(float)
+
+    @property
+    def line(self):
+        return line(self.skip, self.depth, recorded=recorded(self.origin))
+
+    def key(self, part):
+        return f"{self.name}/{self.seed}/{self.origin}/{part}"
+
+    def trace(self, part, x, y, **style):
+        """One of the run's traces as a dictionary; they share a legend entry, which the first of them shows."""
+        group = dict(name=wrap(self.label), legendgroup=self.key("run"), meta={"key": self.key(part)})
+        return dict(type="scatter", x=x, y=y, **group, **style)
+
+
+def runs(frame):
+    """The runs of a tidy frame, as a list of `Run`s, in the order in which they first appear.
+
+    frame: name, skip, depth, seed, step, and origin where there is one. Runs that share a name are told apart by seed, and
+    recorded ones from live ones.
+    """
+    # Arrays rather than a small frame a run: a live chart is redrawn five times a second, and pandas is slow on small frames.
+    by = [column for column in ("name", "skip", "depth", "seed", "origin") if column in frame]
+    columns = {column: frame[column].to_numpy() for column in frame}
+    which = frame.groupby(by, sort=False, dropna=False).ngroup().to_numpy()
+    found = []
+    for number in range(which.max(initial=-1) + 1):
+        at = np.flatnonzero(which == number)
+        at = at[np.argsort(columns["step"][at], kind="stable")]
+        run = {"origin": ""} | {column: columns[column][at[0]] for column in by}
+        run["seed"] = None if pd.isna(run["seed"]) else int(run["seed"])  # a net whose weights no seed drew turns the column to floats
+        found.append((run, at))
+    names = [name for name, _ in {(run["name"], run["seed"]) for run, _ in found}]
+    both = len({run["origin"] for run, _ in found}) > 1
+    drawn = []
+    for run, at in found:
+        seed = f" · seed {run['seed']}" if names.count(run["name"]) > 1 and "seed" not in run["name"] else ""
+        label = run["name"] + seed + " · recorded" * (both and recorded(run["origin"]))
+        drawn.append(Run(**run, label=label, columns=columns, at=at))
+    return drawn
+
+
+def recorded(origin):
+    """Whether numbers of this origin are a recorded run's, not measured here and now."""
+    return origin.startswith("recorded")
+
+
+def origin(runs):
+    """Where the numbers of some runs come from, for the line under a title: "live, this machine, seed 0"."""
+    runs = list(runs)
+    origins = "; ".join(dict.fromkeys(run.origin for run in runs))
+    drawn = seeds(run.seed for run in runs)
+    return f"{origins}, {drawn}" if origins and drawn and "seed" not in origins else origins
+
+
+def seeds(numbers):
+    """Seeds in words: "seed 0" for one, "seeds 0, 1, 2" for a few, "12 seeds" for more, nothing for none."""
+    numbers = sorted({number for number in numbers if number is not None})
+    if not numbers or len(numbers) > 5:
+        return f"{len(numbers)} seeds" if numbers else ""
+    return f"seed{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+
+
+def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
+    """A chart in the house's look as plain dictionaries, {"data", "layout"}: what `figure` turns into a Figure.
+
+    data: traces, as dictionaries. x, y: axes, as plotly dictionaries, or the axis title alone, with its unit.
+    origin: where the numbers come from, worn under the title. empty: the sentence that an empty chart shows.
+    An axis without a title raises ValueError: a number without its unit says nothing.
+    """
+    axes = {}
+    for side, axis in (("x", x), ("y", y)):
+        axis = {"title": axis} if isinstance(axis, str) else dict(axis)
+        axis["title"] = {"text": axis["title"]} if isinstance(axis.get("title"), str) else axis.get("title") or {}
+        if not (axis["title"].get("text") or "").strip():
+            raise ValueError(f'The {side} axis of "{title}" has no title: say what it shows, and its unit.')
+        axes[f"{side}axis"] = axis
+    annotations = list(annotations)
+    if not data:
+        axes["xaxis"].update(showticklabels=False, ticks="")
+        annotations.append(dict(
+            name="empty", text=empty, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font=dict(size=14),
+        ))
+    if origin:
+        under = dict(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", xshift=-2, yshift=5)
+        annotations.append(dict(name="origin", text=origin, showarrow=False, **under))
+    # uirevision: a learner's zoom, and the lines they hid, stay as they are while the numbers move.
+    fixed = dict(template=template, title=dict(text=title), annotations=annotations, uirevision="reslab", showlegend=True)
+    return {"data": list(data), "layout": {**fixed, **axes, **layout}}
+
+
+def figure(data, **options):
+    """A plotly Figure in the house's look; takes what `chart` takes, raises what it raises."""
+    return go.Figure(**chart(data, **options))
