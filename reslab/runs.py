@@ -1,0 +1,224 @@
+"""What a training leaves behind: a `Run` (numbers, with where they came from) and a `Checkpoint` (a run and its tensors).
+
+A run is one JSON file, a checkpoint one safetensors file: readable without unpickling anything, written whole or not at all.
+"""
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import math
+import os
+import platform
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from reslab import __version__
+from reslab.nets import NetSpec
+
+FORMAT = "reslab run 1"
+
+
+class CorruptRun(ValueError):
+    """A file that is not a whole run or checkpoint of reslab; the message says which file and what is wrong with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a run's numbers came from. Names the kind of machine, never which one."""
+
+    machine: str  # processor, or accelerator
+    device: str  # "cpu", "cuda" or "mps"
+    threads: int  # that a step on the CPU used
+    date: str  # UTC, "2026-11-21"
+    python: str
+    torch: str
+    reslab: str
+    commit: str | None  # of the checkout that ran, "-dirty" with changes not committed; None for an installed package
+
+    @classmethod
+    def here(cls, device="cpu", threads=None):
+        """The provenance of a run made now, on this machine."""
+        device = torch.device(device)
+        return cls(
+            machine=torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+            device=device.type,
+            threads=torch.get_num_threads() if threads is None else threads,
+            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            python=platform.python_version(),
+            torch=str(torch.__version__),
+            reslab=__version__,
+            commit=_commit(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training of one net: what was asked, what was measured, and where.
+
+    history: a row a logged step: step, epoch, lr, loss (nats), train_error and test_error (fractions; the first in training mode
+    on the batches as they were shown, the second in eval mode, NaN where it was not measured), seconds (of training so far).
+    layers: a row a captured step × block, with the columns of `capture.Trace.frame`; empty without capture.
+    """
+
+    name: str  # "plain-56"
+    spec: NetSpec | None  # None for a module that no spec describes
+    how: dict  # the TrainSpec, as plain values
+    dataset: str
+    seed: int | None  # of the weights; None where `build` did not draw them
+    parameters: int
+    outcome: str  # "finished", "stopped", or "diverged"
+    final_train_error: float  # fraction, eval mode, over the whole training part; NaN unless finished
+    history: pd.DataFrame
+    layers: pd.DataFrame
+    provenance: Provenance
+
+    def frame(self):
+        """The history with the columns name, skip, depth, seed, parameters, outcome, final_train_error and origin before it: tidy,
+        so that the frames of many runs concatenate into one."""
+        return self._labelled(self.history)
+
+    def layers_frame(self):
+        """The captured layers, labelled as `frame` labels the history."""
+        return self._labelled(self.layers)
+
+    def _labelled(self, frame):
+        skip, depth = (self.spec.skip, self.spec.depth) if self.spec else (None, None)
+        labels = {"name": self.name, "skip": skip, "depth": depth, "seed": self.seed, "parameters": self.parameters}
+        labels |= {"outcome": self.outcome, "final_train_error": self.final_train_error, "origin": self.origin}
+        return pd.DataFrame({key: [value] * len(frame) for key, value in labels.items()} | dict(frame.items()))
+
+    @property
+    def origin(self):
+        """What a chart says of where the run comes from: the machine and the month."""
+        return f"{self.provenance.machine}, {self.provenance.date[:7]}"
+
+    def save(self, path, *, overwrite=False):
+        """Write the run to a .json file, whole or not at all; FileExistsError if it is there and `overwrite` is not set."""
+        _write(Path(path), lambda temporary: temporary.write_text(self.to_json(), encoding="utf-8"), overwrite)
+
+    @classmethod
+    def load(cls, path):
+        """Read a run that `save` wrote; FileNotFoundError, or CorruptRun in one sentence."""
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no run at {path}.")
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptRun(f"{path} is not a whole reslab run: {error}.") from error
+
+    def to_json(self):
+        """The run as JSON text, with a checksum of its content: a curve edited by hand does not load."""
+        content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        content["spec"] = self.spec and self.spec.to_dict()
+        content["provenance"] = dataclasses.asdict(self.provenance)
+        content["final_train_error"] = _to_plain(self.final_train_error)
+        for table in ("history", "layers"):
+            content[table] = {name: [_to_plain(value) for value in column.tolist()] for name, column in content[table].items()}
+        return json.dumps({"format": FORMAT, "sha256": _digest(content)} | content, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text):
+        """The run that `to_json` wrote; ValueError, KeyError or TypeError if it is not one."""
+        content = json.loads(text)
+        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+            raise ValueError(f"it does not say {FORMAT!r}")
+        if content.pop("sha256", None) != _digest(content):
+            raise ValueError("its checksum does not match its content")
+        content["spec"] = content["spec"] and NetSpec.from_dict(content["spec"])
+        content["provenance"] = Provenance(**content["provenance"])
+        content["final_train_error"] = _from_plain(content["final_train_error"])
+        for table in ("history", "layers"):
+            content[table] = pd.DataFrame({name: [_from_plain(v) for v in column] for name, column in content[table].items()})
+        return cls(**content)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A run so far, and the tensors to go on from: "model.*" and "momentum.*"."""
+
+    run: Run
+    tensors: dict
+
+    def save(self, path):
+        """Write the checkpoint to a .safetensors file, in place of an older one, whole or not at all."""
+        tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
+        _write(Path(path), lambda temporary: save_file(tensors, temporary, metadata={"run": self.run.to_json()}), overwrite=True)
+
+    @classmethod
+    def load(cls, path):
+        """Read a checkpoint that `save` wrote; FileNotFoundError, or CorruptRun in one sentence."""
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no checkpoint at {path}.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                run = Run.from_json((file.metadata() or {}).get("run", "null"))
+                return cls(run=run, tensors={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptRun(f"{path} is not a whole reslab checkpoint: {error}.") from error
+
+
+def _write(path, write, overwrite):
+    """Let `write` fill a temporary file beside `path`, then move it there in one step."""
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} is there already; pass overwrite=True to replace it.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # not tempfile's: those files none but their owner may read
+    try:
+        write(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _to_plain(value):
+    """JSON knows neither NaN nor infinity: null, and "inf" or "-inf"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def _from_plain(value):
+    return math.nan if value is None else float(value) if value in ("inf", "-inf") else value
+
+
+def _digest(content):
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _processor():
+    """The processor's model name, where the system tells it."""
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+@cache
+def _commit():
+    checkout = Path(__file__).resolve().parent.parent
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.TimeoutExpired):  # no git on this machine
+        return None
