@@ -1,0 +1,5 @@
+"""One module a lesson, one function a claim: each trains or measures real nets and returns a tidy frame."""
+
+from reslab.experiments import degradation
+
+__all__ = ["degradation"]

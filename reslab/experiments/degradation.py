@@ -1,0 +1,107 @@
+"""Lesson 01: deeper plain nets have a higher training error; residual nets of the same weights do not."""
+
+import pandas as pd
+import torch
+from torch import nn
+
+from reslab.datasets import digits
+from reslab.nets import Block, NetSpec, build, replace
+from reslab.sweep import sweep
+from reslab.train import TrainSpec, evaluate, train
+
+DEPTHS = (8, 20, 32, 56)
+CLEAR = 0.02  # a smaller difference in error (fraction) is not called one
+
+
+def small_net(split):
+    """The net that the lesson varies: width 8, so that 56 layers on the digits train in seconds on a laptop."""
+    return NetSpec(width=8, **split.shape)
+
+
+def by_depth(
+    depths=DEPTHS, *, skips=(False, True), seeds=(0,), split=None, base=None, how=None, device="auto", workers=None, progress=True
+):
+    """Train a plain and a residual net of every depth and seed; the tidy frame of all their histories.
+
+    base: the NetSpec that all share but for depth and skip; by default width 8 on the digits.
+    Columns: those of `Run.frame`: name, skip, depth, seed, parameters, outcome, final_train_error, origin, step, epoch, lr,
+    loss, train_error, test_error, seconds. The claim is He et al. 2015 (arXiv:1512.03385), §1 and Fig. 6.
+    """
+    split = split or digits()
+    base = base or small_net(split)
+    specs = [replace(base, depth=depth, skip=skip) for skip in skips for depth in depths]
+    runs = list(sweep(specs, split, how or TrainSpec(), seeds=seeds, device=device, workers=workers, progress=progress))
+    runs.sort(key=lambda run: (run.spec.skip, run.spec.depth, run.seed))
+    return pd.concat([run.frame() for run in runs], ignore_index=True)
+
+
+def verdict(frame, shallow=20, deep=56, *, skip=False):
+    """The deeper net's mean training error against the shallower one's: "higher", "lower", or "about the same" (within 2 points).
+
+    frame: as `by_depth` gives it; ValueError if it lacks one of the two depths.
+    """
+    errors = frame[frame["skip"] == skip].drop_duplicates(["depth", "seed"]).groupby("depth")["final_train_error"].mean()
+    for depth in (shallow, deep):
+        if depth not in errors.index:
+            raise ValueError(f"the frame has no {'residual' if skip else 'plain'} net of depth {depth}; it has {list(errors.index)}.")
+    difference = errors[deep] - errors[shallow]
+    return "about the same" if abs(difference) < CLEAR else "higher" if difference > 0 else "lower"
+
+
+def by_construction(depth=56, *, shallow=8, seed=0, split=None, how=None, device="auto"):
+    """Make a deep plain net that errs exactly as a shallow one, without training it: the layers added compute the identity.
+
+    The argument of He et al. 2015, §1: such a solution exists, so a deep net that trains worse did not find it.
+    A row each for the shallow net, the deep one made from it, and the deep one trained as usual. Columns: net, depth,
+    parameters, train_error, test_error (fractions, eval mode).
+    """
+    split, how = split or digits(), how or TrainSpec()
+    nets = {}
+    for layers in (shallow, depth):
+        net = build(replace(small_net(split), depth=layers, skip=False), seed=seed)
+        for _ in train(net, split, how, device=device):
+            pass
+        nets[layers] = net
+    made = extend(nets[shallow], depth)
+    rows = [(f"plain-{shallow}, trained", nets[shallow]), (f"plain-{depth}, made of it", made), (f"plain-{depth}, trained", nets[depth])]
+    split = split.to(next(made.parameters()).device)
+    return pd.DataFrame(
+        {
+            "net": name,
+            "depth": net.spec.depth,
+            "parameters": sum(parameter.numel() for parameter in net.parameters()),
+            "train_error": evaluate(net, split, "train"),
+            "test_error": evaluate(net, split, "test"),
+        }
+        for name, net in rows
+    )
+
+
+@torch.no_grad()
+def extend(net, depth):
+    """A plain net of that depth which computes in eval mode what a shallower plain net of `build` does.
+
+    Each stage begins with the shallow net's blocks; those added are identities, since what enters them is not negative.
+    Raises ValueError for a net that is not plain with basic blocks, BatchNorm and ReLU.
+    """
+    spec = net.spec
+    if spec.skip or (spec.block, spec.norm, spec.activation) != ("basic", "batch", "relu"):
+        raise ValueError("only a plain net of basic blocks with BatchNorm and ReLU can be extended by identities.")
+    deep = build(replace(spec, depth=depth), seed=net.seed or 0)
+    blocks = [module for module in deep.modules() if isinstance(module, Block)]
+    for layer in [layer for block in blocks for layer in block.branch]:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.dirac_(layer.weight)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.running_var.fill_(1 - layer.eps)  # so that it divides by exactly 1
+    deep.load_state_dict(net.state_dict(), strict=False)
+    return deep.to(next(net.parameters()).device)
+
+
+def at_initialisation(spec, split=None, *, seed=0, device="auto"):
+    """Every block's statistics on one batch, before any training; the tidy frame of `Run.layers_frame`, in training mode."""
+    split = split or digits()
+    net = build(spec, seed=seed)
+    # Only the first step is taken: its gradients are those of the weights as they were drawn.
+    how = TrainSpec(batch_size=min(128, len(split.y_train)), capture_every=1)
+    return next(train(net, split, how, device=device)).run().layers_frame()

@@ -1,0 +1,92 @@
+"""The experiments of the lessons, at a size that is quick: what they return is exact, whatever was measured."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from reslab import NetSpec, TrainSpec, build, digits, fit, replace
+from reslab.experiments.degradation import at_initialisation, by_construction, by_depth, extend, small_net, verdict
+from reslab.train import evaluate, train
+
+
+@pytest.fixture(scope="module")
+def split():
+    return digits().subset(n_train=256, n_test=128)
+
+
+QUICK = TrainSpec(epochs=2)
+
+
+def test_by_depth_is_the_frames_of_its_runs(split):
+    frame = by_depth((8, 14), seeds=(0, 1), split=split, how=QUICK, progress=False)
+    asked = [(skip, depth, seed) for skip in (False, True) for depth in (8, 14) for seed in (0, 1)]
+    assert list(frame[["skip", "depth", "seed"]].drop_duplicates().itertuples(index=False, name=None)) == asked
+    alone = fit(replace(small_net(split), depth=14, skip=True), split, QUICK, seed=1, progress=False).frame()
+    one = frame[(frame["name"] == "resnet-14") & (frame["seed"] == 1)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(one.drop(columns="seconds"), alone.drop(columns="seconds"), check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("deep", "said"), [(0.50, "higher"), (0.10, "about the same"), (0.119, "about the same"), (0.121, "higher"), (0.02, "lower")]
+)
+def test_the_verdict_compares_means_over_seeds(deep, said):
+    rows = [(False, 20, 0, 0.05), (False, 20, 1, 0.15), (False, 56, 0, deep), (True, 20, 0, 0.9), (True, 56, 0, 0.1)]
+    frame = pd.DataFrame([row for row in rows for _ in range(3)], columns=["skip", "depth", "seed", "final_train_error"])
+    assert verdict(frame) == said
+    assert verdict(frame, skip=True) == "lower"
+
+
+def test_a_verdict_on_a_depth_that_was_not_trained_says_which_were():
+    frame = pd.DataFrame({"skip": [False], "depth": [8], "seed": [0], "final_train_error": [0.1]})
+    with pytest.raises(ValueError, match=r"the frame has no plain net of depth 20; it has \[8\]"):
+        verdict(frame)
+
+
+def test_added_identities_change_no_logit(split):
+    spec = NetSpec(depth=8, width=4, skip=False, **split.shape)
+    net = build(spec, seed=3)
+    for _ in train(net, split, QUICK, device="cpu"):
+        pass
+    x, _ = split.batch(slice(None), "test")
+    deep = extend(net, 56)
+    assert deep.spec == replace(spec, depth=56)
+    with torch.no_grad():
+        torch.testing.assert_close(deep.eval()(x), net.eval()(x), rtol=1e-5, atol=1e-5)
+    assert evaluate(deep, split, "train") == evaluate(net, split, "train")
+
+
+@pytest.mark.parametrize("changes", [{"skip": True}, {"norm": "none"}, {"activation": "tanh"}, {"block": "bottleneck", "depth": 11}])
+def test_only_nets_that_can_be_extended_are(split, changes):
+    net = build(replace(NetSpec(depth=8, width=4, skip=False, **split.shape), **changes))
+    with pytest.raises(ValueError, match="only a plain net of basic blocks with BatchNorm and ReLU can be extended"):
+        extend(net, 56)
+
+
+def test_by_construction_trains_two_and_makes_one(split):
+    table = by_construction(20, shallow=8, split=split, how=QUICK)
+    assert table["net"].tolist() == ["plain-8, trained", "plain-20, made of it", "plain-20, trained"]
+    assert table["depth"].tolist() == [8, 20, 20]
+    assert table["train_error"][0] == table["train_error"][1]
+    assert table["test_error"][0] == table["test_error"][1]
+    assert table["parameters"][1] == table["parameters"][2] > table["parameters"][0]
+    alone = fit(replace(small_net(split), depth=20, skip=False), split, QUICK, progress=False)
+    assert table["train_error"][2] == alone.final_train_error
+    assert table["test_error"][2] == alone.history["test_error"].iloc[-1]
+
+
+def test_at_initialisation_measures_the_weights_as_they_were_drawn(split):
+    spec = replace(small_net(split), depth=14, skip=True)
+    frame = at_initialisation(spec, split, seed=2)
+    assert frame["module"].tolist() == [f"stage{stage}.block{block}" for stage in (1, 2, 3) for block in (1, 2)]
+    assert frame["step"].unique().tolist() == [1]
+    net = build(spec, seed=2)
+    outputs = []
+    for stage in (net.stage1, net.stage2, net.stage3):
+        for block in stage:
+            block.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+    order = torch.randperm(256, generator=torch.Generator().manual_seed(0))[:128]  # the first batch of data seed 0
+    x, y = split.batch(order, "train")
+    gradients = torch.autograd.grad(torch.nn.functional.cross_entropy(net(x), y), outputs)
+    np.testing.assert_allclose(frame["gradient_rms"], [g.square().mean().sqrt().item() for g in gradients], rtol=1e-3)
+    np.testing.assert_allclose(frame["activation_rms"], [o.square().mean().sqrt().item() for o in outputs], rtol=1e-4)
