@@ -1,0 +1,42 @@
+"""A plotly chart that lives in the page and takes new numbers without being drawn anew."""
+
+import ipywidgets as widgets
+import plotly.graph_objects as go
+
+
+class Chart:
+    """A FigureWidget that `show` fills with the traces and layout of a chart: {"data": [...], "layout": {...}} as plain values.
+
+    Traces are told apart by meta["key"]: where the keys are the same as before, only what differs is sent.
+    """
+
+    def __init__(self, chart, *, height=310):
+        self.figure = go.FigureWidget(go.Figure(**chart))
+        self.figure.layout.update(autosize=True, height=height)
+        self.figure._config = {"responsive": True, "displaylogo": False}  # fill the box, and follow it when the page is resized
+        self.widget = widgets.Box([self.figure], layout=widgets.Layout(flex="1 1 420px", min_width="360px", overflow="hidden"))
+
+    @property
+    def keys(self):
+        return [trace.meta["key"] for trace in self.figure.data]
+
+    def trace(self, key):
+        """The trace of a key, for tests and for people who restyle; KeyError if it is not there."""
+        return dict(zip(self.keys, self.figure.data, strict=True))[key]
+
+    def show(self, chart):
+        """Take over a chart's traces and layout."""
+        figure, keys = self.figure, [trace["meta"]["key"] for trace in chart["data"]]
+        with figure.batch_update():
+            figure.layout.update({name: value for name, value in chart["layout"].items() if name != "template"}, overwrite=True)
+            if keys == self.keys:
+                for trace, new in zip(figure.data, chart["data"], strict=True):
+                    trace.update({name: value for name, value in new.items() if name != "type"}, overwrite=True)
+                return
+        with figure.batch_update():
+            figure.data = ()
+            figure.add_traces([go.Figure(data=[trace]).data[0] for trace in chart["data"]])
+
+    def still(self):
+        """The chart as it stands, as a plain Figure."""
+        return go.Figure(self.figure)

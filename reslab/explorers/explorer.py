@@ -1,0 +1,83 @@
+"""What every explorer shares: its place on the page, the sentence, the state to hand on, and the code to take home."""
+
+import traceback
+from html import escape
+
+import ipywidgets as widgets
+import plotly.io as pio
+from IPython.display import display
+
+STYLE = """<style>
+.reslab .js-plotly-plot { width: 100%; }
+.reslab .reslab-toggle { font-weight: 600; height: 36px; }
+.reslab .reslab-off { background: #B84F00; color: white; }
+.reslab .reslab-on { background: #0072B2; color: white; }
+.reslab .reslab-sentence { font-size: 17px; line-height: 1.3; min-height: 48px; }
+.reslab .reslab-message { line-height: 1.3; min-height: 20px; }
+.reslab .reslab-source pre { white-space: pre-wrap; margin: 0; }
+</style>"""
+
+
+class Explorer:
+    """A row of controls, two charts, one measured sentence, buttons with a progress bar, and two fold-outs.
+
+    A subclass makes the parts and calls `arrange`; it answers `state` (one line of text that says everything) and `code`.
+    It holds no science: it calls plain functions of `experiments` and draws their frames with `figures`.
+    """
+
+    def __init__(self):
+        self.sentence, self.message, self.source = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.progress = widgets.IntProgress(value=0, min=0, max=1, layout=widgets.Layout(flex="1 1 120px", width="auto"))
+        self.progress_text = widgets.Label()
+        self.share = widgets.Text(continuous_update=False, layout=widgets.Layout(flex="1 1 auto", width="auto"))
+        for name in ("sentence", "message", "source", "progress_text", "share"):
+            getattr(self, name).add_class(f"reslab-{name.replace('_', '-')}")
+
+    def arrange(self, controls, charts, buttons):
+        """Put the parts on the page; `widget` is the whole."""
+        wrap = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="2px 4px")
+        help_text = widgets.HTML("Copy this line to hand on what you see; paste one here and press Enter to be set to it.")
+        folds = [
+            widgets.Accordion([content], selected_index=None, layout=widgets.Layout(flex="1 1 320px"))
+            for content in (self.source, widgets.VBox([help_text, self.share]))
+        ]
+        folds[0].set_title(0, "Show the code")
+        folds[1].set_title(0, "Share this state")
+        self.widget = widgets.VBox(
+            [
+                widgets.HTML(STYLE, layout=widgets.Layout(display="none")),
+                widgets.HBox(controls, layout=wrap),
+                widgets.HBox([chart.widget for chart in charts], layout=widgets.Layout(flex_flow="row wrap")),
+                self.sentence,
+                widgets.HBox([*buttons, self.progress, self.progress_text], layout=wrap),
+                self.message,
+                widgets.HBox(folds, layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start")),
+            ]
+        )
+        self.widget.add_class("reslab")
+        self._charts = charts
+
+    def say(self, text, error=False):
+        """Put one line under the buttons; errors stand out, and a screen reader hears both."""
+        role = "alert" if error else "status"
+        self.message.value = f'<span role="{role}">{"⚠ " if error else ""}{escape(text)}</span>'
+
+    def report(self, error):
+        """Show an exception from a thread: its sentence, and its traceback folded away."""
+        self.say(str(error) or type(error).__name__, error=True)
+        lines = "".join(traceback.format_exception(error))
+        self.message.value += f"<details><summary>Details</summary><pre>{escape(lines)}</pre></details>"
+
+    def show_code(self, code):
+        self.source.value = f"<pre>{escape(code)}</pre>"
+
+    def rehearse(self):
+        """What a page without a kernel should show of this explorer; called before its charts are made into pictures."""
+
+    def _ipython_display_(self):
+        if pio.renderers.default == "png":  # the lessons are being made into pictures, for readers with no kernel
+            self.rehearse()
+            for chart in self._charts:
+                chart.still().show()
+        else:
+            display(self.widget)

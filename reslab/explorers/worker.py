@@ -1,0 +1,118 @@
+"""Live work behind a widget: a daemon thread that iterates a generator, and buttons that only set its state.
+
+A loop in a button's handler, or in a cell, would block the kernel, and with it every other control (JupyterLab and Colab alike).
+"""
+
+import threading
+
+
+class Worker:
+    """Runs the items of one generator after another in the background; pause, step and stop answer at once.
+
+    on_item(item) and on_end(error) are called from the worker's thread; error is the exception that ended the work, or None.
+    """
+
+    def __init__(self, on_item, on_end):
+        self._on_item, self._on_end = on_item, on_end
+        self._state = threading.Condition()
+        self._thread = None
+        self._paused = self._stopping = False
+        self._credits = 0  # single steps still to take while paused
+        self.waiting = False  # halted, with nothing to take
+
+    @property
+    def running(self):
+        """True from `start` until the work has ended, paused or not."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def paused(self):
+        return self._paused
+
+    def start(self, items, *, paused=False):
+        """Begin to iterate `items`; RuntimeError while other work is running."""
+        if self.running:
+            raise RuntimeError("the worker is busy; stop it first.")
+        self._paused, self._stopping, self._credits = paused, False, 0
+        self._thread = threading.Thread(target=self._work, args=(items,), name="reslab-explorer", daemon=True)
+        self._thread.start()
+
+    def pause(self, paused=True):
+        """Halt before the next item, or go on."""
+        self._set(_paused=paused)
+
+    def step(self):
+        """Take one item, and halt again."""
+        self._set(_paused=True, _credits=self._credits + 1)
+
+    def stop(self):
+        """End the work before the next item."""
+        self._set(_stopping=True)
+
+    def join(self, timeout=None):
+        """Wait until the work has ended; True if it has."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+        return not self.running
+
+    def _set(self, **state):
+        with self._state:
+            for name, value in state.items():
+                setattr(self, name, value)
+            self._state.notify_all()
+
+    def _may_go_on(self):
+        with self._state:
+            self.waiting = self._paused and not self._credits
+            self._state.wait_for(lambda: self._stopping or not self._paused or self._credits)
+            self.waiting = False
+            self._credits = max(0, self._credits - 1) if self._paused else 0
+            return not self._stopping
+
+    def _work(self, items):
+        error = None
+        try:
+            while self._may_go_on():
+                try:
+                    item = next(items)
+                except StopIteration:
+                    break
+                self._on_item(item)
+        except Exception as caught:  # handed on: nothing else would show it, in a thread
+            error = caught
+        finally:
+            items.close()
+            self._on_end(error)
+
+
+class Latest:
+    """Answers requests in the background, and of those that pile up meanwhile only the newest."""
+
+    def __init__(self, answer):
+        self._answer = answer  # called with a request, in a thread of its own; must not raise
+        self._lock = threading.Lock()
+        self._wanted = []
+        self._thread = None
+
+    def ask(self, request):
+        with self._lock:
+            self._wanted = [request]
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="reslab-preview", daemon=True)
+                self._thread.start()
+
+    def join(self, timeout=None):
+        """Wait until nothing is asked any more; True if so."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+        return self._thread is None
+
+    def _work(self):
+        while True:
+            with self._lock:
+                if not self._wanted:
+                    self._thread = None
+                    return
+                request = self._wanted.pop()
+            self._answer(request)
