@@ -33,6 +33,7 @@ def number(what, value, low=0.0, high=math.inf, *, above=False):
     limits = f"{'above' if above else 'at least'} {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise ValueError(f"{what} is {value!r}; it must be a number {limits}.")
+    value = value.item() if hasattr(value, "item") else value  # NumPy's float32 overflows where Python's floats compare
     largest = sys.float_info.max  # an int may be larger, and NaN is not within any range
     if not max(low, -largest) <= value <= min(high, largest) or (above and value == low):
         raise ValueError(f"{what} is {value}; it must be a finite number {limits}.")

@@ -162,3 +162,10 @@ def test_replace_names_the_nearest_field():
 
 def test_replace_refuses_a_field_named_like_its_own_argument():
     assert refusal(checks.replace, Recipe(), **{"spec": 1}) == "a field of Recipe is 'spec'; it can be 'flour', 'sugar'."
+
+
+def test_numpys_numbers_are_taken_as_pythons():
+    assert checks.number("lr", np.float32(0.5)) == 0.5
+    assert type(checks.number("lr", np.float64(0.1))) is float
+    with pytest.raises(ValueError, match=r"^lr is inf; it must be a finite number at least 0\.$"):
+        checks.number("lr", np.float32("inf"))

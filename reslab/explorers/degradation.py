@@ -34,7 +34,7 @@ class Degradation(Explorer):
         super().__init__()
         self.split, self.device = split or digits(), device
         self.how = how or TrainSpec(capture_every=5)
-        self.runs, self._waiting = {}, []
+        self.runs, self._waiting, self._queue = {}, [], []  # measured; named, for the next Start; of this Start
         self._current = self._event = None  # the Setting and the last event of the run in training
         self._lock = threading.RLock()  # over the charts and the buttons' faces, which both threads set; never held while joining
         self._training = False  # from Start until the worker's last word
@@ -56,8 +56,8 @@ class Degradation(Explorer):
 
     def _make_controls(self):
         width = widgets.Layout
-        self.skip = widgets.ToggleButton(tooltip="Add shortcuts around the blocks, or take them away", layout=width(width="176px"))
-        self.depth = widgets.IntSlider(min=8, max=DEEPEST, step=6, description="Depth", readout=False, layout=width(width="160px"))
+        self.skip = widgets.ToggleButton(tooltip="Add shortcuts around the blocks, or take them away", layout=width(width="200px"))
+        self.depth = widgets.IntSlider(min=8, max=DEEPEST, step=6, description="Depth", readout=False, layout=width(width="138px"))
         self.depth_text = widgets.IntText(layout=width(width="52px"))
         self.norm = widgets.Dropdown(options=CHOICES["norm"], description="Norm", layout=width(width="112px"))
         self.init = widgets.Dropdown(options=CHOICES["init"], description="Init", layout=width(width="124px"))
@@ -128,7 +128,7 @@ class Degradation(Explorer):
     @property
     def state(self):
         """Everything, in one line: the controls, and behind a bar the runs on the chart and those that wait for Start."""
-        runs = " + ".join(map(str, [*self.runs, *(setting for setting in self._waiting if setting not in self.runs)]))
+        runs = " + ".join(map(str, self._named()))
         return f"{self.setting} | {runs}" if runs else str(self.setting)
 
     @state.setter
@@ -137,13 +137,17 @@ class Degradation(Explorer):
         setting, waiting = Setting.parse(chosen), [Setting.parse(other) for other in others.split("+") if other.strip()]
         self.worker.stop()
         self.worker.join()
-        self.runs = {run: self.runs[run] for run in waiting if run in self.runs}
+        self.runs = {run: self.runs[run] for run in waiting if run in self.runs and self.runs[run].outcome != "stopped"}
         self._waiting = [run for run in waiting if run not in self.runs]
         self._take(setting)
         self._buttons()
         self.draw()
         if self._waiting:
             self.say(f"Press Start to train {', '.join(run.label for run in self._waiting)}.")
+
+    def _named(self):
+        """The settings on the chart, in training, and waiting."""
+        return list(dict.fromkeys([*self.runs, *self._queue, *self._waiting]))
 
     def _pasted(self, change):
         if change.new.strip() == self.state:
@@ -158,7 +162,7 @@ class Degradation(Explorer):
     def code(self):
         """The lines that reproduce the left-hand chart without widgets; for an empty chart, the chosen net's."""
         lines = ["import pandas as pd", "from reslab import NetSpec, TrainSpec, digits, figures, fit", "", "split = digits()", "runs = ["]
-        for setting in [*self.runs, *self._waiting] or [self.setting]:
+        for setting in self._named() or [self.setting]:
             spec = {"depth": setting.depth, "skip": setting.skip, "width": 8}
             spec |= {name: value for name, value in setting.changed.items() if name in ("norm", "init")}
             arguments = ", ".join(f"{name}={value!r}" for name, value in spec.items())
@@ -175,14 +179,15 @@ class Degradation(Explorer):
     def _on_start(self, paused=False):
         if self._training:
             return
-        waiting, self._waiting = self._waiting or [self.setting], []
-        for setting in waiting:
+        self._queue, self._waiting = self._waiting or [self.setting], []
+        for setting in self._queue:
             self.runs.pop(setting, None)  # trained again, it takes its place at the end
         self._refresh_texts()
+        self.say("")
         self.worker.join()  # the last run has been drawn; its thread may need another moment
         with self._lock:
             self._training = True
-            self.worker.start(self._train(waiting), paused=paused)
+            self.worker.start(self._train(self._queue), paused=paused)
             self._buttons()
 
     def _on_pause(self):
@@ -259,7 +264,7 @@ class Degradation(Explorer):
             self.progress_text.value = f"{self._current.label}: stopped at step {event.step} of {event.steps}"
         self._event = None
         with self._lock:
-            self._training = False
+            self._training, self._queue = False, []
             self._buttons()
         self._refresh_texts()
         self.draw()

@@ -3,19 +3,37 @@
 import traceback
 from html import escape
 
+import anywidget
 import ipywidgets as widgets
 import plotly.io as pio
 from IPython.display import display
 
-STYLE = """<style>
-.reslab .js-plotly-plot { width: 100%; }
-.reslab .reslab-toggle { font-weight: 600; height: 36px; }
-.reslab .reslab-off { background: #B84F00; color: white; }
-.reslab .reslab-on { background: #0072B2; color: white; }
-.reslab .reslab-sentence { font-size: 17px; line-height: 1.3; min-height: 48px; }
-.reslab .reslab-message { line-height: 1.3; min-height: 20px; }
-.reslab .reslab-source pre { white-space: pre-wrap; margin: 0; }
-</style>"""
+
+class Page(anywidget.AnyWidget):
+    """What an explorer needs of the page: its style, and word to plotly's charts when their boxes change size.
+
+    Inside a notebook a chart hears of the browser's window alone, and so would keep the width that it had before it was shown.
+    """
+
+    _css = """
+        .reslab .js-plotly-plot { width: 100%; }
+        .reslab .reslab-toggle { font-weight: 600; height: 36px; }
+        .reslab .reslab-off { background: #B84F00; color: white; }
+        .reslab .reslab-on { background: #0072B2; color: white; }
+        .reslab .reslab-sentence { font-size: 17px; line-height: 1.3; min-height: 48px; }
+        .reslab .reslab-message { line-height: 1.3; min-height: 20px; }
+        .reslab .reslab-source pre { white-space: pre-wrap; margin: 0; }
+    """
+    _esm = """
+        export default {
+            render({ el }) {
+                const tell = () => requestAnimationFrame(() => window.dispatchEvent(new Event("resize")))
+                const observer = new ResizeObserver(tell)
+                requestAnimationFrame(() => observer.observe(el.closest(".reslab") ?? el))
+                return () => observer.disconnect()
+            },
+        }
+    """
 
 
 class Explorer:
@@ -45,7 +63,7 @@ class Explorer:
         folds[1].set_title(0, "Share this state")
         self.widget = widgets.VBox(
             [
-                widgets.HTML(STYLE, layout=widgets.Layout(display="none")),
+                Page(),
                 widgets.HBox(controls, layout=wrap),
                 widgets.HBox([chart.widget for chart in charts], layout=widgets.Layout(flex_flow="row wrap")),
                 self.sentence,

@@ -41,6 +41,7 @@ template = go.layout.Template(
         title=dict(x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", pad=dict(b=25), font=dict(size=15)),
         margin=dict(l=64, r=12, t=58, b=50),
         legend=dict(font=dict(size=11), tracegroupgap=0, itemwidth=34, bgcolor="rgba(0, 0, 0, 0)"),
+        modebar=dict(bgcolor="rgba(0, 0, 0, 0)", color=INK, activecolor=RESIDUAL),
         hoverlabel=dict(font=dict(size=12), align="left"),
         annotationdefaults=dict(font=dict(size=11, color=INK), arrowcolor=INK, arrowwidth=1, arrowhead=0),
         xaxis=dict(

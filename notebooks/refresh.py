@@ -1,0 +1,61 @@
+"""Run the lessons and keep the pictures of their figures, for readers with no kernel: `make lessons`.
+
+What is kept is text and PNG, and nothing of the machine that made it: no paths, timestamps, widget ids or execution metadata.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).parent
+DRAWN_BY = ("experiments", "figures", "explorers")  # the parts of reslab that decide what a picture shows
+KEPT = ("text/plain", "text/html", "image/png")
+
+
+def fingerprint(notebook):
+    """A digest of all that the pictures come from: the cells, and the code of the packages that draw them."""
+    sources = [cell.source for cell in notebook.cells]
+    files = [file for part in DRAWN_BY for file in sorted((HERE.parent / "reslab" / part).glob("*.py"))]
+    return hashlib.sha256("\0".join(sources + [file.read_text(encoding="utf-8") for file in files]).encode()).hexdigest()[:16]
+
+
+def refresh(path):
+    """Execute one notebook and write it back with its outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    environment = os.environ | {"PLOTLY_RENDERER": "png"}  # figures and explorers answer with pictures
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if "BROWSER_PATH" not in environment and shutil.which(name):
+            environment["BROWSER_PATH"] = shutil.which(name)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(HERE)}}).execute(env=environment)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(clean, cell.outputs) if output is not None]
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.language_info = {"name": "python"}
+    notebook.metadata.reslab = {"pictures_of": fingerprint(notebook)}
+    nbformat.write(notebook, path)
+
+
+def clean(output):
+    """An output as it is committed, or None: no progress bars, no widgets."""
+    if output.output_type == "stream":
+        return output if output.name == "stdout" else None
+    if output.output_type == "error":
+        raise RuntimeError(f"a cell raised {output.ename}: {output.evalue}")
+    if "application/vnd.jupyter.widget-view+json" in output.data:
+        return None
+    output.data = {kind: value for kind, value in output.data.items() if kind in KEPT}
+    return output
+
+
+if __name__ == "__main__":
+    lessons = [Path(name) for name in sys.argv[1:]] or sorted(HERE.glob("[0-9][0-9]_*.ipynb"))
+    for lesson in lessons:
+        print(f"running {lesson.name}")
+        refresh(lesson)

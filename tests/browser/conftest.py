@@ -1,0 +1,33 @@
+from collections.abc import Iterator
+
+import pytest
+from lab import ARTIFACTS, CHROMIUM_FLAGS, ROOT, Lab, chromium_path
+from playwright.sync_api import sync_playwright
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = ROOT / "tests" / "browser"
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker("browser")
+    # Last, because Playwright keeps an event loop running in this thread, under which no other test could run its own.
+    items.sort(key=lambda item: item.path.is_relative_to(here))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on a copy of the lessons: `with lab.open("01_degradation.ipynb") as notebook`."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        server = Lab(ROOT / "notebooks", tmp_path_factory.mktemp("lab"), browser)
+        server.start()
+        yield server
+        server.stop()
+        browser.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request: pytest.FixtureRequest) -> str:
+    """JupyterLab's theme: a test that asks for it runs in both."""
+    return request.param

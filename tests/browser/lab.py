@@ -1,0 +1,294 @@
+"""The real JupyterLab in headless Chromium, as a learner meets it.
+
+    with lab.open("01_degradation.ipynb", theme="dark") as notebook:
+        notebook.run_all()
+        notebook.click(".reslab-start")
+        notebook.wait_until(lambda: len(notebook.figure_data()[0]["y"]) > 3)
+        notebook.screenshot("training")
+        assert notebook.errors == []
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from playwright.sync_api import Browser, Locator, Page
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = ROOT / "tests" / "artifacts"
+
+# Without these, Lab asks for the news, saves behind our back, and leaves cells outside the window out of the page.
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},
+    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+}
+
+CHROMIUM_FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+# Messages on the browser's console that are not the lesson's fault.
+HARMLESS = (
+    re.compile(r"\[anywidget\] Failed to initialize model\."),  # a two-second timer that a slow machine runs out; the figure still comes
+)
+
+
+def chromium_path() -> str:
+    """Return the system's Chromium, or say how to install it."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    raise RuntimeError("The browser tests drive the system's Chromium, and there is none. On Debian: apt-get install -y chromium")
+
+
+class Lab:
+    """A JupyterLab server of its own, untouched by the user's settings, on a copy of the notebooks."""
+
+    def __init__(self, notebooks: Path, home: Path, browser: Browser):
+        self.root = home / "notebooks"
+        self.browser = browser
+        self.token = secrets.token_hex(16)
+        self._home = home
+        self._log = home / "jupyter.log"
+        shutil.copytree(notebooks, self.root, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
+
+    def start(self, timeout: float = 60) -> None:
+        """Start the server and wait until it answers."""
+        overrides = self._home / "config" / "labconfig" / "default_setting_overrides.json"
+        overrides.parent.mkdir(parents=True)
+        overrides.write_text(json.dumps(SETTINGS))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        command = [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
+            *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.root}"),
+            "--LabApp.extension_manager=readonly",
+        ]
+        with self._log.open("w") as log:
+            self._server = subprocess.Popen(
+                command, env=self._environment(), cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + timeout
+        while not self._answers():
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"JupyterLab did not start:\n{self._log.read_text()[-3000:]}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop the server, and with it every kernel."""
+        self._server.terminate()
+        try:
+            self._server.wait(15)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait()
+
+    @contextmanager
+    def open(self, name: str, *, theme: str = "light", viewport: tuple[int, int] = (1280, 720)) -> Iterator["Notebook"]:
+        """Open a notebook in a fresh browser, kernel running and idle; on failure keep a screenshot; close both at the end."""
+        width, height = viewport
+        context = self.browser.new_context(color_scheme=theme, viewport={"width": width, "height": height})
+        notebook = Notebook(self, name, context.new_page())
+        try:
+            notebook._load()
+            yield notebook
+        except BaseException:
+            with suppress(Exception):
+                notebook.screenshot(f"failed-{Path(name).stem}")
+            raise
+        finally:
+            context.close()
+            self.shut_down(name)
+
+    def sessions(self, name: str) -> list[dict]:
+        """Return the server's sessions of this notebook (at most one)."""
+        return [session for session in self._request("/api/sessions") if session["path"] == name]
+
+    def shut_down(self, name: str) -> None:
+        """Shut this notebook's kernel down."""
+        for session in self.sessions(name):
+            self._request(f"/api/sessions/{session['id']}", method="DELETE")
+
+    def _environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "IPYTHON", "PYTEST"))}
+        python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        own = {
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "runtime",
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+            "IPYTHONDIR": "ipython",
+        }
+        return kept | {"PYTHONPATH": python_path} | {key: str(self._home / folder) for key, folder in own.items()}
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._request("/api"))
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def _request(self, path: str, method: str = "GET"):
+        request = urllib.request.Request(self.url + path, method=method, headers={"Authorization": f"token {self.token}"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read() or "null")
+
+
+class Notebook:
+    """One notebook in the browser. Every `css` is looked up in its visible panel only."""
+
+    def __init__(self, lab: Lab, name: str, page: Page):
+        self.lab = lab
+        self.name = name
+        self.page = page
+        self.messages: list[str] = []
+        page.on("console", lambda message: message.type == "error" and self.messages.append(message.text))
+        page.on("pageerror", lambda error: self.messages.append(str(error)))
+
+    # Look
+
+    @property
+    def panel(self) -> Locator:
+        """The visible notebook panel."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+
+    def find(self, css: str) -> Locator:
+        """Locate elements in the panel."""
+        return self.panel.locator(css)
+
+    def text(self, css: str) -> str:
+        """Return the text of the first match, as it reads on the page."""
+        return self.find(css).first.inner_text()
+
+    def figure_data(self, css: str = ".js-plotly-plot") -> list[dict]:
+        """Return the traces of a Plotly chart (the first match): name, visible, and x, y, z as plain lists; [] before it has drawn."""
+        return self.find(css).first.evaluate(
+            """chart => (chart._fullData ?? []).map(trace => {
+                const plain = values => values == null ? null : Array.from(values, v => ArrayBuffer.isView(v) ? Array.from(v) : v)
+                return {name: trace.name, visible: trace.visible, x: plain(trace.x), y: plain(trace.y), z: plain(trace.z)}
+            })"""
+        )
+
+    def curve(self, css: str = ".js-plotly-plot", trace: int = 0) -> str | None:
+        """Return the drawn path of one line, to compare before and after; None while it is not drawn."""
+        lines = self.find(f"{css} .scatterlayer .trace path.js-line")
+        return lines.nth(trace).get_attribute("d") if lines.count() > trace else None
+
+    def failures(self) -> list[str]:
+        """Return the tracebacks that the page shows, those of threads included."""
+        # Lab marks a traceback as it does any other line on stderr.
+        stderr = self.find('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]')
+        return stderr.filter(has_text=re.compile(r"Traceback \(most recent call last\)|SyntaxError:")).all_inner_texts()
+
+    @property
+    def errors(self) -> list[str]:
+        """What the browser's console reported as errors, less what is known to be harmless."""
+        return [message for message in self.messages if not any(known.search(message) for known in HARMLESS)]
+
+    def screenshot(self, name: str, css: str | None = None) -> Path:
+        """Save a picture of the page, or of one element, as tests/artifacts/NAME.png."""
+        path = ARTIFACTS / f"{name}.png"
+        (self.find(css).first if css else self.page).screenshot(path=path)
+        return path
+
+    # Act
+
+    def run_all(self, timeout: float = 120) -> float:
+        """Run all cells to the end and return the seconds it took; a cell that raises fails at once, with its traceback."""
+        self.panel.evaluate(WATCH_CELLS)
+        began = time.monotonic()
+        self._menu("Run", "runmenu:run-all")
+        self.wait_until(lambda: self.failures() or self.panel.evaluate(ALL_CELLS_RAN), timeout)
+        if failures := self.failures():
+            raise AssertionError(f"{self.name} raised:\n" + "\n".join(failures))
+        self._wait_for_kernel(timeout)
+        return time.monotonic() - began
+
+    def wait_until(self, condition: Callable[[], object], timeout: float = 30) -> float:
+        """Wait until the condition holds and return the seconds it took."""
+        began = time.monotonic()
+        while not condition():
+            if time.monotonic() - began > timeout:
+                raise TimeoutError(f"{self.name}: not within {timeout} s")
+            self.page.wait_for_timeout(20)  # time.sleep would hold the browser's events up
+        return time.monotonic() - began
+
+    def click(self, css: str) -> None:
+        """Click the first match: a button, a checkbox."""
+        self.find(css).first.click()
+
+    def press(self, css: str, key: str, times: int = 1) -> None:
+        """Focus the first match and press a key: `press(".depth .noUi-handle", "ArrowRight")` moves a slider."""
+        self.find(css).first.focus()
+        for _ in range(times):
+            self.page.keyboard.press(key)
+
+    def fill(self, css: str, value: str) -> None:
+        """Type a value into the first match, and leave it with Enter."""
+        field = self.find(css).first
+        field.fill(value)
+        field.press("Enter")
+
+    def show(self, css: str) -> None:
+        """Scroll the first match to the middle of the window."""
+        self.find(css).first.evaluate("element => element.scrollIntoView({block: 'center'})")
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the window another size."""
+        self.page.set_viewport_size({"width": width, "height": height})
+
+    def _load(self) -> None:
+        self.page.goto(f"{self.lab.url}/lab/tree/{quote(self.name)}?token={self.lab.token}", timeout=60_000)
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
+        self.find(".jp-Notebook").wait_for(timeout=60_000)
+        self._wait_for_kernel()
+
+    def _wait_for_kernel(self, timeout: float = 60) -> None:
+        # The page may say idle before it has a kernel at all, and Run All then loses cells; the server knows. Idle for a second is idle.
+        idle_since = None
+        deadline = time.monotonic() + timeout
+        while idle_since is None or time.monotonic() - idle_since < 1:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name}: no idle kernel within {timeout} s")
+            kernels = [session["kernel"] for session in self.lab.sessions(self.name)]
+            idle = any(kernel["execution_state"] == "idle" and kernel["connections"] > 0 for kernel in kernels)
+            idle_since = (idle_since or time.monotonic()) if idle else None
+            self.page.wait_for_timeout(100)
+
+    def _menu(self, title: str, command: str) -> None:
+        self.page.locator(".lm-MenuBar-itemLabel").get_by_text(title, exact=True).click()
+        self.page.locator(f".lm-Menu [data-command='{command}']").click()
+
+
+# A committed notebook's prompts already read [1], [2], ...: what tells that a cell ran is that its prompt changed.
+WATCH_CELLS = """panel => {
+    for (const prompt of panel.querySelectorAll('.jp-CodeCell .jp-InputPrompt')) {
+        delete prompt.dataset.ran
+        new MutationObserver(() => prompt.dataset.ran = 'yes').observe(prompt, {childList: true, characterData: true, subtree: true})
+    }
+}"""
+ALL_CELLS_RAN = r"""panel => [...panel.querySelectorAll('.jp-CodeCell')].every(cell => {
+    const prompt = cell.querySelector('.jp-InputPrompt')
+    const source = cell.querySelector('.cm-content')  // a hidden solution has none in the page, and no number
+    return !source?.textContent.trim() || (prompt.dataset.ran && /\[\d+\]/.test(prompt.textContent))
+})"""

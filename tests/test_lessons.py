@@ -1,0 +1,62 @@
+"""The lessons as they are committed: pictures for readers with no kernel, up to date, and nothing of the machine that made them."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+MACHINE_BOUND = re.compile(r"(?<![\w.])/(home|Users|root|tmp|work|opt|usr)/\w|[A-Z]:\\\\|0x[0-9a-f]{6,}|localhost|127\.0\.0\.1")
+
+pytestmark = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_the_pictures_are_of_this_lesson(notebook, path):
+    spec = importlib.util.spec_from_file_location("refresh", NOTEBOOKS / "refresh.py")
+    refresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(refresh)
+    assert notebook.metadata.reslab["pictures_of"] == refresh.fingerprint(notebook), f"{path.name} is stale: run `make lessons`"
+
+
+def test_every_cell_was_run_in_order(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_figures_are_kept_as_pictures_and_numbers_as_text(notebook):
+    kinds = [kind for cell in code_cells(notebook) for output in cell.outputs for kind in output.get("data", {"stream": ""})]
+    assert kinds.count("image/png") >= 3
+    assert kinds.count("stream") >= 1
+    assert set(kinds) <= {"image/png", "text/plain", "text/html", "stream"}
+
+
+def test_nothing_of_the_machine_is_kept(notebook, path):
+    assert "widgets" not in notebook.metadata
+    assert all("execution" not in cell.metadata for cell in notebook.cells)
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            shown = output.get("data", {"text": output.get("text")})
+            text = json.dumps({kind: value for kind, value in shown.items() if kind != "image/png"})
+            assert not MACHINE_BOUND.search(text), text[:300]
+    assert path.stat().st_size < 1_500_000
+
+
+def test_cells_are_short_and_say_how_long_the_lesson_takes(notebook):
+    for cell in code_cells(notebook):
+        lines = [line for line in cell.source.splitlines() if line.strip() and not line.strip().startswith("#")]
+        assert len(lines) <= 6, cell.source
+        assert "def " not in cell.source
+    assert re.search(r"minutes?|seconds?", notebook.cells[0].source)
