@@ -113,3 +113,12 @@ def test_three_times_the_epochs_do_not_close_the_gap():
     errors = frame.groupby(["skip", "seed"])["final_train_error"].last()
     for seed in SEEDS:
         assert errors[False, seed] > errors[True, seed] + CLEARLY
+
+
+@pytest.mark.claims
+@pytest.mark.parametrize("seed", SEEDS)
+def test_plain_nets_of_20_layers_get_by_and_of_26_fail(seed):
+    """The exercise's solution, which calls it failing to get more than 10 % of the training images wrong."""
+    frame = by_depth((20, 26), skips=(False,), seeds=(seed,), progress=False)
+    errors = frame.groupby("depth")["final_train_error"].last()
+    assert errors[20] < 0.10 < errors[26]
