@@ -7,7 +7,7 @@ import sys
 import threading
 
 # Seconds that a thread may keep Python's lock from another. A button's answer takes it many times over: while training, it is handed on
-# sooner than usual, and Pause answers in half the time.
+# sooner than usual.
 QUICK, USUAL = 0.001, sys.getswitchinterval()
 
 
