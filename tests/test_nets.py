@@ -278,6 +278,30 @@ def test_a_block_adds_its_shortcut_to_its_branch_and_changes_nothing_in_place(bl
         assert torch.equal(x, before)
 
 
+@pytest.mark.parametrize("block", CHOICES["block"])
+def test_residual_scale_multiplies_what_the_branch_puts_out(block):
+    spec = small(depth=DEPTHS[block], block=block)
+    one, depth, learned = (build(replace(spec, residual_scale=scale), seed=4) for scale in ("one", "depth", "learned"))
+    assert parameters(depth) == parameters(one)
+    assert parameters(learned) == parameters(one) + len(blocks(learned))
+    for name, block in blocks(one).items():
+        x = torch.randn(2, block.branch.conv1.in_channels, 8, 8)
+        scaled, zero = blocks(depth)[name], blocks(learned)[name]
+        torch.testing.assert_close(scaled.branch(x), block.branch(x) / math.sqrt(3))  # three blocks
+        torch.testing.assert_close(zero(x), block.activation(block.shortcut(x)), rtol=0, atol=0)  # the identity, where the shape stays
+        assert repr(zero.branch.scale) == "Scale(learned, from 0)"
+        assert repr(scaled.branch.scale) == "Scale(0.577)"
+
+
+def test_a_learned_scale_leaves_zero_in_the_first_step_and_a_plain_net_has_none():
+    net = build(small(norm="none", residual_scale="learned"))
+    F.cross_entropy(net(images(net.spec)), torch.tensor([0, 1])).backward()
+    assert all(block.branch.scale.factor.grad.abs() > 0 for block in blocks(net).values())
+    plain = [build(small(skip=False, residual_scale=scale), seed=4).state_dict() for scale in CHOICES["residual_scale"]]
+    assert same_bits(plain[0], plain[1])
+    assert same_bits(plain[0], plain[2])
+
+
 def test_a_plain_block_has_no_shortcut():
     assert all(block.shortcut is None for block in blocks(build(small(skip=False, shortcut="C"))).values())
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -48,9 +49,26 @@ class ZeroPad(nn.Module):
         return f"extra_channels={self.extra}, stride={self.stride}"
 
 
+class Scale(nn.Module):
+    """One factor for all that a branch puts out: learned, from 0, or fixed."""
+
+    def __init__(self, value, learned):
+        super().__init__()
+        self.value, self.learned = value, learned
+        self.factor = nn.Parameter(torch.full((), value)) if learned else value
+
+    def forward(self, x):
+        return self.factor * x
+
+    def extra_repr(self):
+        return f"{'learned, from ' * self.learned}{self.value:.3g}"
+
+
 def make_block(c_in, c_out, stride, spec):
     """One block of a spec: (N, c_in, H, W) → (N, c_out, H/stride, W/stride)."""
     branch = {"basic": basic_branch, "bottleneck": bottleneck_branch}[spec.block](c_in, c_out, stride, spec)
+    if spec.skip and spec.residual_scale != "one":
+        branch.add_module("scale", make_scale(spec))
     return Block(branch, make_shortcut(c_in, c_out, stride, spec) if spec.skip else None, ACTIVATIONS[spec.activation]())
 
 
@@ -90,6 +108,12 @@ def make_shortcut(c_in, c_out, stride, spec):
     if spec.shortcut == "C" or (spec.shortcut == "B" and changes_shape):
         return nn.Sequential(OrderedDict(conv=conv(c_in, c_out, 1, stride, spec), norm=norm(c_out, spec)))
     return ZeroPad(c_in, c_out, stride) if changes_shape else nn.Identity()
+
+
+def make_scale(spec):
+    """The last layer of a scaled branch: 1/√blocks, or a scalar learned from 0 (SkipInit and ReZero; see `NetSpec`)."""
+    learned = spec.residual_scale == "learned"
+    return Scale(0.0 if learned else sum(spec.blocks_per_stage) ** -0.5, learned)
 
 
 def conv(c_in, c_out, size, stride, spec):

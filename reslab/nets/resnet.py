@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from reslab import checks
-from reslab.nets.blocks import ACTIVATIONS, EXPANSION, conv, make_block, norm
+from reslab.nets.blocks import ACTIVATIONS, EXPANSION, Scale, conv, make_block, norm
 from reslab.nets.spec import NetSpec
 
 
@@ -68,6 +68,8 @@ def initialise(net, spec, seed):
     for name, module in net.named_modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()  # γ = 1, β = 0, running mean 0 and variance 1: nothing random
+        elif isinstance(module, Scale) and module.learned:
+            module.factor.fill_(module.value)
         elif isinstance(module, (nn.Conv2d, nn.Linear)):
             generator = torch.Generator().manual_seed(zlib.crc32(f"{seed}/{name}".encode()))
             # No activation follows the classifier, so its gain is that of a linear layer.

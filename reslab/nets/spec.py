@@ -12,6 +12,7 @@ CHOICES = {
     "norm": ("batch", "none"),
     "activation": ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"),
     "init": ("kaiming", "xavier", "torch"),
+    "residual_scale": ("one", "depth", "learned"),
 }
 STAGES = 3  # a CIFAR net has three, each with twice the width and half the size of the one before (§4.2)
 LAYERS_PER_BLOCK = {"basic": 2, "bottleneck": 3}
@@ -21,6 +22,10 @@ DEEPEST = 1202  # the deepest net of the paper; a bound, so that a slip of the k
 @dataclass(frozen=True, kw_only=True)
 class NetSpec:
     """Everything about a net, checked when it is made; `replace(spec, skip=False)` is the plain net of the same weights.
+
+    residual_scale "learned" is SkipInit (De & Smith 2020, arXiv:2002.10444, §3; with norm "none") and ReZero (Bachlechner et
+    al. 2020, arXiv:2003.04887): the same formula twice. "depth" keeps the variance of a sum of branches that are as
+    large as their input (De & Smith 2020, §2: 1/√depth is what BatchNorm does to a branch at initialisation).
 
     Raises ValueError, in one sentence that names what is allowed, for an unknown or impossible value.
     """
@@ -32,6 +37,7 @@ class NetSpec:
     norm: str = "batch"  # after each convolution: BatchNorm, or nothing (then convolutions have a bias)
     activation: str = "relu"  # after each norm, and after the addition
     init: str = "kaiming"  # He normal (fan out), Glorot normal, or what PyTorch does when nobody asks
+    residual_scale: str = "one"  # what a residual branch is multiplied by: 1; "depth": 1/√blocks; "learned": a scalar a block, from 0
     width: int = 16  # channels of the first stage (inner channels, with bottlenecks)
     in_channels: int = 3  # of the images
     image_size: int = 32  # their height and width, in pixels
