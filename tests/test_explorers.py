@@ -11,7 +11,7 @@ import pytest
 
 from reslab import TrainSpec, digits, explorers
 from reslab.experiments.degradation import by_depth
-from reslab.explorers.setting import Setting
+from reslab.explorers.degradation import Training
 from reslab.explorers.worker import Latest, Worker
 
 
@@ -57,13 +57,13 @@ def curve(explorer, setting, part="train"):
 
 @pytest.mark.parametrize("text", ["plain-56", "resnet-8", "resnet-110,norm=none,init=torch,lr=0.01,seed=7"])
 def test_a_setting_is_its_text(text):
-    assert str(Setting.parse(text)) == text
+    assert str(Training.parse(text)) == text
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("vgg-16", "'vgg-16' is no net of this lesson; write plain-56 or resnet-56, and perhaps ,lr=0.01 or ,seed=1 behind it."),
+        ("vgg-16", "'vgg-16' is no net of this lesson; write plain-56 or resnet-56, and perhaps ,norm=none or ,seed=1 behind it."),
         ("plain-57", "depth is 57; CIFAR basic nets have depth 6n+2: 56 or 62."),
         ("plain-1202", "depth is 1202; it must be from 8 to 110."),
         ("plain-56,lr=fast", "lr is 'fast'; it must be a number."),
@@ -71,12 +71,12 @@ def test_a_setting_is_its_text(text):
         ("plain-56,sed=1", "a setting is 'sed'; it can be 'norm', 'init', 'lr', 'seed'. Did you mean 'seed'?"),
         ("plain-56,norm=layer", "norm is 'layer'; it can be 'batch', 'none'."),
         ("plain-56,seed=-1", "seed is -1; it must be from 0 to 2147483647."),
-        ("", "'' is no net of this lesson; write plain-56 or resnet-56, and perhaps ,lr=0.01 or ,seed=1 behind it."),
+        ("", "'' is no net of this lesson; write plain-56 or resnet-56, and perhaps ,norm=none or ,seed=1 behind it."),
     ],
 )
 def test_a_wrong_text_is_refused_in_one_sentence(text, said):
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        Setting.parse(text)
+        Training.parse(text)
 
 
 def test_the_state_goes_round(explorer):
@@ -87,9 +87,9 @@ def test_the_state_goes_round(explorer):
     finish(explorer)
     assert explorer.state == text
     assert list(map(str, explorer.runs)) == ["plain-8", "resnet-8,seed=3"]
-    kept = explorer.runs[Setting.parse("plain-8")]
+    kept = explorer.runs[Training.parse("plain-8")]
     explorer.state = "plain-8 | plain-8 + plain-14"  # what is measured already is not measured again
-    assert explorer.runs == {Setting.parse("plain-8"): kept}
+    assert explorer.runs == {Training.parse("plain-8"): kept}
 
 
 def test_a_pasted_state_that_is_wrong_changes_nothing(explorer):

@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 import time
+from dataclasses import dataclass
 
 import ipywidgets as widgets
 import pandas as pd
@@ -11,15 +12,31 @@ from reslab.datasets import digits
 from reslab.experiments.degradation import at_initialisation
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import Explorer
-from reslab.explorers.setting import DEEPEST, Setting
+from reslab.explorers.setting import Setting, parse_state, write_state
 from reslab.explorers.worker import Latest, Worker
 from reslab.figures import degradation as figures
 from reslab.figures import theme
-from reslab.nets import CHOICES, build, nearest_depth, replace
+from reslab.nets import build, replace
 from reslab.train import TrainSpec, train
 
 REDRAW = 0.2  # seconds between drawings while training: quick to the eye, and little of the processor's time
 LIVE = "live, this machine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Setting):
+    """One net of lesson 01, and the learning rate that it is trained at."""
+
+    skip: bool = False
+    depth: int = 20
+    norm: str = "batch"
+    init: str = "kaiming"
+    lr: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        TrainSpec(lr=self.lr)
 
 
 class Degradation(Explorer):
@@ -27,7 +44,7 @@ class Degradation(Explorer):
 
     state: the controls, and behind a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs named
     there are trained when Start is pressed.
-    runs: the runs on the chart, a dict Setting → reslab.Run.
+    runs: the runs on the chart, a dict Training → reslab.Run.
     """
 
     def __init__(self, state="plain-20", *, split=None, how=None, device="auto"):
@@ -35,18 +52,18 @@ class Degradation(Explorer):
         self.split, self.device = split or digits(), device
         self.how = how or TrainSpec(capture_every=5)
         self.runs, self._waiting, self._queue = {}, [], []  # measured; named, for the next Start; of this Start
-        self._current = self._event = None  # the Setting and the last event of the run in training
+        self._current = self._event = None  # the setting and the last event of the run in training
         self._lock = threading.RLock()  # over the charts and the buttons' faces, which both threads set; never held while joining
         self._training = False  # from Start until the worker's last word
-        self._drawn, self._silent = 0.0, False
+        self._drawn = 0.0
         self.preview = None  # the layers frame of the chosen net before any training
         self.worker = Worker(self._on_event, self._on_end)
         self._previews = Latest(self._on_preview)
         self.curves = Chart(figures.training_curves(self.frame(), draw=theme.chart))
         self.gradients = Chart(figures.gradient_profile(self.layers(), draw=theme.chart))
-        self._make_controls()
+        self.control(Training(), self._changed)
+        self._make_buttons()
         self.arrange(
-            [self.skip, self.depth, self.depth_text, self.norm, self.init, self.lr, self.seed],
             [self.curves, self.gradients],
             [self.start, self.pause, self.step, self.stop, self.reset],
         )
@@ -54,24 +71,9 @@ class Degradation(Explorer):
 
     # --- controls -------------------------------------------------------------------------------------------------------
 
-    def _make_controls(self):
-        width = widgets.Layout
-        self.skip = widgets.ToggleButton(tooltip="Add shortcuts around the blocks, or take them away", layout=width(width="200px"))
-        self.depth = widgets.IntSlider(min=8, max=DEEPEST, step=6, description="Depth", readout=False, layout=width(width="138px"))
-        self.depth_text = widgets.IntText(layout=width(width="52px"))
-        self.norm = widgets.Dropdown(options=CHOICES["norm"], description="Norm", layout=width(width="112px"))
-        self.init = widgets.Dropdown(options=CHOICES["init"], description="Init", layout=width(width="124px"))
-        self.lr = widgets.FloatText(description="lr", step=0.01, layout=width(width="82px"))
-        self.seed = widgets.IntText(description="Seed", layout=width(width="82px"))
-        for control in (self.norm, self.init, self.lr, self.seed):
-            control.style.description_width = "auto"
-        self.depth.style.description_width = "auto"
-        self._controls = {"skip": self.skip, "depth": self.depth, "norm": self.norm, "init": self.init, "lr": self.lr, "seed": self.seed}
-        for control in [*self._controls.values(), self.depth_text]:
-            control.observe(self._changed, "value")
-        self.share.observe(self._pasted, "value")
+    def _make_buttons(self):
         self.start, self.pause, self.step, self.stop, self.reset = (
-            widgets.Button(description=text, icon=icon, tooltip=tip, layout=width(width="86px"))
+            widgets.Button(description=text, icon=icon, tooltip=tip, layout=widgets.Layout(width="86px"))
             for text, icon, tip in (
                 ("Start", "play", "Train the chosen net"),
                 ("Pause", "pause", "Halt after this step, and go on later"),
@@ -80,45 +82,26 @@ class Degradation(Explorer):
                 ("Reset", "trash", "Stop, and clear the charts"),
             )
         )
-        for name in ("skip", "depth", "depth_text", "norm", "init", "lr", "seed", "start", "pause", "step", "stop", "reset"):
-            getattr(self, name).add_class(f"reslab-{name.replace('_', '-')}")
-        self.skip.add_class("reslab-toggle")
+        for name in ("start", "pause", "step", "stop", "reset"):
+            getattr(self, name).add_class(f"reslab-{name}")
         self.start.on_click(lambda _: self._on_start())
         self.pause.on_click(lambda _: self._on_pause())
         self.step.on_click(lambda _: self._on_step())
         self.stop.on_click(lambda _: self._on_stop())
         self.reset.on_click(lambda _: self._on_reset())
 
-    def _changed(self, change):
-        """A control has moved: take the new setting, or say why not and put the control back."""
-        if self._silent:
-            return
-        values = {name: control.value for name, control in self._controls.items()}
-        if change.owner is self.depth_text:
-            values["depth"] = min(nearest_depth(change.new), self.depth.max)
-        try:
-            setting = Setting(**values)
-        except ValueError as error:
-            self._take(self.setting)
-            self.say(str(error), error=True)
-            return
+    def _changed(self, setting, said):
         self._take(setting)
-        if change.owner is self.depth_text and change.new != setting.depth:
-            self.say(f"{change.new} is no depth of these nets (6n+2, from 8 to {DEEPEST}); the nearest is {setting.depth}.")
+        if said:
+            self.say(said)
         elif self._training:
             self.say(f"{self._current.label} is training; {setting.label} is next, when you press Start.")
 
     def _take(self, setting):
         """Make a setting the chosen one: in the controls, in the line to share, in the code, and in the right-hand chart."""
-        self.setting, self._silent = setting, True
-        for name, control in self._controls.items():
-            control.value = getattr(setting, name)
-        self.depth_text.value = setting.depth
-        self._silent = False
-        self.skip.description = f"Skip connections: {'ON' if setting.skip else 'OFF'}"
-        self.skip.remove_class("reslab-off" if setting.skip else "reslab-on")
-        self.skip.add_class("reslab-on" if setting.skip else "reslab-off")
-        self._refresh_texts()
+        self.setting = setting
+        self.controls.take(setting)
+        self.refresh_texts()
         if not self._training:
             self.say("")
             self._previews.ask(setting)
@@ -128,13 +111,11 @@ class Degradation(Explorer):
     @property
     def state(self):
         """Everything, in one line: the controls, and behind a bar the runs on the chart and those that wait for Start."""
-        runs = " + ".join(map(str, self._named()))
-        return f"{self.setting} | {runs}" if runs else str(self.setting)
+        return write_state(self.setting, self._named())
 
     @state.setter
     def state(self, text):
-        chosen, _, others = text.partition("|")
-        setting, waiting = Setting.parse(chosen), [Setting.parse(other) for other in others.split("+") if other.strip()]
+        setting, waiting = parse_state(Training, text)
         self.worker.stop()
         self.worker.join()
         self.runs = {run: self.runs[run] for run in waiting if run in self.runs and self.runs[run].outcome != "stopped"}
@@ -149,15 +130,6 @@ class Degradation(Explorer):
         """The settings on the chart, in training, and waiting."""
         return list(dict.fromkeys([*self.runs, *self._queue, *self._waiting]))
 
-    def _pasted(self, change):
-        if change.new.strip() == self.state:
-            return
-        try:
-            self.state = change.new
-        except ValueError as error:
-            self.say(str(error), error=True)
-            self._refresh_texts()
-
     @property
     def code(self):
         """The lines that reproduce the left-hand chart without widgets; for an empty chart, the chosen net's."""
@@ -170,10 +142,6 @@ class Degradation(Explorer):
             lines.append(f"    fit(NetSpec({arguments}, **split.shape), split, TrainSpec({how}), seed={setting.seed}),")
         return "\n".join([*lines, "]", "figures.degradation.training_curves(pd.concat(run.frame() for run in runs))"])
 
-    def _refresh_texts(self):
-        self.show_code(self.code)
-        self.share.value = self.state
-
     # --- buttons: they set the worker's state and their own faces, and return ---------------------------------------------
 
     def _on_start(self, paused=False):
@@ -182,7 +150,7 @@ class Degradation(Explorer):
         self._queue, self._waiting = self._waiting or [self.setting], []
         for setting in self._queue:
             self.runs.pop(setting, None)  # trained again, it takes its place at the end
-        self._refresh_texts()
+        self.refresh_texts()
         self.say("")
         self.worker.join()  # the last run has been drawn; its thread may need another moment
         with self._lock:
@@ -266,7 +234,7 @@ class Degradation(Explorer):
         with self._lock:
             self._training, self._queue = False, []
             self._buttons()
-        self._refresh_texts()
+        self.refresh_texts()
         self.draw()
         if error is not None:
             self.report(error)

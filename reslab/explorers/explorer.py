@@ -8,6 +8,8 @@ import ipywidgets as widgets
 import plotly.io as pio
 from IPython.display import display
 
+from reslab.explorers.controls import Controls
+
 
 class Page(anywidget.AnyWidget):
     """What an explorer needs of the page: its style, and word to plotly's charts when their boxes change size.
@@ -39,8 +41,8 @@ class Page(anywidget.AnyWidget):
 class Explorer:
     """A row of controls, two charts, one measured sentence, buttons with a progress bar, and two fold-outs.
 
-    A subclass makes the parts and calls `arrange`; it answers `state` (one line of text that says everything) and `code`.
-    It holds no science: it calls plain functions of `experiments` and draws their frames with `figures`.
+    A subclass calls `control`, makes the charts and buttons, and calls `arrange`; it answers `state` (one line of text that says
+    everything) and `code`. It holds no science: it calls plain functions of `experiments` and draws their frames with `figures`.
     """
 
     def __init__(self):
@@ -50,9 +52,18 @@ class Explorer:
         self.share = widgets.Text(continuous_update=False, layout=widgets.Layout(flex="1 1 auto", width="auto"))
         for name in ("sentence", "message", "source", "progress_text", "share"):
             getattr(self, name).add_class(f"reslab-{name.replace('_', '-')}")
+        self.share.observe(self._pasted, "value")
 
-    def arrange(self, controls, charts, buttons):
-        """Put the parts on the page; `widget` is the whole."""
+    def control(self, setting, on_change):
+        """Make the controls of a setting; each is an attribute under its field's name. on_change(setting, said): see `Controls`."""
+        self.setting = setting
+        self.controls = Controls(setting, on_change, lambda refusal: self.say(refusal, error=True))
+        for name, control in self.controls.by_field.items():
+            setattr(self, name, control)
+        self.depth_text = self.controls.depth_text
+
+    def arrange(self, charts, buttons):
+        """Put the parts on the page, the controls first; `widget` is the whole."""
         wrap = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="2px 4px")
         help_text = widgets.HTML("Copy this line to hand on what you see; paste one here and press Enter to be set to it.")
         folds = [
@@ -64,7 +75,7 @@ class Explorer:
         self.widget = widgets.VBox(
             [
                 Page(),
-                widgets.HBox(controls, layout=wrap),
+                widgets.HBox(self.controls.row, layout=wrap),
                 widgets.HBox([chart.widget for chart in charts], layout=widgets.Layout(flex_flow="row wrap")),
                 self.sentence,
                 widgets.HBox([*buttons, self.progress, self.progress_text], layout=wrap),
@@ -86,8 +97,19 @@ class Explorer:
         lines = "".join(traceback.format_exception(error))
         self.message.value += f"<details><summary>Details</summary><pre>{escape(lines)}</pre></details>"
 
-    def show_code(self, code):
-        self.source.value = f"<pre>{escape(code)}</pre>"
+    def refresh_texts(self):
+        """Bring the code and the line to share up to date."""
+        self.source.value = f"<pre>{escape(self.code)}</pre>"
+        self.share.value = self.state
+
+    def _pasted(self, change):
+        if change.new.strip() == self.state:
+            return
+        try:
+            self.state = change.new
+        except ValueError as error:
+            self.say(str(error), error=True)
+            self.refresh_texts()
 
     def rehearse(self):
         """What a page without a kernel should show of this explorer; called before its charts are made into pictures."""

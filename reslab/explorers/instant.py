@@ -1,0 +1,158 @@
+"""Explorers whose answer is a measurement of a moment: every toggle is answered at once, and curves can be pinned to compare."""
+
+import threading
+from collections import OrderedDict
+
+import ipywidgets as widgets
+
+from reslab.explorers.explorer import Explorer
+from reslab.explorers.setting import parse_state, write_state
+from reslab.explorers.worker import Latest
+
+PATIENCE = 0.3  # seconds for which the curve of the setting before may stay, until that of the new one is there
+LIVE = "live, this machine"
+
+
+class Instant(Explorer):
+    """Measures the chosen setting in the background, the newest wish first; what was measured is kept, and can be pinned.
+
+    A subclass has `kind` (its Setting), `measure(setting)`, which returns whatever it draws (called in a thread), `draw()`, which brings
+    charts and sentence up to date with `shown`, and `code`. It calls `control(self.kind(), self.changed)`, makes its charts, and calls
+    `arrange(charts, [self.pin, self.clear, ...])`; then it sets `state`.
+
+    state: the controls, and behind a bar the settings pinned: "resnet-56" or "resnet-56 | plain-56 + plain-56,norm=none".
+    """
+
+    kind = None
+    remembered = 64  # measurements kept; the one longest unused goes first
+
+    def __init__(self):
+        super().__init__()
+        self.pins = []
+        self._measured = OrderedDict()  # Setting → measurement
+        self._lock = threading.RLock()  # over what is measured, pinned and drawn, which both threads do
+        self._latest = Latest(self._answer)
+        self._patience, self._said = None, ""
+        self.pin = widgets.Button(icon="thumb-tack", layout=widgets.Layout(width="112px"))
+        self.clear = widgets.Button(description="Clear pins", icon="trash", layout=widgets.Layout(width="112px"))
+        self.pin.add_class("reslab-pin")
+        self.clear.add_class("reslab-clear")
+        self.pin.on_click(lambda _: self._on_pin())
+        self.clear.on_click(lambda _: self._on_clear())
+
+    # --- what the subclass answers, and what it is told -------------------------------------------------------------------
+
+    def measure(self, setting):
+        """What is to be drawn of a setting; called in a thread of its own, once a setting."""
+        raise NotImplementedError
+
+    def draw(self):
+        """Bring charts and sentence up to date with `shown`."""
+        raise NotImplementedError
+
+    @property
+    def shown(self):
+        """[(setting, measurement)] of what is pinned, in that order, and then of the chosen setting; only what is measured."""
+        with self._lock:
+            wanted = dict.fromkeys([*(pin for pin in self.pins if pin != self.setting), self.setting])
+            return [(setting, self._measured[setting]) for setting in wanted if setting in self._measured]
+
+    def join(self, timeout=None):
+        """Wait until everything asked for is measured and drawn; True if so."""
+        return self._latest.join(timeout)
+
+    # --- state --------------------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self):
+        """Everything, in one line: the controls, and behind a bar what is pinned."""
+        return write_state(self.setting, self.pins)
+
+    @state.setter
+    def state(self, text):
+        setting, pins = parse_state(self.kind, text)
+        self.pins = list(dict.fromkeys(pins))
+        self.changed(setting)
+
+    def changed(self, setting, said=""):
+        """Take a setting: draw it if it has been measured, else measure it."""
+        with self._lock:
+            self.setting = setting
+            self.controls.take(setting)
+            self._said = said
+            self.say(said)
+            self._refresh()
+            if all(wanted in self._measured for wanted in (setting, *self.pins)):
+                self._redraw()
+                return
+        self._stop_waiting()
+        self._patience = threading.Timer(PATIENCE, self._lose_patience, [setting])
+        self._patience.daemon = True
+        self._patience.start()
+        self._latest.ask(setting)
+
+    def _on_pin(self):
+        with self._lock:
+            if self.setting in self.pins:
+                self.pins.remove(self.setting)
+            else:
+                self.pins.append(self.setting)
+            self._refresh()
+            self._redraw()
+
+    def _on_clear(self):
+        with self._lock:
+            self.pins.clear()
+            self._refresh()
+            self._redraw()
+
+    def _refresh(self):
+        pinned = self.setting in self.pins
+        self.pin.description = "Unpin" if pinned else "Pin"
+        self.pin.tooltip = f"Let {self.setting.label} go" if pinned else f"Keep {self.setting.label} to compare others with it"
+        self.clear.disabled = not self.pins
+        self.clear.tooltip = "Let go of every curve but the chosen one" if self.pins else "Nothing is pinned"
+        self.refresh_texts()
+
+    # --- work, in the background ---------------------------------------------------------------------------------------------
+
+    def _answer(self, setting):
+        for wanted in (setting, *self.pins):
+            if wanted not in self._measured:
+                try:
+                    measurement = self.measure(wanted)
+                except Exception as error:  # shown here: nothing else would, in a thread
+                    self._stop_waiting()
+                    self.report(error)
+                    return
+                with self._lock:
+                    self._measured[wanted] = measurement
+            if setting != self.setting:
+                return  # a newer wish is on its way
+        with self._lock:
+            if setting == self.setting:
+                self._redraw()
+
+    def _redraw(self):
+        """Draw, and forget what has not been looked at for longest."""
+        self._stop_waiting()
+        for setting, _ in self.shown:
+            self._measured.move_to_end(setting)
+        while len(self._measured) > max(self.remembered, len(self.pins) + 1):
+            self._measured.popitem(last=False)
+        self.draw()
+        self.say(self._said)
+
+    def _lose_patience(self, setting):
+        """It takes long: rather an empty chart, which says so, than the curve of a setting that is no longer chosen."""
+        with self._lock:
+            if setting == self.setting and setting not in self._measured:
+                self.draw()
+                self.say(f"Measuring {setting.label} ...")
+
+    def _stop_waiting(self):
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def rehearse(self):
+        self.join()

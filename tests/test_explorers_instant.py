@@ -1,0 +1,162 @@
+"""What every instant explorer does: the newest wish wins, what was seen is at once there, pins stay, and errors show."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from reslab.explorers import instant
+from reslab.explorers.instant import Instant
+from reslab.explorers.setting import Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(Setting):
+    deepest: ClassVar = 1202
+    options: ClassVar = {"mode": ("train", "eval")}
+
+    skip: bool = True
+    depth: int = 8
+    residual_scale: str = "one"
+    mode: str = "train"
+    seed: int = 0
+
+    @property
+    def idle(self):
+        return {} if self.skip else {"residual_scale": "A plain net has no branch to scale: turn skips on."}
+
+
+class Recorder(Instant):
+    """Measures by noting what it was asked, and draws by noting what it was shown; `gate` holds measurements back."""
+
+    kind = Probe
+    code = "pass"
+
+    def __init__(self, state="resnet-8"):
+        super().__init__()
+        self.gate, self.asked, self.drawn = threading.Event(), [], []
+        self.gate.set()
+        self.control(Probe(), self.changed)
+        self.arrange([], [self.pin, self.clear])
+        self.state = state
+
+    def measure(self, setting):
+        self.asked.append(str(setting))
+        assert self.gate.wait(30)
+        if setting.seed == 13:
+            raise RuntimeError("seed 13 does not build")
+        return str(setting)
+
+    def draw(self):
+        self.drawn.append([measurement for _, measurement in self.shown])
+
+
+@pytest.fixture
+def explorer():
+    made = Recorder()
+    assert made.join(30)
+    yield made
+    made.gate.set()
+    assert made.join(30)
+
+
+def test_a_toggle_is_measured_and_drawn(explorer):
+    explorer.skip.value = False
+    assert explorer.join(30)
+    assert explorer.drawn[-1] == ["plain-8"]
+    assert explorer.asked == ["resnet-8", "plain-8"]
+    assert explorer.share.value == explorer.state == "plain-8"
+
+
+def test_what_was_seen_is_drawn_before_the_handler_returns(explorer):
+    explorer.skip.value = False
+    assert explorer.join(30)
+    explorer.skip.value = True
+    assert explorer.drawn[-1] == ["resnet-8"]
+    assert explorer.asked == ["resnet-8", "plain-8"]
+
+
+def test_a_slider_dragged_through_fifty_values_measures_the_first_and_the_last(explorer):
+    explorer.gate.clear()
+    drawn = len(explorer.drawn)
+    for depth in range(14, 14 + 50 * 6, 6):
+        explorer.depth.value = depth
+    explorer.gate.set()
+    assert explorer.join(30)
+    assert explorer.asked == ["resnet-8", "resnet-14", "resnet-308"]
+    assert [shown for shown in explorer.drawn[drawn:] if shown] == [["resnet-308"]]  # nothing stale is ever drawn
+
+
+def test_a_slow_measurement_empties_the_chart_and_says_so(explorer, monkeypatch):
+    monkeypatch.setattr(instant, "PATIENCE", 0.01)
+    explorer.gate.clear()
+    explorer.depth.value = 1202
+    deadline = time.monotonic() + 30
+    while "Measuring resnet-1202" not in explorer.message.value:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert explorer.drawn[-1] == []
+    explorer.gate.set()
+    assert explorer.join(30)
+    assert explorer.drawn[-1] == ["resnet-1202"]
+    assert "Measuring" not in explorer.message.value
+
+
+def test_pins_stay_beside_what_is_chosen_and_go_into_the_state(explorer):
+    assert explorer.clear.disabled
+    explorer.pin.click()
+    explorer.skip.value = False
+    assert explorer.join(30)
+    assert explorer.drawn[-1] == ["resnet-8", "plain-8"]
+    assert explorer.state == "plain-8 | resnet-8"
+    explorer.skip.value = True
+    assert explorer.pin.description == "Unpin"
+    explorer.pin.click()
+    assert (explorer.state, explorer.drawn[-1]) == ("resnet-8", ["resnet-8"])
+    explorer.pin.click()
+    explorer.clear.click()
+    assert (explorer.pins, explorer.pin.description, explorer.clear.disabled) == ([], "Pin", True)
+
+
+def test_a_pasted_state_measures_its_pins_too(explorer):
+    text = "resnet-20,mode=eval | plain-8 + resnet-8,residual_scale=learned,seed=2"
+    explorer.share.value = text
+    assert explorer.join(30)
+    assert explorer.state == text
+    assert explorer.drawn[-1] == ["plain-8", "resnet-8,residual_scale=learned,seed=2", "resnet-20,mode=eval"]
+    explorer.share.value = "resnet-20,mode=test"
+    assert explorer.state == explorer.share.value == text
+    assert "mode is 'test'; it can be 'train', 'eval'." in explorer.message.value.replace("&#x27;", "'")
+
+
+def test_an_error_is_shown_and_the_next_setting_works(explorer):
+    explorer.seed.value = 13
+    assert explorer.join(30)
+    assert "seed 13 does not build" in explorer.message.value
+    explorer.seed.value = 1
+    assert explorer.join(30)
+    assert explorer.drawn[-1] == ["resnet-8,seed=1"]
+
+
+def test_a_control_that_changes_nothing_is_greyed_out_and_says_why(explorer):
+    assert not explorer.residual_scale.disabled
+    explorer.skip.value = False
+    assert explorer.residual_scale.disabled
+    assert "turn skips on" in explorer.residual_scale.tooltip
+    explorer.skip.value = True
+    assert not explorer.residual_scale.disabled
+
+
+def test_only_so_many_measurements_are_remembered_and_no_thread_stays(explorer, monkeypatch):
+    monkeypatch.setattr(Recorder, "remembered", 5)
+    explorer.pin.click()
+    for seed in range(40, 60):
+        explorer.seed.value = seed
+        assert explorer.join(30)
+    assert len(explorer._measured) == 5
+    assert Probe() in explorer._measured  # pinned, and so not forgotten
+    names = [thread.name for thread in threading.enumerate()]
+    assert "reslab-preview" not in names
+    assert sum(isinstance(thread, threading.Timer) for thread in threading.enumerate()) <= 1
