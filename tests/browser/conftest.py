@@ -1,8 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from lab import ARTIFACTS, CHROMIUM_FLAGS, ROOT, Lab, chromium_path
-from playwright.sync_api import sync_playwright
+from lab import ROOT, Lab, serve
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,14 +16,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on a copy of the lessons: `with lab.open("01_degradation.ipynb") as notebook`."""
-    ARTIFACTS.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
-        server = Lab(ROOT / "notebooks", tmp_path_factory.mktemp("lab"), browser)
-        server.start()
+    with serve(tmp_path_factory.mktemp("lab")) as server:
         yield server
-        server.stop()
-        browser.close()
 
 
 @pytest.fixture(params=["light", "dark"])

@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "tests" / "artifacts"
@@ -55,6 +55,19 @@ def chromium_path() -> str:
         if path := shutil.which(name):
             return path
     raise RuntimeError("The browser tests drive the system's Chromium, and there is none. On Debian: apt-get install -y chromium")
+
+
+@contextmanager
+def serve(home: Path) -> Iterator["Lab"]:
+    """JupyterLab on a copy of the lessons in the folder `home`, with a browser, for the `with` block."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        server = Lab(ROOT / "notebooks", home, browser)
+        server.start()
+        yield server
+        server.stop()
+        browser.close()
 
 
 class Lab:
@@ -217,12 +230,16 @@ class Notebook:
         """Run all cells to the end and return the seconds it took; a cell that raises fails at once, with its traceback."""
         self.panel.evaluate(WATCH_CELLS)
         began = time.monotonic()
-        self._menu("Run", "runmenu:run-all")
+        self.start_all()
         self.wait_until(lambda: self.failures() or self.panel.evaluate(ALL_CELLS_RAN), timeout)
         if failures := self.failures():
             raise AssertionError(f"{self.name} raised:\n" + "\n".join(failures))
         self._wait_for_kernel(timeout)
         return time.monotonic() - began
+
+    def start_all(self) -> None:
+        """Ask for all cells to be run, and do not wait."""
+        self._menu("Run", "runmenu:run-all")
 
     def wait_until(self, condition: Callable[[], object], timeout: float = 30) -> float:
         """Wait until the condition holds and return the seconds it took."""
