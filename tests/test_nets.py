@@ -17,7 +17,7 @@ from torch import nn
 
 from reslab.capture import capture
 from reslab.nets import CHOICES, FAMILY, Block, NetSpec, ResNet, build, nearest_depth, replace, valid_depths
-from reslab.nets.blocks import ZeroPad
+from reslab.nets.layers import ZeroPad
 
 SMALL = {"depth": 8, "width": 4, "in_channels": 2, "image_size": 8, "classes": 3}
 DEPTHS = {"basic": 8, "bottleneck": 11}
