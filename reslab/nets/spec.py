@@ -35,9 +35,9 @@ VGG_BLOCKS = {  # convolutions in each of five stages, by depth (Simonyan & Ziss
 class NetSpec:
     """Everything about a net, checked when it is made; `replace(spec, skip=False)` is the plain net of the same weights.
 
-    depth counts the layers with weights, shortcuts not among them: 6n+2 for CIFAR nets of basic blocks, 9n+2 of bottlenecks;
-    18, 34 and 50, 101, 152 for ImageNet; 11, 13, 16, 19 for VGG. Wide CIFAR nets of basic blocks are counted as in their
-    paper, 6n+4: the three projections in, the classifier out (Zagoruyko & Komodakis 2016, arXiv:1605.07146).
+    depth counts the layers with weights, shortcuts left out and the stem taken for one: 6n+2 for CIFAR nets of basic blocks,
+    9n+2 of bottlenecks; 18, 34 and 50, 101, 152 for ImageNet; 11, 13, 16, 19 for VGG. Wide CIFAR nets of basic blocks are
+    counted as in their paper, 6n+4: three projections in, the classifier out (Zagoruyko & Komodakis 2016, arXiv:1605.07146).
 
     residual_scale "learned" is SkipInit (De & Smith 2020, arXiv:2002.10444, §3; with norm "none") and ReZero (Bachlechner et
     al. 2020, arXiv:2003.04887): the same formula twice. "depth" keeps the variance of a sum of branches that are as
