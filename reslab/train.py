@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from reslab import checks
 from reslab.capture import capture
 from reslab.datasets import Split
-from reslab.nets import NetSpec, ResNet, build
+from reslab.nets import VGG, NetSpec, ResNet, build
 from reslab.runs import Checkpoint, Provenance, Run
 
 CHOICES = {"schedule": ("one-cycle", "step", "constant")}
@@ -353,7 +353,7 @@ def _logits(model, x):
 
 def _layout(model):
     """The layout of a model's images: the nets of `build` are a tenth faster so on CPUs, more on CUDA; others may not expect it."""
-    fast = isinstance(model, ResNet) and _device(model).type != "mps"
+    fast = isinstance(model, (ResNet, VGG)) and _device(model).type != "mps"
     return torch.channels_last if fast else torch.contiguous_format
 
 

@@ -113,7 +113,7 @@ CONVOLUTIONS = {"basic": basic, "bottleneck": bottleneck, "vgg": vgg}
 
 
 def make_shortcut(c_in, c_out, stride, spec):
-    """Options A, B and C of He et al. 2015, §3.3 and §4.1, and D of He et al. 2018, arXiv:1812.01187, §4.1; the identity wherever
+    """Options A, B and C of He et al. 2015, §3.3 and §4.1, and D of He et al. 2018, arXiv:1812.01187, §4.2; the identity wherever
     the shape stays and the option allows. A projection has a norm where the branch ends with one."""
     changes_shape = stride != 1 or c_in != c_out
     if spec.shortcut == "A" or not (changes_shape or spec.shortcut == "C"):

@@ -98,8 +98,8 @@ class Chance(nn.Module):
 
 
 class Survival(Chance):
-    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382, eq. 2 and 5), the last layer of a branch: in training the branch takes
-    part in a pass with probability `rate`, as a whole and for the whole batch; in eval mode it counts `rate` times."""
+    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382, §3), the last layer of a branch: a training pass takes the branch with
+    probability `rate`, the whole batch at once, or goes around it; in eval mode the branch counts `rate` times."""
 
     def __init__(self, rate):
         super().__init__()

@@ -78,7 +78,7 @@ def draw(module, init, gain, generator):
 
 
 def fixup_factor(name, spec):
-    """What Fixup multiplies a layer's weights by (Zhang et al. 2019, arXiv:1901.09321, §1): with L branches of m layers, 0 for the
+    """What Fixup multiplies a layer's weights by (Zhang et al. 2019, arXiv:1901.09321): with L branches of m layers, 0 for the
     last layer of each and for the classifier, L^(-1/(2m-2)) for the others of a branch, and 1 for what is in none."""
     layers = LAYERS_PER_BLOCK[spec.block]
     if name == "fc" or name.endswith(f".branch.conv{layers}"):
