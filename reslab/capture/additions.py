@@ -28,10 +28,12 @@ class Additions(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        place = self.places[-1] if self.places and func in ADDITIONS else None
-        left = args[0] if args else kwargs.get("input")
+        if func not in ADDITIONS or not self.places or self.places[-1] is None:
+            return func(*args, **kwargs)
+        place = self.places[-1]
+        left = args[0] if args else kwargs["input"]
         right = args[1] if len(args) > 1 else kwargs.get("other")
-        if place is None or not _adds_paths(left, right):
+        if not _adds_paths(left, right):
             return func(*args, **kwargs)
         self.places.append(None)  # what statistics add up is no part of the model
         self.see(place, "left", left)

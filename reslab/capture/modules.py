@@ -12,9 +12,15 @@ from reslab.nets import Block
 
 
 def named_modules(model):
-    """(name, module) of all modules of a model, itself under the name of its class, and none twice for being compiled."""
-    named = [(name.replace("_orig_mod.", "").removesuffix("._orig_mod"), module) for name, module in model.named_modules()]
-    return [(name or type(model).__name__, module) for name, module in named if "_orig_mod" not in module._modules]
+    """(name, module) of all modules of a model, first itself under the name of its class, and whether any of them is compiled.
+
+    What torch.compile wraps around a module is none itself, so that compiled or not, the names are the same.
+    """
+    named = list(model.named_modules())
+    compiled = any("_orig_mod" in module._modules or module._compiled_call_impl for _, module in named)
+    if compiled:
+        named = [(f".{name}".replace("._orig_mod", "")[1:], module) for name, module in named if "_orig_mod" not in module._modules]
+    return [(name or type(module).__name__, module) for name, module in named], compiled
 
 
 def choose(named, wanted, what="layers"):

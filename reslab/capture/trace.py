@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -32,9 +33,9 @@ class Trace:
         self.step = -1
         self._index = 0  # of what was seen last in this pass
         self._rows = []
-        self._activation = {f"activation_{name}": statistic for name, statistic in activation.items()}
-        self._gradient = {f"gradient_{name}": statistic for name, statistic in gradient.items()}
-        self._bins, self._keep, self._parts = _edges(bins), keep, parts
+        self._activation, self._gradient = _columns("activation", activation), _columns("gradient", gradient)
+        self._bins, self._edges = _checked(bins), {}  # (device, dtype) → the same edges there
+        self._keep, self._parts = keep, parts  # names of modules; whether there are others than outputs
 
     def frame(self):
         """One row per step × module, in the order of the forward pass.
@@ -94,18 +95,29 @@ class Trace:
         columns = ("step", "module", "index", "part") if self._parts else ("step", "module", "index")
         return {name: [getattr(row, name) for row in rows] for name in columns}
 
+    def _begin(self):
+        self.step += 1
+        self._index = 0
+
     def _see(self, module, part, tensor):
-        """The row of a tensor, with its statistics; called from inside the forward pass."""
+        """The row of a tensor, with its statistics."""
+        self._index += part in ("output", "left")  # the parts of an addition have one index
         row = Row(self.step, module, self._index, part, tuple(tensor.shape))
         self._rows.append(row)
         tensor = tensor.detach()
         _measure(row, self._activation, tensor)
         if self._bins is not None:
-            dtype = torch.promote_types(tensor.dtype, torch.float32)
-            row.counts = count(tensor.to(dtype), self._bins.to(tensor.device, dtype))
+            row.counts = self._count(tensor)
         if module in self._keep:
             row.activation = tensor.clone()  # what comes next may change it in place
         return row
+
+    def _count(self, tensor):
+        dtype = torch.promote_types(tensor.dtype, torch.float32)  # what holds the edges
+        where = tensor.device, dtype
+        if where not in self._edges:
+            self._edges[where] = self._bins.to(*where)
+        return count(tensor.to(dtype), self._edges[where])
 
     def _see_gradient(self, row, gradient):
         gradient = gradient.detach()
@@ -117,6 +129,13 @@ class Trace:
         return self._gradient or row.activation is not None
 
 
+def _columns(prefix, statistics):
+    """Column → statistic."""
+    if not isinstance(statistics, Mapping) or not all(map(callable, statistics.values())):
+        raise TypeError(f'{prefix} is {statistics!r}; it must be a dict of names and functions, such as {{"rms": rms}}.')
+    return {f"{prefix}_{name}": statistic for name, statistic in statistics.items()}
+
+
 def _measure(row, statistics, tensor):
     for column, statistic in statistics.items():
         value = statistic(tensor)
@@ -126,7 +145,7 @@ def _measure(row, statistics, tensor):
         row.statistics[column] = value.clone()  # a view would change in place with the tensor
 
 
-def _edges(bins):
+def _checked(bins):
     """The edges of the bins as a float64 tensor on the CPU; ValueError if they are no such thing."""
     if bins is None:
         return None
