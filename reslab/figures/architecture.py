@@ -8,6 +8,7 @@ parameters, multiply_adds, memory (bytes of its output).
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
+import math
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -32,9 +33,9 @@ class Box:
 
     @property
     def size(self):
-        """Height × width of its output, as "28×28"; "1×1" for a vector."""
+        """Height × width of its output, as "28×28"; "1×1" for a vector, and the whole shape of what is neither (tokens, say)."""
         shape = self.output_shape.split("×")
-        return "×".join(shape[1:]) if len(shape) == 3 else "1×1"
+        return "×".join(shape[1:]) if len(shape) == 3 else "1×1" if len(shape) == 1 else self.output_shape
 
 
 @dataclass
@@ -179,8 +180,7 @@ def place(nets):
 
 
 def _pixels(size):
-    height, _, width = size.partition("×")
-    return int(height) * int(width or 1)
+    return math.prod(map(int, size.split("×")))
 
 
 def _arcs(skips, right):

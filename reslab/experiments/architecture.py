@@ -1,0 +1,99 @@
+"""The layers of nets as a tidy frame for the architecture map: what each is, what it costs, and which block and path it is on."""
+
+import pandas as pd
+import torch
+from torch import nn
+
+from reslab.capture import capture
+from reslab.nets import FAMILY, Block
+from reslab.nets.complexity import complexity, skeleton
+from reslab.nets.layers import ZeroPad
+
+IMAGE = (3, 224, 224)  # that a module of somebody's own is shown, if nothing else is said
+SHORTCUTS = ("downsample", "shortcut", "skip")  # what other people's blocks call theirs
+
+
+def layers(nets, *, images=None):
+    """A row a layer of each net, in the order of the forward pass.
+
+    nets: names of FAMILY, or a dict name → NetSpec or nn.Module; images: name → (channels, height, width) of a module's images.
+    Columns: net, skip (whether anything is added in it), module, block (the name of the block that it is in, "" for none), shortcut (of
+    that block: "", "identity", "zero padding" or "projection"), path ("branch" or "shortcut"), label ("3×3 conv, 128, /2"; "" for a norm,
+    an activation, an addition), kind, output_shape, parameters, multiply_adds, memory (bytes of its output), all for one image in float32.
+    The blocks of a module that is not reslab's are those whose forward pass adds two tensors of one shape, and the shortcut in such a block
+    is the part called downsample, shortcut or skip. Raises ValueError for a module that does not take the images.
+    """
+    nets = nets if isinstance(nets, dict) else {name: FAMILY[name] for name in nets}
+    frames = [_layers(name, net, (images or {}).get(name, IMAGE)) for name, net in nets.items()]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+
+
+def _layers(name, net, image):
+    image = image if isinstance(net, nn.Module) else (net.in_channels, net.image_size, net.image_size)
+    built = skeleton(net).eval()
+    try:
+        frame = complexity(net, image).rename(columns={"shape": "output_shape", "activation_bytes": "memory"})
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        hint = f"say which it takes with images={{{name!r}: ...}}"
+        raise ValueError(f"{name} does not take an image of {image}: {reason}; {hint}.") from error
+    blocks = reslab_blocks(built) or adding_blocks(built, image)  # name → (its shortcut, the name of the shortcut's module)
+    frame["block"] = [_innermost(module, blocks) for module in frame["module"]]
+    frame["shortcut"] = [blocks[block][0] if block else "" for block in frame["block"]]
+    where = list(zip(frame["module"], frame["block"], strict=True))
+    frame["path"] = ["shortcut" if block and _is_inside(module, blocks[block][1]) else "branch" for module, block in where]
+    frame["label"] = [label(built.get_submodule(module)) for module in frame["module"]]  # of an addition, the block's: ""
+    return frame.assign(net=name, skip=any(shortcut for shortcut, _ in blocks.values()))[list(COLUMNS)]
+
+
+COLUMNS = ("net", "skip", "module", "block", "shortcut", "path", "label", "kind", "output_shape", "parameters", "multiply_adds", "memory")
+
+
+def reslab_blocks(net):
+    """name → (kind of its shortcut, the shortcut's name) of the blocks of a net of `build`."""
+    kinds = {type(None): "", nn.Identity: "identity", ZeroPad: "zero padding", nn.Sequential: "projection"}
+    blocks = {name: module for name, module in net.named_modules() if isinstance(module, Block)}
+    return {name: (kinds[type(block.shortcut)], f"{name}.shortcut") for name, block in blocks.items()}
+
+
+def adding_blocks(net, image):
+    """The same of any other module: its blocks are the modules in whose forward pass an addition happens."""
+    with capture(net, nn.Module, activation={}, gradient={}, additions=True) as trace, torch.no_grad():
+        net(torch.empty(1, *image, device="meta"))
+    frame = trace.frame()
+    blocks = {}
+    for name in frame.loc[frame["part"] == "sum", "module"].unique():
+        parts = [child for child, module in net.get_submodule(name).named_children() if child in SHORTCUTS and module is not None]
+        blocks[name] = ("projection", f"{name}.{parts[0]}") if parts else ("identity", f"{name}.")
+    return blocks
+
+
+def _innermost(module, blocks):
+    while module and module not in blocks:
+        module = module.rpartition(".")[0]
+    return module
+
+
+def _is_inside(module, outer):
+    return module == outer or module.startswith(f"{outer}.")
+
+
+def label(module):
+    """What a layer is called on the map, "3×3 conv, 128, /2"; "" for what is drawn as part of the layer before it."""
+    if isinstance(module, nn.Conv2d):
+        size, groups = "×".join(map(str, module.kernel_size)), module.groups
+        kind = "depthwise" if groups == module.in_channels > 1 else "conv"
+        cardinality = f", {groups} groups" if kind == "conv" and groups > 1 else ""
+        return f"{size} {kind}, {module.out_channels}{cardinality}{_stride(module.stride)}"
+    if isinstance(module, nn.Linear):
+        return f"fc, {module.out_features}"
+    if isinstance(module, nn.MultiheadAttention):
+        return f"attention, {module.num_heads} heads"
+    if isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)):
+        return f"{'max' if isinstance(module, nn.MaxPool2d) else 'avg'} pool{_stride(module.stride)}"
+    return "avg pool" if isinstance(module, nn.AdaptiveAvgPool2d) else ""
+
+
+def _stride(stride):
+    stride = stride if isinstance(stride, int) else stride[0]
+    return f", /{stride}" if stride > 1 else ""

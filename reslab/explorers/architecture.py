@@ -1,0 +1,128 @@
+"""The architecture map as an explorer: choose nets to stand side by side, and click a layer to open it and read its code."""
+
+import inspect
+from html import escape
+from types import SimpleNamespace
+
+import ipywidgets as widgets
+import pandas as pd
+
+from reslab import checks
+from reslab.experiments import architecture as experiment
+from reslab.explorers.chart import Chart
+from reslab.explorers.explorer import Explorer
+from reslab.figures import architecture as figures
+from reslab.figures import theme
+from reslab.nets import FAMILY
+from reslab.nets.complexity import skeleton
+
+NONE = "–"  # an empty column
+
+
+class Architecture(Explorer):
+    """Nets side by side, a box a layer; the layer or block that is clicked is opened beside them, with its code.
+
+    state: names of FAMILY and the cost that fills the boxes, "vgg-19 + plain-34 + resnet-34 | multiply_adds".
+    nets, images: NetSpecs and modules of your own to choose from too, as `experiments.architecture.layers` takes them.
+    """
+
+    columns = 3
+
+    def __init__(self, state="vgg-19 + plain-34 + resnet-34", *, nets=None, images=None):
+        super().__init__()
+        self.nets, self._images, self._counted = dict(nets or {}) | FAMILY, images or {}, {}
+        box = widgets.Layout(width="210px")
+        self.pickers = [
+            widgets.Dropdown(options=[NONE, *self.nets], description=f"Net {i}", layout=box, style={"description_width": "auto"})
+            for i in range(1, self.columns + 1)
+        ]
+        self.cost = widgets.Dropdown(options={words: cost for cost, words in figures.COSTS.items()}, description="Boxes filled by")
+        self.cost.style.description_width = "auto"
+        for picker in [*self.pickers, self.cost]:
+            picker.add_class("reslab-picker")
+            picker.observe(self._picked, "value")
+        self.controls = SimpleNamespace(row=[*self.pickers, self.cost])
+        self.map = Chart(figures.architecture_map(experiment.layers({}), draw=theme.chart))
+        self.map.widget.layout.max_height, self.map.widget.layout.overflow = "470px", "auto"
+        self.opened = widgets.HTML(layout=widgets.Layout(flex="1 1 340px", max_height="470px", overflow="auto"))
+        self.opened.add_class("reslab-opened")
+        self.arrange([self.map, SimpleNamespace(widget=self.opened)], [])
+        self._charts, self._silent = [self.map], False
+        self.state = state
+
+    # --- state --------------------------------------------------------------------------------------------------------------
+
+    @property
+    def chosen(self):
+        """The names of the nets that stand side by side."""
+        return [picker.value for picker in self.pickers if picker.value != NONE]
+
+    @property
+    def state(self):
+        """The nets from left to right, and the cost, in one line."""
+        return f"{' + '.join(self.chosen)} | {self.cost.value}"
+
+    @state.setter
+    def state(self, text):
+        names, _, cost = text.partition("|")
+        names = [checks.choice("a net", name.strip(), self.nets) for name in names.split("+") if name.strip()]
+        cost = checks.choice("the cost", cost.strip() or "multiply_adds", figures.COSTS)
+        if len(names) > self.columns:
+            raise ValueError(f"{len(names)} nets are too many to stand side by side; the map takes {self.columns}.")
+        self._silent = True
+        for picker, name in zip(self.pickers, names + [NONE] * self.columns, strict=False):
+            picker.value = name
+        self.cost.value, self._silent = cost, False
+        self._picked(None)
+
+    @property
+    def code(self):
+        """The lines that draw the map without widgets."""
+        lines = ["from reslab import experiments, figures", "", f"layers = experiments.architecture.layers({self.chosen})"]
+        return "\n".join([*lines, f"figures.architecture.architecture_map(layers, cost={self.cost.value!r})"])
+
+    # --- drawing ------------------------------------------------------------------------------------------------------------
+
+    def _picked(self, _change):
+        if self._silent:
+            return
+        try:
+            self.draw()
+        except ValueError as error:  # a module of somebody's own may not take the images
+            self.say(str(error), error=True)
+            return
+        self.say("")
+        self.refresh_texts()
+
+    def layers(self):
+        """The frame of the nets chosen: see `experiments.architecture.layers`."""
+        for name in self.chosen:
+            if name not in self._counted:
+                self._counted[name] = experiment.layers({name: self.nets[name]}, images=self._images)
+        return pd.concat([self._counted[name] for name in dict.fromkeys(self.chosen)] or [experiment.layers({})], ignore_index=True)
+
+    def draw(self):
+        layers = self.layers()
+        self.map.show(figures.architecture_map(layers, cost=self.cost.value, draw=theme.chart))
+        for trace in self.map.figure.data:
+            if trace.meta["key"].endswith("/box"):
+                trace.on_click(self._clicked)
+        self.sentence.value = escape(figures.sentence(layers)) if len(layers) else "Choose a net."
+        self.opened.value = "<p>Click a layer to open it.</p>"
+
+    def _clicked(self, trace, points, _state):
+        if points.point_inds:
+            module, block = trace.customdata[points.point_inds[0]]
+            self.open(trace.name, module, block)
+
+    def open(self, net, module, block=""):
+        """Show a layer of a net, or the block that it is in: what it is, its numbers, and its code."""
+        layers = self._counted[net]
+        rows = layers[layers["block"] == block] if block else layers[layers["module"] == module]
+        part = skeleton(self.nets[net]).get_submodule(block or module)
+        numbers = rows[["module", "output_shape", "parameters", "multiply_adds", "memory"]]
+        numbers = numbers.rename(columns=lambda name: name.replace("_", " "))
+        numbers["module"] = numbers["module"].str.removeprefix(f"{block}.")
+        texts = [repr(part), inspect.getsource(type(part))] if block else [repr(part)]
+        self.opened.value = f"<h4>{escape(net)}: {escape(block or module)}</h4>{numbers.to_html(index=False, border=0)}"
+        self.opened.value += "".join(f"<pre>{escape(text)}</pre>" for text in texts)

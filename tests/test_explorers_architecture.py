@@ -1,0 +1,83 @@
+"""The architecture explorer without a browser: choose nets, click a layer, paste a state."""
+
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+from reslab import explorers, figures
+
+
+@pytest.fixture
+def explorer():
+    return explorers.Architecture("resnet-8 + plain-8")
+
+
+def boxes(explorer, net):
+    return explorer.map.trace(f"{net}/box")
+
+
+def test_it_draws_the_nets_of_its_state(explorer):
+    assert explorer.chosen == ["resnet-8", "plain-8"]
+    assert explorer.state == explorer.share.value == "resnet-8 + plain-8 | multiply_adds"
+    assert list(boxes(explorer, "resnet-8").text) == list(boxes(explorer, "plain-8").text)
+    assert "The 3 skips of resnet-8 add no multiply-adds and no parameters to plain-8." in explorer.sentence.value
+    assert explorer.map.keys[2] == "resnet-8/identity"
+
+
+def test_a_picked_net_and_a_picked_cost_are_drawn(explorer):
+    explorer.pickers[2].value = "vgg-11"
+    assert explorer.chosen == ["resnet-8", "plain-8", "vgg-11"]
+    assert len(boxes(explorer, "vgg-11").text) == 8 + 5 + 1 + 3
+    before = list(explorer.map.trace("vgg-11/cost").x)
+    explorer.cost.value = "parameters"
+    assert list(explorer.map.trace("vgg-11/cost").x) != before
+    assert explorer.state == "resnet-8 + plain-8 + vgg-11 | parameters"
+    for picker in explorer.pickers:
+        picker.value = "–"
+    assert explorer.sentence.value == "Choose a net."
+
+
+def test_a_click_opens_the_block_with_its_numbers_and_its_code(explorer):
+    trace = boxes(explorer, "resnet-8")
+    (handler,) = trace._click_callbacks
+    place = list(trace.text).index("3×3 conv, 32, /2")
+    handler(trace, SimpleNamespace(point_inds=[place]), None)
+    assert "resnet-8: stage2.block1" in explorer.opened.value
+    assert "branch.conv1" in explorer.opened.value
+    assert "y = self.branch(x)" in explorer.opened.value
+    assert "ZeroPad(extra_channels=16, stride=2)" in explorer.opened.value
+    handler(trace, SimpleNamespace(point_inds=[len(trace.text) - 1]), None)
+    assert "resnet-8: fc" in explorer.opened.value
+    assert "Linear(in_features=64, out_features=10" in explorer.opened.value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("resnet-9", "a net is 'resnet-9'; it can be"),
+        ("resnet-8 | flops", "the cost is 'flops'; it can be 'multiply_adds', 'parameters', 'memory'."),
+        ("resnet-8 + plain-8 + vgg-11 + vgg-16", "4 nets are too many to stand side by side; the map takes 3."),
+    ],
+)
+def test_a_pasted_state_that_is_wrong_changes_nothing(explorer, text, said):
+    before = explorer.state
+    explorer.share.value = text
+    assert explorer.state == explorer.share.value == before
+    assert said in explorer.message.value.replace("&#x27;", "'")
+
+
+def test_a_net_of_ones_own_stands_beside_the_others():
+    mine = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+    explorer = explorers.Architecture("mine + resnet-8", nets={"mine": mine}, images={"mine": (1, 8, 8)})
+    assert list(boxes(explorer, "mine").text) == ["3×3 conv, 4", "fc, 3"]
+    wrong = explorers.Architecture("resnet-8", nets={"mine": mine}, images={"mine": (2, 8, 8)})
+    wrong.pickers[1].value = "mine"
+    assert "mine does not take an image of (2, 8, 8)" in wrong.message.value
+
+
+def test_the_code_draws_the_same_map(explorer):
+    names = {}
+    exec(explorer.code.replace("\nfigures.", "\nfigure = figures."), names)
+    assert [trace.meta["key"] for trace in names["figure"].data] == explorer.map.keys
+    assert names["figures"] is figures
