@@ -1,11 +1,10 @@
-"""Training as a generator of events: the live chart, the stop button, the progress bar and `fit` all just iterate it."""
+"""The steps of a training, and the events that tell of them."""
 
 import dataclasses
 import math
-import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -14,74 +13,16 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm.auto import tqdm
 
-from reslab import checks
 from reslab.capture import capture
 from reslab.datasets import Split
-from reslab.nets import NetSpec, ResNet, build
+from reslab.nets import NetSpec, build
 from reslab.runs import Checkpoint, Provenance, Run
+from reslab.train.device import layout_of, pick_device, threads
+from reslab.train.evaluation import evaluate, logits_of
+from reslab.train.spec import TrainSpec
+from reslab.train.suits import check_fit, check_logits, check_resume
 
-CHOICES = {"schedule": ("one-cycle", "step", "constant")}
 HISTORY = ("step", "epoch", "lr", "loss", "train_error", "test_error", "seconds")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainSpec:
-    """How to train: SGD with momentum, a schedule, seeds, and what to measure. The defaults suit the digits.
-
-    Raises ValueError, in one sentence that names what is allowed, for an unknown or impossible value.
-    """
-
-    epochs: float = 6.0  # passes over the training images
-    batch_size: int = 128  # images a step; the images left over at the end of an epoch wait for the next
-    lr: float = 0.1  # the highest learning rate
-    momentum: float = 0.9
-    weight_decay: float = 1e-4  # of every parameter, as in the paper
-    schedule: str = "one-cycle"  # up to lr in 30 % of the steps, and down to 0; or step: ÷10 at each milestone; or constant
-    milestones: tuple = (0.5, 0.75)  # of the step schedule, as fractions of the steps (the paper: 32k and 48k of 64k)
-    warmup: int = 0  # steps at lr/10 before the schedule's own value (the paper's ResNet-110: about 400)
-    data_seed: int = 0  # of the order of the images
-    label_noise: float = 0.0  # fraction of the training labels that are replaced by random ones; training errors count by these
-    label_seed: int = 0  # of that noise
-    log_every: int = 1  # steps between events; numbers come from the device once an event
-    test_every: int = 1  # epochs between test errors, each at the first event since; the last step always has one
-    capture_every: int = 0  # steps between captures of every block, beginning with the first; 0: none
-
-    def __post_init__(self):
-        for name, allowed in CHOICES.items():
-            checks.choice(name, getattr(self, name), allowed)
-        try:
-            clean = {"milestones": tuple(self.milestones)}
-        except TypeError:
-            raise ValueError(f"milestones is {self.milestones!r}; it must be a sequence of fractions, such as (0.5, 0.75).") from None
-        for milestone in clean["milestones"]:
-            checks.number("a milestone", milestone, 0, 1)
-        for name, high in {"epochs": 1e6, "lr": math.inf, "momentum": 1, "weight_decay": math.inf, "label_noise": 1}.items():
-            clean[name] = checks.number(name, getattr(self, name), 0, high, above=name in ("epochs", "lr"))
-        for name, low in {"batch_size": 1, "warmup": 0, "log_every": 1, "test_every": 1, "capture_every": 0}.items():
-            clean[name] = checks.integer(name, getattr(self, name), low)
-        for name in ("data_seed", "label_seed"):
-            clean[name] = checks.integer(name, getattr(self, name), 0, 2**32 - 1)
-        for name, value in clean.items():
-            object.__setattr__(self, name, value)  # plain Python numbers, whatever came: JSON knows no others
-
-    def to_dict(self):
-        """A dict of plain values, for JSON; `TrainSpec(**values)` reads it back."""
-        return dataclasses.asdict(self) | {"milestones": list(self.milestones)}
-
-    def steps(self, images):
-        """(steps in an epoch, steps in all) on so many training images."""
-        per_epoch = max(1, images // self.batch_size)
-        return per_epoch, max(1, round(self.epochs * per_epoch))
-
-    def learning_rate(self, step, steps):
-        """The learning rate at a step from 1 to steps."""
-        if step <= self.warmup:
-            return self.lr / 10
-        done = (step - 0.5) / steps  # the middle of the step, so that neither end is 0
-        if self.schedule == "one-cycle":  # linear up, cosine down (after Smith & Topin 2018, arXiv:1708.07120)
-            return self.lr * (done / 0.3 if done < 0.3 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.3) / 0.7))
-        passed = sum(done > milestone for milestone in self.milestones) if self.schedule == "step" else 0
-        return self.lr / 10**passed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,37 +68,6 @@ def fit(spec, split, how=None, *, seed=0, device="auto", resume=None, progress=T
     return training.run()
 
 
-def pick_device(device="auto"):
-    """The torch.device of a name: "auto" takes CUDA, else Apple's MPS, else the CPU; ValueError if it is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device == "auto":
-        return torch.device(next(name for name, available in there.items() if available))
-    kind = str(device).split(":")[0]
-    checks.choice("device", kind, ["auto", *there])
-    if not there[kind]:
-        raise ValueError(f"device is {str(device)!r}, and this machine has none; device='auto' takes what there is.")
-    return torch.device(device)
-
-
-def evaluate(model, split, part="test", *, batch_size=512):
-    """The error (fraction) of a model on one part of a split, in eval mode; its mode is put back as it was."""
-    images = len(split.y_test if part == "test" else split.y_train)
-    with _eval_mode(model):
-        batches = (split.batch(slice(i, i + batch_size), part) for i in range(0, images, batch_size))
-        return sum((_logits(model, x).argmax(1) != y.to(_device(model))).sum() for x, y in batches).item() / images
-
-
-def check_fit(spec, split, how):
-    """ValueError if the net of a spec (None for a model that no spec describes) or the TrainSpec does not suit the split."""
-    differ = {name: value for name, value in split.shape.items() if spec and getattr(spec, name) != value}
-    if differ:
-        has = ", ".join(f"{name} {getattr(spec, name)}" for name in differ)
-        gives = ", ".join(f"{name} {value}" for name, value in differ.items())
-        raise ValueError(f"the net has {has}, and {split.name} gives {gives}; make it with NetSpec(..., **split.shape).")
-    if how.batch_size > len(split.y_train):
-        raise ValueError(f"batch_size is {how.batch_size}, and {split.name} has {len(split.y_train)} training images; take at most those.")
-
-
 def _train(training):
     while training.state == "running":
         yield training.advance()
@@ -174,12 +84,12 @@ class _Training:
         check_fit(self.spec, split, how)
         self.steps_per_epoch, self.steps = how.steps(len(split.y_train))
         if resume is not None:
-            _check_resume(resume, model, self.spec, split, how, self.steps_per_epoch)
+            check_resume(resume, model, self.spec, split, how, self.steps_per_epoch)
         self.model, self.how, self.device = model.to(device), how, device
         self.split = _with_noise(split.to(device), how)
-        model.to(memory_format=_layout(model))
+        model.to(memory_format=layout_of(model))
         if self.spec is None:
-            _check_logits(model, split)
+            check_logits(model, split)
         fused = device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.SGD(model.parameters(), how.lr, how.momentum, weight_decay=how.weight_decay, fused=fused)
         if how.momentum:
@@ -199,7 +109,7 @@ class _Training:
         started = time.perf_counter()
         first = self.step
         losses, wrong, images, traces = [], [], 0, []
-        with _threads(self.threads):
+        with threads(self.threads):
             while self.state == "running" and (self.step == first or self.step % self.how.log_every):
                 captured, loss, mistakes, size = self._step()
                 traces += [captured] if captured else []
@@ -244,7 +154,7 @@ class _Training:
         with capture(self.model) if watched else nullcontext() as trace:
             if watched:
                 trace.step = self.step - 1  # the forward pass counts on to this step
-            logits = _logits(self.model, x)  # (N, classes)
+            logits = logits_of(self.model, x)  # (N, classes)
             loss = F.cross_entropy(logits, y)
             self.optimizer.zero_grad()
             loss.backward()
@@ -302,38 +212,6 @@ class _Training:
         self.state, self.final_train_error = "running" if run.outcome == "stopped" else run.outcome, run.final_train_error
 
 
-def _check_resume(checkpoint, model, spec, split, how, steps_per_epoch):
-    """ValueError if a checkpoint is of another training than this."""
-    if not isinstance(checkpoint, Checkpoint):
-        raise TypeError(f"resume must be a Checkpoint, not {type(checkpoint).__name__}; Checkpoint.load reads one from a file.")
-    run, last = checkpoint.run, checkpoint.run.history.iloc[-1]
-    ours = {f"model.{name}": tensor.shape for name, tensor in model.state_dict().items()}
-    theirs = {name: tensor.shape for name, tensor in checkpoint.tensors.items() if name.startswith("model.")}
-    same = {
-        "net": run.spec == spec and ours == theirs,
-        "dataset": run.dataset == split.name and last["epoch"] == last["step"] / steps_per_epoch,
-        "TrainSpec": run.how == how.to_dict(),
-    }
-    if not all(same.values()):
-        differ = " and another ".join(what for what, is_same in same.items() if not is_same)
-        raise ValueError(f"the checkpoint, of {run.name} on {run.dataset}, has another {differ}; resume with those that it was made with.")
-
-
-def _check_logits(model, split):
-    """ValueError if a model that no spec describes does not make logits of images; tried in eval mode, so that nothing is left behind."""
-    name, x, classes = type(model).__name__, split.batch(slice(2))[0], split.shape["classes"]
-    images = f"images ({', '.join(map(str, x.shape))})"
-    try:
-        with _eval_mode(model):
-            logits = _logits(model, x)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise ValueError(f"{name} does not take {images}: {reason}.") from error
-    got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
-    if not isinstance(got, tuple) or len(got) != 2 or got[0] != len(x) or got[1] < classes:
-        raise ValueError(f"{name} makes {got} of {images}; it must return logits, ({len(x)}, {classes}).")
-
-
 def _with_noise(split, how):
     """The split, with `label_noise` of its training labels replaced by labels drawn at random."""
     if not how.label_noise:
@@ -344,51 +222,3 @@ def _with_noise(split, how):
     drawn = torch.randint(split.shape["classes"], (images,), generator=generator)
     y = split.y_train
     return dataclasses.replace(split, y_train=torch.where(noisy.to(y.device), drawn.to(y.device), y))
-
-
-def _logits(model, x):
-    """What a model makes of images, wherever they are, in the layout that suits it."""
-    return model(x.to(_device(model)).contiguous(memory_format=_layout(model)))
-
-
-def _layout(model):
-    """The layout of a model's images: the nets of `build` are a tenth faster so on CPUs, more on CUDA; others may not expect it."""
-    fast = isinstance(model, ResNet) and _device(model).type != "mps"
-    return torch.channels_last if fast else torch.contiguous_format
-
-
-def _device(model):
-    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-
-
-@contextmanager
-def _eval_mode(model):
-    """Eval mode and no gradients for the `with` block; every module's own mode is put back as it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():  # not inference mode: what a model keeps of it would be of no use in training
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-_lock, _users, _usual = threading.Lock(), 0, 1
-
-
-@contextmanager
-def _threads(count):
-    """torch with `count` threads in this Python thread. Several trainings may be inside at once; the last one out restores."""
-    global _users, _usual
-    with _lock:
-        if not _users:
-            _usual = torch.get_num_threads()
-        _users += 1
-    try:
-        torch.set_num_threads(count)
-        yield
-    finally:
-        with _lock:
-            _users -= 1
-        torch.set_num_threads(_usual)
