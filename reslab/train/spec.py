@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from reslab import checks
 
-CHOICES = {"schedule": ("one-cycle", "step", "constant")}
+# Every field that takes a name, with the names it takes. Explorers and the CLI read their menus from here.
+CHOICES = {
+    "schedule": ("one-cycle", "step", "constant"),
+    "augment": ("none", "crop-flip"),
+    "precision": ("fp32", "bf16"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +29,22 @@ class TrainSpec:
     schedule: str = "one-cycle"  # up to lr in 30 % of the steps, and down to 0; or step: ÷10 at each milestone; or constant
     milestones: tuple = (0.5, 0.75)  # of the step schedule, as fractions of the steps (the paper: 32k and 48k of 64k)
     warmup: int = 0  # steps at lr/10 before the schedule's own value (the paper's ResNet-110: about 400)
-    data_seed: int = 0  # of the order of the images
+    augment: str = "none"  # or crop-flip: every image is padded by 4 pixels, cropped at random, and mirrored or not (the paper's)
+    data_seed: int = 0  # of the order of the images, and of what augmentation does to them
     label_noise: float = 0.0  # fraction of the training labels that are replaced by random ones; training errors count by these
     label_seed: int = 0  # of that noise
     log_every: int = 1  # steps between events; numbers come from the device once an event
     test_every: int = 1  # epochs between test errors, each at the first event since; the last step always has one
     capture_every: int = 0  # steps between captures of every block, beginning with the first; 0: none
+    precision: str = "fp32"  # or bf16: autocast, with weights in float32; for GPUs
+    compile: bool = False  # torch.compile, with CUDA graphs on a GPU; captured steps are not compiled
+    deterministic: bool = False  # the same numbers to the bit on a GPU too; on CPUs they always are, with as many threads
 
     def __post_init__(self):
         for name, allowed in CHOICES.items():
             checks.choice(name, getattr(self, name), allowed)
+        for name in ("compile", "deterministic"):
+            checks.flag(name, getattr(self, name))
         try:
             clean = {"milestones": tuple(self.milestones)}
         except TypeError:
@@ -67,3 +78,12 @@ class TrainSpec:
             return self.lr * (done / 0.3 if done < 0.3 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.3) / 0.7))
         passed = sum(done > milestone for milestone in self.milestones) if self.schedule == "step" else 0
         return self.lr / 10**passed
+
+
+PAPER = TrainSpec(epochs=64_000 / 390, lr=0.1, schedule="step", augment="crop-flip", log_every=100)
+PRESETS = {
+    "digits": TrainSpec(),
+    "paper": PAPER,  # He et al. 2015, §4.2, on CIFAR-10: 64k steps of 128 images, at 390 an epoch; lr ÷10 at 32k and 48k
+    "paper-110": checks.replace(PAPER, warmup=400),  # its 110 layers: 0.01 until the training error is below 80 %, about 400 steps
+    "short": TrainSpec(epochs=15, lr=0.1, augment="crop-flip", log_every=10),  # for CIFAR-10 in little time: ours, not the paper's
+}

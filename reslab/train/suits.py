@@ -4,6 +4,7 @@ import torch
 
 from reslab.runs import Checkpoint
 from reslab.train.evaluation import eval_mode, logits_of
+from reslab.train.spec import TrainSpec
 
 
 def check_fit(spec, split, how):
@@ -27,7 +28,7 @@ def check_resume(checkpoint, model, spec, split, how, steps_per_epoch):
     same = {
         "net": run.spec == spec and ours == theirs,
         "dataset": run.dataset == split.name and last["epoch"] == last["step"] / steps_per_epoch,
-        "TrainSpec": run.how == how.to_dict(),
+        "TrainSpec": TrainSpec().to_dict() | run.how == how.to_dict(),  # fields that older runs lack had their defaults
     }
     if not all(same.values()):
         differ = " and another ".join(what for what, is_same in same.items() if not is_same)

@@ -17,8 +17,9 @@ from reslab.capture import capture
 from reslab.datasets import Split
 from reslab.nets import NetSpec, build
 from reslab.runs import Checkpoint, Provenance, Run
-from reslab.train.device import layout_of, pick_device, threads
-from reslab.train.evaluation import evaluate, logits_of
+from reslab.train.augment import crop_flip, draw
+from reslab.train.device import layout_of, pick_device, settings
+from reslab.train.evaluation import evaluate
 from reslab.train.spec import TrainSpec
 from reslab.train.suits import check_fit, check_logits, check_resume
 
@@ -87,7 +88,10 @@ class _Training:
             check_resume(resume, model, self.spec, split, how, self.steps_per_epoch)
         self.model, self.how, self.device = model.to(device), how, device
         self.split = _with_noise(split.to(device), how)
-        model.to(memory_format=layout_of(model))
+        self.layout, self.modules = layout_of(model), list(model.modules())
+        model.to(memory_format=self.layout)
+        # The same weights. On a GPU a small net is a queue of short kernels: as a CUDA graph they are launched at once.
+        self.net = torch.compile(model, mode="reduce-overhead" if device.type == "cuda" else None) if how.compile else model
         if self.spec is None:
             check_logits(model, split)
         fused = device.type in ("cpu", "cuda")
@@ -100,7 +104,7 @@ class _Training:
         self.threads = 1 if small else torch.get_num_threads()
         self.state, self.step, self.seconds = "running", 0, 0.0
         self.history, self.layers, self.final_train_error = [], [], math.nan
-        self.order_epoch, self.order = None, None
+        self.epoch, self.order, self.draws = None, None, None
         if resume is not None:
             self._restore(resume)
 
@@ -108,17 +112,15 @@ class _Training:
         """Train up to the next event."""
         started = time.perf_counter()
         first = self.step
-        losses, wrong, images, traces = [], [], 0, []
-        with threads(self.threads):
+        measured, traces = [], []
+        with settings(self.threads, self.how.deterministic):
             while self.state == "running" and (self.step == first or self.step % self.how.log_every):
-                captured, loss, mistakes, size = self._step()
+                captured, numbers = self._step()
                 traces += [captured] if captured else []
-                losses.append(loss)
-                wrong.append(mistakes)
-                images += size
+                measured.append(numbers)
                 if self.step == self.steps:
                     self.state = "finished"
-            loss = torch.stack(losses).tolist()  # the only host synchronisation of the interval
+            loss, mistakes = torch.stack(measured, 1).tolist()  # the only host synchronisation of the interval
             if not all(map(math.isfinite, loss)):
                 self.state = "diverged"
             test_error = self._test_error(first)
@@ -130,7 +132,7 @@ class _Training:
             "epoch": self.step / self.steps_per_epoch,
             "lr": self.how.learning_rate(self.step, self.steps),
             "loss": sum(loss) / len(loss),
-            "train_error": torch.stack(wrong).sum().item() / images,
+            "train_error": sum(mistakes) / (len(mistakes) * self.how.batch_size),
             "test_error": test_error,
             "seconds": self.seconds,
         }
@@ -142,32 +144,39 @@ class _Training:
         return Event(state=self.state, steps=self.steps, layers=layers, run=self.run, checkpoint=self.checkpoint, **row)
 
     def _step(self):
-        """One step of SGD; returns the trace (or None), the loss and the number of mistakes (0-dim tensors), and the batch size."""
+        """One step of SGD; returns the trace (or None), and the loss and the number of mistakes, (2,) float32 on the device."""
         how = self.how
-        index = self._batch()
-        x, y = self.split.batch(index, "train")
+        x, y = self._batch()
         self.step += 1
         for group in self.optimizer.param_groups:
             group["lr"] = how.learning_rate(self.step, self.steps)
         watched = how.capture_every and (self.step - 1) % how.capture_every == 0
-        self.model.train()
+        if not all(module.training for module in self.modules):  # to ask is ten times as fast as model.train()
+            self.model.train()
+        self.optimizer.zero_grad()
         with capture(self.model) if watched else nullcontext() as trace:
             if watched:
                 trace.step = self.step - 1  # the forward pass counts on to this step
-            logits = logits_of(self.model, x)  # (N, classes)
-            loss = F.cross_entropy(logits, y)
-            self.optimizer.zero_grad()
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=how.precision == "bf16"):
+                logits = (self.model if watched else self.net)(x)  # (N, classes)
+            loss = F.cross_entropy(logits.float(), y)
             loss.backward()
         self.optimizer.step()
-        return trace, loss.detach(), (logits.detach().argmax(1) != y).sum(), len(y)
+        mistakes = (logits.detach().argmax(1) != y).sum()
+        return trace, torch.stack([loss.detach(), mistakes.float()])
 
     def _batch(self):
-        """The indices of this step's images: a function of the seed and the step alone, so that a resumed run sees the same."""
+        """This step's images and labels: a function of the seed and the step alone, so that a resumed run sees the same."""
         epoch, place = divmod(self.step, self.steps_per_epoch)
-        if epoch != self.order_epoch:
-            generator = torch.Generator().manual_seed(self.how.data_seed * 1_000_003 + epoch)
-            self.order_epoch, self.order = epoch, torch.randperm(len(self.split.y_train), generator=generator).to(self.device)
-        return self.order[place * self.how.batch_size : (place + 1) * self.how.batch_size]
+        if epoch != self.epoch:  # drawn on the CPU, so that every device shows the same
+            images, generator = len(self.split.y_train), torch.Generator().manual_seed(self.how.data_seed * 1_000_003 + epoch)
+            self.epoch, self.order = epoch, torch.randperm(images, generator=generator).to(self.device)
+            self.draws = draw(images, generator).to(self.device) if self.how.augment == "crop-flip" else None
+        here = slice(place * self.how.batch_size, (place + 1) * self.how.batch_size)
+        x, y = self.split.batch(self.order[here], "train")
+        if self.draws is not None:
+            x = crop_flip(x, self.draws[here])
+        return x.contiguous(memory_format=self.layout), y
 
     def _test_error(self, first):
         """The test error where one is due since step `first`: after every test_every-th epoch, and at the end of training."""

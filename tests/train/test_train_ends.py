@@ -161,6 +161,17 @@ def test_fit_resumes(split, spec):
     assert_same_history(fit(spec, split, HOW, resume=part, progress=False), end.run())
 
 
+def test_a_checkpoint_from_before_a_field_was_there_resumes(split, spec):
+    *_, end = train(build(spec), split, HOW)
+    part = next(train(build(spec), split, HOW)).checkpoint()
+    older = {name: value for name, value in part.run.how.items() if name not in ("augment", "precision", "compile", "deterministic")}
+    older = dataclasses.replace(part, run=dataclasses.replace(part.run, how=older))
+    *_, resumed = train(build(spec), split, HOW, resume=older)
+    assert_same_tensors(resumed.checkpoint().tensors, end.checkpoint().tensors)
+    with pytest.raises(ValueError, match="another TrainSpec;"):
+        train(build(spec), split, replace(HOW, augment="crop-flip"), resume=older)
+
+
 @pytest.mark.parametrize(
     ("net", "data", "how", "says"),
     [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trainings import HOW, assert_one_sentence
 
 from reslab.nets import replace
-from reslab.train import TrainSpec
+from reslab.train import PRESETS, TrainSpec
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,12 @@ from reslab.train import TrainSpec
         ({"data_seed": 2**64}, "data_seed is 18446744073709551616"),
         ({"label_seed": 2**64}, "label_seed is 18446744073709551616"),
         ({"label_seed": 0.5}, "label_seed is 0.5"),
+        ({"augment": "crop_flip"}, "'none', 'crop-flip'. Did you mean 'crop-flip'?"),
+        ({"augment": None}, "augment is None; it can be 'none'"),
+        ({"precision": "fp16"}, "'fp32', 'bf16'. Did you mean"),
+        ({"precision": 32}, "precision is 32"),
+        ({"compile": 1}, "compile is 1; it must be True or False"),
+        ({"deterministic": "yes"}, "deterministic is 'yes'; it must be True or False"),
     ],
 )
 def test_an_impossible_value_is_refused_in_one_sentence(change, says):
@@ -78,9 +84,16 @@ def test_a_spec_is_plain_values_whatever_numbers_it_was_made_of():
     assert made == plain
     assert hash(made) == hash(plain)
     values = made.to_dict()
-    assert {type(value) for value in values.values()} <= {int, float, str, list}
+    assert {type(value) for value in values.values()} <= {int, float, str, list, bool}
     assert TrainSpec(**values) == made
     assert TrainSpec(milestones=[0.25]).milestones == (0.25,)
+
+
+def test_the_values_of_an_older_run_load_and_mean_what_they_meant():
+    values = replace(HOW, lr=0.3).to_dict()
+    for field in ("augment", "precision", "compile", "deterministic"):
+        del values[field]
+    assert TrainSpec(**values) == replace(HOW, lr=0.3)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +147,33 @@ def test_warm_up_is_a_tenth_of_lr_for_its_steps_and_then_the_schedule_as_if_ther
     assert [warmed.learning_rate(step, 20) for step in range(4, 21)] == [plain.learning_rate(step, 20) for step in range(4, 21)]
 
 
+# Presets
+
+CIFAR10 = 50_000  # training images
+
+
+def test_the_papers_recipe_is_64k_steps_with_a_tenth_of_the_learning_rate_after_32k_and_after_48k():
+    paper = PRESETS["paper"]
+    assert paper.steps(CIFAR10) == (390, 64_000)
+    rates = [paper.learning_rate(step, 64_000) for step in range(1, 64_001)]
+    assert rates == [0.1] * 32_000 + [0.1 / 10] * 16_000 + [0.1 / 100] * 16_000
+    assert (paper.batch_size, paper.momentum, paper.weight_decay, paper.augment) == (128, 0.9, 1e-4, "crop-flip")
+
+
+def test_its_110_layers_begin_with_400_steps_at_a_tenth():
+    paper, warmed = PRESETS["paper"], PRESETS["paper-110"]
+    assert warmed == replace(paper, warmup=400)
+    assert [warmed.learning_rate(step, 64_000) for step in (1, 400, 401)] == [0.1 / 10, 0.1 / 10, 0.1]
+
+
+def test_presets_are_specs_by_name_the_digits_default_and_a_short_one_among_them():
+    assert list(PRESETS) == ["digits", "paper", "paper-110", "short"]
+    assert PRESETS["digits"] == TrainSpec()
+    assert PRESETS["short"].steps(CIFAR10)[1] < 64_000 / 10
+    assert PRESETS["short"].augment == "crop-flip"
+    assert all(preset.precision == "fp32" and not preset.compile for preset in PRESETS.values())  # which run anywhere
+
+
 def test_the_lessons_defaults():
     assert dataclasses.asdict(TrainSpec()) == {  # recorded runs and the lesson's sentence were made with these
         "epochs": 6.0,
@@ -144,10 +184,14 @@ def test_the_lessons_defaults():
         "schedule": "one-cycle",
         "milestones": (0.5, 0.75),
         "warmup": 0,
+        "augment": "none",
         "data_seed": 0,
         "label_noise": 0.0,
         "label_seed": 0,
         "log_every": 1,
         "test_every": 1,
         "capture_every": 0,
+        "precision": "fp32",
+        "compile": False,
+        "deterministic": False,
     }
