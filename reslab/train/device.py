@@ -1,0 +1,74 @@
+"""Where PyTorch computes, with how many threads, and how exactly."""
+
+import os
+import threading
+from contextlib import contextmanager
+
+import torch
+
+from reslab import checks
+from reslab.nets import ResNet
+
+
+def pick_device(device="auto"):
+    """The torch.device of a name: "auto" takes CUDA, else Apple's MPS, else the CPU; ValueError if it is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return torch.device(next(name for name, available in there.items() if available))
+    kind = str(device).split(":")[0]
+    checks.choice("device", kind, ["auto", *there])
+    if not there[kind]:
+        raise ValueError(f"device is {str(device)!r}, and this machine has none; device='auto' takes what there is.")
+    return torch.device(device)
+
+
+def layout_of(model):
+    """The layout of a model's images: the nets of `build` are a tenth faster so on CPUs, more on CUDA; others may not expect it."""
+    fast = isinstance(model, ResNet) and device_of(model).type != "mps"
+    return torch.channels_last if fast else torch.contiguous_format
+
+
+def device_of(model):
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+# What cuBLAS needs to be deterministic. It is read once, at the first product on the GPU, so it is too late to set it for a training.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+_lock, _users, _usual = threading.Lock(), 0, None
+
+
+@contextmanager
+def settings(threads, deterministic):
+    """PyTorch as a training wants it: so many threads in this Python thread; float32 convolutions in float32, not in the TF32 of
+    cuDNN's choice; and either deterministic algorithms (or an error, where there are none) or the fastest.
+
+    All but the threads are settings of the whole process. Several trainings may be inside at once: if one of them is deterministic
+    all are, and the last one out restores.
+    """
+    global _users, _usual
+    with _lock:
+        if not _users:
+            _usual = torch.get_num_threads(), _switches()
+        if deterministic or not _users:
+            mode = 2 if deterministic else torch.get_deterministic_debug_mode()
+            _switch(mode, mode == 0, "ieee")
+        _users += 1
+    try:
+        torch.set_num_threads(threads)
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if not _users:
+                _switch(*_usual[1])
+        torch.set_num_threads(_usual[0])
+
+
+def _switches():
+    return torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark, torch.backends.cudnn.conv.fp32_precision
+
+
+def _switch(mode, benchmark, precision):
+    torch.set_deterministic_debug_mode(mode)  # 2: an operation that is not deterministic raises
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.conv.fp32_precision = benchmark, precision

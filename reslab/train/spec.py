@@ -1,0 +1,89 @@
+"""How to train: `TrainSpec` says everything about it, and `PRESETS` names a few."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from reslab import checks
+
+# Every field that takes a name, with the names it takes. Explorers and the CLI read their menus from here.
+CHOICES = {
+    "schedule": ("one-cycle", "step", "constant"),
+    "augment": ("none", "crop-flip"),
+    "precision": ("fp32", "bf16"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSpec:
+    """How to train: SGD with momentum, a schedule, seeds, and what to measure. The defaults suit the digits.
+
+    Raises ValueError, in one sentence that names what is allowed, for an unknown or impossible value.
+    """
+
+    epochs: float = 6.0  # passes over the training images
+    batch_size: int = 128  # images a step; the images left over at the end of an epoch wait for the next
+    lr: float = 0.05  # the highest learning rate
+    momentum: float = 0.9
+    weight_decay: float = 1e-4  # of every parameter, as in the paper
+    schedule: str = "one-cycle"  # up to lr in 30 % of the steps, and down to 0; or step: ÷10 at each milestone; or constant
+    milestones: tuple = (0.5, 0.75)  # of the step schedule, as fractions of the steps (the paper: 32k and 48k of 64k)
+    warmup: int = 0  # steps at lr/10 before the schedule's own value (the paper's ResNet-110: about 400)
+    augment: str = "none"  # or crop-flip: every image is padded by 4 pixels, cropped at random, and mirrored or not (the paper's)
+    data_seed: int = 0  # of the order of the images, and of what augmentation does to them
+    label_noise: float = 0.0  # fraction of the training labels that are replaced by random ones; training errors count by these
+    label_seed: int = 0  # of that noise
+    log_every: int = 1  # steps between events; numbers come from the device once an event
+    test_every: int = 1  # epochs between test errors, each at the first event since; the last step always has one
+    capture_every: int = 0  # steps between captures of every block, beginning with the first; 0: none
+    precision: str = "fp32"  # or bf16: autocast, with weights in float32; for GPUs
+    compile: bool = False  # torch.compile, with CUDA graphs on a GPU; captured steps are not compiled
+    deterministic: bool = False  # the same numbers to the bit on a GPU too; on CPUs they always are, with as many threads
+
+    def __post_init__(self):
+        for name, allowed in CHOICES.items():
+            checks.choice(name, getattr(self, name), allowed)
+        for name in ("compile", "deterministic"):
+            checks.flag(name, getattr(self, name))
+        try:
+            clean = {"milestones": tuple(self.milestones)}
+        except TypeError:
+            raise ValueError(f"milestones is {self.milestones!r}; it must be a sequence of fractions, such as (0.5, 0.75).") from None
+        for milestone in clean["milestones"]:
+            checks.number("a milestone", milestone, 0, 1)
+        for name, high in {"epochs": 1e6, "lr": math.inf, "momentum": 1, "weight_decay": math.inf, "label_noise": 1}.items():
+            clean[name] = checks.number(name, getattr(self, name), 0, high, above=name in ("epochs", "lr"))
+        for name, low in {"batch_size": 1, "warmup": 0, "log_every": 1, "test_every": 1, "capture_every": 0}.items():
+            clean[name] = checks.integer(name, getattr(self, name), low)
+        for name in ("data_seed", "label_seed"):
+            clean[name] = checks.integer(name, getattr(self, name), 0, 2**32 - 1)
+        for name, value in clean.items():
+            object.__setattr__(self, name, value)  # plain Python numbers, whatever came: JSON knows no others
+
+    def to_dict(self):
+        """A dict of plain values, for JSON; `TrainSpec(**values)` reads it back."""
+        return dataclasses.asdict(self) | {"milestones": list(self.milestones)}
+
+    def steps(self, images):
+        """(steps in an epoch, steps in all) on so many training images."""
+        per_epoch = max(1, images // self.batch_size)
+        return per_epoch, max(1, round(self.epochs * per_epoch))
+
+    def learning_rate(self, step, steps):
+        """The learning rate at a step from 1 to steps."""
+        if step <= self.warmup:
+            return self.lr / 10
+        done = (step - 0.5) / steps  # the middle of the step, so that neither end is 0
+        if self.schedule == "one-cycle":  # linear up, cosine down (after Smith & Topin 2018, arXiv:1708.07120)
+            return self.lr * (done / 0.3 if done < 0.3 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.3) / 0.7))
+        passed = sum(done > milestone for milestone in self.milestones) if self.schedule == "step" else 0
+        return self.lr / 10**passed
+
+
+PAPER = TrainSpec(epochs=64_000 / 390, lr=0.1, schedule="step", augment="crop-flip", log_every=100)
+PRESETS = {
+    "digits": TrainSpec(),
+    "paper": PAPER,  # He et al. 2015, §4.2, on CIFAR-10: 64k steps of 128 images, at 390 an epoch; lr ÷10 at 32k and 48k
+    "paper-110": checks.replace(PAPER, warmup=400),  # its 110 layers: 0.01 until the training error is below 80 %, about 400 steps
+    "short": TrainSpec(epochs=15, lr=0.1, augment="crop-flip", log_every=10),  # for CIFAR-10 in little time: ours, not the paper's
+}

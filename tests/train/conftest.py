@@ -1,0 +1,52 @@
+"""Fixtures of the tests of training."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from reslab.datasets import digits
+from reslab.nets import NetSpec
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tensors this small gain nothing from more, and a busy neighbour costs them nothing with one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return digits().subset(200, 60)
+
+
+@pytest.fixture
+def spec(split):
+    return NetSpec(depth=8, width=4, **split.shape)
+
+
+@pytest.fixture
+def shown(split, monkeypatch):
+    """A list that fills with what each step of `train` sees: (indices of its images, its labels)."""
+    everything, _ = split.batch(slice(None))
+    place = {image.numpy().tobytes(): i for i, image in enumerate(everything)}  # the digits are all different
+    steps, last, loss = [], None, F.cross_entropy
+
+    def watch(_module, inputs):
+        nonlocal last
+        x = inputs[0]
+        if torch.is_grad_enabled() and x.shape[1:] == everything.shape[1:] and x is not last:  # a stem is given the same x as its net
+            last = x
+            steps.append([place[image.numpy().tobytes()] for image in x])
+
+    def watched_loss(logits, labels):
+        steps[-1] = (steps[-1], labels.tolist())
+        return loss(logits, labels)
+
+    handle = nn.modules.module.register_module_forward_pre_hook(watch)
+    monkeypatch.setattr(F, "cross_entropy", watched_loss)
+    yield steps
+    handle.remove()
