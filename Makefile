@@ -13,6 +13,8 @@ PYTEST_ARGS ?=
 VENV := .venv
 BIN  := $(VENV)/bin
 
+# pytest's exit code where PYTEST_ARGS picked none of these tests.
+NONE_PICKED := test $$? -eq 5
 NBVAL := --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
@@ -29,7 +31,8 @@ test: $(VENV)/.test ## Run every test: style, import contracts, units, claims, t
 	@echo "test: style, import contracts, units, claims, the browser, then every notebook"
 	@$(BIN)/ruff check
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --ignore tests/browser --numprocesses auto --dist loadfile $(PYTEST_ARGS) || $(NONE_PICKED)
+	@$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS) || $(NONE_PICKED)
 	@$(BIN)/python -m pytest $(NBVAL) notebooks
 
 bench: $(VENV)/.test ## Measure how long things take; wants an idle machine.
