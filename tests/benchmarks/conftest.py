@@ -2,6 +2,8 @@
 
 import pytest
 
+from reslab import digits
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
@@ -18,3 +20,8 @@ def report(request):
     reporter.write_sep("=", "measured")
     for line in lines:
         reporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def split():
+    return digits()

@@ -1,4 +1,4 @@
-"""How long the first lesson takes, and where the time goes. Ratios are between things measured in turn, in the same run."""
+"""How long the first lesson takes, and where the time goes."""
 
 # ruff: noqa: I001
 import os
@@ -10,84 +10,12 @@ import time
 
 import reslab  # noqa: F401 (before torch: it sets how torch's idle threads wait, here as in a lesson)
 import pytest
-import torch
-import torch.nn.functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from timing import ours, ratio, seconds
 
-from reslab import NetSpec, TrainSpec, build, digits, explorers
+from reslab import NetSpec, build, explorers
 from reslab.experiments.degradation import by_depth
-from reslab.sweep import sweep
-from reslab.train import train
 
 BUSY = "while True: pass"
-
-
-def textbook(net, split, steps):
-    """The loop of every tutorial: a DataLoader of normalised tensors, `.item()` at every step. Yields the loss of each step."""
-    x, y = split.batch(slice(None), "train")
-    loader = DataLoader(TensorDataset(x, y), batch_size=128, shuffle=True, drop_last=True)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=steps)
-    net.train()
-    done = 0
-    while True:
-        for images, labels in loader:
-            optimizer.zero_grad()
-            logits = net(images)
-            loss = F.cross_entropy(logits, labels)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            correct = (logits.argmax(1) == labels).sum().item()
-            done += 1
-            yield loss.item(), correct
-            if done == steps:
-                return
-
-
-def ours(net, split, steps, **how):
-    """The same through `train`, with no test error in between, which the textbook loop has not either."""
-    return train(net, split, TrainSpec(epochs=steps / 10, test_every=10_000, **how))
-
-
-def ratio(first, second, rounds):
-    """Time of `first` over that of `second`, step by step in turn: the median, and both medians in milliseconds."""
-    for stepper in (first, second):
-        for _ in range(3):
-            next(stepper)
-    pairs = [[seconds(next, stepper) for stepper in (first, second)] for _ in range(rounds)]
-    return statistics.median(a / b for a, b in pairs), *(1e3 * statistics.median(column) for column in zip(*pairs, strict=True))
-
-
-def seconds(function, *arguments):
-    began = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - began
-
-
-@pytest.fixture(scope="module")
-def split():
-    return digits()
-
-
-@pytest.mark.parametrize("depth", [8, 20, 56])
-def test_a_training_step_against_the_textbook_loop(split, depth, report):
-    spec = NetSpec(depth=depth, width=8, **split.shape)
-    steps = 100 if depth < 56 else 40
-    faster, a, b = ratio(textbook(build(spec), split, steps), ours(build(spec), split, steps), steps - 5)
-    report(f"step, resnet-{depth}: textbook {a:.1f} ms, ours {b:.1f} ms: ours {faster:.2f} times as fast")
-
-
-def test_two_nets_at_once_against_the_textbook_loop(split, report):
-    """What the figure does: as many nets at a time as there are cores."""
-    spec, cores = NetSpec(depth=56, width=8, **split.shape), os.cpu_count()
-    quotients = []
-    for _ in range(3):
-        one = seconds(list, textbook(build(spec), split, 20))
-        how = TrainSpec(epochs=2, test_every=10_000)
-        many = seconds(list, sweep([spec], split, how, seeds=range(cores), progress=False)) / cores
-        quotients.append(one / many)
-    report(f"20 steps of resnet-56, {cores} nets at once: {statistics.median(quotients):.2f} times the textbook loop's images a second")
 
 
 def test_capture_costs(split, report):
