@@ -2,5 +2,6 @@
 
 from reslab.explorers.degradation import Degradation
 from reslab.explorers.prediction import Prediction
+from reslab.explorers.residual_block import ResidualBlock
 
-__all__ = ["Degradation", "Prediction"]
+__all__ = ["Degradation", "Prediction", "ResidualBlock"]
