@@ -70,13 +70,14 @@ def test_far_from_the_identity_the_skip_is_in_the_way(split):
     near, far = (frame[frame["distance"] == distance] for distance in (0.0, 1.0))
     assert (by_seed(near, False) > 10 * by_seed(near, True)).all()
     assert (by_seed(far, True) > 1.2 * by_seed(far, False)).all()
+    assert (lesson.nearer(near), lesson.nearer(far)) == ("with the skip", "without")
 
 
 @pytest.fixture(scope="module")
 def eight(split):
     return {
         "plain": lesson.learn_identity(skips=(False,), blocks=(8,), rates=(1.0,), seeds=SEEDS, split=split),
-        "residual": lesson.learn_identity(skips=(True,), blocks=(8,), rates=(0.01, 0.1), seeds=SEEDS, split=split),
+        "residual": lesson.learn_identity(skips=(True,), blocks=(8,), rates=(0.01,), seeds=SEEDS, split=split),
     }
 
 
@@ -97,7 +98,7 @@ def test_but_not_if_what_the_branches_add_is_scaled_down(eight, split):
 
 
 def test_weight_decay_alone_leads_to_the_identity_with_the_skip_and_to_zero_without(split):
-    frame = lesson.decay_alone(seeds=SEEDS, split=split)
+    frame = lesson.decay_alone(seeds=SEEDS, split=split.subset(n_train=128))
     last = frame[frame["step"] == 300].set_index(["case", "skip", "seed"]).sort_index()
     for case in ("no norm", "BatchNorm"):
         assert (last.loc[case, True]["error"] < 1e-3).all()
@@ -107,6 +108,6 @@ def test_weight_decay_alone_leads_to_the_identity_with_the_skip_and_to_zero_with
 
 def test_with_batchnorm_decay_of_the_convolutions_alone_changes_next_to_nothing(split):
     """Until a hundredth is left of them, F keeps its size: BatchNorm divides it out. Then its ε, 1e-5, tells."""
-    frame = lesson.decay_alone(seeds=SEEDS, steps=200, split=split).query("case == 'BatchNorm, γ and β spared'")
+    frame = lesson.decay_alone(seeds=SEEDS, steps=200, split=split.subset(n_train=128)).query("case == 'BatchNorm, γ and β spared'")
     first, last = (frame[frame["step"] == step].set_index(["skip", "seed"])["branch"] for step in (0, 200))
     assert (last / first > 0.9).all()

@@ -14,11 +14,12 @@ from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.residual_block_anatomy import LIVE, a_block, anatomy, block_costs, count, one_block, shortcut_costs, stack, tensors
 from reslab.nets import replace
+from reslab.train import _threads
 
 # fmt: off
 __all__ = [
     "a_block", "anatomy", "at_best_rate", "away_from_identity", "block_costs", "by_distance", "decay_alone", "ended", "identity", "learn",
-    "learn_identity", "one_block", "shortcut_costs", "sooner", "stack", "steps_to", "tensors",
+    "learn_identity", "nearer", "one_block", "shortcut_costs", "sooner", "stack", "steps_to", "tensors",
 ]
 # fmt: on
 
@@ -40,6 +41,7 @@ def away_from_identity(distance):
     return lambda x: (1 - distance) * x + distance * x.roll(1, dims=1)
 
 
+@_threads(1)  # tensors this small gain nothing from more threads, and beside a busy neighbour they lose
 def learn(spec, *, blocks=1, target=identity, lr=0.1, steps=150, batch_size=128, seed=0, split=None):
     """Train a stack of blocks to put out target(x), by SGD (momentum 0.9) on ‖H(x) − target‖²/‖target‖²; a row a step.
 
@@ -146,10 +148,18 @@ def sooner(frame, within=WITHIN):
     return "without" if (plain < residual).all() else "about the same"
 
 
+def nearer(frame):
+    """Which ends nearer to its target, each at its best rate: "with the skip", "without", or "about the same" (seeds disagree)."""
+    errors = ended(at_best_rate(frame)).set_index(["skip", "seed"])["error"]
+    if (errors[True] < errors[False]).all():
+        return "with the skip"
+    return "without" if (errors[False] < errors[True]).all() else "about the same"
+
+
 def by_distance(distances=(0.0, 0.25, 0.5, 0.75, 1.0), *, seeds=(0,), rates=RATES, split=None, steps=150):
     """Learn targets from the identity (distance 0) to one with no x in it (1), with the skip and without; `learn`'s frame and distance.
 
-    He et al. 2015, §3.2: a residual block should find it easier "to find the perturbations with reference to an identity mapping" when
+    He et al. 2015, §3.1: a residual block should find it easier "to find the perturbations with reference to an identity mapping" when
     "the optimal function is closer to an identity mapping than to a zero mapping". `away_from_identity` says what the targets are.
     """
     split = split or digits()
@@ -184,6 +194,7 @@ def decay_alone(*, seeds=(0,), steps=300, shrink=0.02, split=None):
     return pd.concat(frames, ignore_index=True)
 
 
+@_threads(1)
 @torch.no_grad()
 def _decay(spec, decayed, seed, steps, shrink, split):
     path, chain = stack(spec, seed=seed)

@@ -14,7 +14,7 @@ from reslab.explorers.instant import Instant
 from reslab.explorers.setting import Setting
 from reslab.figures import residual_block as figures
 from reslab.figures import theme
-from reslab.nets import NetSpec, replace, valid_depths
+from reslab.nets import NetSpec, valid_depths
 
 HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"  # for screen readers alone
 
@@ -50,6 +50,12 @@ class OneBlock(Setting):
     @property
     def name(self):
         return "residual" if self.skip else "plain"
+
+    @property
+    def label(self):
+        said = f"{self.name} block" if self.blocks == 1 else f"{self.blocks} {self.name} blocks"
+        told = {name: value for name, value in self.changed.items() if name not in ("blocks", "show")}
+        return " · ".join([said, *(str(value) if name == "block" else f"{name} {value}" for name, value in told.items())])
 
     @classmethod
     def named(cls, name, hint):

@@ -44,6 +44,7 @@ def learning_curves(frame, *, empty=EMPTY, draw=theme.figure):
     top = max([3.0, *frame[["error", "branch"]].replace(np.inf, np.nan).max().dropna()], default=3.0) if len(frame) else 3.0
     return draw(
         [*traces, key] if traces else [], title="Learning to put out the target", origin=theme.origin(runs), empty=empty,
+        margin=theme.template.layout.margin.to_plotly_json(),  # where the tiles were drawn before, theirs would stay
         x=dict(title="Step (one batch of feature maps)", rangemode="tozero"),
         y=dict(title=f"{ERROR},<br>and ‖F(x)‖ / ‖x‖ (log scale)", type="log", range=list(np.log10([lowest / 1.6, 1.3 * top])), dtick=1,
                exponentformat="power"),
