@@ -65,7 +65,7 @@ def test_it_draws_what_the_experiment_measures(explorer, split):
     frame = experiments.learn(experiments.one_block(split), steps=5, split=split)
     np.testing.assert_allclose(curve(explorer, "residual block").y, frame["error"], rtol=1e-6)
     assert "<b>identity</b><br>0 parameters, 0 multiply-adds" in texts(explorer.diagram)
-    assert "The residual block is" in explorer.sentence.value
+    assert "The residual block: " in explorer.sentence.value
     assert "512 element-wise additions" in explorer.sentence.value
     assert "Diagram of a residual basic block" in explorer.sentence.value
 

@@ -150,18 +150,15 @@ def test_the_tiles_hold_each_channel_once_on_one_scale():
 def test_the_sentence_tells_first_step_end_and_size_of_f():
     frame = pd.concat([invented_run(True), invented_run(False, (1.0, 0.9, 0.8))])
     plain, residual = figures.sentence(frame).split("; ")
-    assert (
-        plain
-        == "The plain block at lr 0.1 is not within 10.0 % of the target after 3 steps, ends 90.0 % off, and its F is 1.8 × the size of x"
-    )
-    assert residual.startswith("the residual block at lr 0.1 is within 10.0 % of the target from step 2 on, ends 51.7 % off")
+    assert plain == "The plain block at lr 0.1: not within 10 % of the target in 3 steps, 90 % off at the end, F 1.8 × the size of x"
+    assert residual.startswith("the residual block at lr 0.1: within 10 % of the target from step 2 on, 52 % off at the end")
     assert figures.sentence(frame) in figures.alt_text(frame)
     assert "dashed vermillion" in figures.alt_text(frame)
 
 
 def test_the_sentence_over_seeds_and_of_a_broken_run():
     frame = pd.concat([invented_run(seed=0), invented_run(error=(1.0, 0.01, 0.01), seed=1)])
-    assert "(seeds 0, 1) is within 10.0 % of the target from step 1 to 2 on" in figures.sentence(frame)
+    assert "(seeds 0, 1): within 10 % of the target from step 1 to 2 on" in figures.sentence(frame)
     frame = pd.concat([invented_run(seed=0), invented_run(error=(1.0, 1.0, 1.0), seed=1)])
     assert "from step 2 on in 1 of 2 seeds" in figures.sentence(frame)
     assert figures.sentence(invented_run(outcome="diverged")) == "The residual block at lr 0.1 diverged at step 2."

@@ -23,7 +23,13 @@ HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-pa
 class OneBlock(Setting):
     """One block, or a stack of a few: "residual" or "plain,shape=halved"."""
 
-    options: ClassVar = {"blocks": (1, 2, 4, 8), "shape": ("kept", "halved"), "show": ("learning", "tensors")}
+    options: ClassVar = {
+        "block": ("basic", "bottleneck"),
+        "shape": ("kept", "halved"),
+        "shortcut": ("A", "B", "C"),
+        "blocks": (1, 2, 4, 8),
+        "show": ("learning", "tensors"),
+    }
 
     skip: bool = True
     block: str = "basic"

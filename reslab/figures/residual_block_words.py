@@ -31,13 +31,13 @@ def _learned(name, runs, within):
     below = [run["step"][run.numbers("error") < within] for run in runs]
     first = [steps[0] for steps in below if len(steps)]
     last = 1 + max(run["step"][-1] for run in runs)
-    when = f"is within {theme.percent(within)} of the target" + (f" from step {_range(first)} on" if first else "")
+    when = f"within {100 * within:g} % of the target from step {_range(first)} on" if first else ""
     if not first:
-        when = f"is not within {theme.percent(within)} of the target after {last} steps"
+        when = f"not within {100 * within:g} % of the target in {last} steps"
     elif len(first) < len(runs):
         when += f" in {len(first)} of {len(runs)} seeds"
     error, branch = ([run.numbers(column)[-10:].mean() for run in runs] for column in ("error", "branch"))
-    return f"{name} {when}, ends {theme.percent(np.mean(error))} off, and its F is {np.mean(branch):.2g} × the size of x"
+    return f"{name}: {when}, {100 * np.mean(error):.2g} % off at the end, F {np.mean(branch):.2g} × the size of x"
 
 
 def _range(numbers):
