@@ -2,4 +2,9 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=["architecture", "degradation"])
+MODULES = [
+    "architecture",
+    "degradation",
+    "residual_block",
+]
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -8,5 +8,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "architecture": ["Architecture"],
         "degradation": ["Degradation"],
         "prediction": ["Prediction"],
+        "residual_block": ["ResidualBlock"],
     },
 )

@@ -38,7 +38,7 @@ class Controls:
             limits = {"min": 8, "max": self.setting.deepest, "step": 6, "readout": False}
             return widgets.IntSlider(**limits, **described, layout=widgets.Layout(width="138px"))
         if values := self.setting.choices()[name]:
-            letters = len(described["description"]) + max(map(len, values))
+            letters = len(described["description"]) + max(len(str(value)) for value in values)
             return widgets.Dropdown(options=values, **described, layout=widgets.Layout(width=f"{30 + 7 * letters}px"))
         decimal = isinstance(getattr(self.setting, name), float)
         box = widgets.FloatText(step=0.01, **described) if decimal else widgets.IntText(**described)
@@ -51,7 +51,8 @@ class Controls:
         for name, control in self.by_field.items():
             control.value = getattr(setting, name)
             control.disabled, control.tooltip = name in setting.idle, setting.idle.get(name)
-        self.depth_text.value = setting.depth
+        if "depth" in self.by_field:
+            self.depth_text.value = setting.depth
         skip = self.by_field["skip"]
         skip.tooltip = "Add shortcuts around the blocks, or take them away"
         skip.description = f"Skip connections: {'ON' if setting.skip else 'OFF'}"

@@ -64,16 +64,20 @@ class Setting:
         return {field.name: (CHOICES | cls.options).get(field.name) for field in dataclasses.fields(cls)}
 
     @classmethod
+    def named(cls, name, hint):
+        """The fields that the name says; ValueError for one that is no net's, with the end of the sentence."""
+        kind, _, depth = name.partition("-")
+        if kind not in ("plain", "resnet") or not depth.isdecimal():
+            raise ValueError(f"{name!r} is no net of this lesson; write plain-56 or resnet-56, {hint}")
+        return {"skip": kind == "resnet", "depth": int(depth)}
+
+    @classmethod
     def parse(cls, text):
         """The Setting that `str` wrote; ValueError in one sentence for anything else."""
         types = {field.name: type(field.default) for field in dataclasses.fields(cls) if field.name not in ("skip", "depth")}
         example = next((f"{name}={values[1]}" for name, values in cls.choices().items() if values), "seed=1")
         name, *parts = (part.strip() for part in text.split(","))
-        kind, _, depth = name.partition("-")
-        if kind not in ("plain", "resnet") or not depth.isdecimal():
-            hint = f"write plain-56 or resnet-56, and perhaps ,{example} or ,seed=1 behind it."
-            raise ValueError(f"{name!r} is no net of this lesson; {hint}")
-        values = {"skip": kind == "resnet", "depth": int(depth)}
+        values = cls.named(name, f"and perhaps ,{example} or ,seed=1 behind it.")
         for part in parts:
             field, _, value = part.partition("=")
             checks.choice("a setting", field, types)

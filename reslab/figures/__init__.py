@@ -6,4 +6,10 @@ without torch. Every function returns a plain `plotly.graph_objects.Figure`, so 
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=["architecture", "degradation", "theme"])
+MODULES = [
+    "architecture",
+    "degradation",
+    "residual_block",
+    "theme",
+]
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -1,0 +1,215 @@
+"""Lesson 03: a block that only has to put out what it gets, with a skip and without; what decay, distance and depth change; the costs.
+
+The blocks are those of the nets: `stack` takes them out of `build`, so plain and residual ones begin with the same weights.
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from reslab import checks
+from reslab.datasets import digits
+from reslab.experiments.residual_block_anatomy import LIVE, a_block, anatomy, block_costs, count, one_block, shortcut_costs, stack, tensors
+from reslab.nets import replace
+from reslab.train import _threads
+
+# fmt: off
+__all__ = [
+    "a_block", "anatomy", "at_best_rate", "away_from_identity", "block_costs", "by_distance", "decay_alone", "ended", "identity", "learn",
+    "learn_identity", "nearer", "one_block", "shortcut_costs", "sooner", "stack", "steps_to", "tensors",
+]
+# fmt: on
+
+RATES = (0.03, 0.1, 0.3, 1.0)  # learning rates that each kind of block may choose its best from
+WITHIN = 0.1  # a relative error below this counts as learned
+
+
+def identity(x):
+    """The target of "learn the identity": x itself."""
+    return x
+
+
+def away_from_identity(distance):
+    """The target (1−d)·x + d·(x with its channels moved on by one): the identity for d = 0; for d = 1 as plain a task, with no x in it.
+
+    It is x + d·g(x) with a fixed linear g. One 3×3 convolution computes it exactly for every d, so what differs is how it is found.
+    """
+    distance = checks.number("distance", distance, 0.0, 1.0)
+    return lambda x: (1 - distance) * x + distance * x.roll(1, dims=1)
+
+
+@_threads(1)  # tensors this small gain nothing from more threads, and beside a busy neighbour they lose
+def learn(spec, *, blocks=1, target=identity, lr=0.1, steps=150, batch_size=128, seed=0, split=None):
+    """Train a stack of blocks to put out target(x), by SGD (momentum 0.9) on ‖H(x) − target‖²/‖target‖²; a row a step.
+
+    x is what enters these blocks in an untrained net that looks at the digits; `seed` draws weights and batches.
+    Columns: name, skip, depth, blocks, norm, lr, seed, origin, outcome ("finished" or "diverged"), parameters, step (from 0), error =
+    ‖H(x) − target‖/‖target‖ and branch = ‖F(x)‖/‖x‖ (mean over the blocks), both of the batch that the step is about to learn from.
+    """
+    lr, steps = checks.number("lr", lr, above=True), checks.integer("steps", steps, 1)
+    split = split or digits()
+    path, chain = stack(spec, blocks=blocks, seed=seed)
+    x_all, _ = split.batch(slice(None))
+    with torch.no_grad():
+        x_all = path(x_all)  # (N, channels, S, S), normalised by these images' own statistics where there is BatchNorm
+    optimiser = torch.optim.SGD(chain.parameters(), lr=lr, momentum=0.9)
+    generator = torch.Generator().manual_seed(seed)
+    rows = []
+    for step in range(steps):
+        x = x_all[torch.randint(len(x_all), (batch_size,), generator=generator)]
+        y = target(x)
+        output, ratio = forward(chain, x)
+        loss = (output - y).square().sum() / y.square().sum()
+        rows.append((step, loss.sqrt().item(), ratio.item()))
+        if not loss.isfinite():
+            break
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    frame = pd.DataFrame(rows, columns=["step", "error", "branch"])
+    return frame.assign(**labels(spec, blocks, lr, seed), outcome="finished" if loss.isfinite() else "diverged", parameters=count(chain))
+
+
+def forward(chain, x):
+    """(H(x), ‖F‖/‖input‖ averaged over the chain's blocks)."""
+    ratios, sizes = [], []
+
+    def watch(block, inputs, _output):
+        sizes.append(inputs[0].norm())
+
+    def watch_branch(_branch, _inputs, output):
+        ratios.append(output.norm())
+
+    handles = [hook for block in chain for hook in (block.register_forward_hook(watch), block.branch.register_forward_hook(watch_branch))]
+    try:
+        output = chain(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return output, torch.stack([f / size for f, size in zip(ratios, sizes, strict=True)]).mean().detach()
+
+
+def labels(spec, blocks, lr, seed):
+    """What tells one learning block from another, in its frame."""
+    kind = "residual" if spec.skip else "plain"
+    name = f"{kind} block" if blocks == 1 else f"{blocks} {kind} blocks"
+    where = {"name": f"{name} · lr {lr:g}", "skip": spec.skip, "depth": 6 * blocks + 2, "blocks": blocks}
+    return where | {"norm": spec.norm, "lr": lr, "seed": seed, "origin": LIVE}
+
+
+def learn_identity(*, skips=(False, True), blocks=(1,), rates=RATES, seeds=(0,), target=identity, base=None, split=None, steps=150):
+    """`learn` for every combination, one tidy frame. At equal seeds, blocks begin with the same weights and see the same batches."""
+    split = split or digits()
+    base = base or one_block(split)
+    frames = [
+        learn(replace(base, skip=skip), blocks=n, target=target, lr=lr, seed=seed, split=split, steps=steps)
+        for n in blocks
+        for skip in skips
+        for lr in rates
+        for seed in seeds
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def ended(frame):
+    """The error that each run ends with, the mean over its last ten steps (infinite if it diverged): a row a run, with its labels."""
+    runs = [column for column in ("distance", "blocks", "skip", "norm", "lr", "seed") if column in frame]
+    last = frame.groupby(runs, sort=False).tail(10)
+    means = {"error": ("error", "mean"), "branch": ("branch", "mean"), "outcome": ("outcome", "last")}
+    table = last.groupby(runs, sort=False).agg(**means).reset_index()
+    table.loc[table["outcome"] == "diverged", "error"] = np.inf
+    return table
+
+
+def at_best_rate(frame):
+    """The rows of each kind of block at the learning rate at which it ends best, on average over its seeds."""
+    kinds = [column for column in ("distance", "blocks", "skip", "norm") if column in frame]
+    means = ended(frame).groupby([*kinds, "lr"], sort=False)["error"].mean().reset_index()
+    best = means.loc[means.groupby(kinds, sort=False)["error"].idxmin(), [*kinds, "lr"]]
+    return frame.merge(best, on=[*kinds, "lr"])
+
+
+def steps_to(frame, within=WITHIN):
+    """The step at which each run's error is first below `within`, infinite if never: a Series by skip, blocks, lr and seed."""
+    first = frame[frame["error"] < within].groupby(["skip", "blocks", "lr", "seed"])["step"].min().astype(float)
+    runs = frame.drop_duplicates(["skip", "blocks", "lr", "seed"]).set_index(["skip", "blocks", "lr", "seed"]).index
+    return first.reindex(runs, fill_value=math.inf)
+
+
+def sooner(frame, within=WITHIN):
+    """Which learns it sooner, each at its best rate: "with the skip", "without", or "about the same" (seeds disagree, or neither does)."""
+    steps = steps_to(at_best_rate(frame), within)
+    plain, residual = (steps[skip].droplevel("lr") for skip in (False, True))
+    if (residual < plain).all():
+        return "with the skip"
+    return "without" if (plain < residual).all() else "about the same"
+
+
+def nearer(frame):
+    """Which ends nearer to its target, each at its best rate: "with the skip", "without", or "about the same" (seeds disagree)."""
+    errors = ended(at_best_rate(frame)).set_index(["skip", "seed"])["error"]
+    if (errors[True] < errors[False]).all():
+        return "with the skip"
+    return "without" if (errors[False] < errors[True]).all() else "about the same"
+
+
+def by_distance(distances=(0.0, 0.25, 0.5, 0.75, 1.0), *, seeds=(0,), rates=RATES, split=None, steps=150):
+    """Learn targets from the identity (distance 0) to one with no x in it (1), with the skip and without; `learn`'s frame and distance.
+
+    He et al. 2015, §3.1: a residual block should find it easier "to find the perturbations with reference to an identity mapping" when
+    "the optimal function is closer to an identity mapping than to a zero mapping". `away_from_identity` says what the targets are.
+    """
+    split = split or digits()
+    shared = {"rates": rates, "seeds": seeds, "split": split, "steps": steps}
+    frames = [learn_identity(target=away_from_identity(d), **shared).assign(distance=d) for d in distances]
+    return pd.concat(frames, ignore_index=True)
+
+
+# What decays: (norm, "all" parameters or the "convolutions" alone) → the case in words. Without a norm the two are one: biases begin at 0.
+DECAYS = {
+    ("none", "all"): "no norm",
+    ("batch", "all"): "BatchNorm",
+    ("batch", "convolutions"): "BatchNorm, γ and β spared",
+}
+
+
+def decay_alone(*, seeds=(0,), steps=300, shrink=0.02, split=None):
+    """What weight decay does by itself, with no data to learn from: every step takes `shrink` (a fraction) off the weights, no more.
+
+    Only learning rate × decay matters to it: in the recipe of He et al. 2015, §4.2, a step takes 0.1 · 1e-4 off. Three cases (DECAYS):
+    without a norm; with BatchNorm, all parameters; with BatchNorm, the convolutions alone, as many do since. A row every tenth step.
+    Columns: those of `learn`, and case, left (the fraction of each decayed weight that is still there), size = ‖H(x)‖/‖x‖.
+    """
+    split = split or digits()
+    shrink = checks.number("shrink", shrink, 0.0, 1.0)
+    frames = [
+        _decay(replace(one_block(split), skip=skip, norm=norm), decayed, seed, steps, shrink, split)
+        for norm, decayed in DECAYS
+        for skip in (False, True)
+        for seed in seeds
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+@_threads(1)
+@torch.no_grad()
+def _decay(spec, decayed, seed, steps, shrink, split):
+    path, chain = stack(spec, seed=seed)
+    x = path(split.batch(slice(None))[0])
+    decaying = [module for module in chain.modules() if decayed == "all" or isinstance(module, nn.Conv2d)]
+    weights = [parameter for module in decaying for parameter in module.parameters(recurse=False)]
+    rows = []
+    for step in range(steps + 1):
+        if step % 10 == 0:
+            output, ratio = forward(chain, x)
+            error, size = ((change.norm() / x.norm()).item() for change in (output - x, output))
+            rows.append((step, (1 - shrink) ** step, error, ratio.item(), size))
+        for parameter in weights:
+            parameter.mul_(1 - shrink)
+    frame = pd.DataFrame(rows, columns=["step", "left", "error", "branch", "size"])
+    case = DECAYS[spec.norm, decayed]
+    said = labels(spec, 1, 0.0, seed) | {"name": f"{'residual' if spec.skip else 'plain'} block · {case}"}
+    return frame.assign(**said, case=case, outcome="finished", parameters=count(chain))

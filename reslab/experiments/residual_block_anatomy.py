@@ -1,0 +1,182 @@
+"""Lesson 03: a block taken out of its net: what flows through it, what it costs, and what its shortcut does to a real tensor."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from reslab import checks
+from reslab.capture import capture
+from reslab.datasets import digits
+from reslab.nets import Block, NetSpec, ResNet, build, replace, valid_depths
+from reslab.nets.blocks import ZeroPad, make_block
+
+LIVE = "live, this machine"
+
+
+def one_block(split):
+    """The net that the lesson takes its block from: width 8, on the digits."""
+    return NetSpec(depth=8, width=8, **split.shape)
+
+
+def stack(spec, *, blocks=1, seed=0):
+    """(path, chain): the first `blocks` blocks of a net that keep their input's shape, as one nn.Sequential, and what leads there.
+
+    The net is the spec's, as deep as need be. path: images (N, C, S, S) → x (N, channels, S, S), the same with and without skips, and never
+    negative: it ends with a ReLU, so a block with ReLU can be the identity. With basic blocks it is the stem alone; the first bottleneck
+    widens the net, so it belongs to the path.
+    """
+    blocks = checks.integer("blocks", blocks, 1, 16)
+    widens = int(spec.block == "bottleneck")
+    depths = valid_depths(spec.block)
+    spec = replace(spec, depth=depths[blocks + widens - 1])
+    before = build(replace(spec, skip=True, activation="relu"), seed=seed)
+    path = nn.Sequential(before.stem, *list(before.stage1)[:widens])
+    return path, nn.Sequential(*list(build(spec, seed=seed).stage1)[widens:])
+
+
+def a_block(spec, *, changes_shape=False, seed=0, split=None):
+    """(block, x): one block of a net, and the tensor that enters it when the net, untrained, looks at the digits, (N, C, H, W).
+
+    changes_shape: the first block of stage 2, which halves the image and doubles the channels; else a block of stage 1 that changes
+    nothing. The tensor is the same with and without skips: what the residual net with ReLU puts there.
+    """
+    split = split or digits()
+    images, _ = split.batch(slice(None))
+    if not changes_shape:
+        path, chain = stack(spec, seed=seed)
+        block = chain[0]
+    else:
+        spec = replace(spec, depth=valid_depths(spec.block)[0])
+        before = build(replace(spec, skip=True, activation="relu"), seed=seed)
+        path, block = nn.Sequential(before.stem, before.stage1), build(spec, seed=seed).stage2[0]
+    with torch.no_grad():
+        return block, path(images)
+
+
+def anatomy(spec, *, changes_shape=False, seed=0, split=None):
+    """What flows through a block, and what each module costs: a row a module, in the order of the forward pass, after a first row for x.
+
+    Columns: part ("x", "branch", "shortcut", "sum", "y"), module (its name in the block), layer (what it is, in words), shape (of its
+    output for one image, "16×4×4"), numbers (their count), parameters, multiply_adds and additions (the sum's, element by element).
+    Shapes are captured from a forward pass; torch.utils.flop_counter counts in it the multiply-adds (two flops each) of convolutions.
+    """
+    block, x = a_block(spec, changes_shape=changes_shape, seed=seed, split=split)
+    x = x[:1]
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), capture(block.eval(), lambda name, _: name != "Block") as trace:
+        block(x)
+    flops = {name.removeprefix("Block."): sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
+    shapes = dict(trace.frame()[["module", "shape"]].itertuples(index=False, name=None))
+    rows = [("x", "x", "input", _shape(x), 0, 0, 0)]
+    for name, module in block.named_modules():
+        if not name or any(module.children()) or name == "activation":
+            continue
+        price = (count(module), flops.get(name, 0) // 2, 0)
+        rows.append((name.partition(".")[0], name, describe(module), shapes[name].partition("×")[2], *price))
+    last = shapes["branch"].partition("×")[2]
+    if block.shortcut is not None:
+        rows.append(("sum", "sum", "addition", last, 0, 0, math.prod(map(int, last.split("×")))))
+    rows.append(("y", "activation", describe(block.activation), shapes["activation"].partition("×")[2], 0, 0, 0))
+    frame = pd.DataFrame(rows, columns=["part", "module", "layer", "shape", "parameters", "multiply_adds", "additions"])
+    frame["numbers"] = [math.prod(map(int, shape.split("×"))) for shape in frame["shape"]]
+    return frame.assign(**_which(spec, changes_shape, seed))
+
+
+def tensors(spec, *, changes_shape=False, image=0, seed=0, split=None):
+    """The real tensors in a block for one image: x, F(x), shortcut(x), their sum and y, a row a pixel.
+
+    image: its place among the training images. BatchNorm normalises by the whole training part, as in training. Columns: part
+    ("x", "shortcut", "branch", "sum", "y"), channel, row, column (from 0), value. A plain block has no shortcut and no sum.
+    """
+    block, x = a_block(spec, changes_shape=changes_shape, seed=seed, split=split)
+    image = checks.integer("image", image, 0, len(x) - 1)
+    with torch.no_grad():
+        branch = block.branch(x)
+        parts = {"x": x, "branch": branch}
+        if block.shortcut is not None:
+            parts["shortcut"] = block.shortcut(x)
+            parts["sum"] = branch + parts["shortcut"]
+        parts["y"] = block.activation(parts.get("sum", branch))
+    frames = []
+    for part in ("x", "shortcut", "branch", "sum", "y"):
+        if part in parts:
+            value = parts[part][image].numpy()  # (channels, H, W)
+            channel, row, column = (axis.ravel() for axis in np.indices(value.shape))
+            frames.append(pd.DataFrame({"part": part, "channel": channel, "row": row, "column": column, "value": value.ravel()}))
+    return pd.concat(frames, ignore_index=True).assign(**_which(spec, changes_shape, seed), image=image)
+
+
+def shortcut_costs(depths=(20, 56, 110), shortcuts=("A", "B", "C"), *, base=None):
+    """What the shortcuts of whole nets cost, counted: a row for each plain net and each residual net with option A, B, C.
+
+    base: a NetSpec for all but depth, skip and shortcut; the CIFAR nets of He et al. 2015, §4.2 by default. Columns: net, shortcut ("none"
+    for plain), depth, skip, parameters, multiply_adds (for one image), additions (element-wise, one a number that a block adds), and
+    parameters_more and multiply_adds_more, against the plain net of that depth.
+    """
+    base, rows = base or NetSpec(), []
+    for depth in depths:
+        plain = replace(base, depth=depth, skip=False)
+        for spec in (plain, *(replace(plain, skip=True, shortcut=option) for option in shortcuts)):
+            parameters, multiply_adds, additions = _price(spec)
+            rows.append((spec.name, spec.shortcut if spec.skip else "none", depth, spec.skip, parameters, multiply_adds, additions))
+    columns = ["net", "shortcut", "depth", "skip", "parameters", "multiply_adds", "additions"]
+    table = pd.DataFrame(rows, columns=columns)
+    for column in ("parameters", "multiply_adds"):
+        table[f"{column}_more"] = table[column] - table.groupby("depth")[column].transform("first")
+    return table
+
+
+def _price(spec):
+    """(parameters, multiply-adds, element-wise additions of the blocks) for one image, with no weight allocated."""
+    additions = []
+    with torch.device("meta"):
+        net, x = ResNet(spec).eval(), torch.empty(1, spec.in_channels, spec.image_size, spec.image_size)
+    for block in [module for module in net.modules() if isinstance(module, Block) and module.shortcut is not None]:
+        block.register_forward_hook(lambda _block, _inputs, output: additions.append(output.numel()))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(x)
+    return count(net), counter.get_total_flops() // 2, sum(additions)
+
+
+def block_costs(size=56, width=64):
+    """A basic block against a bottleneck at about equal cost (He et al. 2015, Fig. 5), and a basic one as wide as the bottleneck, counted.
+
+    size: height and width of the image (pixels). Columns: block, channels, parameters, weights (those of the convolutions),
+    multiply_adds, and numbers (in the block's output: what is handed on).
+    """
+    rows = []
+    for block, channels in (("basic", width), ("bottleneck", 4 * width), ("basic", 4 * width)):
+        with torch.device("meta"):
+            module = make_block(channels, channels, 1, NetSpec(block=block, depth=valid_depths(block)[0])).eval()
+            x = torch.empty(1, channels, size, size)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            y = module(x)
+        weights = sum(layer.weight.numel() for layer in module.modules() if isinstance(layer, nn.Conv2d))
+        rows.append((block, channels, count(module), weights, counter.get_total_flops() // 2, y.numel()))
+    return pd.DataFrame(rows, columns=["block", "channels", "parameters", "weights", "multiply_adds", "numbers"])
+
+
+def describe(module):
+    """A module of a block in the words of the field: "3×3 conv, stride 2"."""
+    if isinstance(module, nn.Conv2d):
+        return f"{module.kernel_size[0]}×{module.kernel_size[1]} conv" + f", stride {module.stride[0]}" * (module.stride[0] > 1)
+    if isinstance(module, nn.BatchNorm2d):
+        return "BatchNorm"
+    if isinstance(module, ZeroPad):
+        return "every 2nd pixel, " * (module.stride == 2) + f"{module.extra} channels of zeros"
+    return "identity" if isinstance(module, nn.Identity) else type(module).__name__
+
+
+def count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _shape(x):
+    return "×".join(map(str, x.shape[1:]))
+
+
+def _which(spec, changes_shape, seed):
+    return {"skip": spec.skip, "block": spec.block, "shortcut": spec.shortcut, "changes_shape": changes_shape, "seed": seed, "origin": LIVE}

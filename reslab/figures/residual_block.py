@@ -1,0 +1,105 @@
+"""Lesson 03, the residual block: how it learns the identity, what it is better and worse at, what decay does to it.
+
+Frames are those of `reslab.experiments.residual_block`; the block itself is drawn by residual_block_diagram.py. Every chart takes
+draw=theme.chart, to come as plain dictionaries for a live chart. A trace's key ends in its part.
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+import numpy as np
+
+from reslab.figures import theme
+from reslab.figures.residual_block_diagram import diagram, tiles
+from reslab.figures.residual_block_words import EMPTY, alt_text, block_text, cost_sentence, sentence
+
+__all__ = ["alt_text", "block_text", "cost_sentence", "decay", "diagram", "final_error", "learning_curves", "sentence", "tiles"]
+
+FLOOR = 1e-5  # what is smaller is drawn here: float32 measures no finer, and a log scale has no 0
+ERROR = "‖H(x) − target‖ / ‖target‖"
+LABELS = ("name", "skip", "depth", "seed", "step")
+OVER = {"lr": "Learning rate (log scale)", "distance": "Distance of the target from the identity (0 to 1)", "blocks": "Blocks in the stack"}
+
+
+def learning_curves(frame, *, empty=EMPTY, draw=theme.figure):
+    """Relative error against step, a line a run; ‖F(x)‖/‖x‖, the size of what the branch puts out, as a thin line with open markers.
+
+    frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios, no unit). ValueError for a missing column.
+    """
+    frame = theme.require(frame, (*LABELS, "error", "branch", "outcome"), "The learning curves")
+    runs, traces, lowest = theme.runs(frame), [], 0.05
+    for run in runs:
+        error, branch = (np.where(np.isfinite(run.numbers(column)), run.numbers(column), np.nan) for column in ("error", "branch"))
+        end = f"<br>diverged at step {run['step'][-1]}" if run["outcome"][-1] == "diverged" else ""
+        said = f"<b>{run.label}</b>, step %{{x}}<br>... %{{y:.3~g}}{end}<extra>{run.origin}</extra>"
+        look = dict(mode="lines", line=run.line, hovertemplate=said.replace("...", "relative error"))
+        traces.append(run.trace("error", run["step"], np.maximum(error, FLOOR), **look))
+        every = slice(None, None, max(1, len(branch) // 15))  # a marker here and there: F's line lies close to the error's
+        mark = theme.marker(run.skip, run.depth, size=6)
+        look = dict(mode="lines+markers", line=run.line | dict(width=0.8), marker=mark, showlegend=False)
+        hover = said.replace("...", "‖F(x)‖ / ‖x‖")
+        traces.append(run.trace("branch", run["step"][every], np.maximum(branch, FLOOR)[every], hovertemplate=hover, **look))
+        lowest = min([lowest, *np.maximum(np.concatenate([error, branch]), FLOOR)[np.isfinite(np.concatenate([error, branch]))]])
+    key = dict(type="scatter", x=[None], y=[None], mode="markers", name="‖F(x)‖ / ‖x‖", legendrank=2000, hoverinfo="skip")
+    key |= dict(marker=dict(symbol="circle-open", color=theme.INK, size=6, line=dict(width=1.6)), meta={"key": "key/branch"})
+    top = max([3.0, *frame[["error", "branch"]].replace(np.inf, np.nan).max().dropna()], default=3.0) if len(frame) else 3.0
+    return draw(
+        [*traces, key] if traces else [], title="Learning to put out the target", origin=theme.origin(runs), empty=empty,
+        margin=theme.template.layout.margin.to_plotly_json(),  # where the tiles were drawn before, theirs would stay
+        x=dict(title="Step (one batch of feature maps)", rangemode="tozero"),
+        y=dict(title=f"{ERROR},<br>and ‖F(x)‖ / ‖x‖ (log scale)", type="log", range=list(np.log10([lowest / 1.6, 1.3 * top])), dtick=1,
+               exponentformat="power"),
+    )  # fmt: skip
+
+
+def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
+    """The error that learning ends with, against learning rate, distance of the target, or number of blocks: a line a kind of block.
+
+    table: as `experiments.residual_block.ended` gives it: skip, seed, error and the column `x` ("lr", "distance" or "blocks"). Over
+    several seeds: the mean, with a bar from the lowest to the highest. A run that diverged is not drawn. ValueError for another x, or a
+    missing column.
+    """
+    if x not in OVER:
+        raise ValueError(f"x is {x!r}; the final error can be drawn against {', '.join(map(repr, OVER))}.")
+    table = theme.require(table, ("skip", "seed", "error", x), "The final error")
+    table = table[np.isfinite(table["error"].astype(float))]
+    traces = []
+    for skip in (False, True):
+        points = table[table["skip"] == skip].groupby(x)["error"].agg(["mean", "min", "max", "size"])
+        if points.empty:
+            continue
+        mean, low, high = (np.maximum(points[column].to_numpy(float), FLOOR) for column in ("mean", "min", "max"))
+        label = "residual (with the skip)" if skip else "plain (without)"
+        bars = dict(type="data", symmetric=False, array=high - mean, arrayminus=mean - low, width=5, thickness=1.3)
+        said = f"<b>{label}</b>, %{{x}}<br>error %{{y:.3~g}}, %{{customdata[0]:.3~g}} to %{{customdata[1]:.3~g}}"
+        traces.append(dict(
+            type="scatter", x=points.index.to_numpy(), y=mean, error_y=bars, mode="lines+markers", name=label, line=theme.line(skip, 56),
+            marker=theme.marker(skip, 56, open=False, size=9), customdata=np.stack([low, high], axis=1), meta={"key": f"{label}/end"},
+            hovertemplate=said + f"<br>{theme.seeds(table['seed'])}<extra></extra>",
+        ))  # fmt: skip
+    ticks = sorted(set(table[x])) if len(table) else []
+    axis = dict(title=OVER[x], tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+    return draw(
+        traces, title="Where it ends", origin=f"live, this machine, {theme.seeds(table['seed'])}" if traces else "", empty=empty,
+        x=axis | (dict() if x == "distance" else dict(type="log")),
+        y=dict(title=f"{ERROR}<br>(mean of the last 10 steps, log scale)", type="log", exponentformat="power", dtick=1),
+    )  # fmt: skip
+
+
+def decay(frame, *, empty=EMPTY, draw=theme.figure):
+    """‖H(x)‖/‖x‖ while weight decay alone shrinks the weights: 1 is the size of x, 0 is a block that puts out nothing.
+
+    frame: as `experiments.residual_block.decay_alone` gives it: name, skip, depth, seed, step, case, left (fraction of a
+    weight that is left) and size (ratio, no unit). ValueError for a missing column.
+    """
+    frame = theme.require(frame, (*LABELS, "case", "left", "size"), "Weight decay")
+    runs, traces = theme.runs(frame), []
+    symbols = dict(zip(dict.fromkeys(frame["case"]), ("circle", "square", "x"), strict=False))
+    for run in runs:
+        mark = dict(symbol=symbols[run["case"][0]], size=6, color=run.line["color"])
+        said = f"<b>{run.label}</b><br>%{{x:.2~g}} of each weight left<br>‖H(x)‖ / ‖x‖ %{{y:.3f}}<extra>{run.origin}</extra>"
+        traces.append(run.trace("size", run["left"], run["size"], mode="lines+markers", line=run.line, marker=mark, hovertemplate=said))
+    return draw(
+        traces, title="Weight decay alone, no data", origin=theme.origin(runs), empty=empty,
+        x=dict(title="Left of each decayed weight (fraction, log scale)", type="log", autorange="reversed", tickvals=[1, 0.1, 0.01]),
+        y=dict(title="Output against input, ‖H(x)‖ / ‖x‖", rangemode="tozero"),
+    )  # fmt: skip
