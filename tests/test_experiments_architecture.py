@@ -10,7 +10,8 @@ from reslab.nets import FAMILY, build, replace
 
 
 def main_path(frame):
-    return [text for text, path in zip(frame["label"], frame["path"], strict=True) if text and path == "branch"]
+    assert frame["label"].iloc[0] == "image, less its mean"
+    return [text for text, path in zip(frame["label"], frame["path"], strict=True) if text and path == "branch"][1:]
 
 
 def test_resnet_34_is_figure_3s():
@@ -64,9 +65,9 @@ def test_a_module_that_adds_nothing_is_plain_and_stays_as_it_is():
     before = [parameter.clone() for parameter in model.parameters()]
     frame = layers({"mine": model}, images={"mine": (1, 8, 8)})
     assert not frame["skip"].any()
-    assert frame["label"].tolist() == ["3×3 conv, 4", "", "", "", "fc, 3"]
-    assert frame["output_shape"].tolist() == ["4×6×6", "4×6×6", "4×6×6", "144", "3"]
-    assert frame["multiply_adds"].tolist() == [36 * 9 * 4, 0, 0, 0, 432]
+    assert frame["label"].tolist() == ["image, less its mean", "3×3 conv, 4", "", "", "", "fc, 3"]
+    assert frame["output_shape"].tolist() == ["1×8×8", "4×6×6", "4×6×6", "4×6×6", "144", "3"]
+    assert frame["multiply_adds"].tolist() == [0, 36 * 9 * 4, 0, 0, 0, 432]
     assert model.training
     assert all(module.training for module in model.modules())
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))

@@ -28,7 +28,7 @@ def test_it_draws_the_nets_of_its_state(explorer):
 def test_a_picked_net_and_a_picked_cost_are_drawn(explorer):
     explorer.pickers[2].value = "vgg-11"
     assert explorer.chosen == ["resnet-8", "plain-8", "vgg-11"]
-    assert len(boxes(explorer, "vgg-11").text) == 8 + 5 + 1 + 3
+    assert len(boxes(explorer, "vgg-11").text) == 1 + 8 + 5 + 1 + 3
     before = list(explorer.map.trace("vgg-11/cost").x)
     explorer.cost.value = "parameters"
     assert list(explorer.map.trace("vgg-11/cost").x) != before
@@ -50,6 +50,8 @@ def test_a_click_opens_the_block_with_its_numbers_and_its_code(explorer):
     handler(trace, SimpleNamespace(point_inds=[len(trace.text) - 1]), None)
     assert "resnet-8: fc" in explorer.opened.value
     assert "Linear(in_features=64, out_features=10" in explorer.opened.value
+    handler(trace, SimpleNamespace(point_inds=[0]), None)
+    assert "less the mean of the training images" in explorer.opened.value
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_a_pasted_state_that_is_wrong_changes_nothing(explorer, text, said):
 def test_a_net_of_ones_own_stands_beside_the_others():
     mine = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
     explorer = explorers.Architecture("mine + resnet-8", nets={"mine": mine}, images={"mine": (1, 8, 8)})
-    assert list(boxes(explorer, "mine").text) == ["3×3 conv, 4", "fc, 3"]
+    assert list(boxes(explorer, "mine").text) == ["image, less its mean", "3×3 conv, 4", "fc, 3"]
     wrong = explorers.Architecture("resnet-8", nets={"mine": mine}, images={"mine": (2, 8, 8)})
     wrong.pickers[1].value = "mine"
     assert "mine does not take an image of (2, 8, 8)" in wrong.message.value

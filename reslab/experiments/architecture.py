@@ -1,5 +1,7 @@
 """The layers of nets as a tidy frame for the architecture map: what each is, what it costs, and which block and path it is on."""
 
+import math
+
 import pandas as pd
 import torch
 from torch import nn
@@ -9,12 +11,13 @@ from reslab.nets import FAMILY, Block
 from reslab.nets.complexity import complexity, skeleton
 from reslab.nets.layers import ZeroPad
 
+INPUT = "image"  # the first row of every net, which is no module
 IMAGE = (3, 224, 224)  # that a module of somebody's own is shown, if nothing else is said
 SHORTCUTS = ("downsample", "shortcut", "skip")  # what other people's blocks call theirs
 
 
 def layers(nets, *, images=None):
-    """A row a layer of each net, in the order of the forward pass.
+    """A row for the image, its mean subtracted, and a row a layer of each net, in the order of the forward pass.
 
     nets: names of FAMILY, or a dict name → NetSpec or nn.Module; images: name → (channels, height, width) of a module's images.
     Columns: net, skip (whether anything is added in it), module, block (the name of the block that it is in, "" for none), shortcut (of
@@ -43,6 +46,9 @@ def _layers(name, net, image):
     where = list(zip(frame["module"], frame["block"], strict=True))
     frame["path"] = ["shortcut" if block and _is_inside(module, blocks[block][1]) else "branch" for module, block in where]
     frame["label"] = [label(built.get_submodule(module)) for module in frame["module"]]  # of an addition, the block's: ""
+    shown = {"module": INPUT, "label": "image, less its mean", "kind": "image", "output_shape": "×".join(map(str, image))}
+    shown |= {"block": "", "shortcut": "", "path": "branch", "parameters": 0, "multiply_adds": 0, "memory": 4 * math.prod(image)}
+    frame = pd.concat([pd.DataFrame([shown]), frame], ignore_index=True)
     return frame.assign(net=name, skip=any(shortcut for shortcut, _ in blocks.values()))[list(COLUMNS)]
 
 

@@ -119,10 +119,13 @@ class Architecture(Explorer):
         """Show a layer of a net, or the block that it is in: what it is, its numbers, and its code."""
         layers = self._counted[net]
         rows = layers[layers["block"] == block] if block else layers[layers["module"] == module]
-        part = skeleton(self.nets[net]).get_submodule(block or module)
         numbers = rows[["module", "output_shape", "parameters", "multiply_adds", "memory"]]
         numbers = numbers.rename(columns=lambda name: name.replace("_", " "))
         numbers["module"] = numbers["module"].str.removeprefix(f"{block}.")
-        texts = [repr(part), inspect.getsource(type(part))] if block else [repr(part)]
+        if module == experiment.INPUT:
+            texts = ["The image that the net is shown, less the mean of the training images."]
+        else:
+            part = skeleton(self.nets[net]).get_submodule(block or module)
+            texts = [repr(part), inspect.getsource(type(part))] if block else [repr(part)]
         self.opened.value = f"<h4>{escape(net)}: {escape(block or module)}</h4>{numbers.to_html(index=False, border=0)}"
         self.opened.value += "".join(f"<pre>{escape(text)}</pre>" for text in texts)
