@@ -23,9 +23,10 @@ _HOMES = {
     "reslab.datasets": ("Split", "digits"),
     "reslab.train": ("TrainSpec", "evaluate", "fit"),
     "reslab.runs": ("Checkpoint", "Run"),
+    "reslab.store": ("Store", "recorded"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = ("capture", "datasets", "experiments", "explorers", "figures", "nets", "runs", "sweep", "train")
+_MODULES = ("capture", "datasets", "experiments", "explorers", "figures", "nets", "runs", "store", "sweep", "train")
 __all__ = ["__version__", *_HOME, *_MODULES]
 
 
