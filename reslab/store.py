@@ -51,7 +51,7 @@ class Store:
         It takes the place of one that was stopped or failed. One that ended stays, unless told to `overwrite`: the new one has the same
         numbers. Several processes may add to one store at the same time.
         """
-        path = self.path / _stem(run.spec, run.name, run.how, run.dataset, run.data, run.seed, ".json")
+        path = self.path_of(run)
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path / ".lock"):
             if overwrite or not self._has_ended(path):
@@ -70,6 +70,19 @@ class Store:
             if run and (run.spec, run.data, run.seed) == (spec, data, seed) and _same_training(run.how, how):
                 return run
         return None
+
+    def path_of(self, run):
+        """Where the store keeps a run, whether or not it has it."""
+        return self.path / _file(run.spec, run.name, run.how, run.dataset, run.data, run.seed)
+
+    def named(self, text):
+        """The run whose file's name contains a text, such as its digest; ValueError if none does, or several."""
+        paths = [path for path in sorted(self.path.glob("*/*.json")) if text in str(path.relative_to(self.path))]
+        if len(paths) != 1:
+            some = ", ".join(path.stem for path in paths[:4]) + ", ..." * (len(paths) > 4)
+            there = f"{len(paths)} runs have it in their names: {some}" if paths else "none of its runs has it in its name"
+            raise ValueError(f"{self.path} has no one run {text!r}; {there}.")
+        return Run.load(paths[0])
 
     def runs(self, **filters):
         """The runs that pass the filters, as a list, shallowest first."""
@@ -97,12 +110,11 @@ class Store:
 
     def save_checkpoint(self, checkpoint):
         """Write the checkpoint of a training under way, in place of an older one."""
-        run = checkpoint.run
-        checkpoint.save(self.path / _stem(run.spec, run.name, run.how, run.dataset, run.data, run.seed, ".safetensors"))
+        checkpoint.save(self.path_of(checkpoint.run).with_suffix(".safetensors"))
 
     def checkpoint(self, spec, split, how, seed=0):
         """Where this training, as `fit` takes it, can go on, or None; CorruptRun if the file is not whole."""
-        path = self.path / _stem(spec, spec.name, how.to_dict(), split.name, fingerprint(split), seed, ".safetensors")
+        path = (self.path / _file(spec, spec.name, how.to_dict(), split.name, fingerprint(split), seed)).with_suffix(".safetensors")
         return Checkpoint.load(path) if path.exists() else None
 
     # Files
@@ -157,8 +169,8 @@ def fingerprint(split):
     return _fingerprints[split]
 
 
-def _stem(spec, name, how, dataset, data, seed, suffix):
-    """The file of a training, relative to its store."""
+def _file(spec, name, how, dataset, data, seed):
+    """The file of a run, relative to its store."""
     decides = {"spec": spec and spec.to_dict(), "name": name, "how": how, "data": data, "seed": seed}
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
     changed = {}
@@ -166,7 +178,7 @@ def _stem(spec, name, how, dataset, data, seed, suffix):
         values, usual = spec.to_dict(), type(spec)().to_dict()
         changed = {field: value for field, value in values.items() if value != usual[field] and field not in NOT_IN_NAMES}
     marks = [f"{field}{value}" for field, value in changed.items()] + ([] if seed is None else [f"seed{seed}"])
-    return Path(_plain(dataset), ".".join([_plain(name), *map(_plain, marks), digest]) + suffix)
+    return Path(_plain(dataset), ".".join([_plain(name), *map(_plain, marks), digest, "json"]))
 
 
 def _plain(text):
