@@ -37,21 +37,30 @@ def train(jobs, tell, *, address, cpus, gpus):
 
 def _as_they_finish(ray, jobs, tell, options):
     splits = {job.split: ray.put(job.split) for job in jobs}  # once, not with every task
-    news = ray.remote(num_cpus=0)(_News).remote()
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    news = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_News).remote()
     task = ray.remote(**options)(_train)
-    waiting = {task.remote(replace(job, split=None), splits[job.split], news, number): job for number, job in enumerate(jobs)}
+    waiting = {task.remote(replace(job, split=None), splits[job.split], news, number): number for number, job in enumerate(jobs)}
+    done = [0] * len(jobs)
+
+    def tell_of(number, work, said=""):
+        tell(work - done[number], said)  # less than nothing where a worker died and another began anew
+        done[number] = work
+
     try:
         while waiting:
             finished, _ = ray.wait(list(waiting), timeout=POLL)
-            with suppress(ray.exceptions.RayError):  # its node died: the bar then moves with the runs alone
-                for work, said in ray.get(news.since_last.remote()):
-                    tell(work, said)
+            with suppress(ray.exceptions.RayError):  # it died too: until it is back, the bar moves with the runs alone
+                for number, (work, said) in ray.get(news.take.remote()).items():
+                    tell_of(number, work, said)
             for ref in finished:
-                job = waiting.pop(ref)
+                number = waiting.pop(ref)
+                job = jobs[number]
                 try:
                     run, remarks = ray.get(ref)
                 except ray.exceptions.RayError as error:  # its worker died once too often
                     run, remarks = job.failure(error), []
+                tell_of(number, job.work)
                 yield run, remarks + job.keep(run)
     finally:
         for ref in waiting:
@@ -71,16 +80,14 @@ def _train(job, split, news, number):
 
 
 class _News:
-    """An actor that gathers how far the trainings are."""
+    """An actor, beside the driver, that gathers how far the trainings are."""
 
     def __init__(self):
-        self.done, self.told = {}, {}
+        self.news = {}
 
     def tell(self, number, done, said):
-        self.done[number] = done, said
+        self.news[number] = done, said
 
-    def since_last(self):
-        """(work, said) of each training since the last call; less than nothing where a worker died and another began anew."""
-        news = [(done - self.told.get(number, 0), said) for number, (done, said) in self.done.items()]
-        self.told = {number: done for number, (done, _) in self.done.items()}
-        return [(work, said) for work, said in news if work]
+    def take(self):
+        news, self.news = self.news, {}
+        return news
