@@ -21,11 +21,12 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["capture", "datasets", "experiments", "explorers", "figures", "nets", "runs", "sweep", "train"],
+    submodules=["capture", "datasets", "experiments", "explorers", "figures", "nets", "runs", "store", "sweep", "train"],
     submod_attrs={
         "nets": ["FAMILY", "NetSpec", "build", "nearest_depth", "replace"],
         "datasets": ["Split", "digits"],
         "train": ["TrainSpec", "evaluate", "fit"],
         "runs": ["Checkpoint", "Run"],
+        "store": ["Store", "recorded"],
     },
 )

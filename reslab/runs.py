@@ -1,6 +1,7 @@
 """What a training leaves behind: a `Run` (numbers, with where they came from) and a `Checkpoint` (a run and its tensors).
 
-A run is one JSON file, a checkpoint one safetensors file: readable without unpickling anything, written whole or not at all.
+A run is one JSON file, a checkpoint one safetensors file: readable without unpickling anything, written whole or not at all,
+and refused when a digit of them has changed since. `reslab.store` keeps many.
 """
 
 import dataclasses
@@ -13,7 +14,8 @@ import platform
 import secrets
 import subprocess
 import sys
-from dataclasses import dataclass
+import textwrap
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from safetensors.torch import save_file
 from reslab import __version__
 from reslab.nets import NetSpec
 
-FORMAT = "reslab run 1"
+FORMAT, CHECKPOINT = "reslab run 1", "reslab checkpoint 1"
 
 
 class CorruptRun(ValueError):
@@ -60,6 +62,15 @@ class Provenance:
             commit=_commit(),
         )
 
+    def after(self, earlier):
+        """This provenance, for a training that began with an earlier one: where the two differ, "2.14.0, then 2.15.0"."""
+        changes = {}
+        for name, now in dataclasses.asdict(self).items():
+            before = getattr(earlier, name)
+            if isinstance(now, str) and before:
+                changes[name] = before if before.split(", then ")[-1] == now else f"{before}, then {now}"
+        return dataclasses.replace(self, **changes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -76,11 +87,39 @@ class Run:
     dataset: str
     seed: int | None  # of the weights; None where `build` did not draw them
     parameters: int
-    outcome: str  # "finished", "stopped", or "diverged"
+    outcome: str  # "finished", "diverged", "stopped" (there was more to come), or "failed" (by `cause`)
     final_train_error: float  # fraction, eval mode, over the whole training part; NaN unless finished
     history: pd.DataFrame
     layers: pd.DataFrame
     provenance: Provenance
+    data: str | None = None  # `fingerprint` of the images; None where nobody took it
+    cause: str = ""  # of a failure: "OutOfMemoryError: ... (resnet.py:80)"
+    recorded: bool = field(default=False, compare=False)  # read from a file, so not measured here and now; not saved
+
+    @property
+    def ended(self):
+        """Whether there is nothing left to train: it finished or diverged."""
+        return self.outcome in ("finished", "diverged")
+
+    def summary(self):
+        """The run in one row, as a dict of plain values: what it is of, how it ended, how long it took (s), and where."""
+        history = self.history
+        tested = history["test_error"].dropna()
+        last = {"steps": int(history["step"].iloc[-1]), "seconds": float(history["seconds"].iloc[-1])} if len(history) else {}
+        return {
+            "name": self.name,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            **{name: getattr(self.spec, name, None) for name in ("skip", "depth", "width")},
+            "parameters": self.parameters,
+            "outcome": self.outcome,
+            "cause": self.cause,
+            "steps": last.get("steps", 0),
+            "final_train_error": self.final_train_error,
+            "test_error": float(tested.iloc[-1]) if len(tested) else math.nan,
+            "seconds": last.get("seconds", 0.0),
+            **dataclasses.asdict(self.provenance),
+        }
 
     def frame(self):
         """The history with the columns name, skip, depth, seed, parameters, outcome, final_train_error and origin before it: tidy,
@@ -99,8 +138,8 @@ class Run:
 
     @property
     def origin(self):
-        """What a chart says of where the run comes from: the machine and the month."""
-        return f"{self.provenance.machine}, {self.provenance.date[:7]}"
+        """What a chart says of where the run comes from: the machine and the month, after "recorded" if it was read from a file."""
+        return f"{'recorded, ' * self.recorded}{self.provenance.machine}, {self.provenance.date[:7]}"
 
     def save(self, path, *, overwrite=False):
         """Write the run to a .json file, whole or not at all; FileExistsError if it is there and `overwrite` is not set."""
@@ -113,13 +152,13 @@ class Run:
         if not path.is_file():
             raise FileNotFoundError(f"there is no run at {path}.")
         try:
-            return cls.from_json(path.read_text(encoding="utf-8"))
+            return dataclasses.replace(cls.from_json(path.read_text(encoding="utf-8")), recorded=True)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptRun(f"{path} is not a whole reslab run: {error}.") from error
 
     def to_json(self):
         """The run as JSON text, with a checksum of its content: a curve edited by hand does not load."""
-        content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "recorded"}
         content["spec"] = self.spec and self.spec.to_dict()
         content["provenance"] = dataclasses.asdict(self.provenance)
         content["final_train_error"] = _to_plain(self.final_train_error)
@@ -152,8 +191,10 @@ class Checkpoint:
 
     def save(self, path):
         """Write the checkpoint to a .safetensors file, in place of an older one, whole or not at all."""
-        tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
-        _write(Path(path), lambda temporary: save_file(tensors, temporary, metadata={"run": self.run.to_json()}), overwrite=True)
+        run = torch.frombuffer(bytearray(self.run.to_json().encode()), dtype=torch.uint8)  # a header, of 100 MB at most, may be too short
+        tensors = {"run": run} | {name: tensor.contiguous() for name, tensor in self.tensors.items()}
+        metadata = {"format": CHECKPOINT, "sha256": _digest_of_tensors(tensors)}
+        _write(Path(path), lambda temporary: save_file(tensors, temporary, metadata=metadata), overwrite=True)
 
     @classmethod
     def load(cls, path):
@@ -163,10 +204,17 @@ class Checkpoint:
             raise FileNotFoundError(f"there is no checkpoint at {path}.")
         try:
             with safe_open(path, framework="pt") as file:
-                run = Run.from_json((file.metadata() or {}).get("run", "null"))
-                return cls(run=run, tensors={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
+                metadata = file.metadata() or {}
+                if metadata.get("format") != CHECKPOINT:
+                    raise ValueError(f"it does not say {CHECKPOINT!r}")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            if metadata.get("sha256") != _digest_of_tensors(tensors):
+                raise ValueError("its checksum does not match its tensors")
+            run = Run.from_json(bytes(tensors.pop("run").numpy()).decode())
+            return cls(run=run, tensors=tensors)
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorruptRun(f"{path} is not a whole reslab checkpoint: {error}.") from error
+            reason = textwrap.shorten(str(error), 150, placeholder=" ...").rstrip(".")  # safetensors lists all the types it knows
+            raise CorruptRun(f"{path} is not a whole reslab checkpoint: {reason}.") from error
 
 
 def _write(path, write, overwrite):
@@ -198,6 +246,14 @@ def _from_plain(value):
 def _digest(content):
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest_of_tensors(tensors):
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).cpu().numpy())
+    return digest.hexdigest()
 
 
 @cache

@@ -1,62 +1,118 @@
-"""Many trainings at once: `sweep` trains every spec with every seed and yields the runs as they finish."""
+"""Many trainings at once: `sweep` trains every spec with every seed on every dataset, and yields the runs as they finish."""
 
+import itertools
 import os
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 
 from tqdm.auto import tqdm
 
-from reslab import checks
-from reslab.nets import NetSpec, build
-from reslab.train import TrainSpec, check_fit, pick_device, train
+from reslab import checks, cluster
+from reslab.datasets import Split
+from reslab.job import Job
+from reslab.nets import NetSpec, replace
+from reslab.store import Store
+from reslab.train import TrainSpec, check_fit, pick_device
 
 
-def sweep(specs, split, how=None, *, seeds=(0,), device="auto", workers=None, progress=True):
-    """Train each spec with each seed; a generator of Runs, in the order in which they finish.
+def sweep(
+    specs, split, how=None, *, seeds=(0,), device="auto", workers=None, store=None, save_every=30.0, again=False,
+    address=None, cpus=1.0, gpus=0.0, progress=True,
+):  # fmt: skip
+    """Train each spec with each seed on each split; a generator of Runs, in the order in which they finish.
 
+    split: a Split, or several, to which each spec is then fitted (in_channels, image_size, classes).
+    store: a Store, which gives what it has instead of training it again (unless `again`), takes each run as it ends, and every
+    `save_every` seconds of training a checkpoint, from which a sweep that was stopped or killed goes on.
     workers: trainings at a time; None for one a core on a CPU (threads suffice: PyTorch works outside Python's lock), one on a
-    GPU. progress: a bar with the time left. Closing the generator, or interrupting it, stops the trainings at their next step.
-    The numbers of a run depend on its spec, split and seeds alone, not on its neighbours. Bad arguments raise ValueError,
-    those of a wrong type TypeError, here and not at the first run.
+    GPU. address: of a Ray cluster, "auto" for the one this machine belongs to, "local" for one started for the occasion (see
+    `reslab.cluster`); each training is then a task that takes `cpus` and `gpus`, of which it may be a fraction.
+    progress: a bar with the time left.
+
+    A training that fails is a Run too, its outcome "failed" and its cause named, with a warning; the others go on.
+    Closing the generator, or interrupting it, stops the trainings at their next event, and saves where they are. The numbers of a run
+    depend on its spec, split and seeds alone, not on its neighbours. Bad arguments raise ValueError, those of a wrong type
+    TypeError, here and not at the first run.
     """
-    specs, seeds, how, device = list(specs), [checks.integer("a seed", seed, 0) for seed in seeds], how or TrainSpec(), pick_device(device)
+    specs, splits, how = list(specs), [split] if isinstance(split, Split) else list(split), how or TrainSpec()
+    for part in splits:
+        if not isinstance(part, Split):
+            raise TypeError(f"split must be a Split, or several, not {type(part).__name__}; datasets.load('digits') gives one.")
+    seeds = [checks.integer("a seed", seed, 0) for seed in seeds]
     for spec in specs:
         if not isinstance(spec, NetSpec):
             raise TypeError(f"sweep takes NetSpecs, not {type(spec).__name__}; names are looked up with FAMILY['resnet-20'].")
-        check_fit(spec, split, how)
-    workers = checks.integer("workers", workers, 1) if workers is not None else (os.cpu_count() or 1) if device.type == "cpu" else 1
-    jobs = [(spec, seed) for spec in specs for seed in seeds]
-    jobs.sort(key=lambda job: -job[0].depth)  # the longest first, so that no core ends up waiting for one late, long net
-    return _sweep(jobs, split, how, device, workers, progress)
+    if store is not None and not isinstance(store, Store):
+        raise TypeError(f"store must be a Store, not {type(store).__name__}; Store(path) keeps runs in a folder.")
+    checks.number("save_every", save_every)
+    if address is None:
+        device = pick_device(device)  # on a cluster, each worker has its own
+        usual = (os.cpu_count() or 1) if device.type == "cpu" else 1
+        train_all = partial(_in_threads, workers=usual if workers is None else checks.integer("workers", workers, 1))
+    elif workers is None:
+        train_all = partial(cluster.train, address=address, cpus=checks.number("cpus", cpus), gpus=checks.number("gpus", gpus))
+    else:
+        raise ValueError("workers is for one machine; on a cluster, say with cpus and gpus what a training takes.")
+    jobs = []
+    for part, spec, seed in itertools.product(splits, specs, seeds):
+        spec = replace(spec, **part.shape) if len(splits) > 1 else spec
+        check_fit(spec, part, how)
+        jobs.append(Job(spec=spec, split=part, how=how, seed=seed, device=device, store=store, save_every=save_every, again=again))
+    jobs.sort(key=lambda job: -job.work)  # the longest first, so that no core ends up waiting for one late, long net
+    return _sweep(jobs, train_all, progress)
 
 
-def _sweep(jobs, split, how, device, workers, progress):
-    _, steps = how.steps(len(split.y_train))
-    stop, lock = threading.Event(), threading.Lock()
-
-    def work(spec, seed):
-        seen, net = 0, build(spec, seed=seed)
-        for event in train(net, split, how, device=device):
-            with lock:
-                bar.update(spec.depth * (event.step - seen))
-            seen = event.step
-            if stop.is_set():
-                return None
-        return event.run()
-
-    # The bar counts layers × steps, which is nearly time.
+def _sweep(jobs, train_all, progress):
+    had = {job: run for job in jobs if (run := job.stored())}
+    yield from had.values()
+    todo = [job for job in jobs if job not in had]
     layout = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}"
-    total = steps * sum(spec.depth for spec, _ in jobs)
-    bar = tqdm(total=total, desc=f"{len(jobs)} nets", bar_format=layout, disable=not progress, leave=False)
-    with bar, ThreadPoolExecutor(workers, thread_name_prefix="reslab") as pool:
-        futures = [pool.submit(work, *job) for job in jobs]
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                run = future.result()
-                with lock:
-                    bar.set_postfix_str(f"{done} of {len(jobs)} done")
-                yield run
-        finally:
-            stop.set()
-            for future in futures:
-                future.cancel()
+    total = sum(job.work for job in todo)
+    bar = tqdm(total=total, desc=f"{len(todo)} nets", bar_format=layout, disable=not progress, leave=False)
+    done, failed, latest, lock = 0, 0, "", threading.Lock()
+
+    def tell(work, news=""):
+        """To be called from any thread."""
+        nonlocal latest
+        with lock:
+            latest = news or latest
+            known = f"{done} of {len(todo)} done" * bool(done), f"{failed} failed" * bool(failed), latest
+            bar.set_postfix_str(", ".join(filter(None, known)), refresh=not work)
+            bar.update(work)
+
+    with bar:
+        for run, remarks in train_all(todo, tell):
+            done, failed = done + 1, failed + (run.outcome == "failed")
+            if run.outcome == "failed":
+                remarks = [*remarks, f"{run.name}, seed {run.seed}, on {run.dataset} failed: {run.cause}"]
+            _warn(remarks)
+            tell(0)
+            yield run
+
+
+def _in_threads(jobs, tell, *, workers):
+    """Train the jobs in threads of this process; yields (run, remarks) as they finish."""
+    stop = threading.Event()
+
+    def work(job):
+        run, remarks = job.train(tell, stop.is_set)
+        return run, remarks + job.keep(run)  # here, so that one that ends while the sweep is being stopped is kept too
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="reslab")
+    futures = [pool.submit(work, job) for job in jobs]
+    unseen = set(futures)
+    try:
+        for future in as_completed(futures):
+            unseen.remove(future)
+            yield future.result()
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+        _warn(remark for future in unseen if not future.cancelled() for remark in future.result()[1])
+
+
+def _warn(remarks):
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=3)

@@ -1,5 +1,7 @@
 """`reslab.sweep`: every net with every seed, with the numbers that each would have alone, and nothing left running."""
 
+import itertools
+import re
 import threading
 
 import numpy as np
@@ -8,10 +10,11 @@ import pytest
 import torch
 from tqdm import TMonitor
 
-from reslab import sweep as module
-from reslab.datasets import digits
+from reslab import job as module
+from reslab.datasets import digits, from_arrays
 from reslab.nets import NetSpec, build, replace
 from reslab.runs import Run
+from reslab.store import Store
 from reslab.sweep import sweep
 from reslab.train import TrainSpec, fit
 
@@ -134,28 +137,136 @@ def test_a_generator_dropped_before_its_first_run_has_started_nothing(split, spe
     assert built == []
 
 
-def test_an_exception_in_one_training_surfaces_and_stops_the_others(split, specs, monkeypatch):
-    class Broken(Exception):
-        pass
+class Broken(Exception):
+    pass
 
-    def fail(*_):
-        raise Broken("in a step")
 
-    begun = []
+@pytest.fixture
+def sabotage(monkeypatch):
+    """Call it with the training step at which the net of seed 1 breaks; 0: already while it is built."""
 
-    def sabotage(spec, *, seed):
-        net = build(spec, seed=seed)
-        net.register_forward_pre_hook(lambda net, _: begun.append(net.spec) if net.training else None)
-        if seed == 1:
-            net.fc.register_forward_pre_hook(fail)
-        return net
+    def at(step):
+        def saboteur(spec, *, seed):
+            net, steps = build(spec, seed=seed), itertools.count(1)
 
-    monkeypatch.setattr(module, "build", sabotage)
-    long = replace(specs[0], depth=56)
-    how = replace(HOW, epochs=20, capture_every=0)
-    with pytest.raises(Broken, match="in a step"):
-        list(sweep([long], split, how, seeds=(0, 1, 2, 3), workers=2, progress=False))
-    assert len(begun) < 3 * 80
+            def fail(net, _):
+                if net.training and next(steps) == step:
+                    raise Broken("in a step\nwith details")
+
+            if seed == 1:
+                if step == 0:
+                    raise Broken
+                net.register_forward_pre_hook(fail)
+            return net
+
+        monkeypatch.setattr(module, "build", saboteur)
+
+    return at
+
+
+@pytest.mark.parametrize("step", [0, 1, 5])
+def test_a_failure_is_a_run_with_its_cause_and_the_others_go_on(split, specs, sabotage, step, tmp_path, capsys):
+    sabotage(step)
+    store = Store(tmp_path)
+    with pytest.warns(UserWarning, match="resnet-8, seed 1, on digits failed: Broken: "):
+        runs = {run.seed: run for run in sweep(specs[:1], split, HOW, seeds=(0, 1, 2), workers=2, store=store)}
+    assert {seed: run.outcome for seed, run in runs.items()} == {0: "finished", 1: "failed", 2: "finished"}
+    failed = runs[1]
+    assert failed.history["step"].tolist() == list(range(1, step))  # what was measured before is not lost
+    assert re.fullmatch(rf"Broken: {'in a step' if step else 'no reason given'} \(test_sweep.py:\d+\)", failed.cause)
+    assert (failed.spec, failed.parameters is None) == (specs[0], step == 0 or step == 1)
+    assert failed.frame().columns.tolist() == runs[0].frame().columns.tolist()
+    assert "1 failed" in capsys.readouterr().err
+    assert [(run.seed, run.outcome, run.cause) for run in store.runs(seed=1)] == [(1, "failed", failed.cause)]
+
+
+def test_what_failed_is_tried_again_and_what_the_store_has_is_not(split, specs, built, sabotage, monkeypatch, tmp_path):
+    store, watched = Store(tmp_path), module.build
+    sabotage(3)
+    with pytest.warns(UserWarning, match="failed"):
+        first = list(sweep(specs[:1], split, HOW, seeds=(0, 1), store=store, progress=False))
+    monkeypatch.setattr(module, "build", watched)  # repaired
+    second = {run.seed: run for run in sweep(specs[:1], split, HOW, seeds=(0, 1, 2), store=store, progress=False)}
+    assert sorted(net.seed for net in built) == [1, 2]
+    assert second[0].recorded
+    assert not second[1].recorded
+    assert_same_run(second[0], next(run for run in first if run.seed == 0))
+    assert_same_run(second[1], fit(specs[0], split, HOW, seed=1, progress=False))
+    assert {run.outcome for run in store.runs()} == {"finished"}
+    assert len(store.runs()) == 3
+
+
+def test_again_trains_again_and_replaces(split, specs, built, tmp_path):
+    store = Store(tmp_path)
+    list(sweep(specs[:1], split, HOW, store=store, progress=False))
+    before = store.runs()[0].history["seconds"].tolist()
+    (run,) = sweep(specs[:1], split, HOW, store=store, again=True, progress=False)
+    assert len(built) == 2
+    assert store.runs()[0].history["seconds"].tolist() == run.history["seconds"].tolist() != before
+
+
+def test_an_interrupted_sweep_goes_on_where_it_was(split, specs, built, tmp_path):
+    store, long = Store(tmp_path), replace(specs[0], depth=56)
+    how = replace(HOW, epochs=20, capture_every=0)  # 80 steps
+    runs = sweep([specs[0], long], split, how, workers=2, store=store, progress=False)
+    assert next(runs).spec == specs[0]
+    runs.close()
+    (unfinished,) = store.unfinished()
+    steps = unfinished.history["step"].iloc[-1]
+    assert 0 < steps < 80
+    built.clear()
+    again = list(sweep([specs[0], long], split, how, store=store, progress=False))
+    assert [net.begun for net in built] == [80 - steps]
+    assert {run.spec for run in again} == {specs[0], long}
+    assert_same_run(next(run for run in again if run.spec == long), fit(long, split, how, progress=False))
+    assert store.unfinished() == []
+
+
+def test_checkpoints_are_saved_on_the_way(split, specs, tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(Store, "save_checkpoint", lambda _, checkpoint: saved.append(checkpoint.run.history["step"].iloc[-1]))
+    for save_every, steps in ((0, range(1, 8)), (1000.0, [])):  # at the eighth, the run itself is saved
+        list(sweep(specs[:1], split, HOW, store=Store(tmp_path), save_every=save_every, again=True, progress=False))
+        assert saved == list(steps)
+        saved.clear()
+
+
+def test_a_damaged_checkpoint_is_named_and_the_training_begins_anew(split, specs, tmp_path):
+    store = Store(tmp_path)
+    runs = sweep([replace(specs[0], depth=56), specs[0]], split, HOW, workers=2, save_every=0, store=store, progress=False)
+    next(runs)
+    runs.close()
+    for file in tmp_path.glob("*/*.safetensors"):
+        file.write_bytes(file.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match=r"passed over: .*This training begins anew"):
+        runs = list(sweep([replace(specs[0], depth=56)], split, HOW, store=store, progress=False))
+    assert_same_run(runs[0], fit(replace(specs[0], depth=56), split, HOW, progress=False))
+
+
+def test_a_full_disk_costs_what_would_be_on_it_and_not_the_training(split, specs, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Store, "add", full)
+    monkeypatch.setattr(Store, "save_checkpoint", full)
+    with pytest.warns(UserWarning, match="resnet-8, seed 0, could not be saved: No space left on device") as warned:
+        (run,) = sweep(specs[:1], split, HOW, store=Store(tmp_path), save_every=0, progress=False)
+    assert run.outcome == "finished"
+    assert len(warned) == 2  # once for the checkpoints, once for the run
+
+
+def test_several_datasets_and_the_nets_fit_each(split, specs, tmp_path):
+    pictures = from_arrays(torch.rand(60, 3, 12, 12), [0, 1, 2] * 20, name="pictures")
+    store, how = Store(tmp_path), replace(HOW, batch_size=20, epochs=1)
+    runs = list(sweep(specs[:2], [split, pictures], how, seeds=(0, 1), store=store, progress=False))
+    assert sorted((run.dataset, run.name, run.seed) for run in runs) == [
+        (dataset, name, seed) for dataset in ("digits", "pictures") for name in ("plain-8", "resnet-8") for seed in (0, 1)
+    ]
+    assert {(run.dataset, run.spec.in_channels, run.spec.image_size, run.spec.classes) for run in runs} == {
+        ("digits", 1, 8, 10), ("pictures", 3, 12, 3),
+    }  # fmt: skip
+    assert len({run.data for run in store.runs()}) == 2
+    assert len(list(sweep(specs[:2], [split, pictures], how, seeds=(0, 1), store=store, progress=False))) == 8
 
 
 @pytest.mark.parametrize(
@@ -170,6 +281,11 @@ def test_an_exception_in_one_training_surfaces_and_stops_the_others(split, specs
         ({"device": "gpu0"}, ValueError, "device is 'gpu0'; it can be 'auto', 'cuda', 'mps', 'cpu'"),
         ({"how": TrainSpec(batch_size=201)}, ValueError, "batch_size is 201, and digits has 200 training images"),
         ({"specs": [NetSpec()]}, ValueError, "in_channels 3, image_size 32, and digits gives in_channels 1, image_size 8"),
+        ({"split": "digits"}, TypeError, "split must be a Split, or several, not str"),
+        ({"store": "runs"}, TypeError, "store must be a Store, not str"),
+        ({"save_every": -1}, ValueError, "save_every is -1; it must be a finite number at least 0"),
+        ({"address": "auto", "workers": 2}, ValueError, "workers is for one machine; on a cluster, say with cpus and gpus"),
+        ({"address": "auto", "gpus": -1}, ValueError, "gpus is -1"),
         ({"specs": ["resnet-20"]}, TypeError, r"sweep takes NetSpecs, not str; names are looked up with FAMILY\['resnet-20'\]"),
     ],
 )

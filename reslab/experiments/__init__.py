@@ -6,5 +6,6 @@ MODULES = [
     "architecture",
     "degradation",
     "residual_block",
+    "scaling",
 ]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

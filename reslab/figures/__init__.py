@@ -10,6 +10,7 @@ MODULES = [
     "architecture",
     "degradation",
     "residual_block",
+    "scaling",
     "theme",
 ]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -1,0 +1,48 @@
+"""The command line, `reslab`: open the lessons, check a machine, train, and look at what was recorded.
+
+options.py makes options of the fields of NetSpec and TrainSpec; the other files are a command or two each. Whatever is slow to
+import is imported by the command that needs it, so that help comes at once.
+"""
+
+import sys
+import warnings
+
+import click
+from tqdm import tqdm
+
+from reslab import __version__
+from reslab.cli.doctor import doctor
+from reslab.cli.lab import lab
+from reslab.cli.runs import runs
+from reslab.cli.training import sweep, train
+
+EPILOG = """\b
+Exit codes
+  0    all is well: what was asked for is there
+  1    something failed: a run, a check, a file, a download
+  2    the command or a value in it is not one
+  3    a net diverged
+  130  interrupted; the same command goes on from there
+"""
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def main(context):
+    """Residual networks, taken apart live.
+
+    \b
+    reslab lab                                          open the lessons
+    reslab doctor                                       will they run on this machine?
+    reslab train resnet-56 --width 8                    train a net on the digits
+    reslab sweep plain-20,resnet-20 --seed 0,1,2        train many, and keep every run
+    reslab runs list                                    what was recorded
+    """
+    context.with_resource(warnings.catch_warnings())
+    warnings.simplefilter("always", UserWarning)  # a warning is a line for a person, not a place in the code
+    warnings.showwarning = lambda message, *_: tqdm.write(f"Warning: {message}", file=sys.stderr)
+
+
+for command in (lab, doctor, train, sweep, runs):
+    main.add_command(command)

@@ -1,0 +1,125 @@
+"""`reslab runs`: what was recorded, one by one, side by side, and out into other programs."""
+
+import json
+
+import click
+
+from reslab.cli.options import command, in_words, json_option, open_store, option, store_option, to_json
+
+COLUMNS = ["name", "dataset", "seed", "outcome", "steps", "final_train_error", "test_error", "seconds", "origin", "file"]
+
+
+@click.group()
+def runs():
+    """Look at what was recorded: list, show, compare, export."""
+
+
+@runs.command("list")
+@click.argument("filters", nargs=-1, metavar="[FIELD=VALUE]...")
+@store_option
+@json_option
+def list_runs(filters, store, as_json):
+    """List the runs, one a line; `reslab runs list dataset=digits depth=20,56` lists some."""
+    with in_words():
+        store = open_store(store)
+        found = _some(store, filters)
+        unfinished = [] if filters else store.unfinished()
+    for run in (*found, *unfinished) if as_json else ():
+        click.echo(to_json(run.summary() | {"file": str(store.path_of(run))}))
+    if not as_json:
+        click.echo(_table(store, found) if found else f"There are no {'such ' * bool(filters)}runs in {store.path}.")
+        for run in unfinished:
+            stopped = f"Stopped at step {run.summary()['steps']}: {run.name} on {run.dataset}, seed {run.seed}."
+            click.echo(f"{stopped} It goes on with\n  {command([run])}")
+
+
+@runs.command()
+@click.argument("run")
+@store_option
+@json_option
+def show(run, store, as_json):
+    """Show a run: what was asked, what was measured after each epoch, and where. RUN is its file's name, or a part that no other has."""
+    with in_words():
+        run = open_store(store).named(run)
+    if as_json:
+        return click.echo(run.to_json())
+    tested = run.history[run.history["test_error"].notna()]
+    parts = {"Net": run.spec.to_dict() if run.spec else {}, "Training": run.how, "Where": vars(run.provenance)}
+    elsewhere = {*parts["Net"], *parts["Where"], *(() if run.cause else ("cause",))}
+    summary = {name: value for name, value in run.summary().items() if name not in elsewhere}
+    for heading, values in {"Run": summary, **parts}.items():
+        click.echo(f"{heading}\n" + "\n".join(f"  {name:<18} {value}" for name, value in values.items()))
+    click.echo(f"Measured\n{tested.to_string(index=False, float_format=lambda x: f'{x:.4g}')}")
+    if run.spec and run.seed is not None:
+        click.echo(f"Again\n  {command([run])}")
+
+
+@runs.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
+@store_option
+@json_option
+def compare(runs, store, as_json):
+    """Set runs side by side: their results, and whatever else differs."""
+    import pandas as pd
+
+    with in_words():
+        store = open_store(store)
+        found = {store.path_of(run).stem: run for run in map(store.named, runs)}
+    columns = {name: run.summary() | (run.spec.to_dict() if run.spec else {}) | run.how for name, run in found.items()}
+    frame = pd.DataFrame(columns, dtype=object)
+    results = ["outcome", "steps", "final_train_error", "test_error", "seconds"]
+    frame = frame[[name in results or len(set(map(str, row))) > 1 for name, row in zip(frame.index, frame.to_numpy(), strict=True)]]
+    click.echo(frame.to_json(force_ascii=False) if as_json else frame.to_string())
+
+
+@runs.command()
+@click.argument("filters", nargs=-1, metavar="[FIELD=VALUE]...")
+@option("--layers", is_flag=True, help="What was captured in every block, instead of the training history.")
+@option("--output", "-o", type=click.Path(dir_okay=False), help="A .csv or .json file.  [CSV to the screen]")
+@store_option
+def export(filters, layers, output, store):
+    """Write the runs' histories as one tidy table, a row a run and logged step."""
+    if output and not output.endswith((".csv", ".json")):
+        raise click.UsageError(f"{output!r} can be a .csv or a .json file.")
+    with in_words():
+        import pandas as pd
+
+        frames = [run.layers_frame() if layers else run.frame() for run in _some(open_store(store), filters)]
+        frames = [frame for frame in frames if len(frame)]
+        if not frames:
+            raise click.ClickException("there is nothing to export: no run passes.")
+        frame = pd.concat(frames, ignore_index=True)
+        if output and output.endswith(".json"):
+            frame.to_json(output, orient="records", force_ascii=False, double_precision=15)
+        elif output:
+            frame.to_csv(output, index=False)
+    if output:
+        click.echo(f"{len(frame)} rows of {len(frames)} runs in {output}", err=True)
+    else:
+        click.echo(frame.to_csv(index=False), nl=False)
+
+
+def _some(store, filters):
+    """The runs that pass filters as they are typed: "depth=20,56", "skip=false"."""
+    wanted = {}
+    for words in filters:
+        name, is_filter, values = words.partition("=")
+        if not is_filter:
+            raise ValueError(f"{words!r} is no filter; write FIELD=VALUE, such as dataset=digits or depth=20,56.")
+        wanted[name] = [_value(text) for text in values.split(",")]
+    return store.runs(**wanted)
+
+
+def _value(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _table(store, found):
+    import pandas as pd
+
+    rows = [run.summary() | {"origin": run.origin.removeprefix("recorded, "), "file": store.path_of(run).stem} for run in found]
+    percent = dict.fromkeys(("final_train_error", "test_error"), lambda error: f"{error:.1%}" if error == error else "")
+    return pd.DataFrame(rows)[COLUMNS].to_string(index=False, formatters=percent | {"seconds": "{:.1f}".format})

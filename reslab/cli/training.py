@@ -1,0 +1,119 @@
+"""`reslab train` and `reslab sweep`: every run is kept in a store, and a command given again goes on where it was."""
+
+import itertools
+import signal
+import sys
+
+import click
+
+from reslab.cli.options import (
+    Command,
+    Many,
+    datasets,
+    given,
+    in_words,
+    json_option,
+    open_store,
+    option,
+    spec_options,
+    store_option,
+    to_json,
+)
+
+DIVERGED, INTERRUPTED = 3, 130  # exit codes
+NAMES = "NAME is a net of the paper: plain-N or resnet-N, N one of 8, 20, 32, 44, 56, 110, 1202. Options change it."
+MANY = "Names, datasets, seeds and the options of the net take several values between commas; every combination is trained."
+
+
+def recording(function):
+    """The options that both commands have, besides those of the specs."""
+    decorators = [
+        option("--device", default="auto", help="auto, cpu, cuda or mps.  [auto]"),
+        store_option,
+        option("--save-every", default=30.0, metavar="SECONDS", help="Between checkpoints.  [30]"),
+        option("--again", is_flag=True, help="Train what the store has, and replace it."),
+        json_option,
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+def dataset_option(many):
+    kind, several = (Many(click.STRING), "; several between commas") if many else (click.STRING, "")
+    return option("--dataset", group="Data", type=kind, default="digits", help=f"{', '.join(datasets())}{several}.  [digits]")
+
+
+@click.command(cls=Command, epilog=NAMES)
+@click.argument("name", required=False)
+@dataset_option(many=False)
+@option("--seed", group="Data", type=int, default=0, help="Of the weights.  [0]")
+@spec_options()
+@recording
+def train(name, dataset, seed, **options):
+    """Train one net, and keep the run."""
+    _record([name], [dataset], [seed], [given(options, "NetSpec")], options)
+
+
+@click.command(cls=Command, epilog=f"{NAMES} {MANY}")
+@click.argument("names", required=False, type=Many(click.STRING), metavar="[NAME,...]")
+@dataset_option(many=True)
+@option("--seed", group="Data", type=Many(click.INT), default="0", help="Of the weights; several between commas.  [0]")
+@spec_options(many=True)
+@option("--workers", group="Machine", type=int, help="Trainings at a time.  [one a core; one on a GPU]")
+@option("--address", group="Machine", help="Of a Ray cluster: auto, local, or ray://HOST:PORT (pip install 'reslab[cluster]').")
+@option("--cpus", group="Machine", default=1.0, help="That a training takes of the cluster.  [1]")
+@option("--gpus", group="Machine", default=0.0, help="The same of GPUs; 0.25 puts four trainings on one.  [0]")
+@recording
+def sweep(names, dataset, seed, **options):
+    """Train many nets, and keep every run.
+
+    What the store has already is not trained again, so that a sweep which was stopped, or had failures, is finished by giving the
+    same command again.
+    """
+    lists = given(options, "NetSpec")
+    combinations = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
+    machine = {name: options[name] for name in ("workers", "address", "cpus", "gpus")}
+    _record(names or [None], dataset, seed, combinations, options, **machine)
+
+
+def _record(names, dataset_names, seeds, changes, options, **machine):
+    """Train every name with every change on every dataset with every seed, and say of each how it went."""
+    with in_words():
+        from reslab import checks, sweep
+        from reslab.datasets import load
+        from reslab.nets import FAMILY, NetSpec, replace
+        from reslab.train import TrainSpec
+
+        store, how = open_store(options["store"]), TrainSpec(**given(options, "TrainSpec"))
+        splits = [load(name) for name in dataset_names]
+        bases = [NetSpec() if name is None else FAMILY[checks.choice("NAME", name, FAMILY)] for name in names]
+        specs = list(dict.fromkeys(replace(base, **change, **splits[0].shape) for base in bases for change in changes))
+        recorder = sweep.sweep(
+            specs, splits, how, seeds=seeds, device=options["device"], store=store, save_every=options["save_every"],
+            again=options["again"], progress=sys.stderr.isatty(), **machine,
+        )  # fmt: skip
+    outcomes = set()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster's scheduler sends: it is saved like Ctrl-C
+    try:
+        with in_words():
+            for run in recorder:
+                outcomes.add(run.outcome)
+                click.echo(to_json(run.summary() | {"file": str(store.path_of(run))}) if options["as_json"] else _sentence(run))
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted, and saved in {store.path}: the same command goes on from there.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if not options["as_json"]:
+        click.echo(f"Kept in {store.path}; reslab runs list shows them.")
+    raise click.exceptions.Exit(1 if "failed" in outcomes else DIVERGED if "diverged" in outcomes else 0)
+
+
+def _sentence(run):
+    summary = run.summary()
+    errors = f": {summary['final_train_error']:.1%} of the training and {summary['test_error']:.1%} of the test images wrong"
+    how = errors if run.outcome == "finished" else f": {run.cause}" if run.cause else ""
+    there = " (it was there; --again trains it again)" if run.recorded else ""
+    spent = f"{summary['steps']} steps, {summary['seconds']:.1f} s"
+    return f"{run.name} on {run.dataset}, seed {run.seed}, {run.outcome} after {spent}{how}{there}"

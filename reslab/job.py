@@ -1,0 +1,106 @@
+"""One training that keeps itself: it goes on from where it was killed, saves where it is, and its failure is a run too."""
+
+import time
+import traceback
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from reslab.datasets import Split
+from reslab.nets import NetSpec, build, replace
+from reslab.runs import CorruptRun, Provenance, Run
+from reslab.store import Store, fingerprint
+from reslab.train import HISTORY, TrainSpec, pick_device, train
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job:
+    """One training of a sweep. None of its methods raises: they return remarks, a list of sentences for whoever started it."""
+
+    spec: NetSpec
+    split: Split
+    how: TrainSpec
+    seed: int
+    device: str = "auto"
+    store: Store | None = None
+    save_every: float = 30.0  # seconds of training between checkpoints, into the store
+    again: bool = False  # whether to train what the store has, and to put the new run in the place of the old one
+
+    @property
+    def work(self):
+        """Layers × steps, which is nearly time."""
+        return self.spec.depth * self.how.steps(len(self.split.y_train))[1]
+
+    def stored(self):
+        """The run that the store has of this training, or None."""
+        run = None if self.again or self.store is None else self.store.find(self.spec, self.split, self.how, self.seed)
+        return run if run and run.ended else None
+
+    def keep(self, run):
+        """Put the run into the store, unless there is more of it to come; the remarks."""
+        return self._attempt(partial(self.store.add, run, overwrite=self.again)) if self.store and run.outcome != "stopped" else []
+
+    def train(self, tell=lambda work, news: None, stopped=lambda: False):
+        """Train, from the store's checkpoint if it has one; (run, remarks).
+
+        tell(work, news) is called at every event with the work done since the last, and how it goes. stopped() says whether to
+        leave off there, with a checkpoint and the outcome "stopped".
+        """
+        begun, event, remarks = None, None, []
+
+        def so_far():
+            run = event.run() if event else begun.run if begun else self._nothing()
+            provenance = run.provenance.after(begun.run.provenance) if event and begun else run.provenance
+            return replace(run, data=fingerprint(self.split), provenance=provenance)
+
+        def save():
+            return self._attempt(lambda: self.store.save_checkpoint(replace(event.checkpoint(), run=so_far())))
+
+        try:
+            begun, events, remarks = self._begin()
+            seen, saved = 0, time.monotonic()
+            for event in events:
+                tell(self.spec.depth * (event.step - seen), f"{self.spec.name} at {event.train_error:.0%}")
+                seen, leave = event.step, stopped()
+                if self.store and event.state == "running" and (leave or time.monotonic() - saved >= self.save_every):
+                    remarks += [remark for remark in save() if remark not in remarks]
+                    saved = time.monotonic()
+                if leave:
+                    break
+            return so_far(), remarks
+        except Exception as error:  # whatever it was, the others of the sweep go on, and this one says what happened
+            return self.failure(error, so_far()), remarks
+
+    def failure(self, error, run=None):
+        """The run that an exception ended: what was measured until then, if anything, the outcome "failed", and the cause."""
+        said = str(error).strip().splitlines()
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        cause = f"{type(error).__name__}: {said[0] if said else 'no reason given'} ({Path(place.filename).name}:{place.lineno})"
+        return replace(run or self._nothing(), outcome="failed", cause=cause)
+
+    def _begin(self):
+        """(the checkpoint that it goes on from or None, the events, remarks)."""
+        begin = partial(train, split=self.split, how=self.how, device=self.device)
+        try:
+            checkpoint = None if self.store is None else self.store.checkpoint(self.spec, self.split, self.how, self.seed)
+            return checkpoint, begin(build(self.spec, seed=self.seed), resume=checkpoint), []
+        except (CorruptRun, OSError) as error:
+            return None, begin(build(self.spec, seed=self.seed)), [f"passed over: {error} This training begins anew."]
+
+    def _nothing(self):
+        """The run of a training that came to no event."""
+        return Run(
+            name=self.spec.name, spec=self.spec, how=self.how.to_dict(), dataset=self.split.name, seed=self.seed, parameters=None,
+            outcome="stopped", final_train_error=float("nan"), history=pd.DataFrame(columns=list(HISTORY)), layers=pd.DataFrame(),
+            provenance=Provenance.here(pick_device(self.device)), data=fingerprint(self.split),
+        )  # fmt: skip
+
+    def _attempt(self, save):
+        """Save something; the remarks: a full disk costs what would be on it, not the training."""
+        try:
+            save()
+            return []
+        except OSError as error:
+            return [f"{self.spec.name}, seed {self.seed}, could not be saved: {error}"]

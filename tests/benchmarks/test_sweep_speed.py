@@ -1,0 +1,70 @@
+"""What several trainings at a time bring, and what keeping the runs costs; in this process and as processes of a local Ray."""
+
+# ruff: noqa: I001
+import itertools
+import os
+import statistics
+import time
+
+import reslab  # noqa: F401 (before torch, as in a lesson)
+import pytest
+import torch
+
+from reslab import NetSpec, Store, TrainSpec, digits
+from reslab.sweep import sweep
+
+HOW = TrainSpec(epochs=2, test_every=100)  # 20 steps
+
+
+def nets_per_second(split, depth, nets, **options):
+    spec = NetSpec(depth=depth, width=8, **split.shape)
+    began = time.perf_counter()
+    runs = list(sweep([spec], split, HOW, seeds=range(nets), device="cpu", progress=False, **options))
+    assert len(runs) == nets
+    return nets / (time.perf_counter() - began)
+
+
+@pytest.fixture(scope="module")
+def split():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield digits()
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("depth", [20, 56])
+def test_workers_in_threads(split, depth, report):
+    cores = os.cpu_count() or 1
+    nets_per_second(split, depth, 2, workers=1)
+    for workers in [n for n in (2, 4, 8, 16, 32) if n <= cores]:
+        ratios = []
+        for _ in range(3):
+            one = nets_per_second(split, depth, 2, workers=1)
+            ratios.append(nets_per_second(split, depth, 2 * workers, workers=workers) / one / workers)
+        found = f"{statistics.median(ratios):.2f} of {workers} times one worker's ({min(ratios):.2f} to {max(ratios):.2f})"
+        report(f"sweep, resnet-{depth}, {workers} threads on {cores} cores: {found}")
+
+
+def test_workers_on_a_local_ray(split, report):
+    import ray
+
+    cores = os.cpu_count() or 1
+    ray.init(address="local", num_cpus=cores, include_dashboard=False, log_to_driver=False)
+    try:
+        nets_per_second(split, 56, 2 * cores, address="local")  # its workers have imported what they need
+        ratios = []
+        for _ in range(3):
+            one = nets_per_second(split, 56, 2, address="local", cpus=cores)  # one at a time
+            ratios.append(nets_per_second(split, 56, 4 * cores, address="local") / one / cores)
+    finally:
+        ray.shutdown()
+    report(f"sweep, resnet-56, Ray with {cores} processes: {statistics.median(ratios):.2f} of {cores} times one worker's")
+
+
+def test_keeping_the_runs(split, report, tmp_path):
+    numbers, ratios = itertools.count(), []
+    for _ in range(5):
+        bare = nets_per_second(split, 20, 2, workers=1)
+        kept = nets_per_second(split, 20, 2, workers=1, store=Store(tmp_path / str(next(numbers))), save_every=1.0)
+        ratios.append(bare / kept)
+    report(f"sweep into a store, a checkpoint a second, resnet-20: {statistics.median(ratios):.2f} times as long as without")

@@ -1,0 +1,296 @@
+"""`reslab` on the command line: its options are the specs' fields, its exit codes mean something, and Ctrl-C loses nothing."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+
+from reslab import cli
+from reslab.cli import options
+from reslab.datasets import DATASETS, digits
+from reslab.nets import CHOICES, FAMILY, NetSpec
+from reslab.runs import Run
+from reslab.store import Store
+from reslab.train import TrainSpec, fit
+
+SHORT = "--width 4 --epochs 1"  # 10 steps of the digits
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def reslab(folder):
+    """Call it with words; the click Result, whose exit code must be the one given."""
+
+    def call(words, exit_code=0):
+        result = CliRunner().invoke(cli.main, words.split())
+        assert result.exit_code == exit_code, result.output
+        return result
+
+    return call
+
+
+def run_python(*words, **environment):
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, env=os.environ | environment)
+
+
+# Help, and the options that come out of the specs
+
+
+@pytest.mark.parametrize("words", ["--help", "train --help", "sweep --help", "runs --help", "runs list -h", "doctor -h", "--version"])
+def test_help_imports_nothing_heavy(words):
+    code = f"""
+import sys
+from reslab.cli import main
+try:
+    main({words.split()!r}, prog_name="reslab")
+except SystemExit as end:
+    heavy = [name for name in ("torch", "numpy", "pandas", "plotly", "ipywidgets", "ray", "sklearn") if name in sys.modules]
+    sys.exit(f"{{end.code}} {{heavy}}" if end.code or heavy else 0)
+"""
+    done = run_python("-W", "error", "-c", code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "reslab" in done.stdout
+
+
+def test_python_m_reslab_is_reslab():
+    done = run_python("-m", "reslab", "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: reslab [OPTIONS] COMMAND")
+    for word in ("lab", "doctor", "train", "sweep", "runs", "Exit codes"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("spec", [NetSpec, TrainSpec])
+def test_every_field_of_a_spec_is_an_option_with_its_default_choices_and_comment(spec):
+    ours = {field.name: field for field in options.fields(spec.__name__)}
+    theirs = {field.name: field for field in dataclasses.fields(spec) if field.name not in options.OF_THE_DATASET}
+    choices = CHOICES if spec is NetSpec else sys.modules[TrainSpec.__module__].CHOICES
+    assert list(ours) == list(theirs)
+    for name, field in ours.items():
+        assert field.default == theirs[name].default
+        assert field.kind == theirs[name].type.__name__
+        assert field.choices == choices.get(name)
+    assert sum(bool(field.comment) for field in ours.values()) > 0.7 * len(ours)
+    help = CliRunner().invoke(cli.main, ["train", "--help"], terminal_width=400).output
+    for field in ours.values():
+        assert field.flag in help
+        assert field.comment[1:] in help
+
+
+def test_the_datasets_of_the_help_are_those_there_are():
+    assert options.datasets() == list(DATASETS)
+
+
+def test_options_of_every_kind_reach_the_specs(reslab, folder):
+    net = "--depth 14 --width 5 --no-skip --norm none --activation tanh"
+    reslab(f"train {net} --epochs 0.1 --batch-size 100 --schedule step --milestones 0.25,0.5 --data-seed 3 --seed 7")
+    (run,) = Store(folder).runs()
+    assert run.spec == NetSpec(depth=14, width=5, skip=False, norm="none", activation="tanh", **digits().shape)
+    assert TrainSpec(**run.how) == TrainSpec(epochs=0.1, batch_size=100, schedule="step", milestones=(0.25, 0.5), data_seed=3)
+    assert run.seed == 7
+
+
+def test_a_name_of_the_paper_and_what_is_changed_of_it(reslab, folder):
+    reslab("train plain-20 --width 3 --epochs 0.1")
+    assert Store(folder).runs()[0].spec == dataclasses.replace(FAMILY["plain-20"], width=3, **digits().shape)
+
+
+# Training
+
+
+def test_train_keeps_the_run_that_fit_makes(reslab, folder):
+    said = reslab(f"train resnet-8 {SHORT} --capture-every 4 --device cpu").stdout
+    (run,) = Store(folder).runs()
+    same = fit(run.spec, digits(), TrainSpec(epochs=1, capture_every=4), device="cpu", progress=False)
+    assert run.history["loss"].equals(same.history["loss"])
+    assert run.layers.equals(same.layers)
+    assert "resnet-8 on digits, seed 0, finished after 10 steps" in said
+    assert f"{run.final_train_error:.1%} of the training and" in said
+    assert "(it was there; --again trains it again)" in reslab(f"train resnet-8 {SHORT} --capture-every 4").stdout
+    before = run.history["seconds"].tolist()
+    reslab(f"train resnet-8 {SHORT} --capture-every 4 --again")
+    assert Store(folder).runs()[0].history["seconds"].tolist() != before
+
+
+def test_json_is_a_line_a_run(reslab, folder):
+    result = reslab(f"sweep plain-8,resnet-8 {SHORT} --seed 0,1 --json --workers 1")
+    rows = [json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON")) for line in result.stdout.splitlines()]
+    assert sorted((row["name"], row["seed"]) for row in rows) == [("plain-8", 0), ("plain-8", 1), ("resnet-8", 0), ("resnet-8", 1)]
+    for row in rows:
+        assert Run.load(row["file"]).final_train_error == row["final_train_error"]
+
+
+def test_sweep_trains_every_combination(reslab, folder):
+    reslab("sweep --depth 8,14 --skip yes,no --width 3,4 --epochs 0.1 --seed 0,1")
+    assert len(Store(folder).runs()) == 16
+    assert len(Store(folder).runs(depth=14, skip=False, width=3)) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "says"),
+    [
+        ("train resnet-57", 2, "NAME is 'resnet-57'; it can be"),
+        ("train --depth 57", 2, "CIFAR basic nets have depth 6n+2: 56 or 62"),
+        ("train --lr 0", 2, "lr is 0.0; it must be a finite number above 0"),
+        ("train --lr fast", 2, "'fast' is not a valid float"),
+        ("train --norm layer", 2, "'layer' is not one of 'batch', 'none'"),
+        ("train --milestones 0.5,2", 2, "a milestone is 2.0"),
+        ("train --dataset digit", 2, "dataset is 'digit'; it can be 'digits'"),
+        ("train --device gpu0", 2, "device is 'gpu0'"),
+        ("train --batch-size 5000", 2, "batch_size is 5000, and digits has 1400 training images"),
+        ("train --dept 56", 2, "No such option '--dept'"),
+        ("sweep --depth 8,57", 2, "depth is 57"),
+        ("sweep --seed 0,x", 2, "'x' is not a valid integer"),
+        ("sweep --workers 0", 2, "workers is 0; it must be at least 1"),
+        ("sweep --workers 2 --address auto", 2, "workers is for one machine"),
+        ("runs show nothing", 2, "has no one run 'nothing'; none of its runs has it in its name"),
+        ("runs list depth", 2, "'depth' is no filter; write FIELD=VALUE"),
+        ("runs export", 1, "there is nothing to export"),
+        ("runs export -o x.xlsx", 2, "'x.xlsx' can be a .csv or a .json file"),
+        ("lab --lessons nowhere", 1, "the lessons are notebooks/ of a checkout of reslab, and there are none in nowhere"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence_with_its_exit_code(reslab, words, exit_code, says):
+    result = reslab(words, exit_code)
+    assert says in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_store_that_cannot_be_written_is_an_error(reslab, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    result = reslab(f"train resnet-8 {SHORT} --store {tmp_path / 'file' / 'runs'}")
+    assert "Warning: resnet-8, seed 0, could not be saved: " in result.stderr
+
+
+def test_a_diverged_net_has_an_exit_code_of_its_own_and_a_failed_one_that_of_failure(reslab, monkeypatch):
+    wild = "--norm none --schedule constant --lr 30 --epochs 3 --width 5"
+    assert "diverged after" in reslab(f"train plain-8 {wild}", 3).stdout
+    assert "diverged after" in reslab(f"train plain-8 {wild}", 3).stdout  # from the store
+
+    def fail(*_, **__):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr("reslab.job.build", fail)
+    result = reslab(f"sweep plain-8 {wild} --seed 0,1", 1)
+    assert "plain-8 on digits, seed 1, failed after 0 steps, 0.0 s: RuntimeError: no such luck (test_cli.py:" in result.stdout
+    assert "Warning: plain-8, seed 1, on digits failed: RuntimeError: no such luck" in result.stderr
+
+
+# Interrupted
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_saves_and_the_same_command_goes_on(reslab, folder, how):
+    words = ["train", "resnet-8", "--width", "4", "--epochs", "300", "--log-every", "10"]
+    begin = [sys.executable, "-m", "reslab", *words, "--device", "cpu", "--save-every", "0"]
+    with subprocess.Popen(begin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        while not list(folder.glob("digits/*.safetensors")) and command.poll() is None:
+            time.sleep(0.05)
+        command.send_signal(how)
+        _, errors = command.communicate(timeout=60)
+    assert command.returncode == 130, errors
+    assert errors.strip().splitlines()[-1] == f"Interrupted, and saved in {folder}: the same command goes on from there."
+    (begun,) = Store(folder).unfinished()
+    assert 10 <= begun.summary()["steps"] < 3000
+    assert "Traceback" not in errors
+    listed = reslab("runs list").stdout
+    assert "Stopped at step" in listed
+    assert listed.splitlines()[-1].strip() == f"reslab {' '.join(words)} --dataset digits --seed 0"
+
+
+# Looking at runs
+
+
+@pytest.fixture
+def two(reslab):
+    reslab(f"sweep plain-8,resnet-8 {SHORT} --capture-every 5 --workers 1")
+
+
+def test_runs_list(reslab, folder, two):
+    listed = reslab("runs list").stdout
+    assert [line.split()[:4] for line in listed.splitlines()[1:]] == [[name, "digits", "0", "finished"] for name in ("plain-8", "resnet-8")]
+    assert len(reslab("runs list skip=false depth=8,14 norm=batch lr=0.1").stdout.splitlines()) == 2
+    assert "There are no such runs in" in reslab("runs list depth=20").stdout
+    rows = [json.loads(line) for line in reslab("runs list --json").stdout.splitlines()]
+    assert [row["name"] for row in rows] == ["plain-8", "resnet-8"]
+    (folder / "digits" / "notes.json").write_text("{}", encoding="utf-8")
+    assert "Warning: passed over: " in reslab("runs list").stderr
+
+
+def test_runs_show(reslab, folder, two):
+    (run,) = Store(folder).runs(skip=True)
+    file = Store(folder).path_of(run)
+    shown = reslab(f"runs show {file.stem.split('.')[-1]}").stdout
+    for words in ("depth              8", "lr                 0.1", "final_train_error", "commit", "test_error"):
+        assert words in shown
+    assert shown.splitlines()[-1].strip() == "reslab train resnet-8 --width 4 --epochs 1 --capture-every 5 --dataset digits --seed 0"
+    assert reslab("runs show resnet --json").stdout.strip() == file.read_text(encoding="utf-8")
+    assert "2 runs have it in their names: plain-8.width4.seed0." in reslab("runs show width4", 2).stderr
+
+
+def test_runs_compare(reslab, two):
+    compared = reslab("runs compare plain resnet").stdout
+    rows = [line.split()[0] for line in compared.splitlines()[1:]]
+    assert {"name", "skip", "outcome", "final_train_error", "test_error"} <= set(rows)
+    assert not {"width", "lr", "depth", "machine"} & set(rows)
+    table = json.loads(reslab("runs compare plain resnet --json").stdout)
+    assert [column["skip"] for column in table.values()] == [False, True]
+
+
+def test_runs_export(reslab, folder, two, tmp_path):
+    history = Store(folder).history()
+    assert len(reslab("runs export").stdout.splitlines()) == 1 + len(history)
+    reslab(f"runs export --layers skip=true -o {tmp_path / 'layers.csv'}")
+    layers = pd.read_csv(tmp_path / "layers.csv")
+    assert layers["gradient_rms"].tolist() == Store(folder).layers(skip=True)["gradient_rms"].tolist()
+    reslab(f"runs export -o {tmp_path / 'runs.json'}")
+    assert pd.read_json(tmp_path / "runs.json")["loss"].tolist() == pytest.approx(history["loss"].tolist(), rel=1e-12)
+
+
+def test_the_command_of_a_run_records_it_again(reslab, folder):
+    how = "--epochs 0.1 --lr 0.003 --milestones 0.25,0.5 --label-noise 0.2"
+    words = f"train plain-20 --init xavier --width 5 {how} --dataset digits --seed 4"
+    reslab(words)
+    (run,) = Store(folder).runs()
+    assert options.command([run]) == f"reslab {words}"
+    assert options.command([run, dataclasses.replace(run, seed=5)]) == f"reslab {words.replace('train', 'sweep')},5"
+
+
+# The lessons
+
+
+def test_lab_opens_the_lessons_of_the_checkout(reslab, monkeypatch):
+    commands = []
+    monkeypatch.setattr(subprocess, "call", lambda command: commands.append(command) or 5)
+    reslab("lab --no-browser --port 8899", 5)
+    lessons = Path(cli.__file__).parents[2] / "notebooks"
+    assert commands == [[sys.executable, "-m", "jupyterlab", str(lessons), "--no-browser", "--port", "8899"]]
+    assert list(lessons.glob("01_*.ipynb"))
+
+
+def test_lab_of_an_installed_package_says_where_the_lessons_are(reslab, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.modules["reslab.cli.lab"], "__file__", str(tmp_path / "reslab" / "cli" / "lab.py"))
+    said = reslab("lab", 1).stderr
+    assert "the lessons are notebooks/ of a checkout of reslab, and an installed package has none: reslab lab --lessons FOLDER" in said

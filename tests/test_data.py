@@ -1,0 +1,127 @@
+"""The recorded runs: whole, small, listed with where they come from, and what the commands in their README record."""
+
+import importlib.util
+import re
+import shlex
+import tomllib
+import warnings
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from reslab import cli, recorded
+from reslab.datasets import digits
+from reslab.figures import theme
+from reslab.store import Store, fingerprint
+from reslab.train import TrainSpec, train
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "data"
+README = (DATA / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^    (reslab .*)", README, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def store():
+    return recorded()
+
+
+@pytest.fixture(scope="module")
+def runs(store):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a file that is not whole is a warning
+        return store.runs()
+
+
+def module():
+    spec = importlib.util.spec_from_file_location("readme", DATA / "readme.py")
+    readme = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(readme)
+    return readme
+
+
+def test_the_readme_is_of_these_runs(store):
+    assert store.path == DATA / "runs"
+    assert module().readme(store) == README, "data/README.md is stale: run `python data/readme.py`"
+
+
+def test_the_folder_is_small_and_holds_runs_alone(store, runs):
+    files = [path for path in store.path.rglob("*") if path.is_file() and path.name != ".lock"]
+    assert {store.path_of(run) for run in runs} == set(files)
+    assert sum(path.stat().st_size for path in files) < module().LIMIT
+
+
+def test_plain_and_residual_nets_of_every_depth_are_there_over_three_seeds(store):
+    found = store.runs(dataset="digits", width=8)
+    wanted = {(skip, depth, seed) for skip in (False, True) for depth in (8, 20, 32, 44, 56, 110) for seed in (0, 1, 2)}
+    assert {(run.spec.skip, run.spec.depth, run.seed) for run in found} == wanted
+    assert len(found) == len(wanted)
+    split = digits()
+    for run in found:
+        assert run.data == fingerprint(split)
+        assert run.outcome == "finished"
+        assert run.layers["index"].max() == (run.spec.depth - 2) // 2
+        assert run.layers["step"].nunique() >= 10
+
+
+def test_every_run_says_truly_where_it_comes_from(runs):
+    for run in runs:
+        where = run.provenance
+        assert re.fullmatch(r"[0-9a-f]{12}", where.commit)  # of a checkout with nothing changed in it
+        assert where.commit in README
+        assert where.machine in README
+        assert run.summary()["seconds"] > 0
+
+
+def test_lessons_read_them_as_tidy_frames_labelled_as_recorded(store):
+    for frame in (store.history(dataset="digits", depth=56), store.layers(dataset="digits", depth=56)):
+        assert set(frame["seed"]) == {0, 1, 2}
+        assert set(frame["skip"]) == {False, True}
+        assert all(map(theme.recorded, frame["origin"].unique()))
+        assert frame["origin"].nunique() == 1
+    assert len(store.frame()) == len(store.runs())
+
+
+def test_a_recorded_run_is_what_a_training_here_begins_with(store):
+    """Another processor or PyTorch rounds otherwise, and what differs grows: so the first steps, and roughly."""
+    from reslab.nets import build
+
+    split = digits()
+    (run,) = store.runs(dataset="digits", width=8, skip=True, depth=20, seed=0)
+    events = train(build(run.spec, seed=0), split, TrainSpec(**run.how), device="cpu")
+    losses = [next(events).loss for _ in range(3)]
+    assert losses == pytest.approx(run.history["loss"][:3].tolist(), rel=1e-3)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_of_the_readme_are_commands(command, monkeypatch, tmp_path):
+    asked = {}
+
+    def sweep(specs, splits, how, **others):
+        asked.update(specs=specs, how=how, **others)
+        return iter(())
+
+    monkeypatch.setattr("reslab.sweep.sweep", sweep)
+    monkeypatch.setattr("reslab.datasets.load", lambda name: digits())
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.main, shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
+    assert asked["store"].path == tmp_path / "data" / "runs"
+    assert asked["seeds"] == [0, 1, 2]
+    if "--dataset cifar10" in command:
+        assert asked["how"].steps(50_000)[1] == 64_000
+    else:
+        assert {(spec, seed) for spec in asked["specs"] for seed in (0, 1, 2)} <= {(run.spec, run.seed) for run in recorded().runs()}
+
+
+def test_there_is_a_command_for_the_digits_and_for_cifar10():
+    assert sum("--dataset digits" in command for command in COMMANDS) >= 1
+    assert sum("--dataset cifar10" in command for command in COMMANDS) >= 1
+
+
+def test_they_travel_with_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included == {"data/README.md": "reslab/data/README.md", "data/runs": "reslab/data/runs"}
+    assert Store(DATA / "runs").path.is_dir()

@@ -1,0 +1,73 @@
+"""Lesson 11: what its experiments return, what its figures show, and its claim, over three seeds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from reslab.datasets import digits
+from reslab.experiments import scaling
+from reslab.figures import scaling as figures
+from reslab.train import TrainSpec
+
+QUICK = TrainSpec(epochs=4, batch_size=50)  # on 200 images: 16 steps
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.claims
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_training_that_was_stopped_has_the_numbers_of_one_that_was_not(seed):
+    frame = scaling.stopped(8, at=(3, 4, 11), seed=seed, split=digits().subset(200, 60), how=QUICK, device="cpu")
+    assert scaling.same_numbers(frame)
+    assert frame.groupby("name")["step"].apply(list).tolist() == [list(range(1, 17))] * 2
+    assert set(frame["name"]) == {"resnet-8, in one go", "resnet-8, stopped 3 times"}
+    frame.loc[frame.index[-1], "loss"] = np.nextafter(frame["loss"].iloc[-1], 9)
+    assert not scaling.same_numbers(frame)
+
+
+def test_the_papers_hours_are_its_steps_times_a_step():
+    frame = scaling.paper_recipe(("resnet-8", "plain-8"), steps=1, device="cpu")
+    assert frame["name"].tolist() == ["resnet-8", "plain-8"]
+    assert (frame["step_seconds"] > 0).all()
+    assert frame["hours"].tolist() == pytest.approx((frame["step_seconds"] * 64_000 / 3600).tolist())
+    assert set(frame["device"]) == {"cpu"}
+
+
+@pytest.mark.parametrize(("hours", "said", "long"), [(0.5, "minutes", "30 minutes"), (7.4, "hours", "7 hours"), (84, "days", "3.5 days")])
+def test_durations_in_words(hours, said, long):
+    frame = pd.DataFrame({"name": ["resnet-20", "resnet-56"], "hours": [1e9, hours]})
+    assert scaling.verdict(frame) == said
+    assert figures.duration(hours) == long
+
+
+def test_throughput_is_measured_for_every_number_of_workers():
+    frame = scaling.throughput((1, 2), nets=2, depth=8, split=digits().subset(200, 60), how=TrainSpec(epochs=1, batch_size=50))
+    assert frame["workers"].tolist() == [1, 2]
+    assert frame["nets_per_minute"].tolist() == pytest.approx((120 / frame["seconds"]).tolist())
+    assert frame["speed"].tolist() == pytest.approx([1, frame["seconds"][0] / frame["seconds"][1]])
+
+
+def test_the_figures_show_the_frames_and_the_sentences_say_them():
+    frame = pd.DataFrame({
+        "name": ["resnet-20", "plain-56"], "depth": [20, 56], "skip": [True, False], "step_seconds": [0.4, 1.25], "hours": [7.1, 22.2],
+        "machine": "Zuse Z3",
+    })  # fmt: skip
+    figure = figures.hours(frame)
+    assert [(bar.x[0], bar.y[0], bar.text[0]) for bar in figure.data] == [("resnet-20", 7.1, "7 hours"), ("plain-56", 22.2, "22 hours")]
+    assert figures.paper_sentence(frame) == (
+        "One step of 128 images takes resnet-20 0.4 s, so 7 hours; plain-56 1.2 s, so 22 hours for the 64,000 of the paper."
+    )
+    frame = pd.DataFrame({"workers": [1, 2], "nets_per_minute": [30.0, 57.0], "speed": [1.0, 1.9]})
+    measured, ideal = figures.throughput(frame).data
+    assert (list(measured.y), list(ideal.y)) == ([30, 57], [30, 60])
+    assert figures.throughput_sentence(frame) == "2 workers train 1.90 times as many nets a minute as 1."
+    assert not figures.throughput(frame.iloc[:0]).data
+    with pytest.raises(ValueError, match="lacks nets_per_minute"):
+        figures.throughput(frame[["workers"]])

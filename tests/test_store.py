@@ -1,0 +1,338 @@
+"""`reslab.store`: a folder of runs that several processes share, in which nothing is lost, and nothing foreign gets in the way."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from reslab import store as module
+from reslab.datasets import digits, from_arrays
+from reslab.nets import NetSpec
+from reslab.store import Store, fingerprint, recorded
+from reslab.train import TrainSpec, fit, train
+
+HOW = TrainSpec(epochs=1, batch_size=50, capture_every=2)  # on 200 images: 4 steps
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return digits().subset(200, 60)
+
+
+@pytest.fixture(scope="module")
+def run(split):
+    return kept(split, NetSpec(depth=8, width=4, **split.shape))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "runs")
+
+
+def kept(split, spec, how=HOW, seed=0, **changes):
+    """A run as a sweep puts it into a store."""
+    return replace(fit(spec, split, how, seed=seed, progress=False), data=fingerprint(split), **changes)
+
+
+def files(store):
+    return sorted(str(path.relative_to(store.path)) for path in store.path.rglob("*") if path.is_file() and path.name != ".lock")
+
+
+# Runs
+
+
+def test_a_run_comes_back_and_its_file_is_named_so_that_a_person_can_tell(store, run):
+    path = store.add(run)
+    (file,) = files(store)
+    assert path == store.path / file
+    assert file.startswith("digits/resnet-8.width4.seed0.")
+    assert file.endswith(".json")
+    (back,) = store.runs()
+    assert back.recorded
+    assert back.to_json() == run.to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "digits/resnet-8.width4.seed0."),
+        ({"seed": 12}, "digits/resnet-8.width4.seed12."),
+        ({"spec": NetSpec(depth=8, skip=False), "name": "plain-8"}, "digits/plain-8.seed0."),
+        ({"spec": NetSpec(depth=8, norm="none", activation="leaky_relu")}, "digits/resnet-8.normnone.activationleaky_relu.seed0."),
+        ({"spec": None, "seed": None, "name": "MyNet"}, "digits/MyNet."),
+        ({"dataset": "../../etc/my cats: \\ ☃"}, "etc-my-cats/resnet-8.width4.seed0."),
+        ({"dataset": "..", "name": "/"}, "unnamed/unnamed.width4.seed0."),
+        ({"dataset": "x" * 500}, "x" * 60 + "/resnet-8.width4.seed0."),
+    ],
+)
+def test_names_of_files(store, run, changes, name):
+    store.add(replace(run, **changes))
+    assert files(store)[0].startswith(name)
+    assert len(store.runs()) == 1
+
+
+def test_trainings_that_differ_in_anything_do_not_share_a_file(store, run):
+    others = [{"seed": 1}, {"how": run.how | {"lr": 0.01}}, {"spec": NetSpec(depth=8)}, {"data": "0" * 16}, {"dataset": "cifar10"}]
+    for changes in [{}, *others]:
+        store.add(replace(run, **changes))
+    assert len(files(store)) == 6
+
+
+def test_find_takes_what_fit_takes_and_nothing_like_it(store, split, run):
+    store.add(run)
+    assert store.find(run.spec, split, HOW, 0).to_json() == run.to_json()
+    assert store.find(run.spec, digits().subset(200, 60), HOW).seed == 0  # the same images, another object
+    assert store.find(run.spec, split, HOW, 1) is None
+    assert store.find(replace(run.spec, width=5), split, HOW) is None
+    assert store.find(replace(run.spec, skip=False), split, HOW) is None
+    assert store.find(run.spec, split, replace(HOW, capture_every=0)) is None
+    assert store.find(run.spec, digits().subset(199, 60), HOW) is None
+    assert store.find(run.spec, replace(split, name="mine"), HOW) is None
+
+
+def test_a_run_recorded_before_a_field_was_added_is_found_as_one_with_the_default(store, split, run):
+    old_how = {name: value for name, value in run.how.items() if name != "label_noise"}
+    store.add(replace(run, how=old_how))
+    assert store.find(run.spec, split, HOW) is not None
+    assert store.find(run.spec, split, replace(HOW, label_noise=0.5)) is None
+    store.add(replace(run, how=run.how | {"warp": 9}, seed=1))
+    assert store.find(run.spec, split, HOW, 1) is None  # asked for something that is no more
+
+
+def test_filters(store, run):
+    deeper, elsewhere = {"spec": replace(run.spec, depth=14), "name": "resnet-14"}, {"dataset": "cifar10", "outcome": "diverged"}
+    for changes in ({}, {"seed": 1}, deeper, elsewhere):
+        store.add(replace(run, **changes))
+    assert [(r.dataset, r.name, r.seed) for r in store.runs()] == [
+        ("cifar10", "resnet-8", 0), ("digits", "resnet-8", 0), ("digits", "resnet-8", 1), ("digits", "resnet-14", 0),
+    ]  # fmt: skip
+    assert len(store.runs(dataset="digits")) == 3
+    assert len(store.runs(dataset="digits", depth=8)) == 2
+    assert len(store.runs(depth=(8, 14), seed=range(1))) == 3
+    assert len(store.runs(skip=False)) == 0
+    assert len(store.runs(lr=0.1, epochs=1.0, outcome="diverged")) == 1
+    with pytest.raises(ValueError, match=r"a filter is 'dept'; it can be .* Did you mean 'depth'\?"):
+        store.runs(dept=8)
+
+
+def test_frames_are_tidy_and_their_origin_says_recorded(store, run):
+    assert [len(frame()) for frame in (store.frame, store.history, store.layers)] == [0, 0, 0]  # an empty store, not even a folder
+    for seed in (0, 1):
+        store.add(replace(run, seed=seed))
+    store.add(replace(run, seed=2, layers=pd.DataFrame(), history=run.history.iloc[:0], outcome="failed", cause="Broken: why"))
+    summary = store.frame()
+    assert summary["seed"].tolist() == [0, 1, 2]
+    assert summary["cause"].tolist() == ["", "", "Broken: why"]
+    assert list(summary.columns) == list(run.summary())
+    history, layers = store.history(seed=(0, 1)), store.layers()
+    assert len(history) == 2 * len(run.history)
+    assert len(layers) == 2 * len(run.layers)
+    assert list(history.columns) == list(run.frame().columns)
+    for frame in (history, layers):
+        assert frame["origin"].str.startswith("recorded, ").all()
+
+
+def test_the_folder_is_that_of_the_environment_or_of_the_person(monkeypatch, tmp_path):
+    monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "mine"))
+    assert Store().path == tmp_path / "mine"
+    assert Store(tmp_path / "other").path == tmp_path / "other"
+    monkeypatch.delenv("RESLAB_RUNS")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Store().path == tmp_path / ".reslab" / "runs"
+    assert Store("~/x").path == tmp_path / "x"
+    assert not (tmp_path / ".reslab").exists()  # looking makes no folder
+
+
+def test_the_recorded_store_is_that_of_the_checkout_or_of_the_package(monkeypatch, tmp_path):
+    package = tmp_path / "reslab"
+    (package / "data" / "runs").mkdir(parents=True)
+    monkeypatch.setattr(module, "__file__", str(package / "store.py"))
+    assert recorded().path == package / "data" / "runs"
+    (tmp_path / "data" / "runs").mkdir(parents=True)
+    assert recorded().path == tmp_path / "data" / "runs"
+
+
+# What is there already
+
+
+def test_a_run_that_ended_stays_and_one_that_did_not_gives_way(store, run):
+    store.add(replace(run, outcome="failed", cause="Broken: a first time"))
+    store.add(replace(run, outcome="failed", cause="Broken: again"))
+    assert store.runs()[0].cause == "Broken: again"
+    store.add(run)
+    assert store.runs()[0].outcome == "finished"
+    store.add(replace(run, outcome="failed", cause="Broken: too late"))
+    store.add(replace(run, final_train_error=0.75))
+    assert store.runs()[0].to_json() == run.to_json()
+    store.add(replace(run, final_train_error=0.75), overwrite=True)
+    assert store.runs()[0].final_train_error == 0.75
+    assert len(files(store)) == 1
+
+
+def test_two_threads_and_many_failures_do_not_lose_the_run_that_finished(store, run):
+    def fail():
+        for n in range(30):
+            store.add(replace(run, outcome="failed", cause=f"Broken: {n}"))
+
+    threads = [threading.Thread(target=fail) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.02)
+    store.add(run)
+    for thread in threads:
+        thread.join()
+    assert store.runs()[0].outcome == "finished"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"hello", b"[]", b"\x80\x02}q\x00.", b'{"format": "reslab run 1"}', b'{"a": 1}'])
+def test_a_file_that_is_no_run_is_named_and_passed_over(store, split, run, content):
+    path = store.add(run)
+    (path.parent / "aaa.json").write_bytes(content)
+    (path.parent / f"{path.name.split('.')[0]}.width4.seed0.000.json").write_bytes(content)
+    with pytest.warns(UserWarning, match="is not a whole reslab run: ") as warned:
+        assert [r.name for r in store.runs()] == ["resnet-8"]
+    assert len(warned) == 2
+    assert "passed over: " in str(warned[0].message)
+    assert "aaa.json" in str(warned[0].message)
+    with pytest.warns(UserWarning, match=r"passed over: .*seed0.000.json"):
+        assert store.find(run.spec, split, HOW) is not None
+    (path.parent / "notes.txt").write_text("of no concern", encoding="utf-8")
+    (store.path / "README.md").write_text("of no concern either", encoding="utf-8")
+
+
+def test_a_damaged_run_is_moved_aside_when_it_comes_again(store, run):
+    path = store.add(run)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.warns(UserWarning, match=r"is not a whole reslab run: .* It is now .*\.json\.corrupt"):
+        store.add(run)
+    assert [Path(name).suffix for name in files(store)] == [".json", ".corrupt"]
+    assert len(store.runs()) == 1
+
+
+def test_what_a_killed_process_left_half_written_is_invisible_and_swept_up_after_a_day(store, run):
+    path = store.add(run)
+    fresh, old = (path.with_name(f".{path.name}.{digit * 16}") for digit in "ab")
+    theirs = path.with_name(".gitignore")
+    for file in (fresh, old, theirs):
+        file.write_text("{", encoding="utf-8")
+        os.utime(file, (0, 0) if file != fresh else None)
+    assert len(store.runs()) == 1
+    store.add(replace(run, seed=1))
+    assert [file.exists() for file in (fresh, old, theirs)] == [True, False, True]
+
+
+# Checkpoints
+
+
+def midway(split, spec, steps=2):
+    for event in train_events(split, spec):
+        if event.step == steps:
+            return replace(event.checkpoint(), run=replace(event.run(), data=fingerprint(split)))
+
+
+def train_events(split, spec, resume=None):
+    from reslab.nets import build
+
+    return train(build(spec, seed=0), split, HOW, device="cpu", resume=resume)
+
+
+def test_a_checkpoint_is_found_by_what_it_is_of_goes_on_and_goes_when_the_run_comes(store, split, run):
+    assert store.checkpoint(run.spec, split, HOW) is None
+    store.save_checkpoint(midway(split, run.spec, 1))
+    store.save_checkpoint(midway(split, run.spec, 2))  # in place of the older one
+    (file,) = files(store)
+    assert file.endswith(".safetensors")
+    assert [r.outcome for r in store.unfinished()] == ["stopped"]
+    assert store.runs() == []
+    for other in ((replace(run.spec, depth=14), split, HOW, 0), (run.spec, split, HOW, 1), (run.spec, split, replace(HOW, lr=0.2), 0)):
+        assert store.checkpoint(*other) is None
+    *_, last = train_events(split, run.spec, resume=store.checkpoint(run.spec, split, HOW))
+    columns = run.history.columns.drop("seconds")
+    pd.testing.assert_frame_equal(last.run().history[columns], run.history[columns], check_exact=True)
+    store.add(run)
+    assert [Path(name).suffix for name in files(store)] == [".json"]
+    assert store.unfinished() == []
+
+
+def test_a_checkpoint_stays_with_a_failure_and_a_damaged_one_is_named(store, split, run):
+    store.save_checkpoint(midway(split, run.spec))
+    store.add(replace(run, outcome="failed", cause="Broken: why"))
+    assert [Path(name).suffix for name in files(store)] == [".json", ".safetensors"]
+    assert len(store.unfinished()) == 1
+    file = next(store.path.glob("*/*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match=r"passed over: .* is not a whole reslab checkpoint"):
+        assert store.unfinished() == []
+    with pytest.raises(ValueError, match="is not a whole reslab checkpoint"):
+        store.checkpoint(run.spec, split, HOW)
+
+
+# Fingerprints
+
+
+def test_the_fingerprint_tells_images_and_labels_apart_and_nothing_else(split):
+    assert fingerprint(split) == fingerprint(digits().subset(200, 60))
+    assert fingerprint(split) == fingerprint(replace(split, name="other", source="elsewhere"))
+    others = [digits(), digits(seed=1), digits().subset(200, 61), digits().subset(200, 60, seed=1)]
+    flipped = replace(split, y_train=split.y_train.flip(0))
+    brighter = split.x_test.clone()
+    brighter[-1, -1, -1, -1] += 1
+    others += [flipped, replace(split, x_test=brighter), replace(split, mean=(0.0,)), replace(split, scale=15.0)]
+    assert len({fingerprint(each) for each in [split, *others]}) == 9
+    floats = from_arrays(torch.rand(10, 8, 8), [0, 1] * 5)
+    assert fingerprint(floats) == fingerprint(replace(floats, name="again"))
+
+
+def test_the_fingerprint_of_the_digits_is_the_same_on_every_machine():
+    assert fingerprint(digits()) == "b5fe85cc53d86248"
+
+
+# Several processes
+
+RECORD = """
+import sys
+from dataclasses import replace
+from reslab.runs import Run
+from reslab.store import Store
+store, run = Store(sys.argv[1]), Run.load(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+for seed in range(40):
+    store.add(replace(run, seed=int(sys.argv[3]) * 40 + seed))
+    store.add(replace(run, seed=1000 + seed, outcome="finished" if (seed + int(sys.argv[3])) % 2 else "failed"))
+    store.runs(seed=seed)
+"""
+
+
+def test_two_processes_record_into_one_store_and_no_run_is_lost(store, run, tmp_path):
+    run.save(tmp_path / "run.json")
+    command = [sys.executable, "-W", "error", "-c", RECORD, str(store.path), str(tmp_path / "run.json")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, "0"], **pipes) as one, subprocess.Popen([*command, "1"], **pipes) as other:
+        said = [recorder.stdout.readline() for recorder in (one, other)]
+        for recorder in (one, other):
+            recorder.stdin.close()  # both at once
+        errors = [recorder.stderr.read() for recorder in (one, other)]
+    assert (said, errors) == (["ready\n"] * 2, [""] * 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runs = store.runs()
+    assert {r.seed for r in runs} == {*range(80), *range(1000, 1040)}
+    assert len(files(store)) == 120
+    assert all(r.outcome == "finished" for r in runs)
