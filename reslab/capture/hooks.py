@@ -94,6 +94,7 @@ class _Hooks:
     def remove(self):
         for handle in self.on_modules + self.on_tensors:
             handle.remove()
+        self.additions = None  # they and these refer to each other, and would keep the trace until the garbage is collected
 
     def begin(self, _model, _inputs):
         if _in_backward():

@@ -58,12 +58,15 @@ def _test(wanted, what):
 def _nothing(named, wanted):
     """The sentence for a choice that chooses nothing."""
     names = [name for name, _ in named]
-    its = f"its modules are {', '.join(names[:8])} ..."
+    none, its = f"no module of {names[0]}", f"its modules are {', '.join(names[:8])} ..."
+    if isinstance(wanted, type):
+        return f"{none} is of class {wanted.__name__}; {its}"
     if not isinstance(wanted, str):
-        return f"no module of {names[0]} was chosen; {its}"
-    near = [name for name in names if fnmatchcase(name, f"*{wanted}*")] or difflib.get_close_matches(wanted, names, cutoff=0.5)
+        return f"{none} was chosen; {its}"
+    close = difflib.get_close_matches(wanted, names, cutoff=0.5)
+    near = [name for name in names if fnmatchcase(name, f"*{wanted}*")] or [name for name in names if name in close]
     hint = f"near it are {', '.join(near[:3])} (* stops at a dot, ** does not)." if near else its
-    return f"no module of {names[0]} is called {wanted!r}; {hint}"
+    return f"{none} is called {wanted!r}; {hint}"
 
 
 def first_tensor(output):

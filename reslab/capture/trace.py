@@ -149,7 +149,7 @@ def _checked(bins):
     """The edges of the bins as a float64 tensor on the CPU; ValueError if they are no such thing."""
     if bins is None:
         return None
-    edges = torch.as_tensor(bins).detach().cpu().double()
+    edges = torch.as_tensor(bins, dtype=torch.float64, device="cpu").detach().clone()
     if edges.dim() != 1 or len(edges) < 2 or not edges.isfinite().all() or not (edges.diff() > 0).all():
         raise ValueError(f"bins is {bins!r}; it must be two or more finite edges, in rising order, such as torch.linspace(-3, 3, 61).")
     return edges
