@@ -37,7 +37,7 @@ class TrainSpec:
     test_every: int = 1  # epochs between test errors, each at the first event since; the last step always has one
     capture_every: int = 0  # steps between captures of every block, beginning with the first; 0: none
     precision: str = "fp32"  # or bf16: autocast, with weights in float32; for GPUs
-    compile: bool = False  # torch.compile, with CUDA graphs on a GPU; captured steps are not compiled
+    compile: bool = False  # torch.compile, with CUDA graphs on a GPU; for long trainings; captured steps are not compiled
     deterministic: bool = False  # the same numbers to the bit on a GPU too; on CPUs they always are, with as many threads
 
     def __post_init__(self):

@@ -49,9 +49,9 @@ def train(model, split, how=None, *, device="auto", resume=None):
 
     model: a net of `build`, or any nn.Module from images (N, C, H, W) to logits (N, classes); it is trained in place.
     split: a `datasets.Split`. how: a TrainSpec. device: "auto", "cpu", "cuda", "mps".
-    resume: a Checkpoint of the same model, split and spec; training goes on from it to the same numbers. (A model that draws
-    random numbers in its forward pass takes them from PyTorch's generator, which is not part of a checkpoint.) After the last
-    event of a training, no others come.
+    resume: a Checkpoint of the same model, split and spec; training goes on from it to the same numbers, on a GPU if it is
+    deterministic. (A person's own model that draws random numbers in its forward pass takes them from PyTorch's generator, which
+    is not part of a checkpoint.) After the last event of a training, no others come.
     Pausing is not asking for the next event; stopping is closing the generator. Bad arguments raise ValueError, those of a
     wrong type TypeError, here and not at the first event.
     """

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from threadpoolctl import ThreadpoolController
 from timing import ours, ratio, seconds
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -22,26 +23,29 @@ REPEATS = 5
 
 
 def textbook(net, split, steps, threads=None):
-    """The loop of every tutorial: a DataLoader of normalised tensors, `.item()` at every step. Yields the loss of each step."""
+    """The loop of every tutorial: a DataLoader of normalised tensors, `.item()` at every step. Yields the loss of each step.
+
+    threads: None for as many as PyTorch takes by itself.
+    """
     x, y = split.batch(slice(None), "train")
     loader = DataLoader(TensorDataset(x, y), batch_size=128, shuffle=True, drop_last=True)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=steps)
     net.train()
-    usual, done = torch.get_num_threads(), 0
+    openmp, done = ThreadpoolController().select(user_api="openmp"), 0
     while True:
         for images, labels in loader:
-            torch.set_num_threads(threads or usual)
-            optimizer.zero_grad()
-            logits = net(images)
-            loss = F.cross_entropy(logits, labels)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            correct = (logits.argmax(1) == labels).sum().item()
+            with openmp.limit(limits=threads):
+                optimizer.zero_grad()
+                logits = net(images)
+                loss = F.cross_entropy(logits, labels)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                correct = (logits.argmax(1) == labels).sum().item()
+                measured = loss.item(), correct
             done += 1
-            torch.set_num_threads(usual)
-            yield loss.item(), correct
+            yield measured
             if done == steps:
                 return
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -135,6 +136,16 @@ def inside(model, split, how):
     next(train(model, split, how))
     handle.remove()
     return seen[-1]
+
+
+def test_threads_are_few_in_the_python_thread_that_trains_and_in_no_other(split):
+    torch.set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(inside, Linear(), split, HOW).result()["threads"] == 1  # in a thread that PyTorch has not seen before
+            assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_deterministic_is_asked_of_pytorch_inside_a_step_and_put_back_outside(split):

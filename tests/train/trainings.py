@@ -9,7 +9,7 @@ from torch import nn
 from reslab.train import TrainSpec
 
 HOW = TrainSpec(epochs=2, batch_size=32, lr=0.1)  # on 200 images: 6 steps an epoch, 12 in all, and 8 images left over each time
-RESUMABLE = TrainSpec(epochs=3, batch_size=32, capture_every=3, label_noise=0.1, warmup=2)  # 18 steps, 6 an epoch
+RESUMABLE = TrainSpec(epochs=3, batch_size=32, lr=0.1, capture_every=3, label_noise=0.1, warmup=2)  # 18 steps, 6 an epoch
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
