@@ -1,0 +1,124 @@
+"""`reslab doctor`: all is well where it is, and each thing that can be wrong is named with what to do."""
+
+import json
+import sys
+from importlib import metadata
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torchvision
+from click.testing import CliRunner
+
+from reslab import cli
+from reslab.store import Store
+
+module = sys.modules["reslab.cli.doctor"]
+
+
+@pytest.fixture
+def doctor(tmp_path, monkeypatch):
+    """Call it with checks, or none for all; the exit code, and {check: (level, found, advice)}."""
+    monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "runs"))
+
+    def call(*checks):
+        monkeypatch.setattr(module, "CHECKS", checks or module.CHECKS)
+        result = CliRunner().invoke(cli.main, ["doctor", "--json"])
+        findings = json.loads(result.stdout)
+        assert all(finding["advice"] for finding in findings if finding["level"] != "ok")
+        return result.exit_code, {finding["check"]: (finding["level"], finding["found"], finding["advice"]) for finding in findings}
+
+    return call
+
+
+def test_all_is_well_here(doctor):
+    exit_code, found = doctor()
+    assert [check for check, (level, *_) in found.items() if level == "problem"] == []
+    assert exit_code == 0
+    assert len(found) == len(module.CHECKS)
+    assert "20 steps of a 20-layer net" in found["Training"][1]
+
+
+def test_it_speaks_to_people(monkeypatch):
+    monkeypatch.setattr(module, "CHECKS", (module.check_python,))
+    said = CliRunner().invoke(cli.main, ["doctor"])
+    assert said.output.startswith("✓ Python: 3.")
+    assert said.output.endswith("All is well: reslab lab opens the lessons.\n")
+    monkeypatch.setattr(module, "CHECKS", (module.check_python, lambda: 1 / 0))
+    module.CHECKS[1].__doc__ = "Broken."
+    monkeypatch.setattr(module, "BROKEN", (ZeroDivisionError,))
+    said = CliRunner().invoke(cli.main, ["doctor"])
+    assert said.exit_code == 1
+    assert "✗ Broken: ZeroDivisionError: division by zero\n    Make a new environment" in said.output
+    assert said.output.endswith("1 of 2 checks found a problem: Broken.\n")
+
+
+def test_packages_that_are_missing_or_too_old_are_named(doctor, monkeypatch):
+    def version(name, real=metadata.version):
+        if name == "captum":
+            raise metadata.PackageNotFoundError
+        return "1.0" if name == "plotly" else real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    exit_code, found = doctor(module.check_packages)
+    level, what, advice = found["Packages"]
+    assert (exit_code, level) == (1, "problem")
+    assert "plotly is 1.0, and must be >=5.24" in what
+    assert "captum is missing" in what
+    assert "pip install --upgrade reslab" in advice
+
+
+def test_torch_and_torchvision_of_two_sources(doctor, monkeypatch):
+    def nms(*_):
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr(torchvision.ops, "nms", nms)
+    exit_code, found = doctor(module.check_torch)
+    assert exit_code == 1
+    assert "do not fit together" in found["PyTorch and torchvision from one source"][1]
+
+
+def test_widgets_without_their_browser_side_or_disabled(doctor, monkeypatch, tmp_path):
+    monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *_: [str(tmp_path)])
+    exit_code, found = doctor(module.check_widgets)
+    assert exit_code == 1
+    _, what, advice = found["Widgets in the browser"]
+    assert what == "JupyterLab has no @jupyter-widgets/jupyterlab-manager and no anywidget, so charts and buttons would be blank"
+    assert "jupyterlab_widgets anywidget" in advice
+    monkeypatch.undo()
+    (tmp_path / "labconfig").mkdir()
+    (tmp_path / "labconfig" / "page_config.json").write_text('{"disabledExtensions": {"anywidget": true}}', encoding="utf-8")
+    monkeypatch.setattr("jupyter_core.paths.jupyter_config_path", lambda: [str(tmp_path)])
+    exit_code, found = doctor(module.check_widgets)
+    assert (exit_code, found["Widgets in the browser"][1:]) == (1, ("anywidget is disabled", "jupyter labextension enable anywidget"))
+
+
+def test_a_kernel_of_another_python(doctor, monkeypatch, tmp_path):
+    other = tmp_path / "bin" / "python"
+    other.parent.mkdir()
+    other.touch()
+    manager = SimpleNamespace(get_kernel_spec=lambda name: SimpleNamespace(argv=[str(other), "-m", "ipykernel_launcher"]))
+    monkeypatch.setattr("jupyter_client.kernelspec.KernelSpecManager", lambda: manager)
+    exit_code, found = doctor(module.check_kernel)
+    assert (exit_code, found["Kernel"][1]) == (1, f"Python 3 is {other}, not this one")
+    manager.get_kernel_spec = lambda name: SimpleNamespace(argv=["python", "-m", "ipykernel_launcher"])
+    assert doctor(module.check_kernel)[0] == 0
+
+
+def test_little_memory_one_core_and_a_busy_machine_are_notes(doctor, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1e9, total=4e9))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
+    exit_code, found = doctor(module.check_memory, module.check_threads)
+    assert exit_code == 0
+    assert {level for level, *_ in found.values()} == {"note"}
+    assert found["Memory"][1] == "1.0 of 4.0 GB free"
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr("os.getloadavg", lambda: (7.0, 7.0, 7.0), raising=False)
+    assert "load 7.0" in doctor(module.check_threads)[1]["Processor"][1]
+
+
+def test_recorded_runs_that_did_not_come_along(doctor, monkeypatch, tmp_path):
+    monkeypatch.setattr("reslab.store.recorded", lambda: Store(tmp_path / "nothing"))
+    exit_code, found = doctor(module.check_data)
+    assert exit_code == 1
+    assert "ok" in {level for level, *_ in found.values()}
