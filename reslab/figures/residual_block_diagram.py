@@ -134,11 +134,12 @@ def tiles(frame, *, empty=EMPTY, draw=theme.figure):
     sheets = {part: _sheet(rows) for part, rows in frame.groupby("part", sort=False)}
     # Both addends in one column, the shortcut over the branch as in the diagram.
     both = "shortcut" in sheets
-    rise = sheets["branch"][0].shape[0] / 2 + 0.8 * APART if both else 0
+    height = sheets["branch"][0].shape[0] if both else 0
+    rise = height / 2 + max(0.8 * APART, 0.28 * height)  # room for a caption between them
     traces, notes, at, top = [], [], 0.0, 1.0
     for part, (picture, shape) in sheets.items():
         high, wide = picture.shape
-        middle = {"shortcut": rise, "branch": -rise}.get(part, 0)
+        middle = {"shortcut": rise, "branch": -rise}.get(part, 0) if both else 0
         traces.append(dict(
             type="heatmap", z=picture[::-1], x=at + np.arange(wide) + 0.5, y=np.arange(high) + 0.5 - high / 2 + middle, zmin=-limit,
             zmax=limit, colorscale="Cividis", showscale=not traces, hovertemplate=f"{TITLES[part]}: %{{z:.2f}}<extra></extra>",
