@@ -122,14 +122,14 @@ def test_the_diagram_shows_every_shape_and_price(skip):
     said = texts(figure)
     assert said.count("<b>2×4×4</b>") == 1  # x into the first convolution
     assert said.count("<b>4×2×2</b>") == (5 if skip else 3)
-    assert "72 parameters<br>288 multiply-adds" in said
+    assert "72 parameters<br>288 mult-adds" in said
     assert "Block: 216 parameters, 864 multiply-adds for one image" in said
     assert ("16<br>additions" in said) == skip
     assert any("no shortcut" in text for text in said) == (not skip)
     assert any(text.startswith("<b>A</b>: every 2nd pixel, 2 channels of zeros<br>0 parameters") for text in said) == skip
     arrows = [note for note in figure.layout.annotations if note.arrowhead]
     assert {arrow.arrowcolor for arrow in arrows} == {theme.colour(skip, 56)}
-    assert figure.layout.title.text == f"A {'residual' if skip else 'plain'} basic block, half the image, twice the channels"
+    assert figure.layout.title.text == f"A {'residual' if skip else 'plain'} basic block, stride 2, 2 × channels"
 
 
 def test_the_tiles_hold_each_channel_once_on_one_scale():

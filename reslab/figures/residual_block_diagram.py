@@ -7,9 +7,9 @@ import numpy as np
 from reslab.figures import theme
 from reslab.figures.residual_block_words import EMPTY, block_text, kind, money
 
-LEVEL, BOX, ROOF, SHORTCUT = 30, 11, 66, 9  # heights: of the branch's arrows, of half a box, of the shortcut, of half its box
-TITLES = {"x": "x", "shortcut": "shortcut(x)", "branch": "F(x)", "sum": "F(x) + shortcut(x)", "y": "y"}
-GAP = 1  # pixels between two channels
+LEVEL, BOX, ROOF, SHORTCUT = 30, 11, 68, 10  # heights: of the branch's arrows, of half a box, of the shortcut, of half its box
+TITLES = {"x": "x", "shortcut": "shortcut(x)", "branch": "F(x)", "sum": "sum", "y": "y"}
+GAP, APART = 1, 9  # pixels between two channels, and between two tensors
 
 
 def diagram(frame, *, empty=EMPTY, draw=theme.figure):
@@ -30,22 +30,24 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     line = theme.line(skip, 56)
     colour = line["color"]
     shapes, notes, hover = [], [], []
+    letters = 9 if len(boxes) == 3 else 10  # points; three boxes leave less room
 
     def text(x, y, said, size=11, **more):
         notes.append(dict(x=x, y=y, text=said, showarrow=False, font=dict(size=size, color=theme.INK), **more))
 
-    def arrow(x0, y0, x1, y1, shape=""):
+    def arrow(x0, y0, x1, y1, shape="", **place):
         ends = dict(x=x1, y=y1, ax=x0, ay=y0, axref="x", ayref="y", xref="x", yref="y", text="", showarrow=True)
         notes.append(dict(**ends, arrowhead=2, arrowsize=1, arrowwidth=1.8, arrowcolor=colour, standoff=0))
         if shape:
-            text((x0 + x1) / 2, y0, f"<b>{shape}</b>", 10 if len(boxes) < 3 else 9, yanchor="bottom", yshift=3)
+            # Over the boxes, for a small chart leaves no room between them.
+            text(**dict(x=(x0 + x1) / 2, y=y0 + BOX, said=f"<b>{shape}</b>", size=letters, yanchor="bottom", yshift=3) | place)
 
     def box(x0, x1, y, half, layers, **look):
         shapes.append(dict(type="rect", x0=x0, x1=x1, y0=y - half, y1=y + half, line=dict(color=theme.INK, width=1.2), **look))
-        text((x0 + x1) / 2, y, "<br>".join(layers), 10)
+        text((x0 + x1) / 2, y, "<br>".join(layers), letters)
 
     # From left to right: x, the boxes of the branch, the sum, the activation, y; an arrow between each two.
-    wide, small = (12, 7) if len(boxes) == 3 else (19, 10)
+    wide, small = (13.5, 7) if len(boxes) == 3 else (19, 10)
     lengths = [*(wide for _ in boxes), *([3] if skip else []), small]
     space = (94 - sum(lengths)) / (len(lengths) + 1)
     at, shape = 2, part["x"]["shape"].iloc[0]
@@ -55,19 +57,19 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         arrow(at, LEVEL, at + space, LEVEL, shape)
         at += space
         box(at, at + wide, LEVEL, BOX, layers)
-        text(at + wide / 2, LEVEL - BOX, money(parameters, multiply_adds).replace(", ", "<br>"), 9, yanchor="top", yshift=-2)
+        text(at + wide / 2, LEVEL - BOX, f"{parameters:,} parameters<br>{multiply_adds:,} mult-adds", letters - 1, yanchor="top", yshift=-2)
         hover.append((at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{money(parameters, multiply_adds)}"))
         at, shape = at + wide, shape_out
     if skip:
-        arrow(at, LEVEL, at + space, LEVEL, shape)
+        arrow(at, LEVEL, at + space, LEVEL, shape, x=at + space + 0.5, xanchor="right")
         at += space
         shapes.append(dict(type="circle", x0=at, x1=at + 3, y0=LEVEL - 4, y1=LEVEL + 4, line=dict(color=colour, width=2)))
         text(at + 1.5, LEVEL, "<b>+</b>", 14)
         additions = part["sum"]["additions"].iloc[0]
-        text(at + 1.5, LEVEL - BOX, f"{additions:,}<br>additions", 9, yanchor="top", yshift=-2)
+        text(at + 1.5, LEVEL - BOX, f"{additions:,}<br>additions", letters - 1, yanchor="top", yshift=-2)
         hover.append((at + 1.5, LEVEL, f"F(x) + shortcut(x), number by number<br>{additions:,} additions, no multiply-add"))
         roof = part["shortcut"]
-        middle, half = (fork + at + 1.5) / 2, 21
+        middle, half = (fork + at + 1.5) / 2, 23
         for path in (
             f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {middle - half},{ROOF}",
             f"M {middle + half},{ROOF} L {at + 1.5},{ROOF} L {at + 1.5},{LEVEL + 12}",
@@ -77,14 +79,14 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         text(at + 1.5, (ROOF + LEVEL) / 2 + 4, f"<b>{roof['shape'].iloc[-1]}</b>", 10, xanchor="left", xshift=5)
         price = money(roof["parameters"].sum(), roof["multiply_adds"].sum())
         solid = dict(fillcolor="rgba(0, 114, 178, 0.13)")
-        box(middle - half, middle + half, ROOF, SHORTCUT, [_shortcut(frame), price], **solid)
+        box(middle - half, middle + half, ROOF, SHORTCUT, [*_shortcut(frame), price], **solid)
         hover.append((middle, ROOF, f"shortcut(x): {', '.join(roof['layer'])}<br>{price}"))
         at += 3
     else:
         ghost = dict(type="path", line=dict(color=theme.AXIS, width=1.4, dash="dot"))
         shapes.append(ghost | dict(path=f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {at + space / 2},{ROOF} L {at + space / 2},{LEVEL + 3}"))
-        text((fork + at) / 2, ROOF, "no shortcut: what x was has to pass through every layer", 11, yanchor="bottom")
-    arrow(at, LEVEL, at + space, LEVEL, shape)
+        text((fork + at) / 2, ROOF, "no shortcut: every layer rewrites x", 11, yanchor="bottom")
+    arrow(at, LEVEL, at + space, LEVEL, shape, **(dict(x=at - 0.5, xanchor="left") if skip else {}))
     at += space
     box(at, at + small, LEVEL, BOX / 2, part["y"]["layer"])
     hover.append((at + small / 2, LEVEL, f"{part['y']['layer'].iloc[0]}: no parameters"))
@@ -94,7 +96,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     x, y, said = zip(*hover, strict=True)
     points = dict(type="scatter", x=x, y=y, mode="markers", marker=dict(size=26, opacity=0), text=said, showlegend=False)
     points |= dict(hovertemplate="%{text}<extra></extra>", meta={"key": "block/hover"}, name=block_text(frame))
-    origin = f"{frame['origin'].iloc[0]}: shapes and costs counted in a forward pass of one image" if "origin" in frame else ""
+    origin = f"{frame['origin'].iloc[0]}: counted in a forward pass" if "origin" in frame else ""
     return draw([points], title=f"A {kind(frame)}", origin=origin, annotations=notes, shapes=shapes, **axes)
 
 
@@ -113,15 +115,15 @@ def _boxes(branch):
 
 
 def _shortcut(frame):
-    """What the shortcut is, in a few words."""
-    layers = ", ".join(frame[frame["part"] == "shortcut"]["layer"])
-    if layers == "identity":
-        return "<b>identity</b>"
-    return f"<b>{frame['shortcut'].iloc[0]}</b>: {layers}"
+    """What the shortcut is: its layers in words, and first of all the option's letter."""
+    first, *others = (layer for layer in frame[frame["part"] == "shortcut"]["layer"])
+    if first == "identity" and not others:
+        return ["<b>identity</b>"]
+    return [f"<b>{frame['shortcut'].iloc[0]}</b>: {first}", *(layer for layer in others if layer != "identity")]
 
 
 def tiles(frame, *, empty=EMPTY, draw=theme.figure):
-    """The tensors in a block for one image, a tile a channel: x, what the shortcut makes of it, F(x), their sum, and y.
+    """The tensors in a block for one image, a tile a channel: x, what the shortcut makes of it over F(x), their sum, and y.
 
     frame: as `experiments.residual_block.tensors` gives it: part, channel, row, column, value. One colour scale for all, in cividis, with 0
     in its middle, and square pixels of one size, so that a halved image is seen to be one. ValueError for a missing column.
@@ -129,30 +131,35 @@ def tiles(frame, *, empty=EMPTY, draw=theme.figure):
     frame = theme.require(frame, ("part", "channel", "row", "column", "value"), "The tensors")
     limit = float(np.abs(frame["value"]).max()) if len(frame) else 1.0
     limit = limit if 0 < limit < np.inf else 1.0
-    traces, notes, at, top = [], [], 0.0, 1
-    parts = dict(list(frame.groupby("part", sort=False)))
-    signs = {"branch": "+", "sum": "=", "y": "→"} if "sum" in parts else {"y": "→"}
-    for part, rows in parts.items():
-        picture, shape = _sheet(rows)
+    sheets = {part: _sheet(rows) for part, rows in frame.groupby("part", sort=False)}
+    # Both addends in one column, the shortcut over the branch as in the diagram.
+    both = "shortcut" in sheets
+    height = sheets["branch"][0].shape[0] if both else 0
+    rise = height / 2 + max(0.8 * APART, 0.28 * height)  # room for a caption between them
+    traces, notes, at, top = [], [], 0.0, 1.0
+    for part, (picture, shape) in sheets.items():
         high, wide = picture.shape
-        if part in signs:
-            notes.append(dict(x=at - 2.5, y=0, text=f"<b>{signs[part]}</b>", showarrow=False, font=dict(size=16)))
+        middle = {"shortcut": rise, "branch": -rise}.get(part, 0) if both else 0
         traces.append(dict(
-            type="heatmap", z=picture[::-1], x=at + np.arange(wide) + 0.5, y=np.arange(high) + 0.5 - high / 2, zmin=-limit, zmax=limit,
-            colorscale="Cividis", showscale=not traces, hovertemplate=f"{TITLES[part]}: %{{z:.2f}}<extra></extra>", hoverongaps=False,
-            colorbar=dict(title=dict(text="value", side="right"), thickness=10, len=0.8), name=TITLES[part], meta={"key": f"{part}/tiles"},
+            type="heatmap", z=picture[::-1], x=at + np.arange(wide) + 0.5, y=np.arange(high) + 0.5 - high / 2 + middle, zmin=-limit,
+            zmax=limit, colorscale="Cividis", showscale=not traces, hovertemplate=f"{TITLES[part]}: %{{z:.2f}}<extra></extra>",
+            colorbar=dict(title=dict(text="value", side="right"), thickness=10, len=0.8), hoverongaps=False, name=TITLES[part],
+            meta={"key": f"{part}/tiles"},
         ))  # fmt: skip
-        over = dict(x=at + wide / 2, y=high / 2, yshift=4, yanchor="bottom", showarrow=False)
-        notes.append(dict(text=f"<b>{TITLES[part]}</b><br>{shape}", **over))
-        at, top = at + wide + 5, max(top, high)
+        sign = {"branch": "+ ", "sum": "= "}.get(part, "") if both else ""
+        over = dict(x=at + wide / 2, y=middle + high / 2, yshift=2, yanchor="bottom", showarrow=False)
+        notes.append(dict(text=f"<b>{sign}{TITLES[part]}</b><br>{shape}", **over))
+        top = max(top, middle + high / 2)
+        if part != "shortcut":  # the branch comes under it
+            at += wide + APART
     where = frame[["origin", "seed", "image"]].iloc[:1].itertuples(index=False) if "image" in frame else []
     origin = "".join(f"{said}, seed {seed}, image {image}" for said, seed, image in where)
     hidden = dict(visible=False, constrain="domain")
     return draw(
         traces, title="What flows through it: a tile a channel", origin=origin, empty=empty, annotations=notes,
         margin=dict(l=8, r=8, t=58, b=8),
-        x=dict(title="Column (pixels)", range=[-1, max(at - 4, 1)], **hidden),
-        y=dict(title="Row (pixels)", range=[-top / 2 - 1, top / 2 + 6], scaleanchor="x", **hidden),
+        x=dict(title="Column (pixels)", range=[-1, max(at - APART + 1, 1)], **hidden),
+        y=dict(title="Row (pixels)", range=[-top - 1, top + APART], scaleanchor="x", **hidden),
     )  # fmt: skip
 
 

@@ -51,9 +51,9 @@ def money(parameters, multiply_adds):
 
 
 def kind(frame):
-    """What block an anatomy is of: "residual bottleneck block, stride 2, twice the channels"."""
+    """What block an anatomy is of: "residual bottleneck block, stride 2, 2 × channels"."""
     first = frame.iloc[0]
-    changed = ", half the image, twice the channels" if first["changes_shape"] else ""
+    changed = ", stride 2, 2 × channels" if first["changes_shape"] else ""
     return f"{'residual' if first['skip'] else 'plain'} {first['block']} block{changed}"
 
 

@@ -12,7 +12,7 @@ def notebook(lab):
     """The lesson on a projector's 1280 × 720, all of it run."""
     with lab.open(LESSON) as notebook:
         notebook.run_all(timeout=900)
-        notebook.wait_until(lambda: trace(notebook, "residual block"))
+        notebook.wait_until(lambda: trace(notebook, "residual block"), 120)
         notebook.show(".reslab")
         yield notebook
 
