@@ -1,6 +1,11 @@
 """Explorers: live widgets over the experiments. One a lesson, and `Prediction` for the question before it."""
 
-from reslab.explorers.degradation import Degradation
-from reslab.explorers.prediction import Prediction
+import lazy_loader
 
-__all__ = ["Degradation", "Prediction"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "degradation": ["Degradation"],
+        "prediction": ["Prediction"],
+    },
+)

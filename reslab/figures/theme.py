@@ -91,6 +91,19 @@ def percent(share):
     return f"{100 * share:.1f} %" if share == share else "an unknown share"
 
 
+def rgba(colour, alpha):
+    """A "#RRGGBB" colour as plotly's "rgba(...)", see-through."""
+    return f"rgba({', '.join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))}, {alpha})"
+
+
+def amount(number):
+    """A count as people say it: 3,664,000,000 is "3.66 G", 214,402 is "214 k", 7 is "7"."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * size:  # what rounds up to it
+            return f"{number / size:.3g} {letter}"
+    return f"{number:.0f}"
+
+
 def require(frame, columns, what):
     """The frame, for `what` to be drawn from; ValueError naming the columns it lacks. A frame without rows may lack any."""
     missing = [column for column in columns if column not in frame]
