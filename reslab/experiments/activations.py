@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
-from torch import nn
 from tqdm.auto import tqdm
 
 from reslab import checks
@@ -23,6 +22,7 @@ from reslab.nets import FAMILY, Block, build, replace
 from reslab.runs import Provenance
 from reslab.train import TrainSpec, train
 
+EDGES = tuple(np.arange(-4, 24.25, 0.25))  # of the bins of `histograms`
 STATISTICS = ACTIVATION_STATISTICS | {"std": lambda x: x.std(correction=0)}
 NETS = ("plain-20", "resnet-20", "plain-56", "resnet-56")
 IMAGES = 512  # test images that a signal is measured on, or all of them where there are fewer
@@ -116,19 +116,32 @@ def signal(net, split, run=None):
 
 
 def response(net, split, run=None):
-    """The response of every convolution of a net, after BatchNorm and before ReLU and addition, a row a layer.
+    """The response of every convolution of a net, after BatchNorm and before ReLU and addition: a row a layer.
 
-    Columns: as `signal` up to train_error; module, index (the layer, from 1, the stem), shape, std (over all elements), and
-    batchnorm_std: √(mean γ² + variance of β) over the channels, to which BatchNorm sets the std, for what it scales by γ and shifts
-    by β has mean 0 and variance 1 in each channel (NaN without BatchNorm).
+    Columns: as `signal` up to train_error; module, index (the layer, from 1, the stem), shape, std (over all elements).
     """
-    norms = {name: module for name, module in net.named_modules() if name.split(".")[-1].startswith("norm") and "shortcut" not in name}
+    norms = [name for name, _ in net.named_modules() if name.split(".")[-1].startswith("norm") and "shortcut" not in name]
     seen, _ = _watch(net, norms, _batch(split))
-    frame = seen.loc[list(norms), ["shape"]].reset_index()
+    frame = seen.loc[norms, ["shape", "activation_std"]].rename(columns={"activation_std": "std"}).reset_index()
     frame.insert(1, "index", range(1, len(norms) + 1))
-    frame["std"] = seen.loc[list(norms), "activation_std"].to_numpy()
-    frame["batchnorm_std"] = [_batchnorm_std(norm) for norm in norms.values()]
     return _labelled(frame, net, run)
+
+
+def histograms(net, split, run=None, edges=EDGES):
+    """How the activations at every block's output spread: a row a block × bin, the first bin open to the left and the last to the right.
+
+    Columns: as `signal` up to train_error; module, index (from 1), left, right (left ≤ activation < right), share (of the block's
+    activations; NaN is in no bin).
+    """
+    blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
+    _, tensors = _watch(net, blocks, _batch(split))
+    bins = np.array([-np.inf, *edges, np.inf])
+    frames = []
+    for index, block in enumerate(blocks, 1):
+        values = tensors[block].cpu().numpy()
+        share = np.histogram(values, bins)[0] / values.size
+        frames.append(pd.DataFrame({"module": block, "index": index, "left": bins[:-1], "right": bins[1:], "share": share}))
+    return _labelled(pd.concat(frames, ignore_index=True), net, run)
 
 
 def feature_maps(net, split, image=0, run=None):
@@ -214,10 +227,6 @@ def _watch(net, modules, x):
 def _cosine(before, after):
     """The cosine of the angle between a block's input and its output, the mean over images; NaN where the shape changes."""
     return F.cosine_similarity(before.flatten(1), after.flatten(1)).mean().item() if before.shape == after.shape else np.nan
-
-
-def _batchnorm_std(norm):
-    return (norm.weight.square().mean() + norm.bias.var(correction=0)).sqrt().item() if isinstance(norm, nn.BatchNorm2d) else np.nan
 
 
 def _labelled(frame, net, run):

@@ -6,4 +6,5 @@ without torch. Every function returns a plain `plotly.graph_objects.Figure`, so 
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=["activations", "architecture", "degradation", "theme"])
+MODULES = ["activations", "architecture", "degradation", "feature_maps", "histograms", "theme"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -30,9 +30,9 @@ class Statistic:
 
 
 STATISTICS = {
-    "ratio": Statistic("What a block adds, against what it gets", "RMS of F(x) / RMS of x", log=True, level=1.0, says="as large as x"),
+    "ratio": Statistic("What a block adds, against what it gets", "RMS of F(x) / RMS of x", log=True, level=1.0, says="as large as x (1)"),
     "cosine": Statistic(
-        "How alike a block's output and input are", "Cosine of output with input", level=1 / math.pi, says="unrelated signals: 1/π"
+        "How alike a block's output and input are", "Cosine of output with input", level=1 / math.pi, says="unrelated: 1/π"
     ),
     "activation_rms": Statistic("Size of the signal", "RMS at block output", log=True),
     "activation_mean": Statistic("Mean of the signal", "Mean at block output"),
@@ -74,16 +74,11 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
             ring = dict(symbol="circle-open", size=15, color=theme.INK, line=dict(width=2))
             style = dict(mode="markers", marker=ring, showlegend=False, hoverinfo="skip")
             traces.append(run.trace("opened", at[here], np.where(good, value, top)[here], **style))
-    level = [] if shown.level is None else [dict(type="line", xref="paper", x0=0, x1=1, y0=shown.level, y1=shown.level, line=_LEVEL)]
-    place = math.log10(shown.level) if shown.log and shown.level else shown.level
-    note = dict(name="level", text=shown.says, x=1, xref="paper", xanchor="right", y=place, yanchor="bottom", showarrow=False)
-    return draw(
-        traces, title=shown.title, origin=theme.origin(runs), empty=empty, shapes=level if traces else [], x=_way("block"), y=y,
-        annotations=[note] if level and traces else [],
-    )
-
-
-_LEVEL = dict(color=theme.AXIS, width=1)
+    if shown.level is not None and traces:
+        line = dict(color=theme.INK, width=1.5, dash="dot")
+        look = dict(mode="lines", line=line, name=shown.says, hoverinfo="skip", meta={"key": "level"})
+        traces.append(dict(type="scatter", x=[0, 103], y=[shown.level] * 2, **look))
+    return draw(traces, title=shown.title, origin=theme.origin(runs), empty=empty, x=_way("block"), y=y)
 
 
 def _marker(run):
@@ -109,7 +104,7 @@ def _axis(shown, values):
     low, high = math.log10(low), math.log10(high)
     low, high = min(low, high - 0.3), max(high, low + 0.3)  # never so near that noise looks like a trend
     room = 0.08 * (high - low)
-    steps = (1, 2, 5) if high - low < 2.5 else (1,)
+    steps = (1, 1.5, 2, 3, 5, 7) if high - low < 0.5 else (1, 2, 3, 5) if high - low < 1 else (1, 2, 5) if high - low < 2.5 else (1,)
     every = max(1, math.ceil((high - low) / 7))
     ticks = [step * 10.0**power for power in range(math.floor(low - room), math.ceil(high + room) + 1, every) for step in steps]
     text = [f"{tick:g}" if 1e-3 <= tick < 1e4 else f"10<sup>{math.log10(tick):.0f}</sup>" for tick in ticks]
@@ -117,7 +112,7 @@ def _axis(shown, values):
 
 
 def responses(frame, *, empty=EMPTY, draw=theme.figure):
-    """He et al. 2015, Fig. 7: the standard deviation of every 3×3 layer's response, a line a net; dotted at 1, where BatchNorm begins.
+    """He et al. 2015, Fig. 7: the standard deviation of every 3×3 layer's response, a line a net.
 
     frame: as `experiments.activations.responses` gives it. ValueError for a missing column.
     """
@@ -126,7 +121,8 @@ def responses(frame, *, empty=EMPTY, draw=theme.figure):
     runs, traces = theme.runs(frame), []
     y, _ = _axis(shown, frame["std"].to_numpy(float))
     for run in runs:
-        said = f"<b>{run.label}</b>, layer %{{customdata[1]}}<br>%{{customdata[0]}}<br>standard deviation %{{y:.3f}}<extra>{run.origin}</extra>"
+        said = f"<b>{run.label}</b>, layer %{{customdata[1]}}<br>%{{customdata[0]}}<br>"
+        said += f"standard deviation %{{y:.3f}}<extra>{run.origin}</extra>"
         about = list(zip(run["module"], run["index"], strict=True))
         style = dict(mode="lines+markers", line=run.line, marker=_marker(run), customdata=about, hovertemplate=said)
         traces.append(run.trace("response", 100 * run["index"] / run["index"][-1], run.numbers("std"), **style))
@@ -160,3 +156,4 @@ def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     x = dict(title="Residual blocks (log scale)", type="log", tickvals=list(ticks), ticktext=list(ticks.values()))
     title = "What a block adds before training, by depth"
     return draw(traces, title=title, origin=theme.origin(theme.runs(frame)), empty=empty, x=x, y=y)
+

@@ -43,13 +43,20 @@ def sentence(frame, statistic="ratio"):
 
 
 def responses_sentence(frame):
-    """Fig. 7 in one sentence: the mean over the layers of the standard deviation of each net's responses.
+    """Fig. 7 in one sentence: the mean over the layers of the standard deviation of each net's responses, and twins layer by layer.
 
     frame: as `experiments.activations.responses` gives it; ValueError for a missing column.
     """
-    frame = theme.require(frame, (*LABELS, "train_error", "std"), "The sentence")
-    told = [f"{_number(net.after if net.before is None else net.before)} in {net.name}" for net in _nets(frame, "std")]
-    return f"Averaged over the layers, the standard deviation of the response is {_listed(told)}{_failures(frame)}." if told else EMPTY
+    frame = theme.require(frame, (*LABELS, "index", "train_error", "std"), "The sentence")
+    nets = _nets(frame, "std")
+    told = [f"{_number(net.after if net.before is None else net.before)} in {net.name}" for net in nets]
+    twins = [(plain, residual) for plain in nets for residual in nets if plain.depth == residual.depth and plain.skip < residual.skip]
+    clauses = ""
+    for plain, residual in twins:
+        less = [one > other for one, other in zip(plain.blocks, residual.blocks, strict=True)]
+        clauses += f"; {sum(less)} of the {len(less)} layers of {residual.name} respond less than those of {plain.name}"
+    lead = "Averaged over the layers, the standard deviation of the response is"
+    return f"{lead} {_listed(told)}{clauses}{_failures(frame)}." if told else EMPTY
 
 
 def depth_sentence(frame):
@@ -82,7 +89,8 @@ def _nets(frame, column):
     for (name, skip, depth, outcome), rows in frame.groupby(["name", "skip", "depth", "outcome"], sort=False):
         net = re.sub(" · (un)?trained$", "", name)
         net = found.setdefault(net, SimpleNamespace(name=net, skip=skip, depth=depth, before=None, after=None))
-        setattr(net, "before" if outcome == "untrained" else "after", rows.groupby("index")[column].mean().mean())
+        net.blocks = rows.groupby("index")[column].mean().to_numpy()
+        setattr(net, "before" if outcome == "untrained" else "after", np.nanmean(net.blocks) if np.isfinite(net.blocks).any() else np.nan)
     return sorted(found.values(), key=lambda net: (net.skip, net.depth))
 
 
