@@ -35,7 +35,7 @@ def sentence(frame, statistic="ratio"):
     lead, unit = _WORDS[statistic]
     share, told = statistic.endswith("dead"), []
     for net in _nets(frame, statistic):
-        before, after = (_number(mean, share) + unit * (not told) if mean is not None else "" for mean in (net.before, net.after))
+        before, after = (_number(mean, share, unit * (not told)) if mean is not None else "" for mean in (net.before, net.after))
         told.append(f"{after} in {net.name} (untrained {_number(net.before, share)})" if before and after else f"{after} in {net.name}")
         if before and not after:
             told[-1] = f"{before} in the untrained {net.name}"
@@ -66,12 +66,12 @@ def depth_sentence(frame):
     """
     frame = theme.require(frame, (*LABELS, "norm", "index", "ratio"), "The sentence")
     clauses = []
-    for norm, word in (("batch", "with BatchNorm"), ("none", "without")):
+    for norm, word in (("batch", "with BatchNorm |F(x)| goes"), ("none", "without it")):
         nets = frame[frame["norm"] == norm].groupby("depth").agg(ratio=("ratio", "mean"), blocks=("index", "max"))
         if len(nets) > 1:
-            power = np.polyfit(np.log(nets["blocks"]), np.log(nets["ratio"]), 1)[0]
+            power = round(np.polyfit(np.log(nets["blocks"]), np.log(nets["ratio"]), 1)[0], 2) + 0.0  # no −0.00
             ends = f"from {nets['ratio'].iloc[0]:.2f} × |x| at {nets.index[0]} layers to {nets['ratio'].iloc[-1]:.2f} at {nets.index[-1]}"
-            clauses.append(f"{word} |F(x)| goes {ends}, as the number of blocks to the power {power:.2f}".replace("-", "−"))
+            clauses.append(f"{word} {ends}, as the number of blocks to the power {power:.2f}".replace("-", "−"))
     return f"Before training, {'; '.join(clauses)}." if clauses else EMPTY
 
 
@@ -106,10 +106,10 @@ def _failures(frame):
     return said
 
 
-def _number(value, share=False):
+def _number(value, share=False, unit=""):
     if not np.isfinite(value):
         return "no finite number"
-    return theme.percent(value) if share else f"{value:.2f}" if abs(value) < 1000 else f"{value:.1e}"
+    return theme.percent(value) if share else f"{value:.2f}{unit}" if abs(value) < 1000 else f"{value:.1e}{unit}"
 
 
 def _listed(parts):
