@@ -98,16 +98,16 @@ def signal(net, split, run=None):
     Columns: name ("resnet-20 · trained"), skip, depth, seed, origin, step (of training; 0 untrained), outcome ("untrained", or the
     run's), train_error (fraction; NaN unless finished); module, index (from 1), shape; of the block's output activation_rms, _mean,
     _std and _dead (fraction of channels that are 0 at every place of every image); inner_dead: the same, after the first ReLU inside
-    the branch; branch_rms: RMS of F(x), what the branch puts out; input_rms: RMS of x where it meets F(x), in a plain net where it
-    enters the branch; ratio: the one over the other, |F(x)|/|x|; cosine: of what enters the block with what leaves it, the mean over
-    the images (NaN where the shape changes).
+    the branch (NaN without one); branch_rms: RMS of F(x), what the branch puts out; input_rms: RMS of x where it meets F(x), in a
+    plain net where it enters the branch; ratio: the one over the other, |F(x)|/|x|; cosine: of what enters the block with what leaves
+    it, the mean over the images (NaN where the shape changes).
     """
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     entering = ["stem", *blocks[:-1]]
     branches, inner, shortcuts = ([f"{block}.{part}" for block in blocks] for part in ("branch", "branch.activation1", "shortcut"))
     seen, tensors = _watch(net, {*entering, *blocks, *branches, *inner, *shortcuts}, _batch(split))
     frame = seen.loc[blocks].reset_index().assign(index=range(1, len(blocks) + 1))
-    frame["inner_dead"] = seen.loc[inner, "activation_dead"].to_numpy()
+    frame["inner_dead"] = seen["activation_dead"].reindex(inner).to_numpy()
     frame["branch_rms"] = seen.loc[branches, "activation_rms"].to_numpy()
     frame["input_rms"] = seen.loc[shortcuts if net.spec.skip else entering, "activation_rms"].to_numpy()
     frame["ratio"] = frame["branch_rms"] / frame["input_rms"]
@@ -158,7 +158,8 @@ def feature_maps(net, split, image=0, run=None):
         at = checks.integer("image", image, 0, len(x) - 1)
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     _, tensors = _watch(net, {*blocks, "fc"}, x)
-    says = split.class_names[tensors["fc"][at].argmax()]
+    logits = tensors["fc"][at]
+    says = split.class_names[logits.argmax()] if logits.isfinite().all() else "nothing, it is not a number"
     rows = [
         {"module": name, "index": index, "channel": channel, "map": map_.cpu().numpy()}
         for index, (name, tensor) in enumerate([("image", x), *((block, tensors[block]) for block in blocks)])

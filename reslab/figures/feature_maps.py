@@ -15,20 +15,21 @@ __all__ = ["alt_text", "block", "walk"]
 
 COLUMNS = (*LABELS, "module", "index", "channel", "map", "says")
 MOST = 27  # blocks that a walk shows side by side
-WIDE = 3.2  # width over height of the room for one net's maps
+WIDE = 1.6  # width over height of the room for maps, of all nets together
+IMAGE = 3  # the axes of the image: after those of the nets that `block` has room for
 
 
 def block(frame, index, *, empty=EMPTY, draw=theme.figure):
-    """Every channel of one block of each net, on one scale of activation a net, and the image at the left.
+    """Every channel of one block of each net (of three at most), on one scale of activation a net, and the image at the left.
 
     index: of the block, from 1; of a net that has fewer, the last one is shown. ValueError for a missing column.
     """
-    nets = _nets(frame)
+    nets = _nets(frame)[:IMAGE]
     traces, axes = [], {}
     for row, net in enumerate(nets):
         here = net[net["index"] == min(index, net["index"].max())].sort_values("channel")
         maps, name = np.stack(here["map"]), here["name"].iloc[0]  # (C, H, W)
-        z, channel = _tiled(maps)
+        z, channel = _tiled(maps, WIDE * len(nets))
         top, bottom = _rows(row, len(nets))
         bar = dict(thickness=8, len=top - bottom, y=(top + bottom) / 2, x=1.0, nticks=4, outlinewidth=0, tickfont=dict(size=10))
         said = f"<b>{name}</b>, {here['module'].iloc[0]}<br>channel %{{customdata}}: %{{z:.3~g}}<extra></extra>"
@@ -36,10 +37,11 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"maps/{row}"}, **look))
         count, height, width = maps.shape
         title = f"{here['module'].iloc[0]}: {count} channels, {height} × {width} each; takes the image for: {here['says'].iloc[0]}"
-        axes |= _axes(row, (0.24, 1.0), (bottom, top), title, name.replace(" · ", "<br>"))
+        axes |= _axes(row, (0.24, 1.0), (bottom, top), title, "<br>".join(name.rsplit(" · ", 1)))
     if nets:
-        traces.append(_image(nets[0], len(nets)))
-        axes |= _axes(len(nets), (0.0, 0.15), (0.3, 0.7), "the image", "")
+        traces.append(_image(nets[0]))
+        axes |= _axes(IMAGE, (0.0, 0.15), (0.3, 0.7), "the image", "")
+        axes |= {_name(axis, row): dict(visible=False) for row in range(len(nets), IMAGE) for axis in ("xaxis", "yaxis")}
     return _drawn(traces, axes, nets, "Feature maps of one block", empty, draw)
 
 
@@ -61,7 +63,7 @@ def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
         look = dict(colorscale="Cividis", zmin=0, zmax=1, showscale=False, hoverinfo="skip")
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"walk/{row}"}, **look))
         title = f"Block; its first {channels} channels below one another. In the end: {shown['says'].iloc[0]}"
-        axes |= _axes(row, (0.0, 1.0), (bottom, top), title, net["name"].iloc[0].replace(" · ", "<br>"))
+        axes |= _axes(row, (0.0, 1.0), (bottom, top), title, "<br>".join(net["name"].iloc[0].rsplit(" · ", 1)))
         ticks = dict(tickvals=places, ticktext=[str(int(index)) for index in sorted(shown["index"].unique())], showticklabels=True)
         axes[_name("xaxis", row)] |= ticks
     return _drawn(traces, axes, nets, "One image on its way through the net", empty, draw, height=130 + 170 * max(len(nets), 1))
@@ -84,10 +86,10 @@ def _nets(frame):
     return [net for _, net in sorted(frame.groupby(by, sort=False), key=lambda pair: bool(pair[0][0]))] if len(frame) else []
 
 
-def _tiled(maps):
+def _tiled(maps, wide):
     """(C, H, W) maps as one picture with gaps of a pixel, and the channel that each pixel belongs to; wide rather than high."""
     count, height, width = maps.shape
-    across = min(range(1, count + 1), key=lambda n: max(n * (width + 1) / WIDE, -(-count // n) * (height + 1)))
+    across = min(range(1, count + 1), key=lambda n: max(n * (width + 1) / wide, -(-count // n) * (height + 1)))
     down = -(-count // across)
     z = np.full((down * (height + 1) - 1, across * (width + 1) - 1), np.nan)
     channel = np.full(z.shape, -1)
@@ -104,10 +106,10 @@ def _stacked(maps, size):
     return np.vstack([np.pad(map_, ((0, 1), (0, 1)), constant_values=np.nan) for map_ in grown])
 
 
-def _image(net, row):
+def _image(net):
     channels = np.stack(net[net["index"] == 0].sort_values("channel")["map"])  # (C, S, S), normalised
     look = dict(colorscale="Greys_r", showscale=False, hoverinfo="skip")
-    return dict(type="heatmap", z=channels.mean(axis=0), **_on(row), meta={"key": "image"}, **look)
+    return dict(type="heatmap", z=channels.mean(axis=0), **_on(IMAGE), meta={"key": "image"}, **look)
 
 
 def _rows(row, count, gap=0.2):
