@@ -248,7 +248,7 @@ def test_every_channel_of_a_block_is_on_the_chart_plain_above():
     assert all((channel == c).sum() == 16 for c in range(16))
     assert figure.layout.yaxis.title.text == "plain-20<br>trained"
     assert figure.layout.yaxis2.title.text == "resnet-20<br>trained"
-    assert figure.layout.xaxis.title.text == "block2: 16 channels, 4 × 4 each; takes the image for: 3"
+    assert figure.layout.xaxis.title.text == "block2: 16 channels of 4 × 4; the net says: 3"
     assert figure.layout.yaxis.scaleanchor == "x"
     np.testing.assert_array_equal(traces["image"].z, np.arange(64.0).reshape(8, 8))
     assert traces["maps/0"].zmax is None  # each net has a scale of its own, and a bar that says which
@@ -260,8 +260,8 @@ def test_every_channel_of_a_block_is_on_the_chart_plain_above():
 
 def test_a_block_that_a_net_does_not_have_is_its_last():
     figure = feature_maps.block(together(invented_maps("plain-20"), invented_maps("resnet-8", channels=(8,), sizes=(8,))), 3)
-    assert figure.layout.xaxis.title.text.startswith("block3: 32 channels")
-    assert figure.layout.xaxis2.title.text.startswith("block1: 8 channels")
+    assert figure.layout.xaxis.title.text.startswith("block3: 32 channels of 2 × 2")
+    assert figure.layout.xaxis2.title.text.startswith("block1: 8 channels of 8 × 8")
 
 
 def test_a_walk_shows_the_same_channels_of_every_block():

@@ -198,7 +198,7 @@ class Activations(Instant):
         files = list(change.new.values() if isinstance(change.new, dict) else change.new)  # ipywidgets 7 has a dict
         if not files:
             return
-        self.upload.value = type(change.new)()  # so that the same file can be taken again
+        self.upload.value = type(self.upload.value)()  # so that the same file can be taken again
         try:
             own, done = experiments.picture(io.BytesIO(bytes(files[-1]["content"])), self.split)
         except ValueError as error:
@@ -229,13 +229,11 @@ class Activations(Instant):
 
     def _answer(self, setting):
         try:
-            trained = self._train(setting)
+            if self._train(setting):
+                super()._answer(setting)
         except Exception as error:  # shown here: nothing else would, in a thread
             self._stop_waiting()
             self.report(error)
-            return
-        if trained:
-            super()._answer(setting)
 
     def _train(self, setting):
         """Train those of the settings on the page that want it; False if a newer wish came meanwhile."""

@@ -33,16 +33,16 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         top, bottom = _rows(row, len(nets))
         bar = dict(thickness=8, len=top - bottom, y=(top + bottom) / 2, x=1.0, nticks=4, outlinewidth=0, tickfont=dict(size=10))
         said = f"<b>{name}</b>, {here['module'].iloc[0]}<br>channel %{{customdata}}: %{{z:.3~g}}<extra></extra>"
-        look = dict(colorscale="Cividis", zmin=min(0.0, np.nanmin(z)), colorbar=bar, customdata=channel, hovertemplate=said)
+        look = dict(colorscale="Cividis", zmin=z[np.isfinite(z)].min(initial=0), colorbar=bar, customdata=channel, hovertemplate=said)
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"maps/{row}"}, **look))
         count, height, width = maps.shape
-        title = f"{here['module'].iloc[0]}: {count} channels, {height} × {width} each; takes the image for: {here['says'].iloc[0]}"
-        axes |= _axes(row, (0.24, 1.0), (bottom, top), title, "<br>".join(name.rsplit(" · ", 1)))
+        title = f"{here['module'].iloc[0]}: {count} channels of {height} × {width}; the net says: {here['says'].iloc[0]}"
+        axes |= _axes(row, (0.27, 1.0), (bottom, top), title, "<br>".join(name.rsplit(" · ", 1)))
     if nets:
         traces.append(_image(nets[0]))
         axes |= _axes(IMAGE, (0.0, 0.15), (0.3, 0.7), "the image", "")
         axes |= {_name(axis, row): dict(visible=False) for row in range(len(nets), IMAGE) for axis in ("xaxis", "yaxis")}
-    return _drawn(traces, axes, nets, "Feature maps of one block", empty, draw)
+    return _drawn(traces, axes, nets, "Feature maps of one block", empty, draw, margin=dict(l=14, r=36, t=58, b=24))
 
 
 def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
@@ -62,7 +62,7 @@ def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
         top, bottom = _rows(row, len(nets), gap=0.25)
         look = dict(colorscale="Cividis", zmin=0, zmax=1, showscale=False, hoverinfo="skip")
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"walk/{row}"}, **look))
-        title = f"Block; its first {channels} channels below one another. In the end: {shown['says'].iloc[0]}"
+        title = f"Block; its first {channels} channels below one another. The net says: {shown['says'].iloc[0]}"
         axes |= _axes(row, (0.0, 1.0), (bottom, top), title, "<br>".join(net["name"].iloc[0].rsplit(" · ", 1)))
         ticks = dict(tickvals=places, ticktext=[str(int(index)) for index in sorted(shown["index"].unique())], showticklabels=True)
         axes[_name("xaxis", row)] |= ticks
@@ -101,8 +101,8 @@ def _tiled(maps, wide):
 
 def _stacked(maps, size):
     """Maps of one block below one another, each blown up to `size` pixels, with gaps of a pixel, relative to the largest of them."""
-    largest = max(np.nanmax(map_) for map_ in maps)
-    grown = [np.kron(map_, np.ones((size // len(map_),) * 2)) / (largest if largest > 0 else 1) for map_ in maps]
+    largest = max(map_[np.isfinite(map_)].max(initial=0) for map_ in maps) or 1.0
+    grown = [np.kron(map_ / largest, np.ones((size // len(map_),) * 2)) for map_ in maps]
     return np.vstack([np.pad(map_, ((0, 1), (0, 1)), constant_values=np.nan) for map_ in grown])
 
 
@@ -130,8 +130,8 @@ def _axes(row, across, down, title, label):
     bare = dict(showticklabels=False, ticks="", showgrid=False, showline=False, zeroline=False, constrain="domain")
     small = dict(font=dict(size=11), standoff=4)
     x = bare | dict(title=dict(text=title, **small), domain=list(across), anchor=_name("y", row))
-    y = bare | dict(title=dict(text=label, **small), domain=list(down), anchor=_name("x", row))
-    return {_name("xaxis", row): x, _name("yaxis", row): y | dict(autorange="reversed", scaleanchor=_name("x", row))}
+    y = bare | dict(title=dict(text=label, **small), domain=list(down), anchor=_name("x", row), autorange="reversed")
+    return {_name("xaxis", row): x, _name("yaxis", row): y | dict(scaleanchor=_name("x", row), constraintoward="bottom")}
 
 
 def _drawn(traces, axes, nets, title, empty, draw, **layout):
