@@ -3,6 +3,7 @@
 import lazy_loader
 
 MODULES = [
+    "activations",
     "architecture",
     "degradation",
     "residual_block",

@@ -7,8 +7,11 @@ without torch. Every function returns a plain `plotly.graph_objects.Figure`, so 
 import lazy_loader
 
 MODULES = [
+    "activations",
     "architecture",
     "degradation",
+    "feature_maps",
+    "histograms",
     "residual_block",
     "scaling",
     "theme",

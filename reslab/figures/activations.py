@@ -1,0 +1,159 @@
+"""Lesson 04, activations: what travels along the skip, block by block, and how widely each layer's response spreads.
+
+`frame` is what `experiments.activations` gives: a row a net × block (or layer), of nets before training and after. Nets that are
+trained have filled markers, untrained ones open markers. Every chart takes draw=theme.chart, to come as plain dictionaries.
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from reslab.figures import theme
+from reslab.figures.activations_words import EMPTY, LABELS, alt_text, depth_sentence, responses_sentence, sentence
+
+__all__ = ["STATISTICS", "alt_text", "by_depth", "depth_sentence", "profile", "responses", "responses_sentence", "sentence"]
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """How a column of the frame is drawn: the chart's title, its y axis, and a level to compare with."""
+
+    title: str
+    axis: str
+    log: bool = False
+    factor: float = 1.0  # 100 where a fraction is shown in per cent
+    level: float | None = None
+    says: str = ""  # what the level means
+
+
+STATISTICS = {
+    "ratio": Statistic("What a block adds, against what it gets", "RMS of F(x) / RMS of x", log=True, level=1.0, says="as large as x (1)"),
+    "cosine": Statistic(
+        "How alike a block's output and input are", "Cosine of output with input", level=1 / math.pi, says="unrelated: 1/π"
+    ),
+    "activation_rms": Statistic("Size of the signal", "RMS at block output", log=True),
+    "activation_mean": Statistic("Mean of the signal", "Mean at block output"),
+    "activation_std": Statistic("Spread of the signal", "Standard deviation at block output", log=True),
+    "activation_dead": Statistic("Dead channels after each block", "Channels that are 0 for every image (%)", factor=100),
+    "inner_dead": Statistic("Dead channels inside each branch", "Channels that are 0 for every image (%)", factor=100),
+}
+
+
+def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.figure):
+    """One statistic at every block, a line a net; the blocks are placed by index / number of blocks, so that all nets span the chart.
+
+    frame: as `experiments.activations.signal` gives it. statistic: a key of STATISTICS. opened: the index of the block to mark, in
+    every net that has it. What is infinite or not a number is a mark at the top. ValueError for another statistic or a missing column.
+    """
+    if statistic not in STATISTICS:
+        raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, STATISTICS))}.")
+    shown = STATISTICS[statistic]
+    frame = theme.require(frame, (*LABELS, "module", "index", "shape", statistic), shown.title)
+    runs = theme.runs(frame)
+    values = [shown.factor * run.numbers(statistic) for run in runs]
+    y, top = _axis(shown, np.concatenate(values) if values else np.array([]))
+    traces = []
+    for run, value in zip(runs, values, strict=True):
+        at = 100 * run["index"] / run["index"][-1]
+        good = np.isfinite(value) & ((value > 0) | (not shown.log))
+        about = list(zip(run["module"], run["shape"], run["index"], strict=True))
+        said = f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>{shown.axis}: %{{y:.3~g}}<extra>{run.origin}</extra>"
+        style = dict(mode="lines+markers", line=run.line, marker=_marker(run), customdata=about, hovertemplate=said)
+        traces.append(run.trace("profile", at, np.where(good, value, np.nan), **style))
+        lost = ~good & ~((statistic == "cosine") & np.isnan(value))  # no cosine where the shape changes
+        if lost.any():
+            mark = dict(color=run.line["color"], symbol="x", size=7)
+            said = f"<b>{run.label}</b><br>%{{customdata[0]}}: %{{text}}<extra>{run.origin}</extra>"
+            words = [str(number).replace("nan", "not a number").replace("inf", "infinite") for number in value[lost]]
+            style = dict(mode="markers", marker=mark, text=words, hovertemplate=said, showlegend=False)
+            traces.append(run.trace("lost", at[lost], [top] * lost.sum(), customdata=[about[i] for i in np.flatnonzero(lost)], **style))
+        if opened is not None and (here := run["index"] == opened).any():
+            ring = dict(symbol="circle-open", size=15, color=theme.INK, line=dict(width=2))
+            style = dict(mode="markers", marker=ring, showlegend=False, hoverinfo="skip")
+            traces.append(run.trace("opened", at[here], np.where(good, value, top)[here], **style))
+    if shown.level is not None and traces:
+        line = dict(color=theme.INK, width=1.5, dash="dot")
+        look = dict(mode="lines", line=line, name=shown.says, hoverinfo="skip", meta={"key": "level"})
+        traces.append(dict(type="scatter", x=[0, 103], y=[shown.level] * 2, **look))
+    return draw(traces, title=shown.title, origin=theme.origin(runs), empty=empty, x=_way("block"), y=y)
+
+
+def _marker(run):
+    """Open before training, filled after; at most some two dozen along a line, however deep the net."""
+    return theme.marker(run.skip, run.depth, open=run["outcome"][-1] == "untrained", size=6) | dict(maxdisplayed=24)
+
+
+def _way(part):
+    return dict(title=f"Way through the net, {part} by {part} (%)", range=[0, 103], tickvals=[0, 20, 40, 60, 80, 100])
+
+
+def _axis(shown, values):
+    """The y axis for these values, and where on it something lost is marked."""
+    kept = values[np.isfinite(values) & ((values > 0) | (not shown.log))]
+    low, high = (kept.min(), kept.max()) if len(kept) else (0.5, 2.0)
+    if shown.level is not None:
+        low, high = min(low, shown.level), max(high, shown.level)
+    axis = dict(title=shown.axis + " (log scale)" * shown.log, type="log" if shown.log else "linear")
+    if not shown.log:
+        low = min(low, 0)
+        room = 0.08 * ((high - low) or 1)
+        return axis | dict(range=[low - room, high + room]), high + room / 2
+    low, high = math.log10(low), math.log10(high)
+    low, high = min(low, high - 0.3), max(high, low + 0.3)  # never so near that noise looks like a trend
+    room = 0.08 * (high - low)
+    steps = (1, 1.5, 2, 3, 5, 7) if high - low < 0.5 else (1, 2, 3, 5) if high - low < 1 else (1, 2, 5) if high - low < 2.5 else (1,)
+    every = max(1, math.ceil((high - low) / 7))
+    ticks = [step * 10.0**power for power in range(math.floor(low - room), math.ceil(high + room) + 1, every) for step in steps]
+    text = [f"{tick:g}" if 1e-3 <= tick < 1e4 else f"10<sup>{math.log10(tick):.0f}</sup>" for tick in ticks]
+    return axis | dict(tickvals=ticks, ticktext=text, range=[low - room, high + room]), 10 ** (high + room / 2)
+
+
+def responses(frame, *, empty=EMPTY, draw=theme.figure):
+    """He et al. 2015, Fig. 7: the standard deviation of every 3×3 layer's response, a line a net.
+
+    frame: as `experiments.activations.responses` gives it. ValueError for a missing column.
+    """
+    frame = theme.require(frame, (*LABELS, "module", "index", "shape", "std"), "The chart of responses")
+    shown = Statistic("Response of each 3×3 layer", "Standard deviation after BatchNorm", log=True)
+    runs, traces = theme.runs(frame), []
+    y, _ = _axis(shown, frame["std"].to_numpy(float))
+    for run in runs:
+        said = f"<b>{run.label}</b>, layer %{{customdata[1]}}<br>%{{customdata[0]}}<br>"
+        said += f"standard deviation %{{y:.3f}}<extra>{run.origin}</extra>"
+        about = list(zip(run["module"], run["index"], strict=True))
+        style = dict(mode="lines+markers", line=run.line, marker=_marker(run), customdata=about, hovertemplate=said)
+        traces.append(run.trace("response", 100 * run["index"] / run["index"][-1], run.numbers("std"), **style))
+    return draw(traces, title=shown.title, origin=theme.origin(runs), empty=empty, x=_way("layer"), y=y)
+
+
+def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
+    """|F(x)|/|x|, averaged over the blocks, against their number, on two log scales: a line with BatchNorm and one without.
+
+    frame: as `experiments.activations.at_initialisation` gives it. Over several seeds: the mean, with a bar from the lowest to the
+    highest. The dotted line falls as 1/√blocks from the shallowest net with BatchNorm. ValueError for a missing column.
+    """
+    frame = theme.require(frame, (*LABELS, "norm", "index", "ratio"), "The chart against depth")
+    nets = frame.groupby(["norm", "depth", "seed"]).agg(ratio=("ratio", "mean"), blocks=("index", "max")).reset_index()
+    traces, ticks = [], {blocks: f"{blocks}<br>({depth} layers)" for blocks, depth in zip(nets["blocks"], nets["depth"], strict=True)}
+    for norm, word, symbol in (("batch", "with BatchNorm", "circle"), ("none", "without BatchNorm", "square")):
+        kept = nets[nets["norm"] == norm].groupby("blocks")["ratio"].agg(["mean", "min", "max", "size"])
+        if kept.empty:
+            continue
+        mean, line = kept["mean"].to_numpy(), theme.line(True, 110 if norm == "batch" else 8)
+        bars = dict(type="data", symmetric=False, array=kept["max"] - mean, arrayminus=mean - kept["min"], width=5, thickness=1.3)
+        said = f"<b>residual, {word}</b><br>%{{x}} blocks: |F(x)| is %{{y:.2f}} × |x|<extra>mean of {kept['size'].max()} seeds</extra>"
+        look = dict(mode="lines+markers", line=line, marker=dict(symbol=symbol, size=8, color=line["color"]), error_y=bars)
+        blocks = kept.index.to_numpy()
+        traces.append(dict(type="scatter", x=blocks, y=mean, name=word, hovertemplate=said, meta={"key": f"norm/{norm}"}, **look))
+        if norm == "batch":
+            line = dict(color=theme.INK, width=1.5, dash="dot")
+            look = dict(mode="lines", line=line, name="1/√blocks", hoverinfo="skip", meta={"key": "guide"})
+            traces.append(dict(type="scatter", x=blocks, y=mean[0] * np.sqrt(blocks[0] / blocks), **look))
+    y, _ = _axis(STATISTICS["ratio"], nets["ratio"].to_numpy(float))
+    x = dict(title="Residual blocks (log scale)", type="log", tickvals=list(ticks), ticktext=list(ticks.values()))
+    title = "What a block adds before training, by depth"
+    return draw(traces, title=title, origin=theme.origin(theme.runs(frame)), empty=empty, x=x, y=y)
+

@@ -1,0 +1,140 @@
+"""Lesson 04, feature maps: what blocks make of one image, a small picture a channel, plain nets above and residual nets below.
+
+`frame` is what `experiments.activations.feature_maps` gives, of one net or of several below one another: a row a channel of a block,
+with its map as an (H, W) array, and at index 0 the image itself. The lighter a pixel, the larger the activation.
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+import numpy as np
+
+from reslab.figures import theme
+from reslab.figures.activations_words import EMPTY, LABELS
+
+__all__ = ["alt_text", "block", "walk"]
+
+COLUMNS = (*LABELS, "module", "index", "channel", "map", "says")
+MOST = 27  # blocks that a walk shows side by side
+WIDE = 1.6  # width over height of the room for maps, of all nets together
+IMAGE = 3  # the axes of the image: after those of the nets that `block` has room for
+
+
+def block(frame, index, *, empty=EMPTY, draw=theme.figure):
+    """Every channel of one block of each net (of three at most), on one scale of activation a net, and the image at the left.
+
+    index: of the block, from 1; of a net that has fewer, the last one is shown. ValueError for a missing column.
+    """
+    nets = _nets(frame)[:IMAGE]
+    traces, axes = [], {}
+    for row, net in enumerate(nets):
+        here = net[net["index"] == min(index, net["index"].max())].sort_values("channel")
+        maps, name = np.stack(here["map"]), here["name"].iloc[0]  # (C, H, W)
+        z, channel = _tiled(maps, WIDE * len(nets))
+        top, bottom = _rows(row, len(nets))
+        bar = dict(thickness=8, len=top - bottom, y=(top + bottom) / 2, x=1.0, nticks=4, outlinewidth=0, tickfont=dict(size=10))
+        said = f"<b>{name}</b>, {here['module'].iloc[0]}<br>channel %{{customdata}}: %{{z:.3~g}}<extra></extra>"
+        look = dict(colorscale="Cividis", zmin=z[np.isfinite(z)].min(initial=0), colorbar=bar, customdata=channel, hovertemplate=said)
+        traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"maps/{row}"}, **look))
+        count, height, width = maps.shape
+        title = f"{here['module'].iloc[0]}: {count} channels of {height} × {width}; the net says: {here['says'].iloc[0]}"
+        axes |= _axes(row, (0.27, 1.0), (bottom, top), title, "<br>".join(name.rsplit(" · ", 1)))
+    if nets:
+        traces.append(_image(nets[0]))
+        axes |= _axes(IMAGE, (0.0, 0.15), (0.3, 0.7), "the image", "")
+        axes |= {_name(axis, row): dict(visible=False) for row in range(len(nets), IMAGE) for axis in ("xaxis", "yaxis")}
+    return _drawn(traces, axes, nets, "Feature maps of one block", empty, draw, margin=dict(l=14, r=36, t=58, b=24))
+
+
+def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
+    """The first channels of every block, from the first block at the left to the last at the right; each block on a scale of its own.
+
+    Of nets with more than 27 blocks, 27 are shown, evenly spread. ValueError for a missing column.
+    """
+    nets = _nets(frame)
+    traces, axes = [], {}
+    for row, net in enumerate(nets):
+        last = net["index"].max()
+        blocks = np.unique(np.linspace(1, last, min(last, MOST)).round())
+        shown = net[net["index"].isin(blocks) & (net["channel"] < channels)]
+        size = max(len(map_) for map_ in shown["map"])
+        columns = [_stacked(maps.sort_values("channel")["map"], size) for _, maps in shown.groupby("index")]
+        z, places = np.hstack(columns), (size + 1) * (np.arange(len(columns)) + 0.5) - 1
+        top, bottom = _rows(row, len(nets), gap=0.25)
+        look = dict(colorscale="Cividis", zmin=0, zmax=1, showscale=False, hoverinfo="skip")
+        traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"walk/{row}"}, **look))
+        title = f"Block; its first {channels} channels below one another. The net says: {shown['says'].iloc[0]}"
+        axes |= _axes(row, (0.0, 1.0), (bottom, top), title, "<br>".join(net["name"].iloc[0].rsplit(" · ", 1)))
+        ticks = dict(tickvals=places, ticktext=[str(int(index)) for index in sorted(shown["index"].unique())], showticklabels=True)
+        axes[_name("xaxis", row)] |= ticks
+    return _drawn(traces, axes, nets, "One image on its way through the net", empty, draw, height=130 + 170 * max(len(nets), 1))
+
+
+def alt_text(frame, index):
+    """A text alternative for `block`: what is shown, and of each net how many of its maps are dark everywhere, and the largest value."""
+    told = []
+    for net in _nets(frame):
+        maps = np.stack(net[net["index"] == min(index, net["index"].max())]["map"])
+        dark = int((maps == 0).all(axis=(1, 2)).sum())
+        told.append(f"{net['name'].iloc[0]}: {len(maps)} maps, {dark} of them 0 everywhere, the largest activation {maps.max():.2f}")
+    return f"Feature maps of block {index}, lighter where the activation is larger. {'; '.join(told)}." if told else EMPTY
+
+
+def _nets(frame):
+    """The frames of the single nets, plain ones first."""
+    frame = theme.require(frame, COLUMNS, "A feature map")
+    by = ["skip", "name", "seed", "origin"]
+    return [net for _, net in sorted(frame.groupby(by, sort=False), key=lambda pair: bool(pair[0][0]))] if len(frame) else []
+
+
+def _tiled(maps, wide):
+    """(C, H, W) maps as one picture with gaps of a pixel, and the channel that each pixel belongs to; wide rather than high."""
+    count, height, width = maps.shape
+    across = min(range(1, count + 1), key=lambda n: max(n * (width + 1) / wide, -(-count // n) * (height + 1)))
+    down = -(-count // across)
+    z = np.full((down * (height + 1) - 1, across * (width + 1) - 1), np.nan)
+    channel = np.full(z.shape, -1)
+    for i, map_ in enumerate(maps):
+        y, x = (i // across) * (height + 1), (i % across) * (width + 1)
+        z[y : y + height, x : x + width], channel[y : y + height, x : x + width] = map_, i
+    return z, channel
+
+
+def _stacked(maps, size):
+    """Maps of one block below one another, each blown up to `size` pixels, with gaps of a pixel, relative to the largest of them."""
+    largest = max(map_[np.isfinite(map_)].max(initial=0) for map_ in maps) or 1.0
+    grown = [np.kron(map_ / largest, np.ones((size // len(map_),) * 2)) for map_ in maps]
+    return np.vstack([np.pad(map_, ((0, 1), (0, 1)), constant_values=np.nan) for map_ in grown])
+
+
+def _image(net):
+    channels = np.stack(net[net["index"] == 0].sort_values("channel")["map"])  # (C, S, S), normalised
+    look = dict(colorscale="Greys_r", showscale=False, hoverinfo="skip")
+    return dict(type="heatmap", z=channels.mean(axis=0), **_on(IMAGE), meta={"key": "image"}, **look)
+
+
+def _rows(row, count, gap=0.2):
+    """The top and the bottom of a net's room, as shares of the chart, with a gap (a share of its own) for the words below it."""
+    return 1 - row / count, 1 - (row + 1 - gap) / count
+
+
+def _name(axis, row):
+    return axis + (str(row + 1) if row else "")
+
+
+def _on(row):
+    return dict(xaxis=_name("x", row), yaxis=_name("y", row))
+
+
+def _axes(row, across, down, title, label):
+    """A pair of axes whose pixels are square, titled below and at the left."""
+    bare = dict(showticklabels=False, ticks="", showgrid=False, showline=False, zeroline=False, constrain="domain")
+    small = dict(font=dict(size=11), standoff=4)
+    x = bare | dict(title=dict(text=title, **small), domain=list(across), anchor=_name("y", row))
+    y = bare | dict(title=dict(text=label, **small), domain=list(down), anchor=_name("x", row), autorange="reversed")
+    return {_name("xaxis", row): x, _name("yaxis", row): y | dict(scaleanchor=_name("x", row), constraintoward="bottom")}
+
+
+def _drawn(traces, axes, nets, title, empty, draw, **layout):
+    first = dict(x=axes.pop("xaxis", " "), y=axes.pop("yaxis", " ")) if nets else dict(x="Channels", y="Nets")
+    origin = theme.origin(theme.runs(nets[0])) if nets else ""
+    return draw(traces, title=title, origin=origin, empty=empty, showlegend=False, **first, **axes, **layout)

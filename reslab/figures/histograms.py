@@ -1,0 +1,80 @@
+"""Lesson 04, histograms: how the activations at every block's output spread, of one block in lines, of the whole net in colours.
+
+`frame` is what `experiments.activations.histograms` gives, of one net or of several one after the other: a row a block × bin.
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+import numpy as np
+
+from reslab.figures import theme
+from reslab.figures.activations_words import EMPTY, LABELS
+
+__all__ = ["alt_text", "block", "net"]
+
+COLUMNS = (*LABELS, "module", "index", "left", "right", "share")
+LOWEST = 0.005  # % of the activations, where the log scale of shares ends
+
+
+def block(frame, index, *, empty=EMPTY, draw=theme.figure):
+    """The share of one block's activations in each bin (%, log scale), a stepped line a net; the last bin holds all that is larger.
+
+    index: of the block, from 1; of a net that has fewer, the last one is drawn. ValueError for a missing column.
+    """
+    traces, runs, ends = [], _runs(frame), [0.0, 1.0]
+    for run in runs:
+        here = run["index"] == min(index, run["index"].max())
+        left, share = run.numbers("left")[here], 100 * run.numbers("share")[here]
+        left[0] = 2 * left[1] - left[2]  # the first bin has no left end: as wide as the next
+        ends += [left[share > 0].min(initial=0), left[share > 0].max(initial=1)]
+        said = f"<b>{run.label}</b>, {run['module'][here][0]}<br>from %{{x}}: %{{y:.2f}} % of the activations<extra>{run.origin}</extra>"
+        style = dict(mode="lines", line=run.line | dict(shape="hv"), hovertemplate=said)
+        traces.append(run.trace("histogram", left, np.maximum(share, LOWEST / 10), **style))
+    x = dict(title="Activation at block output", range=[min(ends) - 0.3, max(ends) + 0.6])
+    title = f"Histogram of block {index}"
+    return draw(traces, title=title, origin=theme.origin(runs), empty=empty, x=x, y=_shares("Share of the activations (%, log scale)"))
+
+
+def net(frame, *, empty=EMPTY, draw=theme.figure):
+    """The share of the activations in each bin, as a colour on a log scale: a panel a net, a column a block.
+
+    ValueError for a missing column.
+    """
+    traces, axes, runs, top = [], {}, _runs(frame), 1.0
+    for panel, run in enumerate(runs):
+        blocks, number = int(run["index"].max()), str(panel + 1) if panel else ""
+        share = 100 * run.numbers("share").reshape(blocks, -1).T  # (bins, blocks)
+        left = run.numbers("left")[: len(share)]
+        width = left[2] - left[1]
+        left[0] = left[1] - width
+        top = max(top, left[share.any(axis=1)].max() + width)
+        scale = _shares("")
+        bar = dict(thickness=8, outlinewidth=0, title=dict(text="%"), tickvals=np.log10(scale["tickvals"]), ticktext=scale["tickvals"])
+        look = dict(colorscale="Cividis", zmin=scale["range"][0], zmax=2, colorbar=bar, showscale=panel == 0)
+        said = f"<b>{run.label}</b>, block %{{x}}<br>about %{{y}}: %{{customdata:.2f}} % of the activations<extra>{run.origin}</extra>"
+        z = np.log10(np.where(share > 0, share, np.nan))
+        place = dict(x=np.arange(1, blocks + 1), y=left + width / 2, z=z, customdata=share, xaxis=f"x{number}", yaxis="y")
+        traces.append(dict(type="heatmap", **place, hovertemplate=said, meta={"key": run.key("histograms")}, **look))
+        room = [panel / len(runs) + 0.02 * (panel > 0), (panel + 1) / len(runs) - 0.02 * (panel + 1 < len(runs))]
+        axes[f"xaxis{number}"] = dict(title=f"Block of {run.label}", domain=room, range=[0.5, blocks + 0.5])
+    first = dict(x=axes.pop("xaxis", "Block"), y=dict(title="Activation at block output", range=[-0.5, 1.03 * top]))
+    return draw(traces, title="Histogram of every block", origin=theme.origin(runs), empty=empty, **first, **axes)
+
+
+def alt_text(frame):
+    """A text alternative for `net` and `block`: how large the activations of each net become, in its first block and in its last."""
+    told = []
+    for run in _runs(frame):
+        left, held = run.numbers("left"), run.numbers("share") > 0
+        first, last = (left[held & (run["index"] == index)].max(initial=0) for index in (1, run["index"].max()))
+        told.append(f"{run.label}: the largest lie in the bin from {first:g} in the first block, from {last:g} in the last")
+    return f"Histograms of the activations at block outputs. {'; '.join(told)}." if told else EMPTY
+
+
+def _runs(frame):
+    return theme.runs(theme.require(frame, COLUMNS, "A histogram"))
+
+
+def _shares(title):
+    """The log axis of shares in per cent."""
+    return dict(title=title, type="log", range=[np.log10(LOWEST), 2.05], tickvals=[0.01, 0.1, 1, 10, 100])

@@ -1,0 +1,171 @@
+"""Lesson 04 in the real JupyterLab, as a learner works through it."""
+
+import io
+
+import pytest
+from PIL import Image
+
+LESSON = "04_activations.ipynb"
+PROFILE = ".reslab .js-plotly-plot"
+MAPS = ".reslab .js-plotly-plot >> nth=1"
+
+
+@pytest.fixture(scope="module")
+def notebook(lab):
+    """The lesson on a projector's 1280 × 720, all of it run."""
+    with lab.open(LESSON) as notebook:
+        notebook.run_all(timeout=900)
+        notebook.wait_until(lambda: trace(notebook, PROFILE, "resnet-20 · trained"), 120)
+        notebook.show(".reslab")
+        yield notebook
+
+
+@pytest.fixture(autouse=True)
+def no_errors(notebook):
+    yield
+    assert notebook.failures() == []
+    assert notebook.errors == []
+
+
+def trace(notebook, chart, name):
+    """The values of the first trace whose name holds `name`; None if there is none."""
+    for drawn in notebook.figure_data(chart):
+        if name in (drawn["name"] or "").replace("<br>", " "):  # long names break
+            return drawn["y"]
+    return None
+
+
+def maps(notebook):
+    """The pixels of every heatmap at the right."""
+    return [drawn["z"] for drawn in notebook.figure_data(MAPS)]
+
+
+def titles(notebook):
+    """What the right-hand chart writes below the maps of each net."""
+    return notebook.find(f"{MAPS} >> .infolayer").first.inner_text()
+
+
+def value(notebook, name):
+    return notebook.find(f".reslab-{name} input").first.input_value()
+
+
+def state(notebook):
+    return notebook.find(".reslab-share input").first.input_value()
+
+
+def set_to(notebook, line):
+    """Hand a state out, as a teacher would."""
+    notebook.click("text=Share this state")
+    notebook.fill(".reslab-share input", line)
+    notebook.wait_until(lambda: state(notebook) == line)
+    notebook.click("text=Share this state")
+
+
+def test_a_learner_follows_an_image_through_both_nets(notebook, record_property):
+    answered = {}
+    notebook.click(".widget-radio-box input >> nth=2")
+    notebook.click("button:has-text('That is my prediction')")
+    notebook.wait_until(lambda: notebook.find("text=You predict: smaller").count())
+
+    # Plain and residual are both there, trained; the opened block wears a ring, and its maps are at the right.
+    assert max(trace(notebook, PROFILE, "resnet-20 · trained")[3:]) < 1 < min(trace(notebook, PROFILE, "plain-20 · trained"))
+    assert "stage1.block3" in titles(notebook)
+    before = maps(notebook)
+    assert len(before) == 3
+
+    # A click on a point opens its block; so does its number.
+    point = notebook.find(f"{PROFILE} >> .scatterlayer .trace").first.locator(".point").nth(5)
+    box = point.bounding_box()
+    notebook.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    answered["click"] = notebook.wait_until(lambda: "stage2.block3" in titles(notebook))
+    assert value(notebook, "block") == "6"
+    notebook.fill(".reslab-block input", "99")
+    notebook.wait_until(lambda: value(notebook, "block") == "9")
+    notebook.wait_until(lambda: "the nearest is 9" in notebook.text(".reslab-message"))
+    notebook.wait_until(lambda: "stage3.block3" in titles(notebook))
+    notebook.fill(".reslab-block input", "3")
+    notebook.wait_until(lambda: maps(notebook) == before)
+
+    # Another image, another statistic.
+    notebook.fill(".reslab-image input", "5")
+    answered["image"] = notebook.wait_until(lambda: maps(notebook) != before)
+    notebook.find(".reslab-show select").first.select_option(label="output against input")
+    answered["show"] = notebook.wait_until(lambda: "cosine" in notebook.text(".reslab-sentence"))
+    notebook.screenshot("04_activations-cosine", ".reslab")
+    set_to(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=3,image=3")
+    notebook.wait_until(lambda: maps(notebook) == before)
+    notebook.show(".reslab")
+    notebook.screenshot("04_activations-light")
+
+    # The toggle, untrained and trained.
+    notebook.find(".reslab-weights select").first.select_option("untrained")
+    answered["untrained"] = notebook.wait_until(lambda: trace(notebook, PROFILE, "resnet-20 · untrained"))
+    notebook.click(".reslab-skip")
+    answered["skip"] = notebook.wait_until(lambda: trace(notebook, PROFILE, "plain-20 · untrained"))
+    assert "OFF" in notebook.text(".reslab-skip")
+    notebook.find(".reslab-weights select").first.select_option("trained")
+    notebook.fill(".reslab-depth-text input", "56")
+    notebook.wait_until(lambda: "training plain-56" in notebook.text(".reslab-progress-text"), 60)
+    notebook.wait_until(lambda: trace(notebook, PROFILE, "plain-56 · trained"), 180)
+    notebook.wait_until(lambda: "plain-56 did not learn" in notebook.text(".reslab-sentence"))
+
+    for name, seconds in answered.items():
+        record_property(f"seconds until {name} answered", round(seconds, 2))
+    print("\nanswered within:", ", ".join(f"{name} {seconds:.2f} s" for name, seconds in answered.items()))
+
+
+def test_a_learners_own_image(notebook):
+    set_to(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=3,image=3")
+    notebook.wait_until(lambda: "stage1.block3" in titles(notebook))
+    before = maps(notebook)
+    upload = notebook.find(".reslab-upload >> input[type=file]").first if notebook.find(".reslab-upload input[type=file]").count() else None
+    one = Image.new("L", (120, 90), "white")
+    one.paste("black", (55, 10, 68, 80))
+    file = io.BytesIO()
+    one.save(file, "PNG")
+
+    def give(name, content):
+        if upload is not None:
+            upload.set_input_files({"name": name, "mimeType": "image/png", "buffer": content})
+            return
+        with notebook.page.expect_file_chooser() as chooser:
+            notebook.click(".reslab-upload")
+        chooser.value.set_files({"name": name, "mimeType": "image/png", "buffer": content})
+
+    give("notes.png", b"no image at all")
+    notebook.wait_until(lambda: "no image that can be read" in notebook.text(".reslab-message"))
+    assert maps(notebook) == before
+    give("one.png", file.getvalue())
+    notebook.wait_until(lambda: "inverted" in notebook.text(".reslab-message"))
+    notebook.wait_until(lambda: maps(notebook) != before)
+    image = maps(notebook)[-1]
+    columns = [sum(row[i] for row in image) for i in range(8)]
+    assert columns.index(max(columns)) in (3, 4)
+    notebook.screenshot("04_activations-own", ".reslab")
+
+
+def test_the_explorer_fits_a_projector_and_stacks_on_a_narrow_screen(notebook):
+    def box(css):
+        return notebook.find(css).first.bounding_box()
+
+    top, bottom, left, right, panel = (box(css) for css in (".reslab-skip", ".reslab-progress-text", PROFILE, MAPS, ".jp-Notebook"))
+    assert bottom["y"] + bottom["height"] - top["y"] < 560  # what Lab leaves of 720 pixels below its bars
+    assert left["y"] == right["y"]
+    assert left["x"] + left["width"] <= right["x"] + 1
+    assert right["x"] + right["width"] <= panel["x"] + panel["width"]
+    notebook.resize(820, 900)
+    notebook.wait_until(lambda: box(MAPS)["y"] > box(PROFILE)["y"] + 100)
+    notebook.show(".reslab")
+    notebook.screenshot("04_activations-narrow")
+    notebook.resize(1280, 720)
+    notebook.wait_until(lambda: box(MAPS)["y"] == box(PROFILE)["y"])
+
+
+def test_the_charts_are_transparent_in_the_dark_theme(notebook):
+    notebook.page.emulate_media(color_scheme="dark")  # Lab follows, charts and all, with nothing run again
+    notebook.wait_until(lambda: notebook.page.locator("body[data-jp-theme-light=false]").count())
+    notebook.page.locator("#jupyterlab-splash").wait_for(state="detached")
+    notebook.show(".reslab")
+    notebook.screenshot("04_activations-dark")
+    for chart in (PROFILE, MAPS):
+        assert notebook.find(f"{chart} >> .bg").first.evaluate("rect => getComputedStyle(rect).fillOpacity") == "0"

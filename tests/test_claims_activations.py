@@ -1,0 +1,137 @@
+"""What lesson 04 claims, measured over three seeds with the lesson's own nets, data and settings.
+
+Measured when these limits were chosen (seeds 0, 1, 2 on an x86 CPU), on average over the blocks:
+
+                    |F(x)|/|x|           cosine of output with input    training error (%)
+    resnet-8        1.29  1.22  1.36                                     1.7   2.2   1.5
+    resnet-20       0.74  0.73  0.74     0.89  0.89  0.90                1.0   0.1   0.7
+    resnet-56       0.39  0.36  0.40     0.96  0.96  0.95                1.1   1.1   1.2
+    plain-20        1.37  1.39  1.38     0.33  0.33  0.30               12.7  15.0   4.9
+    plain-56        1.27  1.24  1.24     0.28  0.28  0.29               78.1  88.9  89.8
+
+    untrained: resnet-20 0.79, 0.83, 0.80; resnet-56 0.47, 0.48, 0.46; |F(x)|/|x| as blocks^p, p = −0.50, −0.49, −0.49 with BatchNorm
+    and −0.12, 0.02, −0.04 without
+
+    standard deviation of the response, trained as long and with as much decay as in the lesson, on average over the layers:
+    plain-20 0.17, 0.18, 0.18; resnet-20 0.13, 0.13, 0.13; resnet-56 0.08, 0.08, 0.08
+
+Nothing here was tuned to make a claim come out; other processors round otherwise, and the limits leave room for that.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from reslab import TrainSpec, build, digits, replace
+from reslab.experiments import activations
+from reslab.experiments.degradation import small_net
+
+SEEDS = (0, 1, 2)
+pytestmark = [pytest.mark.claims, pytest.mark.parametrize("seed", SEEDS)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(usual)
+
+
+@pytest.fixture(scope="module")
+def signal():
+    names = ("plain-20", "plain-56", "resnet-8", "resnet-20", "resnet-56")
+    return activations.before_and_after(names, seeds=SEEDS, progress=False)
+
+
+@pytest.fixture(scope="module")
+def initial():
+    return activations.at_initialisation((8, 20, 56, 110), seeds=SEEDS)
+
+
+@pytest.fixture(scope="module")
+def responses():
+    return activations.responses(seeds=SEEDS, progress=False)
+
+
+def mean(frame, column, seed):
+    """name → mean of a column over the blocks, of one seed."""
+    return frame[frame["seed"] == seed].groupby("name")[column].mean()
+
+
+def test_plain_20_learned_and_plain_56_did_not(signal, seed):
+    error = mean(signal, "train_error", seed)
+    assert max(error[f"{name} · trained"] for name in ("resnet-8", "resnet-20", "resnet-56")) < 0.1
+    assert error["plain-20 · trained"] < 0.3 < 0.5 < error["plain-56 · trained"]
+
+
+def test_in_trained_residual_nets_a_block_adds_less_the_deeper_the_net(signal, seed):
+    ratio = mean(signal, "ratio", seed)
+    assert ratio["resnet-8 · trained"] > 1.3 * ratio["resnet-20 · trained"]
+    assert ratio["resnet-20 · trained"] > 1.3 * ratio["resnet-56 · trained"]
+    assert activations.verdict(signal[signal["seed"] == seed]) == "smaller, but over a tenth of it"
+    assert 0.2 < ratio["resnet-56 · trained"] < 0.6
+
+
+def test_a_plain_branch_puts_out_more_than_it_gets(signal, seed):
+    ratio = mean(signal, "ratio", seed)
+    for name in ("plain-20", "plain-56"):
+        assert min(ratio[f"{name} · untrained"], ratio[f"{name} · trained"]) > 1.1
+
+
+def test_training_shrinks_what_a_residual_block_adds_but_most_of_it_is_there_before(signal, seed):
+    ratio = mean(signal, "ratio", seed)
+    for name in ("resnet-20", "resnet-56"):
+        assert 0.6 * ratio[f"{name} · untrained"] < ratio[f"{name} · trained"] < 0.98 * ratio[f"{name} · untrained"]
+
+
+def test_plain_blocks_rewrite_the_signal_and_residual_blocks_change_it_a_little(signal, seed):
+    cosine = mean(signal, "cosine", seed)
+    for state in ("untrained", "trained"):
+        assert cosine[f"plain-20 · {state}"] == pytest.approx(1 / math.pi, abs=0.08)
+        assert cosine[f"resnet-20 · {state}"] > 0.75
+        assert cosine[f"resnet-56 · {state}"] > 0.88
+
+
+def test_the_signal_of_a_residual_net_grows_along_a_stage_and_that_of_a_plain_one_does_not(signal, seed):
+    untrained = signal[(signal["seed"] == seed) & (signal["outcome"] == "untrained")].copy()
+    untrained["stage"] = untrained["module"].str.split(".").str[0]
+    size = untrained.groupby(["name", "stage"])["activation_rms"].agg(["first", "last"])
+    growth = size["last"] / size["first"]
+    assert (growth["resnet-56 · untrained"] > 1.25).all()
+    assert (growth["plain-56 · untrained"].between(0.7, 1.3)).all()
+
+
+def test_only_the_net_that_did_not_learn_has_dead_channels(signal, seed):
+    for column in ("activation_dead", "inner_dead"):
+        dead = mean(signal, column, seed)
+        assert dead["plain-56 · trained"] > 0.005
+        assert dead.drop("plain-56 · trained").max() < 0.005
+
+
+def test_at_initialisation_batchnorm_shrinks_the_branch_as_the_square_root_of_depth(initial, seed):
+    nets = initial[initial["seed"] == seed].groupby(["norm", "depth"]).agg(ratio=("ratio", "mean"), blocks=("index", "max"))
+    power = {norm: np.polyfit(np.log(nets.loc[norm, "blocks"]), np.log(nets.loc[norm, "ratio"]), 1)[0] for norm in ("batch", "none")}
+    assert power["batch"] == pytest.approx(-0.5, abs=0.1)
+    assert power["none"] == pytest.approx(0, abs=0.25)
+    assert nets.loc[("none", 110), "ratio"] > 2 * nets.loc[("batch", 110), "ratio"]
+
+
+def test_responses_are_smaller_in_residual_nets_and_the_deeper_the_smaller(responses, seed):
+    spread = mean(responses, "std", seed)
+    assert mean(responses, "train_error", seed).max() < 0.1  # a fair comparison: all three have learned
+    assert spread["plain-20 · trained"] > 1.1 * spread["resnet-20 · trained"]
+    assert spread["resnet-20 · trained"] > 1.3 * spread["resnet-56 · trained"]
+    layers = responses[(responses["seed"] == seed) & (responses["depth"] == 20)].pivot(index="index", columns="skip", values="std")
+    assert (layers[True] < layers[False]).mean() > 0.5  # in most layers, not in all
+
+
+def test_responses_begin_at_one_and_hardly_move_in_sixty_steps(seed):
+    split = digits()
+    for skip in (False, True):
+        spec = replace(small_net(split), depth=20, skip=skip)
+        net, run = activations.trained(spec, split, TrainSpec(), seed=seed)
+        assert activations.response(build(spec, seed=seed), split)["std"].to_numpy() == pytest.approx(1, abs=0.001)
+        assert activations.response(net, split, run)["std"].mean() == pytest.approx(1, abs=0.03)
