@@ -60,6 +60,11 @@ class Provenance:
             commit=_commit(),
         )
 
+    @property
+    def origin(self):
+        """What a chart says of where its numbers come from: the machine and the month."""
+        return f"{self.machine}, {self.date[:7]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -99,8 +104,8 @@ class Run:
 
     @property
     def origin(self):
-        """What a chart says of where the run comes from: the machine and the month."""
-        return f"{self.provenance.machine}, {self.provenance.date[:7]}"
+        """What a chart says of where the run comes from."""
+        return self.provenance.origin
 
     def save(self, path, *, overwrite=False):
         """Write the run to a .json file, whole or not at all; FileExistsError if it is there and `overwrite` is not set."""

@@ -199,7 +199,7 @@ class _Training:
         started = time.perf_counter()
         first = self.step
         losses, wrong, images, traces = [], [], 0, []
-        with _threads(self.threads):
+        with threads(self.threads):
             while self.state == "running" and (self.step == first or self.step % self.how.log_every):
                 captured, loss, mistakes, size = self._step()
                 traces += [captured] if captured else []
@@ -378,7 +378,7 @@ _lock, _users, _usual = threading.Lock(), 0, 1
 
 
 @contextmanager
-def _threads(count):
+def threads(count):
     """torch with `count` threads in this Python thread. Several trainings may be inside at once; the last one out restores."""
     global _users, _usual
     with _lock:

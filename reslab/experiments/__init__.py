@@ -1,5 +1,5 @@
 """One module a lesson, one function a claim: each trains or measures real nets and returns a tidy frame."""
 
-from reslab.experiments import degradation
+from reslab.experiments import degradation, gradient_flow, shattering
 
-__all__ = ["degradation"]
+__all__ = ["degradation", "gradient_flow", "shattering"]

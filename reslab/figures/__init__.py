@@ -4,6 +4,6 @@ Nothing here trains, loads or computes a net: a figure can be drawn again from a
 without torch. Every function returns a plain `plotly.graph_objects.Figure`, so that you can restyle it.
 """
 
-from reslab.figures import degradation, theme
+from reslab.figures import degradation, gradient_factors, gradient_flow, shattering, theme
 
-__all__ = ["degradation", "theme"]
+__all__ = ["degradation", "gradient_factors", "gradient_flow", "shattering", "theme"]

@@ -180,6 +180,15 @@ def seeds(numbers):
     return f"seed{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
 
 
+def depth_axis(depths):
+    """A log axis that names the measured depths, but for those that would overprint a shallower one."""
+    at, named = np.log10(depths or [8, 56]), []
+    for place in at:
+        named += [place] if not named or place - named[-1] > (at[-1] - at[0]) / 14 else []
+    ticks = dict(tickvals=depths, ticktext=[str(depth) if place in named else "" for depth, place in zip(depths, at, strict=False)])
+    return dict(title="Depth (layers, log scale)", type="log", range=[at[0] - 0.08, at[-1] + 0.08], **ticks)
+
+
 def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
     """A chart in the house's look as plain dictionaries, {"data", "layout"}: what `figure` turns into a Figure.
 
