@@ -34,6 +34,18 @@ STAIRCASE = (
     ("BatchNorm", {"norm": "batch"}),
     ("skips", {"skip": True}),
 )
+# Nets for the question which of them trains: their gradients vanish, explode or stay level, at few layers and at many.
+SUSPECTS = (
+    {"depth": 20, "skip": False, "norm": "none", "activation": "sigmoid"},
+    {"depth": 56, "skip": False, "norm": "none"},
+    {"depth": 20, "skip": False},
+    {"depth": 56, "skip": False},
+    {"depth": 20, "skip": False, "norm": "none", "activation": "tanh"},
+    {"depth": 56, "skip": False, "norm": "none", "activation": "tanh"},
+    {"depth": 56, "skip": True},
+    {"depth": 56, "skip": True, "norm": "none"},
+    {"depth": 56, "skip": True, "norm": "none", "residual_scale": "depth"},
+)
 KINDS = ("activations", "weights", "norms", "skip + branch")  # of factors on the gradient's way
 
 
@@ -175,15 +187,16 @@ def table(nets=("plain-20", "plain-56", "plain-110", "resnet-56", "resnet-110"),
     return pd.DataFrame(rows)
 
 
-def symptoms(specs, split=None, *, seeds=(0,), how=None, workers=None, progress=True):
+def symptoms(specs=None, split=None, *, seeds=(0,), how=None, workers=None, progress=True):
     """Each net's three symptoms: how its gradient has shrunk or grown, whether it is shattered, and whether the net trains.
 
-    A row a net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation, residual_scale, origin, ratio
+    specs: NetSpecs; by default those of `SUSPECTS`, of width 8 on the digits. how: a TrainSpec; by default that of lesson 01. A row
+    a net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation, residual_scale, origin, ratio
     (first/last at initialisation), autocorrelation (lag 1, see `shattering.along_a_line`), train_error (fraction, after training;
     NaN if it diverged), outcome, steps, lr.
     """
     split, how = split or digits(), how or TrainSpec()
-    specs = list(specs)
+    specs = [replace(small_net(split), **changes) for changes in SUSPECTS] if specs is None else list(specs)
     runs = {(run.spec, run.seed): run for run in sweep(specs, split, how, seeds=seeds, workers=workers, progress=progress)}
     rows = []
     for spec in specs:

@@ -15,7 +15,10 @@ from reslab.figures import gradient_flow_words as words
 from reslab.figures import log_scale, theme
 from reslab.figures.gradient_flow_words import EMPTY
 
-__all__ = ["factors_sentence", "product", "staircase", "staircase_table", "symptoms"]
+__all__ = [
+    *("product", "staircase", "symptoms", "ratio_table", "staircase_table"),
+    *("diagnosis", "factors_sentence", "staircase_sentence", "symptoms_sentence"),
+]
 
 # kind → (colour, dash, pattern of its bars): Okabe and Ito's green, purple, orange and sky blue.
 KINDS = {
@@ -25,6 +28,8 @@ KINDS = {
     "skip + branch": ("#56B4E9", "12px,3px", "."),
 }
 NET = ("name", "skip", "depth", "seed")
+SHATTERED = 0.25  # white noise stays below this autocorrelation, and a walk far above it
+FAILS = 0.20  # of the training images: a net that gets more of them wrong is called one that does not train
 NEGLIGIBLE = 0.05  # decades: a kind of layer that changes the gradient by less is left out
 
 
@@ -157,6 +162,34 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
         x=log_scale.axis("RMS gradient before training, first block / last (log scale)", limits),
         y=dict(title="Training error<br>after training (%)", range=[-4, 108], tickvals=[0, 20, 40, 60, 80, 100]),
     )
+
+
+def symptoms_sentence(frame):
+    """Which training errors nets with a level gradient come to, and which those whose gradient is not level, in one sentence.
+
+    frame: as `symptoms` takes it.
+    """
+    trained = frame[frame["outcome"] != "diverged"]
+    level = trained["ratio"].between(1 / words.LEVEL, words.LEVEL)
+    told = []
+    for kind, group in (("level", trained[level]), ("not level", trained[~level])):
+        if len(group := group.sort_values("train_error")):
+            best, worst = (f"{theme.percent(row.train_error)} ({row.name})" for row in group.iloc[[0, -1]].drop(columns="name", errors="ignore")
+                           .assign(label=group["name"].iloc[[0, -1]]).rename(columns={}).itertuples())
+            told.append(f"{kind}")
+    return "; ".join(told)
+
+
+def diagnosis(symptoms):
+    """What ails a net: "its gradient vanishes", "its gradient is shattered", "neither: degradation", or "nothing: it trains".
+
+    symptoms: a row of `experiments.gradient_flow.symptoms`: ratio, autocorrelation, train_error.
+    """
+    if symptoms["ratio"] < 1 / words.LEVEL:
+        return "its gradient vanishes"
+    if symptoms["autocorrelation"] < SHATTERED:
+        return "its gradient is shattered"
+    return "neither: degradation" if not symptoms["train_error"] < FAILS else "nothing: it trains"
 
 
 def _products(factors):

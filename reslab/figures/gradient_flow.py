@@ -148,6 +148,7 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         traces, title="Gradient at each block, step by step", origin=words.origin(runs), empty=empty, annotations=notes, x=first,
         y=dict(title=WAY.replace(", ", ",<br>"), range=[0, 102], showgrid=False),
         coloraxis=dict(colorscale="Cividis", cmin=-reach, cmax=reach, colorbar=bar), **axes,
+        shapes=[], uirevision="steps",  # where it takes another chart's place, that one's lines and zoom are not for it
     )
 
 

@@ -96,7 +96,7 @@ def sentence(layers):
     if not nets:
         return EMPTY
     steps, modes, families = {net.step for net in nets}, {net.mode for net in nets}, {}
-    when = "Before any training" if steps == {0} else f"At step {max(steps)}" if len(steps) == 1 else "At the latest step"
+    when = "At initialisation" if steps == {0} else f"At step {max(steps)}" if len(steps) == 1 else "At the latest step"
     when += f", {MODE[modes.pop()]}" if len(modes) == 1 and modes <= set(MODE) else ""
     for net in nets:
         families.setdefault(net.family, []).append(net)
