@@ -38,7 +38,7 @@ def net(split, **changes):
         ({"depth": 56, "skip": False, "norm": "none", "init": "torch"}, "train", "plain-56 · no norm · torch init"),
         ({"activation": "sigmoid"}, "eval", "resnet-20 · sigmoid · eval mode"),
         ({"residual_scale": "depth", "norm": "none"}, "train", "resnet-20 · no norm · branch × 1/√blocks"),
-        ({"residual_scale": "learned"}, "train", "resnet-20 · branch × learned, from 0"),
+        ({"residual_scale": "learned"}, "train", "resnet-20 · branch × learned"),
         ({"residual_scale": "learned", "skip": False}, "train", "plain-20"),  # there is no branch to scale
     ],
 )

@@ -69,6 +69,13 @@ def test_the_title_says_when_and_the_line_under_it_in_which_mode():
     assert notes(gradient_flow.gradient_profile(without))["origin"] == f"{LIVE}, seed 0"
 
 
+def test_nets_alike_in_colour_and_dash_are_told_apart_by_marks():
+    names = ("plain-56", "plain-56 · no norm", "resnet-56", "plain-56 · tanh", "plain-20")
+    figure = gradient_flow.gradient_profile(frames(*(invented(name, np.ones(27)) for name in names)))
+    told = [(trace.mode, trace.marker.symbol) for trace in figure.data]
+    assert told == [("lines", None), ("lines+markers", "circle"), ("lines", None), ("lines+markers", "square"), ("lines", None)]
+
+
 @pytest.mark.parametrize("relative", [True, False])
 def test_lost_gradients_are_marked_at_floor_and_ceiling(relative):
     figure = gradient_flow.gradient_profile(invented(gradient=[0, np.inf, np.nan, 10, 1]), relative=relative)
@@ -200,7 +207,7 @@ def test_a_stair_is_its_parts_and_their_sum():
     low, high = figure.layout.xaxis.range
     assert low < -40 < 2 < high
     table = gradient_factors.staircase_table(frame)
-    assert table.loc[(1, "sigmoid"), ["activations", "weights", "together", "lowest", "highest"]].tolist() == [-29.5, -9.5, -39, -40, -38]
+    assert table.loc[(1, "sigmoid"), ["activations", "weights", "together"]].tolist() == ["−29.5", "−9.5", "−39.0 (−40.0 to −38.0)"]
 
 
 def test_bars_differ_by_more_than_colour():
@@ -238,7 +245,7 @@ def test_gradients_are_stacked_each_over_its_own_spread():
     traces = keyed(figure)
     assert tuple(traces["plain · BatchNorm/24/gradient"].y) == (-1, 1, -1, 1)  # of the first seed
     assert tuple(traces["white noise/0/gradient"].y) == (-shattering.STEP, -shattering.STEP)  # nothing varies: a flat line
-    assert figure.layout.yaxis.ticktext == ("plain · BatchNorm, 24<br>layers", "white noise")
+    assert figure.layout.yaxis.ticktext == ("plain · BatchNorm, 24 layers", "white noise")
 
 
 def table(*nets):
@@ -315,6 +322,12 @@ def test_amounts(number, said):
 def test_ratios_in_words(ratio, said):
     assert times(ratio) == said
     assert power(-8.72) == "10⁻⁸·⁷"
+
+
+def test_the_table_of_ratios_is_medians_and_ranges():
+    rows = [("batch", "kaiming", name, ratio) for name, of in (("plain-56", (9e3, 1.4e4, 2e4)), ("resnet-56", (30, 40, 50))) for ratio in of]
+    said = gradient_factors.ratio_table(pd.DataFrame(rows, columns=["norm", "init", "name", "ratio"]))
+    assert said.loc[("batch", "kaiming")].tolist() == ["1.4 × 10⁴ (9,000 to 2.0 × 10⁴)", "40 (30 to 50)"]
 
 
 @pytest.mark.parametrize(

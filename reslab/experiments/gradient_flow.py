@@ -46,6 +46,12 @@ SUSPECTS = (
     {"depth": 56, "skip": True, "norm": "none"},
     {"depth": 56, "skip": True, "norm": "none", "residual_scale": "depth"},
 )
+# And three that fail, each for a reason of its own.
+PUZZLE = (
+    {"depth": 20, "skip": False, "norm": "none", "activation": "sigmoid"},
+    {"depth": 32, "skip": False},
+    {"depth": 56, "skip": False, "norm": "none", "activation": "tanh"},
+)
 KINDS = ("activations", "weights", "norms", "skip + branch")  # of factors on the gradient's way
 
 
@@ -55,7 +61,7 @@ def label(spec, mode="train"):
         "norm": "no norm",
         "init": f"{spec.init} init",
         "activation": spec.activation,
-        "residual_scale": {"depth": "branch × 1/√blocks", "learned": "branch × learned, from 0"}.get(spec.residual_scale),
+        "residual_scale": {"depth": "branch × 1/√blocks", "learned": "branch × learned"}.get(spec.residual_scale),
     }
     fields = [name for name in SETTINGS if getattr(spec, name) != getattr(NetSpec(), name) and (spec.skip or name != "residual_scale")]
     return " · ".join([spec.name, *(said[name] for name in fields), *["eval mode"] * (mode == "eval")])
@@ -207,6 +213,15 @@ def symptoms(specs=None, split=None, *, seeds=(0,), how=None, workers=None, prog
             measured |= {"train_error": run.final_train_error, "outcome": run.outcome, "steps": run.history["step"].iloc[-1]}
             rows.append(_labelled(pd.DataFrame([measured]), spec, seed, "train", run.origin).assign(lr=how.lr))
     return pd.concat(rows, ignore_index=True)
+
+
+def puzzle(split=None, *, seeds=(0,), how=None, workers=None, progress=True):
+    """`symptoms` of the nets of `PUZZLE`, and shallow_error: the training error of each one's twin of 8 layers."""
+    split = split or digits()
+    nets = [replace(small_net(split), **changes) for changes in PUZZLE]
+    twins = [replace(net, depth=8) for net in nets]
+    deep, shallow = (symptoms(specs, split, seeds=seeds, how=how, workers=workers, progress=progress) for specs in (nets, twins))
+    return deep.assign(shallow_error=shallow["train_error"])
 
 
 # --- measuring ------------------------------------------------------------------------------------------------------------------

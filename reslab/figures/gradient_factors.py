@@ -29,7 +29,7 @@ KINDS = {
 }
 NET = ("name", "skip", "depth", "seed")
 SHATTERED = 0.25  # white noise stays below this autocorrelation, and a walk far above it
-FAILS = 0.20  # of the training images: a net that gets more of them wrong is called one that does not train
+WORSE = 0.10  # of the training images: what a deeper net gets wrong beyond its shallow twin, to be called degraded
 NEGLIGIBLE = 0.05  # decades: a kind of layer that changes the gradient by less is left out
 
 
@@ -124,13 +124,28 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
 
 
 def staircase_table(stairs):
-    """The staircase as a table of decades: a row a stair, a column a kind of layer, and their sum with its range over the seeds.
+    """The staircase as a table of decades, as text: a row a stair, a column a kind of layer, and their sum with its range over the seeds.
 
     stairs: as `staircase` takes them.
     """
-    parts = stairs.groupby(["stair", "change", "kind"])["decades"].mean().unstack("kind").reindex(columns=[*KINDS]).fillna(0)
-    totals = stairs.groupby(["stair", "change", "seed"])["decades"].sum().groupby(["stair", "change"]).agg(["mean", "min", "max"])
-    return parts.assign(together=totals["mean"], lowest=totals["min"], highest=totals["max"]).round(1)
+    by = ["stair", "change"]
+    parts = stairs.groupby([*by, "kind"])["decades"].mean().unstack("kind")
+    parts = parts[[kind for kind in KINDS if kind in parts]].map(lambda decades: "" if np.isnan(decades) else f"{decades:.1f}")
+    totals = stairs.groupby([*by, "seed"])["decades"].sum().groupby(by)
+    parts["together"] = totals.agg(lambda total: f"{total.mean():.1f} ({total.min():.1f} to {total.max():.1f})")
+    return parts.map(lambda text: text.replace("-", "−"))
+
+
+def staircase_sentence(stairs):
+    """What each stair did to the gradient, in decades, in one sentence.
+
+    stairs: as `staircase` takes them.
+    """
+    total = stairs.groupby(["stair", "change", "seed"])["decades"].sum().groupby(["stair", "change"]).mean().reset_index()
+    start, *others = total.itertuples()
+    moved = [f"{other.change} {other.decades - before.decades:+.1f}" for before, other in pairwise(total.itertuples())]
+    said = f"With {start.change}, the gradient at the first block is {words.power(start.decades)} of that at the last; in decades, then"
+    return f"{said}: {', '.join(moved)}, which ends at {words.power(others[-1].decades)}.".replace("-", "−")
 
 
 def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
@@ -165,31 +180,42 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def symptoms_sentence(frame):
-    """Which training errors nets with a level gradient come to, and which those whose gradient is not level, in one sentence.
+    """What training errors nets come to whose gradient is level at initialisation, and the others, in one sentence.
 
-    frame: as `symptoms` takes it.
+    frame: as `symptoms` takes it, with steps.
     """
-    trained = frame[frame["outcome"] != "diverged"]
-    level = trained["ratio"].between(1 / words.LEVEL, words.LEVEL)
-    told = []
-    for kind, group in (("level", trained[level]), ("not level", trained[~level])):
-        if len(group := group.sort_values("train_error")):
-            best, worst = (f"{theme.percent(row.train_error)} ({row.name})" for row in group.iloc[[0, -1]].drop(columns="name", errors="ignore")
-                           .assign(label=group["name"].iloc[[0, -1]]).rename(columns={}).itertuples())
-            told.append(f"{kind}")
-    return "; ".join(told)
+    told, ended = [], frame[frame["outcome"] != "diverged"]
+    level = ended["ratio"].between(1 / words.LEVEL, words.LEVEL)
+    for kind, group in (("whose gradient was level", ended[level]), ("whose gradient was not", ended[~level])):
+        if len(group):
+            best, worst = (group.loc[row] for row in (group["train_error"].idxmin(), group["train_error"].idxmax()))
+            low, high = (f"{theme.percent(net['train_error'])} ({net['name']})" for net in (best, worst))
+            told.append(f"nets {kind} get from {low} to {high} of the training images wrong")
+    told += [f"{name} diverged" for name in frame.loc[frame["outcome"] == "diverged", "name"].unique()]
+    return f"After {frame['steps'].max()} steps, {'; '.join(told)}." if told else EMPTY
 
 
-def diagnosis(symptoms):
-    """What ails a net: "its gradient vanishes", "its gradient is shattered", "neither: degradation", or "nothing: it trains".
+def diagnosis(net):
+    """What ails a net: that its gradient "vanishes", "explodes" or "is shattered", "degradation alone", or "nothing".
 
-    symptoms: a row of `experiments.gradient_flow.symptoms`: ratio, autocorrelation, train_error.
+    net: a row of `experiments.gradient_flow.puzzle`: ratio, autocorrelation, train_error, shallow_error.
     """
-    if symptoms["ratio"] < 1 / words.LEVEL:
-        return "its gradient vanishes"
-    if symptoms["autocorrelation"] < SHATTERED:
+    if not 1 / words.LEVEL**2 < net["ratio"] < words.LEVEL**2:
+        return "its gradient vanishes" if net["ratio"] < 1 else "its gradient explodes"
+    if net["autocorrelation"] < SHATTERED:
         return "its gradient is shattered"
-    return "neither: degradation" if not symptoms["train_error"] < FAILS else "nothing: it trains"
+    return "nothing" if net["train_error"] < net["shallow_error"] + WORSE else "degradation alone"
+
+
+def ratio_table(table):
+    """Median and range over the seeds of the ratio first/last: a row a norm and init, a column a net, each cell as text.
+
+    table: as `experiments.gradient_flow.table` gives it: norm, init, name, ratio.
+    """
+    by = table.groupby(["norm", "init", "name"], sort=False)["ratio"]
+    told = {name: by.agg(name).map(lambda ratio: words.amount(ratio, 1)) for name in ("median", "min", "max")}
+    said = told["median"] + " (" + told["min"] + " to " + told["max"] + ")"
+    return said.unstack("name")[[*dict.fromkeys(table["name"])]]
 
 
 def _products(factors):

@@ -7,6 +7,7 @@ ratio, map or lost. Every chart takes draw=theme.chart, to come as plain diction
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,8 @@ from reslab.figures.gradient_flow_words import EMPTY, LAYERS, against_last, alt_
 
 __all__ = ["alt_text", "by_depth", "first_steps", "gradient_profile", "ratios", "sentence", "steps_sentence", "verdict"]
 
+# Nets alike in skip and depth share colour and dash: the second and those after it wear these, a few along the line.
+SYMBOLS = ("circle", "square", "triangle-up", "x", "star", "cross")
 WAY = "Way through the net, block by block (%)"
 LOST = "#CC79A7"  # Okabe and Ito's purple: no colour of the map, which goes from blue through grey to yellow
 
@@ -40,14 +43,17 @@ def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
         profiles.append((run, gradient, value, state))
     steps = sorted({run["step"][-1] for run, *_ in profiles})
     limits = log_scale.limits(*(value[state == ""] for *_, value, state in profiles))
-    traces, states = [], set()
+    traces, states, alike = [], set(), Counter()
     for run, gradient, value, state in profiles:
         at = 100 * run["index"] / run["index"][-1]
         about = list(zip(run["module"], run["shape"], gradient, state, strict=True))
         said = f"<b>{run.label}</b>, {_when(run['step'][-1])}<br>%{{customdata[0]}}, %{{customdata[1]}}<br>"
         said += "RMS gradient %{customdata[2]:.3~g}" + (", %{y:.3~g} × the last block's" if relative else "")
-        good, style = state == "", dict(mode="lines" if len(at) > 12 else "lines+markers", line=run.line)
-        style |= dict(marker=dict(size=5), customdata=about, hovertemplate=said + f"<extra>{run.origin}</extra>")
+        before, good = alike[run.skip, run.depth], state == ""
+        alike[run.skip, run.depth] += 1
+        mark = dict(size=7, symbol=SYMBOLS[(before - 1) % len(SYMBOLS)], maxdisplayed=10) if before else dict(size=5)
+        style = dict(mode="lines+markers" if before or len(at) <= 12 else "lines", line=run.line, marker=mark)
+        style |= dict(customdata=about, hovertemplate=said + f"<extra>{run.origin}</extra>")
         traces.append(run.trace("gradient", at, np.where(good, value, np.nan), **style))
         if not good.all():
             said = f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>%{{customdata[3]}}<extra>{run.origin}</extra>"

@@ -54,11 +54,11 @@ def ratios(layers):
     return pd.DataFrame(rows, columns=["name", "skip", "depth", "seed", "origin", "mode", "step", "ratio", "state"])
 
 
-def amount(number):
-    """A positive number as people say it: "4.6", "1,133", "2 × 10⁶"."""
+def amount(number, places=0):
+    """A positive number as people say it: "4.6", "1,133", "2 × 10⁶"; places: of the mantissa."""
     if 0.01 <= number < 9999.5:
         return f"{number:.2g}" if number < 9.95 else f"{number:,.0f}"
-    mantissa, exponent = f"{number:.0e}".split("e")
+    mantissa, exponent = f"{number:.{places}e}".split("e")
     return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}"
 
 

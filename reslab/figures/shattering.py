@@ -36,7 +36,7 @@ def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
             type="scatter", mode="lines", x=group["x"], y=y, line=_look(name, skip, depth)["line"] | dict(width=1.2, dash="solid"),
             name=_title(name, depth), showlegend=False, customdata=gradient, hovertemplate=said, meta={"key": f"{name}/{depth}/gradient"},
         ))  # fmt: skip
-    names = ["<br>".join(wrap(_title(name, depth), 26)) for (name, _, depth), _ in lines]
+    names = ["<br>".join(wrap(_title(name, depth), 32)) for (name, _, depth), _ in lines]
     y = dict(
         title="Gradient of a random net, centred, over its spread", tickvals=[-STEP * row for row in range(len(lines))], ticktext=names,
         range=[0.6 - STEP * (len(lines) - 0.5), STEP / 2 + 0.4], showgrid=False, ticks="",
