@@ -13,15 +13,20 @@ import nbformat
 from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
-DRAWN_BY = ("experiments", "figures", "explorers")  # the parts of reslab that decide what a picture shows
+# The parts of reslab that decide what a picture shows; asked of the kernel, so that a lesson goes stale with what it uses, and no other.
+DRAWN_BY = """
+import sys
+parts = ("reslab.experiments.", "reslab.figures.", "reslab.explorers.")
+print(*sorted(name for name in sys.modules if name.startswith(parts)))
+"""
 KEPT = ("text/plain", "text/html", "image/png")
 
 
 def fingerprint(notebook):
-    """A digest of all that the pictures come from: the cells, and the code of the packages that draw them."""
-    sources = [cell.source for cell in notebook.cells]
-    files = [file for part in DRAWN_BY for file in sorted((HERE.parent / "reslab" / part).glob("*.py"))]
-    return hashlib.sha256("\0".join(sources + [file.read_text(encoding="utf-8") for file in files]).encode()).hexdigest()[:16]
+    """A digest of all that the pictures come from: the cells, and the modules that drew them (`drawn_by`, in the metadata)."""
+    files = [HERE.parent / f"{name.replace('.', '/')}.py" for name in notebook.metadata.reslab["drawn_by"]]
+    code = [file.read_text(encoding="utf-8") if file.exists() else "" for file in files]
+    return hashlib.sha256("\0".join([cell.source for cell in notebook.cells] + code).encode()).hexdigest()[:16]
 
 
 def refresh(path):
@@ -31,14 +36,17 @@ def refresh(path):
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if "BROWSER_PATH" not in environment and shutil.which(name):
             environment["BROWSER_PATH"] = shutil.which(name)
+    notebook.cells.append(nbformat.v4.new_code_cell(DRAWN_BY))
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(HERE)}}).execute(env=environment)
+    drawn_by = notebook.cells.pop().outputs[0].text.split()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(clean, cell.outputs) if output is not None]
     notebook.metadata.pop("widgets", None)
     notebook.metadata.language_info = {"name": "python"}
-    notebook.metadata.reslab = {"pictures_of": fingerprint(notebook)}
+    notebook.metadata.reslab = {"drawn_by": drawn_by}
+    notebook.metadata.reslab["pictures_of"] = fingerprint(notebook)
     nbformat.write(notebook, path)
 
 

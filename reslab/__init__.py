@@ -10,32 +10,22 @@
 What is here is imported when it is first used, so `import reslab` costs next to nothing.
 """
 
-import importlib
 import os
+
+import lazy_loader
 
 # Before torch is imported: let its idle threads sleep. Spinning, they make a step ten times slower beside a busy neighbour.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "reslab.nets": ("FAMILY", "NetSpec", "build", "nearest_depth", "replace"),
-    "reslab.datasets": ("Split", "digits"),
-    "reslab.train": ("TrainSpec", "evaluate", "fit"),
-    "reslab.runs": ("Checkpoint", "Run"),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = ("capture", "datasets", "experiments", "explorers", "figures", "nets", "runs", "sweep", "train")
-__all__ = ["__version__", *_HOME, *_MODULES]
-
-
-def __getattr__(name):
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    if name in _MODULES:
-        return importlib.import_module(f"reslab.{name}")
-    raise AttributeError(f"module 'reslab' has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["capture", "datasets", "experiments", "explorers", "figures", "nets", "runs", "sweep", "train"],
+    submod_attrs={
+        "nets": ["FAMILY", "NetSpec", "build", "nearest_depth", "replace"],
+        "datasets": ["Split", "digits"],
+        "train": ["TrainSpec", "evaluate", "fit"],
+        "runs": ["Checkpoint", "Run"],
+    },
+)

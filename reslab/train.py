@@ -33,7 +33,7 @@ class TrainSpec:
 
     epochs: float = 6.0  # passes over the training images
     batch_size: int = 128  # images a step; the images left over at the end of an epoch wait for the next
-    lr: float = 0.1  # the highest learning rate
+    lr: float = 0.05  # the highest learning rate
     momentum: float = 0.9
     weight_decay: float = 1e-4  # of every parameter, as in the paper
     schedule: str = "one-cycle"  # up to lr in 30 % of the steps, and down to 0; or step: ÷10 at each milestone; or constant

@@ -106,10 +106,10 @@ def test_a_pasted_state_that_is_wrong_changes_nothing(explorer):
 
 
 def test_each_control_reaches_the_setting(explorer):
-    for name, value in {"skip": True, "depth": 14, "norm": "none", "init": "xavier", "lr": 0.05, "seed": 4}.items():
+    for name, value in {"skip": True, "depth": 14, "norm": "none", "init": "xavier", "lr": 0.02, "seed": 4}.items():
         getattr(explorer, name).value = value
         assert getattr(explorer.setting, name) == value
-    assert str(explorer.setting) == "resnet-14,norm=none,init=xavier,lr=0.05,seed=4"
+    assert str(explorer.setting) == "resnet-14,norm=none,init=xavier,lr=0.02,seed=4"
     assert explorer.depth_text.value == 14
 
 
@@ -153,10 +153,10 @@ def test_a_dragged_slider_ends_on_the_last_value(explorer):
 
 
 def test_the_curve_is_what_was_measured(explorer, split):
-    explorer.state = "resnet-14,lr=0.05,seed=2"
+    explorer.state = "resnet-14,lr=0.02,seed=2"
     finish(explorer)
     trained = by_depth(
-        (14,), skips=(True,), seeds=(2,), split=split, how=TrainSpec(epochs=3, lr=0.05, capture_every=2), progress=False
+        (14,), skips=(True,), seeds=(2,), split=split, how=TrainSpec(epochs=3, lr=0.02, capture_every=2), progress=False
     )
     drawn = curve(explorer, explorer.setting)
     assert list(drawn.x) == [1, 2, 3, 4, 5, 6]
@@ -258,7 +258,7 @@ def test_an_error_while_training_is_shown_and_the_explorer_lives_on(explorer, mo
 
 
 def test_the_code_shown_reproduces_the_curves(split):
-    explorer = explorers.Degradation("plain-8 | plain-8 + resnet-8,lr=0.05,norm=none,seed=1", how=TrainSpec(epochs=6, capture_every=5))
+    explorer = explorers.Degradation("plain-8 | plain-8 + resnet-8,lr=0.02,norm=none,seed=1", how=TrainSpec(epochs=6, capture_every=5))
     finish(explorer)
     names = {}
     exec(explorer.code.replace("seed=0)", "seed=0, progress=False)").replace("seed=1)", "seed=1, progress=False)"), names)

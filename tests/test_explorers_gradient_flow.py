@@ -47,7 +47,7 @@ def test_each_control_reaches_the_chart(explorer, split):
     take(explorer, **asked)
     assert explorer.state == "resnet-14,norm=none,init=xavier,activation=tanh,residual_scale=depth,seed=3"
     (profile,) = explorer.profile.figure.data
-    assert profile.name == "resnet-14<br>· no norm · xavier init · tanh · branch × 1/√blocks"
+    assert profile.name == "resnet-14 · no norm<br>· xavier init · tanh<br>· branch × 1/√blocks"
     measured = experiments.gradient_flow.at_initialisation(explorer.setting.spec(split), split, seed=3)["gradient_rms"]
     np.testing.assert_allclose(profile.y, measured / measured.iloc[-1])
     assert profile.line.dash == "solid"
@@ -65,7 +65,7 @@ def test_the_factors_of_the_chosen_net_are_beside_its_profile(explorer, split):
     assert together.y[0] == pytest.approx(factors["factor"].prod())
     assert [trace.name for trace in explorer.profile.figure.data] == ["plain-8", "resnet-8"]
     assert explorer.sentence.value.startswith("At initialisation, in training mode, the gradient at the first block against that at the")
-    assert "From the last block to the first, the gradient of resnet-8 is multiplied by" in explorer.sentence.value
+    assert "On its way back, that of resnet-8 is multiplied by" in explorer.sentence.value
 
 
 def test_what_cannot_apply_is_greyed_out_and_says_why(explorer):

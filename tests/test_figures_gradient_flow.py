@@ -181,7 +181,7 @@ def test_the_product_runs_from_the_last_block_back():
 
 def test_the_factors_in_a_sentence():
     said = gradient_factors.factors_sentence(factors())
-    assert said == "From the last block to the first, the gradient of plain-20 is multiplied by 10⁰·⁰: activations 10⁻⁵·⁰, weights 10⁵·⁰."
+    assert said == "On its way back, that of plain-20 is multiplied by 10⁰·⁰: activations 10⁻⁵·⁰, weights 10⁵·⁰."
 
 
 def stairs():
@@ -325,7 +325,8 @@ def test_ratios_in_words(ratio, said):
 
 
 def test_the_table_of_ratios_is_medians_and_ranges():
-    rows = [("batch", "kaiming", name, ratio) for name, of in (("plain-56", (9e3, 1.4e4, 2e4)), ("resnet-56", (30, 40, 50))) for ratio in of]
+    measured = {"plain-56": (9e3, 1.4e4, 2e4), "resnet-56": (30, 40, 50)}
+    rows = [("batch", "kaiming", name, ratio) for name, ratios in measured.items() for ratio in ratios]
     said = gradient_factors.ratio_table(pd.DataFrame(rows, columns=["norm", "init", "name", "ratio"]))
     assert said.loc[("batch", "kaiming")].tolist() == ["1.4 × 10⁴ (9,000 to 2.0 × 10⁴)", "40 (30 to 50)"]
 

@@ -100,7 +100,7 @@ def test_modules_are_modules_even_where_they_have_a_function_of_their_name(name)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="module 'reslab' has no attribute 'resnet'"):
+    with pytest.raises(AttributeError, match="reslab attribute resnet"):
         _ = reslab.resnet
     with pytest.raises(ImportError, match="cannot import name 'resnet'"):
         exec("from reslab import resnet")

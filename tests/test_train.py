@@ -18,7 +18,7 @@ from reslab.nets import Block, NetSpec, build, replace
 from reslab.runs import Checkpoint, Run
 from reslab.train import TrainSpec, evaluate, fit, pick_device, train
 
-HOW = TrainSpec(epochs=2, batch_size=32)  # on 200 images: 6 steps an epoch, 12 in all, and 8 images left over each time
+HOW = TrainSpec(epochs=2, batch_size=32, lr=0.1)  # on 200 images: 6 steps an epoch, 12 in all, and 8 images left over each time
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +210,7 @@ def test_the_step_schedule_falls_tenfold_after_each_milestone_and_constant_never
 @pytest.mark.parametrize("schedule", ["one-cycle", "step", "constant"])
 def test_warm_up_is_a_tenth_of_lr_for_its_steps_and_then_the_schedule_as_if_there_had_been_none(schedule):
     plain, warmed = TrainSpec(schedule=schedule), TrainSpec(schedule=schedule, warmup=3)
-    assert [warmed.learning_rate(step, 20) for step in (1, 2, 3)] == [0.1 / 10] * 3
+    assert [warmed.learning_rate(step, 20) for step in (1, 2, 3)] == [plain.lr / 10] * 3
     assert [warmed.learning_rate(step, 20) for step in range(4, 21)] == [plain.learning_rate(step, 20) for step in range(4, 21)]
 
 
@@ -836,7 +836,7 @@ def test_the_lessons_defaults(split):
     assert dataclasses.asdict(TrainSpec()) == {  # recorded runs and the lesson's sentence were made with these
         "epochs": 6.0,
         "batch_size": 128,
-        "lr": 0.1,
+        "lr": 0.05,
         "momentum": 0.9,
         "weight_decay": 1e-4,
         "schedule": "one-cycle",

@@ -1,5 +1,5 @@
 """One module a lesson, one function a claim: each trains or measures real nets and returns a tidy frame."""
 
-from reslab.experiments import degradation, gradient_flow, shattering
+import lazy_loader
 
-__all__ = ["degradation", "gradient_flow", "shattering"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=["degradation", "gradient_flow", "shattering"])

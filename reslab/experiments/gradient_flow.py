@@ -17,7 +17,7 @@ from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.shattering import along_a_line, autocorrelation
 from reslab.nets import Block, NetSpec, build, replace
-from reslab.nets.blocks import ACTIVATIONS
+from reslab.nets.layers import ACTIVATIONS
 from reslab.runs import Provenance
 from reslab.sweep import sweep
 from reslab.train import TrainSpec, check_fit, fit, threads
@@ -59,12 +59,13 @@ def label(spec, mode="train"):
     """A net's name, and what sets it apart from the house's usual: "plain-56 · no norm · torch init · sigmoid"."""
     said = {
         "norm": "no norm",
-        "init": f"{spec.init} init",
+        "init": f"{spec.init} init" if spec.init != "fixup" else "",  # the name says it
         "activation": spec.activation,
-        "residual_scale": {"depth": "branch × 1/√blocks", "learned": "branch × learned"}.get(spec.residual_scale),
+        "residual_scale": {"depth": "branch × 1/√blocks", "learned": "branch × learned"}.get(spec.residual_scale) if spec.skip else "",
     }
-    fields = [name for name in SETTINGS if getattr(spec, name) != getattr(NetSpec(), name) and (spec.skip or name != "residual_scale")]
-    return " · ".join([spec.name, *(said[name] for name in fields), *["eval mode"] * (mode == "eval")])
+    words = [word for field, word in said.items() if word and getattr(spec, field) != getattr(NetSpec(), field)]
+    name = replace(spec, residual_scale="one").name  # which would say SkipInit or ReZero
+    return " · ".join([name, *words, *["eval mode"] * (mode == "eval")])
 
 
 def at_initialisation(spec, split=None, *, seed=0, mode="train"):
@@ -116,7 +117,7 @@ def factors(spec, split=None, *, seed=0, mode="train"):
     first/last, exactly. In a plain net the layers come one after the other; in a residual net the branch and the skip lie side
     by side, and count as one. Measured in float64, which holds what float32 would lose.
     Columns: name, skip, depth, seed, norm, init, activation, residual_scale, mode, origin, module, index (of the layer's block),
-    kind (one of `KINDS`), factor, slope (of activations in plain nets: RMS of their derivative over the batch).
+    kind (one of `KINDS`), factor, slope (of activations in plain nets of the original order: RMS of their derivative over the batch).
     """
     split = split or digits()
     net, trunk = build(spec, seed=seed).double(), {}
@@ -130,7 +131,7 @@ def factors(spec, split=None, *, seed=0, mode="train"):
     frame["index"], frame["kind"] = zip(*(trunk[name] for name in frame["module"]), strict=True)
     frame["factor"] = frame["gradient_rms"].shift(1) / frame["gradient_rms"]
     slope = frame["activation_slope"].shift(1)  # an activation's input is the output of the layer before it
-    frame["slope"] = slope.where((frame["kind"] == KINDS[0]) & (not spec.skip))
+    frame["slope"] = slope.where((frame["kind"] == KINDS[0]) & (not spec.skip and spec.order == "original"))
     frame = frame.iloc[1:][["module", "index", "kind", "factor", "slope"]].reset_index(drop=True)
     return _labelled(frame, spec, seed, mode)
 

@@ -1,7 +1,12 @@
 """Explorers: live widgets over the experiments. One a lesson, and `Prediction` for the question before it."""
 
-from reslab.explorers.degradation import Degradation
-from reslab.explorers.gradient_flow import GradientFlow
-from reslab.explorers.prediction import Prediction
+import lazy_loader
 
-__all__ = ["Degradation", "GradientFlow", "Prediction"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "degradation": ["Degradation"],
+        "gradient_flow": ["GradientFlow"],
+        "prediction": ["Prediction"],
+    },
+)

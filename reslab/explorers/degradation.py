@@ -31,7 +31,7 @@ class Training(Setting):
     depth: int = 20
     norm: str = "batch"
     init: str = "kaiming"
-    lr: float = 0.1
+    lr: float = 0.05
     seed: int = 0
 
     def __post_init__(self):

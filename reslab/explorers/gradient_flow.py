@@ -99,14 +99,14 @@ class GradientFlow(Instant):
             explained = found.get((self.setting.label, self.setting.seed), {}).get("factors", pd.DataFrame())
             self.profile.show(gradient_flow.gradient_profile(layers, empty=f"Measuring {self.setting.label} ...", draw=theme.chart))
             if self.setting in self.steps and not self.explaining:
-                right, why = gradient_flow.first_steps, gradient_flow.steps_sentence(self.steps[self.setting])
-                self.right.show(right(self.steps[self.setting], steps=STEPS, draw=theme.chart))
+                said = gradient_flow.steps_sentence(self.steps[self.setting])
+                self.right.show(gradient_flow.first_steps(self.steps[self.setting], steps=STEPS, draw=theme.chart))
             else:
-                why = gradient_factors.factors_sentence(explained) if len(explained) else ""
+                said = f"{gradient_flow.sentence(layers)} {gradient_factors.factors_sentence(explained) if len(explained) else ''}"
                 deep = f"The factors are measured for nets of up to {EXPLAINED} layers."
                 empty = deep if self.setting.depth > EXPLAINED else f"Measuring {self.setting.label} ..."
                 self.right.show(gradient_factors.product(explained, empty=empty, draw=theme.chart))
-            self.sentence.value = f"{gradient_flow.sentence(layers)} {why}" if len(layers) else ""
+            self.sentence.value = said if len(layers) else ""
             self._faces()
 
     def _faces(self):

@@ -4,6 +4,8 @@ Nothing here trains, loads or computes a net: a figure can be drawn again from a
 without torch. Every function returns a plain `plotly.graph_objects.Figure`, so that you can restyle it.
 """
 
-from reslab.figures import degradation, gradient_factors, gradient_flow, shattering, theme
+import lazy_loader
 
-__all__ = ["degradation", "gradient_factors", "gradient_flow", "shattering", "theme"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["architecture", "degradation", "gradient_factors", "gradient_flow", "shattering", "theme"]
+)

@@ -53,13 +53,13 @@ def product(factors, *, empty=EMPTY, draw=theme.figure):
             hovertemplate=said, meta={"key": f"{name}/{kind}/product"},
         ))  # fmt: skip
         text = f"10<sup>{decades.iloc[0]:.1f}</sup>".replace("-", "−")
-        at = dict(x=100 * blocks[0] / blocks[-1], y=decades.iloc[0], xanchor="right", xshift=-4, showarrow=False)
+        at = dict(x=100 * blocks[0] / blocks[-1], y=decades.iloc[0], xanchor="left", yanchor="bottom", showarrow=False)
         notes.append(dict(name=kind, text=text, font=dict(color=line["color"]), **at))
     limits = log_scale.limits(*drawn)
     return draw(
-        traces, title="What multiplies the gradient on its way back", origin=_origin(factors), empty=empty,
+        traces, title="What multiplies the gradient", origin=_origin(factors), empty=empty,
         annotations=_apart(notes, np.diff(np.log10(limits))[0]), shapes=[log_scale.LEVEL],
-        x=dict(title="Way through the net, block by block (%)", range=[-9, 102], tickvals=[0, 20, 40, 60, 80, 100]),
+        x=words.WAY,
         y=log_scale.axis("Product of the factors since<br>the last block (log scale)", limits),
     )
 
@@ -75,7 +75,7 @@ def factors_sentence(factors):
     (_, total, _), *parts = _products(factors)
     told = [f"{kind} {words.power(decades.iloc[0])}" for kind, decades, _ in parts]
     net = factors["name"].iloc[0]
-    return f"From the last block to the first, the gradient of {net} is multiplied by {words.power(total.iloc[0])}: {', '.join(told)}."
+    return f"On its way back, that of {net} is multiplied by {words.power(total.iloc[0])}: {', '.join(told)}."
 
 
 def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
@@ -241,5 +241,5 @@ def _apart(notes, span):
     """Labels at the ends of lines, the higher of two moved up where they would overprint. span: of the axis, in decades."""
     notes = sorted(notes, key=lambda note: note["y"])
     for below, note in pairwise(notes):
-        note["y"] = max(note["y"], below["y"] + 0.07 * span)
+        note["y"] = max(note["y"], below["y"] + 0.08 * span)
     return notes

@@ -20,7 +20,6 @@ __all__ = ["alt_text", "by_depth", "first_steps", "gradient_profile", "ratios", 
 
 # Nets alike in skip and depth share colour and dash: the second and those after it wear these, a few along the line.
 SYMBOLS = ("circle", "square", "triangle-up", "x", "star", "cross")
-WAY = "Way through the net, block by block (%)"
 LOST = "#CC79A7"  # Okabe and Ito's purple: no colour of the map, which goes from blue through grey to yellow
 
 
@@ -66,7 +65,7 @@ def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
         traces, origin=words.origin(runs), empty=empty,
         annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL] if relative else [],
         title="Gradient at each block" + (f", {_when(steps[0])}" if len(steps) == 1 else ", latest step" if steps else ""),
-        x=dict(title=WAY, range=[0, 102], tickvals=[0, 20, 40, 60, 80, 100]),
+        x=words.WAY,
         y=log_scale.axis("RMS gradient at block output,<br>" + per, limits),
     )
 
@@ -152,7 +151,7 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
     )
     return draw(
         traces, title="Gradient at each block, step by step", origin=words.origin(runs), empty=empty, annotations=notes, x=first,
-        y=dict(title=WAY.replace(", ", ",<br>"), range=[0, 102], showgrid=False),
+        y=words.WAY | dict(title="Way through the net,<br>block by block (%)", showgrid=False),
         coloraxis=dict(colorscale="Cividis", cmin=-reach, cmax=reach, colorbar=bar), **axes,
         shapes=[], uirevision="steps",  # where it takes another chart's place, that one's lines and zoom are not for it
     )

@@ -12,6 +12,8 @@ LEVEL = 10  # a gradient that has grown or shrunk by less than this is called le
 ANSWERS = {"1000× smaller": -3, "about equal": 0, "1000× larger": 3}  # of the lesson's prediction, in decades
 MODE = {"train": "in training mode", "eval": "in eval mode"}
 LAYERS = ("name", "skip", "depth", "seed", "step", "index", "gradient_rms")
+# The x axis of charts by block.
+WAY = {"title": "Way through the net, block by block (%)", "range": [0, 102], "tickvals": [0, 25, 50, 75, 100], "tickangle": 0}
 _RAISED = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
 
 

@@ -82,13 +82,33 @@ def marker(skip, depth, *, open=True, size=7):
 
 
 def wrap(name, width=20):
-    """A run's name for the legend: a long one breaks before its second part, so that the chart keeps its room."""
-    return name if len(name) <= width else name.replace(" · ", "<br>· ", 1)
+    """A run's name for the legend: a long one breaks before the parts that a line has no room for, so that the chart keeps its own."""
+    first, *parts = name.split(" · ")
+    lines = [first]
+    for part in parts:
+        if len(f"{lines[-1]} · {part}") <= width:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(f"· {part}")
+    return "<br>".join(lines)
 
 
 def percent(share):
     """A fraction as people say it: 0.714 is "71.4 %"; what is not a number is "an unknown share"."""
     return f"{100 * share:.1f} %" if share == share else "an unknown share"
+
+
+def rgba(colour, alpha):
+    """A "#RRGGBB" colour as plotly's "rgba(...)", see-through."""
+    return f"rgba({', '.join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))}, {alpha})"
+
+
+def amount(number):
+    """A count as people say it: 3,664,000,000 is "3.66 G", 214,402 is "214 k", 7 is "7"."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * size:  # what rounds up to it
+            return f"{number / size:.3g} {letter}"
+    return f"{number:.0f}"
 
 
 def require(frame, columns, what):

@@ -1,11 +1,15 @@
 """Nets: a `NetSpec` in, a `torch.nn.Module` out.
 
-spec.py says what a net is, blocks.py is the block, resnet.py puts blocks together and draws their weights.
+spec.py says what a net is and family.py names those of the papers; layers.py and blocks.py are the parts; resnet.py and vgg.py
+put them together; weights.py draws weights.
 """
 
 from reslab.checks import replace
 from reslab.nets.blocks import Block
-from reslab.nets.resnet import ResNet, build
-from reslab.nets.spec import CHOICES, FAMILY, NetSpec, nearest_depth, valid_depths
+from reslab.nets.family import FAMILY
+from reslab.nets.resnet import ResNet
+from reslab.nets.spec import CHOICES, NetSpec, nearest_depth, valid_depths
+from reslab.nets.vgg import VGG
+from reslab.nets.weights import build
 
-__all__ = ["CHOICES", "FAMILY", "Block", "NetSpec", "ResNet", "build", "nearest_depth", "replace", "valid_depths"]
+__all__ = ["CHOICES", "FAMILY", "VGG", "Block", "NetSpec", "ResNet", "build", "nearest_depth", "replace", "valid_depths"]

@@ -1,4 +1,4 @@
-"""What a net is: `NetSpec` says everything about it, and `FAMILY` names the nets of He et al. 2015 (arXiv:1512.03385)."""
+"""What a net is: `NetSpec` says everything about it."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -7,38 +7,61 @@ from reslab import checks
 
 # Every field that takes a name, with the names it takes. Explorers and the CLI read their menus from here.
 CHOICES = {
-    "block": ("basic", "bottleneck"),
-    "shortcut": ("A", "B", "C"),
+    "stem": ("cifar", "imagenet", "deep", "none"),
+    "block": ("basic", "bottleneck", "vgg"),
+    "shortcut": ("A", "B", "C", "D"),
+    "order": ("original", "norm-after-add", "relu-before-add", "relu-only-preact", "preact"),
     "norm": ("batch", "none"),
     "activation": ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"),
-    "init": ("kaiming", "xavier", "torch"),
+    "init": ("kaiming", "xavier", "torch", "fixup"),
     "residual_scale": ("one", "depth", "learned"),
 }
-STAGES = 3  # a CIFAR net has three, each with twice the width and half the size of the one before (§4.2)
-LAYERS_PER_BLOCK = {"basic": 2, "bottleneck": 3}
+LAYERS_PER_BLOCK = {"basic": 2, "bottleneck": 3, "vgg": 1}
 DEEPEST = 1202  # the deepest net of the paper; a bound, so that a slip of the keyboard cannot fill the memory
+CIFAR_STAGES = 3  # each with twice the width and half the size of the one before (He et al. 2015, §4.2)
+IMAGENET_BLOCKS = {  # blocks in each of four stages, by depth (He et al. 2015, Table 1)
+    "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
+    "bottleneck": {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)},
+}
+VGG_BLOCKS = {  # convolutions in each of five stages, by depth (Simonyan & Zisserman 2014, arXiv:1409.1556, Table 1: A, B, D, E)
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetSpec:
     """Everything about a net, checked when it is made; `replace(spec, skip=False)` is the plain net of the same weights.
 
+    depth counts the layers with weights, shortcuts left out and the stem taken for one: 6n+2 for CIFAR nets of basic blocks,
+    9n+2 of bottlenecks; 18, 34 and 50, 101, 152 for ImageNet; 11, 13, 16, 19 for VGG. Wide CIFAR nets of basic blocks are
+    counted as in their paper, 6n+4: three projections in, the classifier out (Zagoruyko & Komodakis 2016, arXiv:1605.07146).
+
     residual_scale "learned" is SkipInit (De & Smith 2020, arXiv:2002.10444, §3; with norm "none") and ReZero (Bachlechner et
     al. 2020, arXiv:2003.04887): the same formula twice. "depth" keeps the variance of a sum of branches that are as
     large as their input (De & Smith 2020, §2: 1/√depth is what BatchNorm does to a branch at initialisation).
 
+    What shapes a shortcut or a branch beside one (shortcut, residual_scale) says nothing in a plain net, and may stay as it is.
+
     Raises ValueError, in one sentence that names what is allowed, for an unknown or impossible value.
     """
 
-    depth: int = 20  # weighted layers, shortcuts not counted: 6n+2 with basic blocks, 9n+2 with bottlenecks
-    skip: bool = True  # True: y = branch(x) + shortcut(x), a residual net; False: y = branch(x), a plain one
-    block: str = "basic"  # the branch: two 3×3 convolutions, or a bottleneck of 1×1, 3×3, 1×1
-    shortcut: str = "A"  # where the shape changes: A pads with zeros, B projects; C projects in every block
-    norm: str = "batch"  # after each convolution: BatchNorm, or nothing (then convolutions have a bias)
-    activation: str = "relu"  # after each norm, and after the addition
-    init: str = "kaiming"  # He normal (fan out), Glorot normal, or what PyTorch does when nobody asks
+    depth: int = 20  # weighted layers
+    skip: bool = True  # True: y = branch(x) + shortcut(x), a residual net; False: y = branch(x), a plain one: no shortcuts
+    stem: str = "cifar"  # 3×3; "imagenet": 7×7 and a max-pool, to a quarter of the size; "deep": three 3×3 for the 7×7; "none": VGG
+    block: str = "basic"  # the branch: two 3×3 convolutions, or a bottleneck of 1×1, 3×3, 1×1; or VGG's one 3×3
+    shortcut: str = "A"  # where the shape changes: A pads with zeros, B projects, D averages, then projects; C projects in every block
+    order: str = "original"  # of norm, activation and addition: the five of He et al. 2016, arXiv:1603.05027, Fig. 4
+    norm: str = "batch"  # with each convolution: BatchNorm, or nothing (then convolutions have a bias)
+    activation: str = "relu"  # with each norm, where the order puts it
+    init: str = "kaiming"  # He normal (fan out), Glorot normal, what PyTorch does when nobody asks, or Fixup
     residual_scale: str = "one"  # what a residual branch is multiplied by: 1; "depth": 1/√blocks; "learned": a scalar a block, from 0
-    width: int = 16  # channels of the first stage (inner channels, with bottlenecks)
+    stochastic_depth: float = 0.0  # how often training passes by the branch of the last block; the l-th of L: l/L times that
+    width: int = 16  # channels of the stem, and of the first stage (inner channels, with bottlenecks)
+    widen: int = 1  # basic blocks: all their channels, times this; bottlenecks: their inner channels (Wide ResNet's k)
+    groups: int = 1  # that a bottleneck's 3×3 is split into (ResNeXt's cardinality)
     in_channels: int = 3  # of the images
     image_size: int = 32  # their height and width, in pixels
     classes: int = 10  # logits
@@ -47,31 +70,99 @@ class NetSpec:
         for name, allowed in CHOICES.items():
             checks.choice(name, getattr(self, name), allowed)
         checks.flag("skip", self.skip)
-        valid = valid_depths(self.block)
         limits = {
-            "depth": (valid[0], valid[-1]),
             "width": (1, 4096),
+            "widen": (1, 64),
+            "groups": (1, 4096),
             "in_channels": (1, 4096),
-            "image_size": (4, 4096),  # the three stages halve it twice
+            "image_size": (4 if self.stem == "cifar" else 32, 4096),  # the stages halve it, to one pixel
             "classes": (2, 100_000),
         }
         for name, (low, high) in limits.items():
-            object.__setattr__(self, name, checks.integer(name, getattr(self, name), low, high))
-        if self.depth not in valid:
+            self._set(name, checks.integer(name, getattr(self, name), low, high))
+        self._set("stochastic_depth", checks.number("stochastic_depth", self.stochastic_depth, 0, 1))
+        self._check_company()
+        self._check_depth()
+
+    def _set(self, name, value):
+        object.__setattr__(self, name, value)  # what a frozen dataclass lets only itself do
+
+    def _check_company(self):
+        """ValueError for values that are possible, but not together."""
+        if self.block == "vgg":
+            needs = {"skip": False, "stem": "none", "order": "original", "widen": 1, "groups": 1, "stochastic_depth": 0.0}
+            needs |= {"init": "kaiming"} if self.init == "fixup" else {}
+            self._needs("a VGG net is one 3×3 convolution after another, with neither shortcuts nor a stem", **needs)
+        elif self.stem == "none":
+            self._needs("only VGG nets have no stem", stem="cifar")
+        if self.block == "basic":
+            self._needs("only bottlenecks have groups", groups=1)
+        inner = self.width * self.widen
+        divisors = [n for n in range(1, inner + 1) if inner % n == 0]
+        if self.groups not in divisors:
+            nearest = min(divisors, key=lambda n: abs(n - self.groups))
+            self._needs(f"groups must divide the {inner} inner channels of the first stage", groups=nearest)
+        if self.stochastic_depth:
+            self._needs("stochastic depth leads around a branch, along its shortcut", skip=True)
+        if self.init == "fixup":
+            needs = {"skip": True, "norm": "none", "residual_scale": "one"}
+            self._needs("init 'fixup' is for residual nets without norm, and scales their branches itself", **needs)
+
+    def _needs(self, why, **fields):
+        """ValueError unless the fields have these values: what they have, why that cannot be, and what to take."""
+        wrong = {name: value for name, value in fields.items() if getattr(self, name) != value}
+        if wrong:
+            has = ", ".join(f"{name} is {getattr(self, name)!r}" for name in wrong)
+            raise ValueError(f"{has}; {why}: take {', '.join(f'{name}={value!r}' for name, value in wrong.items())}.")
+
+    def _check_depth(self):
+        valid = valid_depths(self.block, self.stem, self.widen)
+        imagenet = self.stem in ("imagenet", "deep")
+        low, high = (18, 152) if imagenet else (valid[0], valid[-1])
+        self._set("depth", checks.integer("depth", self.depth, low, high))
+        if self.depth in valid:
+            return
+        if imagenet:
+            for block in (block for block, depths in IMAGENET_BLOCKS.items() if self.depth in depths):
+                self._needs(f"an ImageNet net of depth {self.depth} is made of the other block", block=block)
+        kind = "VGG" if self.block == "vgg" else f"{'ImageNet' if imagenet else 'CIFAR'} {self.block}"
+        if isinstance(valid, range):
+            offset = valid.start - valid.step
+            has = f"{'wide ' if offset == 4 else ''}{self.block} nets have depth {valid.step}n+{offset}"
             below = max(depth for depth in valid if depth < self.depth)
-            raise ValueError(
-                f"depth is {self.depth}; CIFAR {self.block} nets have depth {valid.step}n+2: {below} or {below + valid.step}."
-            )
+            raise ValueError(f"depth is {self.depth}; CIFAR {has}: {below} or {below + valid.step}.")
+        nearest = nearest_depth(self.depth, self.block, self.stem, self.widen)
+        raise ValueError(f"depth is {self.depth}; {kind} nets have depth {', '.join(map(str, valid))}; the nearest is {nearest}.")
 
     @property
     def name(self):
-        """The paper's name for it: "plain-56" or "resnet-56"."""
-        return f"{'resnet' if self.skip else 'plain'}-{self.depth}"
+        """What its paper calls it: "plain-56", "resnet-50-d", "resnext-50-32x4d", "wide-resnet-28-10", "preact-resnet-110", "vgg-16-bn"."""
+        if self.block == "vgg":
+            return f"vgg-{self.depth}{'-bn' if self.norm == 'batch' else ''}"
+        is_wide, is_next = self.widen > 1 and self.groups == 1, self.skip and self.groups > 1
+        usual = "preact" if is_wide and self.stem == "cifar" else "original"  # Wide ResNet's order on CIFAR
+        scaled = self.skip and self.residual_scale == "learned"
+        words = [
+            self.order if self.order != usual else "",
+            "fixup" if self.init == "fixup" else "",
+            ("rezero" if self.norm == "batch" else "skipinit") if scaled else "",
+            "stochastic" if self.stochastic_depth else "",
+            "wide" if is_wide else "",
+            "resnext" if is_next else "resnet" if self.skip else "plain",
+            str(self.depth),
+            f"{self.groups}x{self.width * self.widen // self.groups}d" if self.groups > 1 else "",
+            str(self.widen) if is_wide else "",
+            ("d" if self.shortcut == "D" else "c") if self.stem == "deep" else "",
+        ]
+        return "-".join(word for word in words if word)
 
     @property
     def blocks_per_stage(self):
-        """Blocks in each stage, n of them: a stem, 3·n blocks and a classifier make the depth."""
-        return ((self.depth - 2) // (STAGES * LAYERS_PER_BLOCK[self.block]),) * STAGES
+        """Blocks in each stage: with the stem and the classifier they make the depth."""
+        valid = valid_depths(self.block, self.stem, self.widen)
+        if isinstance(valid, range):
+            return (1 + valid.index(self.depth),) * CIFAR_STAGES
+        return (VGG_BLOCKS if self.block == "vgg" else IMAGENET_BLOCKS[self.block])[self.depth]
 
     def to_dict(self):
         """A dict of plain values, for JSON; `NetSpec.from_dict` reads it back."""
@@ -83,18 +174,18 @@ class NetSpec:
         return checks.replace(cls(), **values)
 
 
-def valid_depths(block="basic"):
-    """The depths that a CIFAR net of these blocks can have, shallowest first, as a range."""
-    step = STAGES * LAYERS_PER_BLOCK[checks.choice("block", block, LAYERS_PER_BLOCK)]
-    return range(step + 2, DEEPEST + 1, step)
+def valid_depths(block="basic", stem="cifar", widen=1):
+    """The depths that a net of these blocks can have, shallowest first: a range for CIFAR nets, a tuple for the others."""
+    layers = LAYERS_PER_BLOCK[checks.choice("block", block, CHOICES["block"])]
+    if block == "vgg":
+        return tuple(VGG_BLOCKS)
+    if checks.choice("stem", stem, CHOICES["stem"]) != "cifar":
+        return tuple(IMAGENET_BLOCKS[block])
+    step = CIFAR_STAGES * layers
+    offset = 4 if block == "basic" and widen > 1 else 2  # see `NetSpec`
+    return range(step + offset, DEEPEST + 1, step)
 
 
-def nearest_depth(depth, block="basic"):
+def nearest_depth(depth, block="basic", stem="cifar", widen=1):
     """The valid depth nearest to a number that somebody typed; the shallower one of two equally near."""
-    return min(valid_depths(block), key=lambda valid: abs(valid - depth))
-
-
-FAMILY = {
-    spec.name: spec
-    for spec in (NetSpec(depth=depth, skip=skip) for skip in (False, True) for depth in (8, 20, 32, 44, 56, 110, 1202))
-}
+    return min(valid_depths(block, stem, widen), key=lambda valid: abs(valid - depth))

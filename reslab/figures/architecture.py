@@ -1,0 +1,212 @@
+"""The architecture map: nets side by side, a box a layer, their skips drawn, as in He et al. 2015 (arXiv:1512.03385), Fig. 3.
+
+`layers` is a row a net × layer, in the order of the forward pass: net, skip (False for a plain net), module (its dotted name), block (the
+name of the residual block that it is in, "" for none), shortcut (of that block: "", "identity", "zero padding" or "projection"), path
+("branch", or "shortcut" for a layer on the shortcut itself), label ("3×3 conv, 128, /2"), kind ("Conv2d"), output_shape ("128×28×28"),
+parameters, multiply_adds, memory (bytes of its output).
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from reslab.figures import theme
+
+COLUMNS = ("net", "skip", "module", "block", "shortcut", "path", "label", "kind", "output_shape", "parameters", "multiply_adds", "memory")
+COSTS = {"multiply_adds": "multiply-adds", "parameters": "parameters", "memory": "bytes of output"}
+MOST_ROWS = 60  # of a net that is drawn whole; in a deeper one, equal blocks that follow one another are drawn once
+WIDTH, STRIDE = 1.0, 1.75  # of a box, and from one net to the next; what lies between is for the skips
+ROOM = 22  # pixels a row
+
+
+@dataclass
+class Box:
+    """A layer as it is drawn, with the norm and the activation behind it counted in."""
+
+    module: str
+    label: str
+    output_shape: str
+    costs: dict
+    row: int = 0
+
+    @property
+    def size(self):
+        """Height × width of its output, as "28×28"; "1×1" for a vector."""
+        shape = self.output_shape.split("×")
+        return "×".join(shape[1:]) if len(shape) == 3 else "1×1"
+
+
+@dataclass
+class Group:
+    """A residual or plain block, or a lone layer: what a skip spans and a fold repeats."""
+
+    module: str  # the block's name, "" for a lone layer
+    shortcut: str
+    boxes: list = field(default_factory=list)
+    times: int = 1
+    last: str = ""  # the last of the blocks folded into it
+
+    @property
+    def signature(self):
+        return self.shortcut, tuple((box.label, box.output_shape) for box in self.boxes)
+
+
+def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figure):
+    """Nets side by side from top to bottom, a box a weighted or pooling layer; skips as arcs, dotted where the shape changes.
+
+    A box is filled as far as its `cost` ("multiply_adds", "parameters" or "memory") is of the dearest box drawn. Layers of equal output
+    size stand level where every net only shrinks its images. fold: whether equal blocks in a row are drawn once, with their number; None
+    folds nets of over 60 boxes. Traces carry customdata [module, block] for a click. ValueError for another cost or a missing column.
+    """
+    if cost not in COSTS:
+        raise ValueError(f"cost is {cost!r}; it can be {', '.join(map(repr, COSTS))}.")
+    layers = theme.require(layers, COLUMNS, "The architecture map")
+    nets = [(net, rows["skip"].iloc[0], groups(rows, fold)) for net, rows in layers.groupby("net", sort=False)]
+    bands = place([drawn for _, _, drawn in nets])
+    dearest = max((box.costs[cost] for *_, drawn in nets for group in drawn for box in group.boxes), default=0) or 1
+    traces, notes = [], []
+    for column, (net, skip, drawn) in enumerate(nets):
+        left, hue = column * STRIDE, theme.RESIDUAL if skip else theme.PLAIN
+        boxes = [(box, group) for group in drawn for box in group.boxes]
+        look = dict(
+            type="bar", orientation="h", base=left, width=0.72, name=net, y=[box.row for box, _ in boxes], hoverinfo="text",
+            hovertext=[_said(net, box, group) for box, group in boxes], customdata=[[box.module, group.module] for box, group in boxes],
+        )
+        filled = dict(color=theme.rgba(hue, 0.38), line=dict(width=0))
+        share = [WIDTH * box.costs[cost] / dearest for box, _ in boxes]
+        traces.append({**look, "x": share, "marker": filled, "meta": {"key": f"{net}/cost"}})
+        outline = dict(color=theme.rgba(hue, 0.10), line=dict(color=hue, width=1))
+        text = dict(textposition="inside", insidetextanchor="middle", constraintext="none", textangle=0)
+        text |= dict(text=[box.label for box, _ in boxes], textfont=dict(color=theme.INK, size=11))
+        traces.append({**look, **text, "x": [WIDTH] * len(boxes), "marker": outline, "meta": {"key": f"{net}/box"}})
+        for part, dash in (("identity", "solid"), ("changes", "2px,3px")):
+            skips = [group for group in drawn if group.shortcut and (group.shortcut == "identity") == (part == "identity")]
+            x, y = _arcs(skips, left + WIDTH)
+            line = dict(color=hue, width=1.8, dash=dash, shape="spline")
+            arcs = dict(type="scatter", x=x, y=y, mode="lines", line=line, hoverinfo="skip", meta={"key": f"{net}/{part}"})
+            traces += [arcs] if x else []
+        notes += [_times(group, left) for group in drawn if group.times > 1]
+        heading = dict(name=net, text=_heading(net, layers[layers["net"] == net]), y=-0.75, yanchor="bottom", showarrow=False)
+        notes.append(heading | dict(x=left + WIDTH / 2))
+    rows = 1 + max((box.row for *_, drawn in nets for group in drawn for box in group.boxes), default=0)
+    span = [-0.55 if bands else -0.1, (len(nets) - 1) * STRIDE + WIDTH + 0.62]
+    level = dict(x=-0.08, xanchor="right", showarrow=False)
+    notes += [dict(name=size, text=size, y=(first + last) / 2, **level) for size, first, last in bands]
+    line = dict(type="line", x0=span[0], x1=span[1], line=dict(color=theme.GRID, width=1))
+    bare = dict(showticklabels=False, ticks="", showline=False, showgrid=False)
+    return draw(
+        traces, title="Architecture", empty="No net to draw.", annotations=notes, origin=f"counted; a box is filled by its {COSTS[cost]}",
+        shapes=[dict(y0=first - 0.5, y1=first - 0.5, **line) for _, first, _ in bands[1:]],
+        x=dict(title="One column a net" + "; at the left the output size, height × width" * bool(bands), range=span, **bare),
+        y=dict(title="Forward pass, from top to bottom", range=[rows - 0.4, -3.2], **bare),
+        height=110 + ROOM * (rows + 3), barmode="overlay", dragmode="pan", showlegend=False,
+    )
+
+
+def sentence(layers):
+    """What each net drawn costs for one image, and what skips add to a net that has a plain twin among them, in words."""
+    total = layers.groupby("net", sort=False)[["multiply_adds", "parameters"]].sum()
+    said = [f"{net} takes {theme.amount(n)} multiply-adds and {theme.amount(p)} parameters" for net, n, p in total.itertuples()]
+    words = "; ".join(said)
+    for net in layers.loc[layers["skip"], "net"].unique():
+        if (twin := net.replace("resnet", "plain")) != net and twin in total.index:
+            more = total.loc[net] - total.loc[twin]
+            skips = layers.loc[(layers["net"] == net) & (layers["shortcut"] != ""), "block"].nunique()
+            added = [theme.amount(number) if number else "no" for number in more]
+            words += f". The {skips} skips of {net} add {added[0]} multiply-adds and {added[1]} parameters to {twin}"
+    return words + "."
+
+
+def alt_text(layers):
+    """The map in words, for who cannot see it: every net from top to bottom, equal blocks counted together."""
+    nets = [(net, groups(rows, True)) for net, rows in layers.groupby("net", sort=False)]
+    parts = [f"{net}: {', '.join(map(_in_words, drawn))}" for net, drawn in nets]
+    return f"Architecture map of {len(parts)} net{'s' * (len(parts) != 1)}. " + ". ".join(parts) + "."
+
+
+def _in_words(group):
+    labels = [box.label.replace(",", "") for box in group.boxes]
+    if not group.module:
+        return labels[0]
+    kind = f"block{'s' * (group.times > 1)} of {' and '.join(labels)}"
+    return f"{group.times} {kind}" + (f" with {group.shortcut} shortcut" if group.shortcut else "")
+
+
+def groups(rows, fold=None):
+    """One net's layers as `Group`s: blocks, and between them lone layers; norms and activations count into the layer before them."""
+    drawn = []
+    for _, part in groupby(rows.to_dict("records"), key=lambda row: row["block"] or row["module"]):
+        part = [row for row in part if row["path"] == "branch"]
+        group = Group(part[0]["block"], part[0]["shortcut"])
+        for row in part:
+            costs = {name: row[name] for name in COSTS}
+            if row["label"]:
+                group.boxes.append(Box(row["module"], row["label"], row["output_shape"], costs))
+            elif before := group.boxes or (drawn and drawn[-1].boxes):
+                before[-1].costs = {name: before[-1].costs[name] + costs[name] for name in COSTS}
+        if group.boxes:
+            drawn.append(group)
+    if fold or (fold is None and sum(len(group.boxes) for group in drawn) > MOST_ROWS):
+        folded = []
+        for group in drawn:
+            if group.module and folded and folded[-1].module and folded[-1].signature == group.signature:
+                folded[-1].times, folded[-1].last = folded[-1].times + 1, group.module
+            else:
+                folded.append(group)
+        drawn = folded
+    return drawn
+
+
+def place(nets):
+    """Give every box its row; the bands of equal output size as (size, first row, last row), where the nets have them in one order."""
+    orders = [[size for size, _ in groupby(box.size for group in drawn for box in group.boxes)] for drawn in nets]
+    sizes = sorted({size for order in orders for size in order}, key=lambda size: -_pixels(size))
+    if any(order != [size for size in sizes if size in order] for order in orders):
+        for drawn in nets:
+            for row, box in enumerate(box for group in drawn for box in group.boxes):
+                box.row = row
+        return []
+    bands, first = [], 0
+    for size in sizes:
+        level = [[box for group in drawn for box in group.boxes if box.size == size] for drawn in nets]
+        for boxes in level:
+            for row, box in enumerate(boxes, first):
+                box.row = row
+        bands.append((size, first, first + max(map(len, level)) - 1))
+        first = bands[-1][2] + 1
+    return bands
+
+
+def _pixels(size):
+    height, _, width = size.partition("×")
+    return int(height) * int(width or 1)
+
+
+def _arcs(skips, right):
+    """The arcs of some skips, from above each block's first box to below its last, as one line with gaps."""
+    x, y = [], []
+    for group in skips:
+        top, bottom = group.boxes[0].row - 0.5, group.boxes[-1].row + 0.42
+        bulge = right + 0.30
+        x += [right - 0.04, bulge - 0.08, bulge, bulge, bulge - 0.08, right - 0.04, None]
+        y += [top, top + 0.12, top + 0.4, bottom - 0.4, bottom - 0.12, bottom, None]
+    return x, y
+
+
+def _times(group, left):
+    middle = (group.boxes[0].row + group.boxes[-1].row) / 2
+    return dict(name=group.module, text=f"<b>× {group.times}</b>", x=left + WIDTH + 0.34, xanchor="left", y=middle, showarrow=False)
+
+
+def _heading(net, rows):
+    total = rows[["multiply_adds", "parameters"]].sum().map(theme.amount)
+    return f"<b>{net}</b><br>{total['multiply_adds']} multiply-adds<br>{total['parameters']} parameters"
+
+
+def _said(net, box, group):
+    blocks = f" to {group.last}, {group.times} equal blocks" if group.times > 1 else ""
+    shortcut = f"<br>in {group.module}{blocks}; shortcut: {group.shortcut or 'none'}" if group.module else ""
+    memory = f"{theme.amount(box.costs['memory'])}B of output for one image, 4 bytes a number"
+    costs = f"{theme.amount(box.costs['multiply_adds'])} multiply-adds, {theme.amount(box.costs['parameters'])} parameters<br>{memory}"
+    return f"<b>{net}: {box.label}</b><br>{box.module} → {box.output_shape}{shortcut}<br>{costs}"

@@ -1,0 +1,91 @@
+"""`build`: a net, with weights drawn from a seed."""
+
+import math
+import zlib
+
+import torch
+from torch import nn
+
+from reslab import checks
+from reslab.nets.layers import Bias, Chance, Scale
+from reslab.nets.resnet import ResNet
+from reslab.nets.spec import LAYERS_PER_BLOCK, NetSpec
+from reslab.nets.vgg import VGG
+
+
+def build(spec, *, seed=0):
+    """The net of a spec, with weights drawn from `seed` alone; the caller's random state is neither read nor moved.
+
+    Every weight is drawn from the seed and its own name, so nets of the same seed share the weights of every layer that
+    both have: with shortcut A, a plain net and its residual twin are identical to the bit.
+    """
+    if not isinstance(spec, NetSpec):
+        raise TypeError(f"build takes a NetSpec, not {type(spec).__name__}; names are looked up with FAMILY['resnet-20'].")
+    seed = checks.integer("seed", seed, 0)
+    net = shapes_only(spec)
+    net.to_empty(device="cpu")
+    initialise(net, spec, seed)
+    net.seed = seed
+    return net
+
+
+def shapes_only(spec):
+    """The net of a spec on the device "meta": layers and shapes, no weights."""
+    with torch.device("meta"):  # PyTorch's own initialisation would draw from the caller's generator
+        return VGG(spec) if spec.block == "vgg" else ResNet(spec)
+
+
+@torch.no_grad()
+def initialise(net, spec, seed):
+    """Draw every weight anew, as `spec.init` says; biases are 0, but for init "torch", which draws them too."""
+    for name, module in net.named_modules():
+        key = zlib.crc32(f"{seed}/{name}".encode())
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()  # γ = 1, β = 0, running mean 0 and variance 1: nothing random
+        elif isinstance(module, Scale) and module.learned:
+            module.factor.fill_(module.value)
+        elif isinstance(module, Bias):
+            module.bias.zero_()
+        elif isinstance(module, Chance):
+            module.key = key
+        elif isinstance(module, (nn.Conv2d, nn.Linear)):
+            # No activation follows the classifier, so its gain is that of a linear layer.
+            gain = 1.0 if name == "fc" else activation_gain(spec.activation)
+            if spec.init == "fixup":
+                gain *= fixup_factor(name, spec)
+            draw(module, spec.init, gain, torch.Generator().manual_seed(key))
+
+
+def draw(module, init, gain, generator):
+    """Fill one layer's weight and bias. fan = k²·channels of a k×k kernel.
+
+    kaiming, fixup: normal, std = gain/√fan_out (He et al. 2015b, arXiv:1502.01852, eq. 14); fan_in for linear layers.
+    xavier: normal, std = gain·√(2/(fan_in + fan_out)) (Glorot & Bengio 2010, eq. 12).
+    torch: uniform within ±1/√fan_in, the bias too, which is what nn.Conv2d and nn.Linear do by themselves.
+    """
+    fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(module.weight)
+    if init == "torch":
+        bound = 1 / math.sqrt(fan_in)
+        module.weight.uniform_(-bound, bound, generator=generator)
+        if module.bias is not None:
+            module.bias.uniform_(-bound, bound, generator=generator)
+        return
+    fan = fan_in if isinstance(module, nn.Linear) else fan_out
+    std = gain * math.sqrt(2 / (fan_in + fan_out)) if init == "xavier" else gain / math.sqrt(fan)
+    module.weight.normal_(0, std, generator=generator)
+    if module.bias is not None:
+        module.bias.zero_()
+
+
+def fixup_factor(name, spec):
+    """What Fixup multiplies a layer's weights by (Zhang et al. 2019, arXiv:1901.09321, §1): with L branches of m layers, 0 for the
+    last layer of each and for the classifier, L^(-1/(2m-2)) for the others of a branch, and 1 for what is in none."""
+    layers = LAYERS_PER_BLOCK[spec.block]
+    if name == "fc" or name.endswith(f".branch.conv{layers}"):
+        return 0.0
+    return sum(spec.blocks_per_stage) ** (-1 / (2 * layers - 2)) if ".branch." in name else 1.0
+
+
+def activation_gain(activation):
+    """PyTorch's recommended gain; √2, that of ReLU, for its smooth relatives, which PyTorch does not list."""
+    return nn.init.calculate_gain("relu" if activation in ("elu", "gelu", "silu") else activation)
