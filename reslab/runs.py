@@ -71,6 +71,11 @@ class Provenance:
                 changes[name] = before if before.split(", then ")[-1] == now else f"{before}, then {now}"
         return dataclasses.replace(self, **changes)
 
+    @property
+    def origin(self):
+        """What a chart says of where its numbers come from: the machine and the month."""
+        return f"{self.machine}, {self.date[:7]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -138,8 +143,8 @@ class Run:
 
     @property
     def origin(self):
-        """What a chart says of where the run comes from: the machine and the month, after "recorded" if it was read from a file."""
-        return f"{'recorded, ' * self.recorded}{self.provenance.machine}, {self.provenance.date[:7]}"
+        """What a chart says of where the run comes from: that of its provenance, after "recorded" if it was read from a file."""
+        return f"{'recorded, ' * self.recorded}{self.provenance.origin}"
 
     def save(self, path, *, overwrite=False):
         """Write the run to a .json file, whole or not at all; FileExistsError if it is there and `overwrite` is not set."""

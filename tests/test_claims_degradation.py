@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from reslab.datasets import digits
-from reslab.experiments.degradation import DEPTHS, at_initialisation, by_depth, small_net
+from reslab.experiments.degradation import DEPTHS, by_depth, small_net
+from reslab.experiments.gradient_flow import at_initialisation
 from reslab.nets import build, replace
 from reslab.train import TrainSpec
 

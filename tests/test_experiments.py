@@ -1,12 +1,11 @@
 """The experiments of the lessons, at a size that is quick: what they return is exact, whatever was measured."""
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from reslab import NetSpec, TrainSpec, build, digits, fit, replace
-from reslab.experiments.degradation import at_initialisation, by_construction, by_depth, extend, small_net, verdict
+from reslab.experiments.degradation import by_construction, by_depth, extend, small_net, verdict
 from reslab.train import evaluate, train
 
 
@@ -73,20 +72,3 @@ def test_by_construction_trains_two_and_makes_one(split):
     alone = fit(replace(small_net(split), depth=20, skip=False), split, QUICK, progress=False)
     assert table["train_error"][2] == alone.final_train_error
     assert table["test_error"][2] == alone.history["test_error"].iloc[-1]
-
-
-def test_at_initialisation_measures_the_weights_as_they_were_drawn(split):
-    spec = replace(small_net(split), depth=14, skip=True)
-    frame = at_initialisation(spec, split, seed=2)
-    assert frame["module"].tolist() == [f"stage{stage}.block{block}" for stage in (1, 2, 3) for block in (1, 2)]
-    assert frame["step"].unique().tolist() == [1]
-    net = build(spec, seed=2)
-    outputs = []
-    for stage in (net.stage1, net.stage2, net.stage3):
-        for block in stage:
-            block.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
-    order = torch.randperm(256, generator=torch.Generator().manual_seed(0))[:128]  # the first batch of data seed 0
-    x, y = split.batch(order, "train")
-    gradients = torch.autograd.grad(torch.nn.functional.cross_entropy(net(x), y), outputs)
-    np.testing.assert_allclose(frame["gradient_rms"], [g.square().mean().sqrt().item() for g in gradients], rtol=1e-3)
-    np.testing.assert_allclose(frame["activation_rms"], [o.square().mean().sqrt().item() for o in outputs], rtol=1e-4)

@@ -22,15 +22,6 @@ def invented_run(name="plain-56", error=0.5, *, seed=0, steps=22, outcome="finis
     return frame.assign(**{**labels, "origin": origin, "outcome": outcome, **columns})
 
 
-def invented_layers(name="plain-20", gradient=None, *, step=3, seed=0):
-    """Test input, never product data: one sampled step of a net with three blocks a stage."""
-    gradient = np.geomspace(1, 1e-3, 9) if gradient is None else np.array(gradient, dtype=float)
-    index = np.arange(1, len(gradient) + 1)
-    frame = pd.DataFrame({"step": step, "module": [f"stage1.block{i}" for i in index], "index": index, "shape": "128×8×8×8"})
-    labels = {"name": name, "skip": name.startswith("resnet"), "depth": int(name.split("-")[1]), "seed": seed}
-    return frame.assign(**labels, activation_rms=1.0, activation_mean=0.0, activation_dead=0.1, gradient_rms=gradient)
-
-
 def frames(*runs):
     return pd.concat(runs, ignore_index=True)
 
@@ -198,7 +189,6 @@ def test_nothing_measured_is_a_sentence_on_axes(frame):
         figure = draw(frame, empty="Press Start: plain-56 trains first.")
         assert len(figure.data) == 0
         assert notes(figure) == {"empty": "Press Start: plain-56 trains first."}
-    assert len(degradation.gradient_profile(frame).data) == 0
     assert degradation.sentence(frame) == "Nothing has been measured yet."
     assert degradation.final(frame).empty
     assert degradation.alt_text(frame).endswith("Nothing has been measured yet.")
@@ -211,13 +201,11 @@ def test_errors_name_what_was_wrong_and_what_is_allowed():
         degradation.training_curves(invented_run().drop(columns=["outcome", "loss"]))
     with pytest.raises(ValueError, match="The result cannot be drawn: the frame lacks epoch"):
         degradation.sentence(invented_run().drop(columns="epoch"))
-    with pytest.raises(ValueError, match="The gradient profile cannot be drawn: the frame lacks shape"):
-        degradation.gradient_profile(invented_layers().drop(columns="shape"))
 
 
 def test_plain_dictionaries_hold_the_same_chart():
-    for drawn, frame in ((degradation.training_curves, invented_run()), (degradation.gradient_profile, invented_layers())):
-        assert go.Figure(**drawn(frame, draw=theme.chart)) == drawn(frame)
+    for drawn in (degradation.training_curves, degradation.error_by_depth):
+        assert go.Figure(**drawn(invented_run(), draw=theme.chart)) == drawn(invented_run())
 
 
 # Final training error against depth
@@ -267,49 +255,6 @@ def test_crowded_depths_keep_their_marks_and_drop_some_names():
     frame = frames(*(invented_run(f"plain-{depth}") for depth in (8, 104, 110, 1202)))
     axis = degradation.error_by_depth(frame).layout.xaxis
     assert (axis.tickvals, axis.ticktext) == ((8, 104, 110, 1202), ("8", "104", "", "1202"))
-
-
-# The gradient at each block
-
-
-def test_the_profile_is_relative_to_the_last_block_and_of_the_latest_step():
-    layers = frames(invented_layers(step=1, gradient=np.ones(9)), invented_layers(step=3), invented_layers("resnet-8", [4, 2, 1]))
-    figure = degradation.gradient_profile(layers)
-    traces = keyed(figure)
-    plain, residual = traces["plain-20/0//gradient"], traces["resnet-8/0//gradient"]
-    np.testing.assert_allclose(plain.y, np.geomspace(1000, 1, 9))
-    np.testing.assert_allclose(residual.x, (100 / 3, 200 / 3, 100))
-    np.testing.assert_allclose(residual.y, (4, 2, 1))
-    assert list(plain.customdata[0][:2]) == ["stage1.block1", "128×8×8×8"]
-    assert figure.layout.title.text == "Gradient at each block, step 3"
-    assert figure.layout.yaxis.type == "log"
-    absolute = keyed(degradation.gradient_profile(layers, relative=False))
-    np.testing.assert_allclose(absolute["plain-20/0//gradient"].y, np.geomspace(1, 1e-3, 9))
-
-
-def test_runs_at_different_steps_say_so():
-    figure = degradation.gradient_profile(frames(invented_layers(step=1), invented_layers("resnet-20", step=5)))
-    assert figure.layout.title.text == "Gradient at each block, latest step"
-
-
-def test_lost_gradients_are_marked_at_floor_and_ceiling():
-    figure = degradation.gradient_profile(invented_layers(gradient=[0, np.inf, np.nan, 10, 1]))
-    traces = keyed(figure)
-    np.testing.assert_allclose(traces["plain-20/0//gradient"].y, (np.nan, np.nan, np.nan, 10, 1))
-    lost = traces["plain-20/0//lost"]
-    assert [row[3] for row in lost.customdata] == ["underflow to 0", "infinite", "not a number"]
-    assert list(lost.marker.symbol) == ["triangle-down", "triangle-up", "triangle-up"]
-    assert lost.y[0] < 0.3 < 10 < lost.y[1] == lost.y[2]
-    low, high = 10 ** np.array(figure.layout.yaxis.range)
-    assert low < lost.y[0] < lost.y[1] < high
-    assert notes(figure) == {"floor": "underflow to 0", "ceiling": "infinite or not a number"}
-
-
-@pytest.mark.parametrize("last", [0, np.nan, np.inf])
-def test_without_a_last_block_to_compare_with_all_is_marked(last):
-    lost = keyed(degradation.gradient_profile(invented_layers(gradient=[1, 2, last])))["plain-20/0//lost"]
-    assert len(lost.x) == 3
-    assert lost.customdata[0][3] == "the last block has none to compare with"
 
 
 # The sentence

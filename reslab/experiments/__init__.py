@@ -6,7 +6,9 @@ MODULES = [
     "activations",
     "architecture",
     "degradation",
+    "gradient_flow",
     "residual_block",
     "scaling",
+    "shattering",
 ]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -96,12 +96,3 @@ def extend(net, depth):
             layer.running_var.fill_(1 - layer.eps)  # so that it divides by exactly 1
     deep.load_state_dict(net.state_dict(), strict=False)
     return deep.to(next(net.parameters()).device)
-
-
-def at_initialisation(spec, split=None, *, seed=0, device="auto"):
-    """Every block's statistics on one batch, before any training; the tidy frame of `Run.layers_frame`, in training mode."""
-    split = split or digits()
-    net = build(spec, seed=seed)
-    # Only the first step is taken: its gradients are those of the weights as they were drawn.
-    how = TrainSpec(batch_size=min(128, len(split.y_train)), capture_every=1)
-    return next(train(net, split, how, device=device)).run().layers_frame()

@@ -41,7 +41,7 @@ def away_from_identity(distance):
     return lambda x: (1 - distance) * x + distance * x.roll(1, dims=1)
 
 
-@settings(threads=1, deterministic=False)  # tensors this small gain nothing from more threads, and beside a busy neighbour they lose
+@settings(threads=1)  # tensors this small gain nothing from more threads, and beside a busy neighbour they lose
 def learn(spec, *, blocks=1, target=identity, lr=0.1, steps=150, batch_size=128, seed=0, split=None):
     """Train a stack of blocks to put out target(x), by SGD (momentum 0.9) on ‖H(x) − target‖²/‖target‖²; a row a step.
 
@@ -194,7 +194,7 @@ def decay_alone(*, seeds=(0,), steps=300, shrink=0.02, split=None):
     return pd.concat(frames, ignore_index=True)
 
 
-@settings(threads=1, deterministic=False)
+@settings(threads=1)
 @torch.no_grad()
 def _decay(spec, decayed, seed, steps, shrink, split):
     path, chain = stack(spec, seed=seed)

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "activations": ["Activations"],
         "architecture": ["Architecture"],
         "degradation": ["Degradation"],
+        "gradient_flow": ["GradientFlow"],
         "prediction": ["Prediction"],
         "residual_block": ["ResidualBlock"],
     },

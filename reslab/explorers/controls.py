@@ -39,7 +39,8 @@ class Controls:
             return widgets.IntSlider(**limits, **described, layout=widgets.Layout(width="138px"))
         if values := self.setting.choices()[name]:
             letters = len(described["description"]) + max(len(str(value)) for value in values)
-            return widgets.Dropdown(options=values, **described, layout=widgets.Layout(width=f"{44 + 7 * letters}px"))
+            width = f"{48 + 7 * letters}px"  # the browser's arrow and margins take some of it
+            return widgets.Dropdown(options=values, **described, layout=widgets.Layout(width=width))
         decimal = isinstance(getattr(self.setting, name), float)
         box = widgets.FloatText(step=0.01, **described) if decimal else widgets.IntText(**described)
         box.layout.width = "82px"

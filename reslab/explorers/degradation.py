@@ -9,13 +9,13 @@ import ipywidgets as widgets
 import pandas as pd
 
 from reslab.datasets import digits
-from reslab.experiments.degradation import at_initialisation
+from reslab.experiments.gradient_flow import at_initialisation
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import Explorer
 from reslab.explorers.setting import Setting, parse_state, write_state
 from reslab.explorers.worker import Latest, Worker
 from reslab.figures import degradation as figures
-from reslab.figures import theme
+from reslab.figures import gradient_flow, theme
 from reslab.nets import build, replace
 from reslab.train import TrainSpec, train
 
@@ -60,7 +60,7 @@ class Degradation(Explorer):
         self.worker = Worker(self._on_event, self._on_end)
         self._previews = Latest(self._on_preview)
         self.curves = Chart(figures.training_curves(self.frame(), draw=theme.chart))
-        self.gradients = Chart(figures.gradient_profile(self.layers(), draw=theme.chart))
+        self.gradients = Chart(gradient_flow.gradient_profile(self.layers(), draw=theme.chart))
         self.control(Training(), self._changed)
         self._make_buttons()
         self.arrange(
@@ -241,7 +241,7 @@ class Degradation(Explorer):
 
     def _on_preview(self, setting):
         try:
-            frame = at_initialisation(setting.spec(self.split), self.split, seed=setting.seed, device=self.device)
+            frame = at_initialisation(setting.spec(self.split), self.split, seed=setting.seed)
         except Exception as error:  # shown here: nothing else would, in a thread
             self.report(error)
             return
@@ -268,7 +268,7 @@ class Degradation(Explorer):
             frame = self.frame()
             empty = f"Press Start to train {self.setting.label}"
             self.curves.show(figures.training_curves(frame, empty=empty, draw=theme.chart))
-            self.gradients.show(figures.gradient_profile(self.layers(), draw=theme.chart))
+            self.gradients.show(gradient_flow.gradient_profile(self.layers(), draw=theme.chart))
             self.sentence.value = figures.sentence(frame) if len(frame) else "Pick a net, and press Start to watch it train on real digits."
 
     def rehearse(self):

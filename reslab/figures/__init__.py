@@ -11,9 +11,12 @@ MODULES = [
     "architecture",
     "degradation",
     "feature_maps",
+    "gradient_factors",
+    "gradient_flow",
     "histograms",
     "residual_block",
     "scaling",
+    "shattering",
     "theme",
 ]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

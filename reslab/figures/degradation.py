@@ -1,20 +1,18 @@
-"""Lesson 01, degradation: training error against step and against depth, and the gradient at every block.
+"""Lesson 01, degradation: training error against step and against depth.
 
-`frame` is the history of runs, a row a net × logged step; `layers` a row a net × sampled step × block (as `reslab.runs.Run`
-gives them). A trace's key ends in its part: train, test, end, gradient or lost. Every chart takes draw=theme.chart, to come
-as plain dictionaries: for a live chart, which needs the new numbers alone, that is several times as fast.
+`frame` is the history of runs, a row a net × logged step, as `reslab.runs.Run` gives it. A trace's key ends in its part: train,
+test or end. Every chart takes draw=theme.chart, to come as plain dictionaries: for a live chart, which needs the new numbers
+alone, that is several times as fast.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
-
-from dataclasses import replace
 
 import numpy as np
 
 from reslab.figures import theme
 from reslab.figures.degradation_words import EMPTY, LABELS, alt_text, final, grouped, results, sentence
 
-__all__ = ["alt_text", "error_by_depth", "final", "gradient_profile", "sentence", "training_curves"]
+__all__ = ["alt_text", "error_by_depth", "final", "sentence", "training_curves"]
 
 _X = {"step": "Step (one batch of images)", "epoch": "Epoch (one pass over the images)", "seconds": "Time (s)"}
 
@@ -106,87 +104,10 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
             traces.append(_by_depth(f"{family}/{origin}", "end", label + " · diverged", at, error, said, **look))
     return draw(
         [*traces, _test_key("marker")] if traces else [], title="Final training error", origin=theme.origin(ended), empty=empty,
-        x=_depth_axis(depths), y=_errors("Training error (%)"),
+        x=theme.depth_axis(depths), y=_errors("Training error (%)"),
     )
 
 
 def _by_depth(group, part, label, x, y, said, **look):
     name = dict(name=theme.wrap(label), legendgroup=group, meta={"key": f"{group}/{part}"})
     return dict(type="scatter", x=x, y=y, hovertemplate=said, **name, **look)
-
-
-def _depth_axis(depths):
-    """A log axis that names the measured depths, but for those that would overprint a shallower one."""
-    at, named = np.log10(depths or [8, 56]), []
-    for place in at:
-        named += [place] if not named or place - named[-1] > (at[-1] - at[0]) / 14 else []
-    ticks = dict(tickvals=depths, ticktext=[str(depth) if place in named else "" for depth, place in zip(depths, at, strict=False)])
-    return dict(title="Depth (layers, log scale)", type="log", range=[at[0] - 0.08, at[-1] + 0.08], **ticks)
-
-
-def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
-    """RMS gradient at each block's output, at the latest step of each run; relative to the last block's unless told not to.
-
-    layers: name, skip, depth, seed, step, module, index (from 1), shape, gradient_rms (RMS of ∂loss/∂output: nats per unit of
-    the activation; relative: no unit). The blocks are placed by index / number of blocks, so that nets of any depth begin and
-    end together and their stages, a third of the net each, lie over one another. A gradient of 0, of infinity or that is not
-    a number is a mark at the chart's floor or ceiling. ValueError for a missing column.
-    """
-    columns = ("name", "skip", "depth", "seed", "step", "module", "index", "shape", "gradient_rms")
-    layers = theme.require(layers, columns, "The gradient profile")
-    runs, profiles = theme.runs(layers), []
-    for run in runs:
-        run = replace(run, at=run.at[run["step"] == run["step"][-1]])
-        run = replace(run, at=run.at[np.argsort(run["index"])])
-        gradient = run.numbers("gradient_rms")
-        scale = gradient[-1] if relative else 1.0
-        with np.errstate(over="ignore", under="ignore"):
-            value = gradient / (scale if 0 < scale < np.inf else np.nan)
-        states = {
-            "underflow to 0": (gradient == 0) | (value == 0),
-            "infinite": np.isinf(gradient) | np.isinf(value),
-            "not a number": np.isnan(gradient),
-            "the last block has none to compare with": np.isnan(value),
-        }
-        lost = np.select(list(states.values()), list(states), "")
-        profiles.append((run, gradient, value, lost))
-    steps = sorted({run["step"][-1] for run, *_ in profiles})
-    drawn = np.concatenate([value[lost == ""] for *_, value, lost in profiles] or [[]])
-    bottom, top = np.log10([drawn.min(initial=0.3), drawn.max(initial=3.0)])  # never so near that noise looks like a trend
-    floor, ceiling = bottom - 0.12 * (top - bottom), top + 0.12 * (top - bottom)
-    traces, seen = [], set()
-    for run, gradient, value, lost in profiles:
-        at = 100 * run["index"] / run["index"][-1]
-        about = list(zip(run["module"], run["shape"], gradient, lost, strict=True))
-        said = f"<b>{run.label}</b>, step {run['step'][-1]}<br>%{{customdata[0]}}, %{{customdata[1]}}<br>"
-        said += "RMS gradient %{customdata[2]:.3~g}" + (", %{y:.3~g} × the last block's" if relative else "")
-        good, style = lost == "", dict(mode="lines" if len(at) > 12 else "lines+markers", line=run.line)
-        style |= dict(marker=dict(size=5), customdata=about, hovertemplate=said + f"<extra>{run.origin}</extra>")
-        traces.append(run.trace("gradient", at, np.where(good, value, np.nan), **style))
-        if not good.all():
-            low = lost[~good] == "underflow to 0"
-            mark = dict(color=run.line["color"], size=7, symbol=np.where(low, "triangle-down", "triangle-up"))
-            said = f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>%{{customdata[3]}}<extra>{run.origin}</extra>"
-            about = [row for row in about if row[3]]
-            style = dict(mode="markers", marker=mark, customdata=about, hovertemplate=said, showlegend=False)
-            traces.append(run.trace("lost", at[~good], 10.0 ** np.where(low, floor, ceiling), **style))
-            seen |= {(name, name == "underflow to 0") for name in lost[~good]}
-    notes = [
-        dict(name=name, text=" or ".join(words), x=1, xref="paper", xanchor="right", y=y, yanchor=anchor, showarrow=False)
-        for name, y, anchor, words in (
-            ("floor", floor, "bottom", sorted(word for word, low in seen if low)),
-            ("ceiling", ceiling, "top", sorted(word for word, low in seen if not low)),
-        ) if words
-    ]
-    span = ceiling - floor
-    level = dict(type="line", xref="paper", x0=0, x1=1, y0=1, y1=1, line=dict(color=theme.AXIS, width=1))
-    per = "relative to the last block (log scale)" if relative else "nats per unit (log scale)"
-    return draw(
-        traces, origin=theme.origin(runs), empty=empty, annotations=notes, shapes=[level] if relative else [],
-        title="Gradient at each block" + (f", step {steps[0]}" if len(steps) == 1 else ", latest step" if steps else ""),
-        x=dict(title="Way through the net, block by block (%)", range=[0, 102], tickvals=[0, 20, 40, 60, 80, 100]),
-        y=dict(
-            title="RMS gradient at block output,<br>" + per, type="log", exponentformat="power", dtick=int(max(1, np.ceil(span / 7))),
-            range=[floor - 0.05 * span, ceiling + 0.05 * span],
-        ),
-    )

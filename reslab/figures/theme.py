@@ -82,8 +82,15 @@ def marker(skip, depth, *, open=True, size=7):
 
 
 def wrap(name, width=20):
-    """A run's name for the legend: a long one breaks before its second part, so that the chart keeps its room."""
-    return name if len(name) <= width else name.replace(" · ", "<br>· ", 1)
+    """A run's name for the legend: a long one breaks before the parts that a line has no room for, so that the chart keeps its own."""
+    first, *parts = name.split(" · ")
+    lines = [first]
+    for part in parts:
+        if len(f"{lines[-1]} · {part}") <= width:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(f"· {part}")
+    return "<br>".join(lines)
 
 
 def percent(share):
@@ -191,6 +198,15 @@ def seeds(numbers):
     if not numbers or len(numbers) > 5:
         return f"{len(numbers)} seeds" if numbers else ""
     return f"seed{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+
+
+def depth_axis(depths):
+    """A log axis that names the measured depths, but for those that would overprint a shallower one."""
+    at, named = np.log10(depths or [8, 56]), []
+    for place in at:
+        named += [place] if not named or place - named[-1] > (at[-1] - at[0]) / 14 else []
+    ticks = dict(tickvals=depths, ticktext=[str(depth) if place in named else "" for depth, place in zip(depths, at, strict=False)])
+    return dict(title="Depth (layers, log scale)", type="log", range=[at[0] - 0.08, at[-1] + 0.08], **ticks)
 
 
 def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):

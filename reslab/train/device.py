@@ -41,7 +41,7 @@ _lock, _users, _usual = threading.Lock(), 0, None
 
 
 @contextmanager
-def settings(threads, deterministic):
+def settings(threads, deterministic=False):
     """PyTorch as a training wants it: so many threads in this Python thread; float32 convolutions in float32, not in the TF32 of
     cuDNN's choice; and either deterministic algorithms (or an error, where there are none) or the fastest.
 

@@ -1,0 +1,141 @@
+"""Lesson 02, shattered gradients: does the gradient at one input say anything about the gradient at the next?
+
+After Balduzzi et al. 2017 (arXiv:1702.08591), Fig. 1: the gradient of a random net of one input, at inputs side by side, looks like
+brown noise (a walk) where the net is shallow, and like white noise where it is deep and has no skips.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from reslab import checks
+from reslab.datasets import digits
+from reslab.nets import build
+from reslab.runs import Provenance
+from reslab.train import TrainSpec, check_fit
+from reslab.train.device import settings
+
+POINTS = 256  # inputs side by side
+NORMS = ("batch", "none")
+
+# What the lesson compares, flag by flag. 0.1 is the factor on the branch (the paper's β) of the residual net in its Fig. 1.
+NETS = {
+    "plain · no norm": {"skip": False, "norm": "none"},
+    "plain · BatchNorm": {"skip": False, "norm": "batch"},
+    "residual · BatchNorm": {"skip": True, "norm": "batch"},
+    "residual · BatchNorm · branch × 0.1": {"skip": True, "norm": "batch", "scale": 0.1},
+}
+
+
+class ScalarNet(nn.Module):
+    """x (N, 1) → y (N, 1) through `depth` layers of ReLU: h ← W·ReLU(norm(h)), or with the skip h ← h + scale·W·ReLU(norm(h)).
+
+    Weights are He normal (gain √2, fan in; gain 1 in the first layer, which follows no ReLU). bias True draws biases as nn.Linear
+    does by itself, False makes them 0. All come from `seed`; the caller's random state is neither read nor moved.
+    Raises ValueError for an impossible value.
+    """
+
+    def __init__(self, depth, *, skip=False, norm="batch", scale=1.0, width=200, bias=True, seed=0):
+        super().__init__()
+        depth, width = checks.integer("depth", depth, 1), checks.integer("width", width, 1)
+        self.skip, self.scale = checks.flag("skip", skip), checks.number("scale", scale)
+        normed = checks.choice("norm", norm, NORMS) == "batch"
+        widths = [1] + [width] * depth + [1]
+        self.linears = nn.ModuleList(nn.utils.skip_init(nn.Linear, *pair) for pair in pairwise(widths))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) if normed else nn.Identity() for _ in range(depth))
+        generator = torch.Generator().manual_seed(checks.integer("seed", seed, 0))
+        for i, linear in enumerate(self.linears):
+            nn.init.normal_(linear.weight, 0, math.sqrt((2 if i else 1) / linear.in_features), generator)
+            bound = checks.flag("bias", bias) / math.sqrt(linear.in_features)
+            nn.init.uniform_(linear.bias, -bound, bound, generator)
+
+    def forward(self, x):
+        first, *hidden, last = self.linears
+        h = first(x)  # (N, width)
+        for linear, norm in zip(hidden, self.norms[:-1], strict=True):
+            branch = linear(torch.relu(norm(h)))
+            h = h + self.scale * branch if self.skip else branch
+        return last(torch.relu(self.norms[-1](h)))  # (N, 1)
+
+
+def on_a_grid(nets=None, *, depths=(1, 10, 24, 50), seeds=(0,), bias=True):
+    """dy/dx of random nets of one input at 256 inputs from -2 to 2: a row a net × depth × seed × input.
+
+    nets: name → flags of `ScalarNet`, by default `NETS`. Columns: name, skip, depth, seed, origin, x, gradient.
+    """
+    x = torch.linspace(-2, 2, POINTS)
+    frames = []
+    for name, flags in (NETS if nets is None else nets).items():
+        for depth in depths:
+            for seed in seeds:
+                net = ScalarNet(depth, bias=bias, seed=seed, **flags)
+                gradient = _gradient(net, x, lambda x: x[:, None], lambda y: y[:, 0])
+                frames.append(_rows(name, flags["skip"], depth, seed, x, gradient))
+    return pd.concat(frames, ignore_index=True)
+
+
+def noise(*, seeds=(0,)):
+    """The two references, in the columns of `on_a_grid`, depth 0: white noise (each value drawn anew), brown noise (its running sum)."""
+    x, frames = torch.linspace(-2, 2, POINTS), []
+    for seed in seeds:
+        white = np.random.default_rng(checks.integer("a seed", seed, 0)).standard_normal(POINTS)
+        frames += [_rows("brown noise", False, 0, seed, x, white.cumsum()), _rows("white noise", False, 0, seed, x, white)]
+    return pd.concat(frames, ignore_index=True)
+
+
+def along_a_line(spec, split=None, *, seed=0):
+    """The same of an image net: the gradient of one logit along the straight line from one training image to another, untrained.
+
+    The images are the first two of the training part, 0 and 1 on the line, and the logit is that of the first's class.
+    Columns: as `on_a_grid`, with x from 0 to 1. ValueError for a spec that does not suit the split.
+    """
+    split = split or digits()
+    check_fit(spec, split, TrainSpec(batch_size=1))
+    (start, end), labels = split.batch(slice(2), "train")
+    t = torch.linspace(0, 1, POINTS)
+    line = lambda t: start + t[:, None, None, None] * (end - start)  # noqa: E731 – (N, C, H, W)
+    gradient = _gradient(build(spec, seed=seed), t, line, lambda logits: logits[:, labels[0]])
+    return _rows(spec.name, spec.skip, spec.depth, seed, t, gradient)
+
+
+def autocorrelation(frame, lags=32):
+    """How a gradient goes with the one `lag` inputs further: a row a net × depth × seed × lag from 0; 1: equal but for scale, 0: unrelated.
+
+    frame: as `on_a_grid`, `noise` and `along_a_line` give it. Columns: name, skip, depth, seed, origin, lag, autocorrelation:
+    Σ(g(i) - ḡ)(g(i + lag) - ḡ) / Σ(g(i) - ḡ)², NaN where the gradient is the same at every input.
+    """
+    rows, by = [], ["name", "skip", "depth", "seed", "origin"]
+    for labels, group in frame.groupby(by, sort=False):
+        gradient = group.sort_values("x")["gradient"].to_numpy(dtype=float)
+        centred = gradient - gradient.mean()
+        power = (centred**2).sum()
+        for lag in range(lags):
+            product = (centred[: len(centred) - lag] * centred[lag:]).sum()
+            rows.append((*labels, lag, product / power if power > 0 else math.nan))
+    return pd.DataFrame(rows, columns=[*by, "lag", "autocorrelation"])
+
+
+def _gradient(net, x, feed, read):
+    """d read(net(feed(x))) / dx at every x, (N,), as float64.
+
+    BatchNorm is held at the statistics of these very inputs: in training mode a gradient would run through its neighbours as well.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0  # what it keeps is then this batch's
+    net = net.double().train()
+    x = x.double().requires_grad_()
+    with settings(threads=1):
+        with torch.no_grad():
+            net(feed(x))
+        (gradient,) = torch.autograd.grad(read(net.eval()(feed(x))).sum(), x)
+    return gradient.numpy()
+
+
+def _rows(name, skip, depth, seed, x, gradient):
+    labels = {"name": name, "skip": skip, "depth": depth, "seed": seed, "origin": Provenance.here().origin}
+    return pd.DataFrame({key: [value] * len(x) for key, value in labels.items()} | {"x": x.numpy(), "gradient": gradient})

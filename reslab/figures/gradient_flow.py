@@ -1,0 +1,176 @@
+"""Lesson 02, gradient flow: the gradient at every block, before training, by depth, and over the first steps.
+
+`layers` has a row a net × seed × step × block, as `experiments.gradient_flow` and `reslab.runs.Run` give it. A gradient that is 0,
+infinite or not a number has no place on a log scale, and is drawn as what it is. A trace's key ends in its part: gradient,
+ratio, map or lost. Every chart takes draw=theme.chart, to come as plain dictionaries.
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from reslab.figures import gradient_flow_words as words
+from reslab.figures import log_scale, theme
+from reslab.figures.gradient_flow_words import EMPTY, LAYERS, against_last, alt_text, ratios, sentence, steps_sentence, verdict
+
+__all__ = ["alt_text", "by_depth", "first_steps", "gradient_profile", "ratios", "sentence", "steps_sentence", "verdict"]
+
+# Nets alike in skip and depth share colour and dash: the second and those after it wear these, a few along the line.
+SYMBOLS = ("circle", "square", "triangle-up", "x", "star", "cross")
+LOST = "#CC79A7"  # Okabe and Ito's purple: no colour of the map, which goes from blue through grey to yellow
+
+
+def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
+    """RMS gradient at each block's output, at the latest step of each run; relative to the last block's unless told not to.
+
+    layers: name, skip, depth, seed, step, module, index (from 1), shape, gradient_rms (RMS of ∂loss/∂output: nats per unit of
+    the activation; relative: no unit). The blocks are placed by index / number of blocks, so that nets of any depth begin and
+    end together and their stages, a third of the net each, lie over one another. A gradient of 0, of infinity or that is not
+    a number is a mark at the chart's floor or ceiling. ValueError for a missing column.
+    """
+    layers = theme.require(layers, (*LAYERS, "module", "shape"), "The gradient profile")
+    runs, profiles = theme.runs(layers), []
+    for run in runs:
+        run = replace(run, at=run.at[run["step"] == run["step"][-1]])
+        run = replace(run, at=run.at[np.argsort(run["index"])])
+        gradient = run.numbers("gradient_rms")
+        # Beside a last gradient of 1, every gradient is relative to 1: itself.
+        value, state = against_last(gradient) if relative else (part[:-1] for part in against_last([*gradient, 1.0]))
+        profiles.append((run, gradient, value, state))
+    steps = sorted({run["step"][-1] for run, *_ in profiles})
+    limits = log_scale.limits(*(value[state == ""] for *_, value, state in profiles))
+    traces, states, alike = [], set(), Counter()
+    for run, gradient, value, state in profiles:
+        at = 100 * run["index"] / run["index"][-1]
+        about = list(zip(run["module"], run["shape"], gradient, state, strict=True))
+        said = f"<b>{run.label}</b>, {_when(run['step'][-1])}<br>%{{customdata[0]}}, %{{customdata[1]}}<br>"
+        said += "RMS gradient %{customdata[2]:.3~g}" + (", %{y:.3~g} × the last block's" if relative else "")
+        before, good = alike[run.skip, run.depth], state == ""
+        alike[run.skip, run.depth] += 1
+        mark = dict(size=7, symbol=SYMBOLS[(before - 1) % len(SYMBOLS)], maxdisplayed=10) if before else dict(size=5)
+        style = dict(mode="lines+markers" if before or len(at) <= 12 else "lines", line=run.line, marker=mark)
+        style |= dict(customdata=about, hovertemplate=said + f"<extra>{run.origin}</extra>")
+        traces.append(run.trace("gradient", at, np.where(good, value, np.nan), **style))
+        if not good.all():
+            said = f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>%{{customdata[3]}}<extra>{run.origin}</extra>"
+            y, look = log_scale.lost(state[~good], limits, run.line["color"])
+            style = dict(customdata=[row for row in about if row[3]], hovertemplate=said, showlegend=False)
+            traces.append(run.trace("lost", at[~good], y, **look, **style))
+            states |= set(state[~good])
+    per = "relative to the last block (log scale)" if relative else "nats per unit (log scale)"
+    return draw(
+        traces, origin=words.origin(runs), empty=empty,
+        annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL] if relative else [],
+        title="Gradient at each block" + (f", {_when(steps[0])}" if len(steps) == 1 else ", latest step" if steps else ""),
+        x=words.WAY,
+        y=log_scale.axis("RMS gradient at block output,<br>" + per, limits),
+    )
+
+
+def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
+    """The gradient at the first block over that at the last, against depth: a line a family of nets.
+
+    layers: as `ratios` takes them; of each net its latest step counts. Over several seeds: the median, with a bar from the lowest to
+    the highest. A ratio that float32 could not hold is a mark at the floor or ceiling. ValueError for a missing column.
+    """
+    table = ratios(layers)
+    table = table[table["step"] == table.groupby(["name", "seed", "origin"], dropna=False)["step"].transform("max")]
+    limits, states, traces = log_scale.limits(table.loc[table["state"] == "", "ratio"]), set(), []
+    families = [name.replace(f"-{depth}", "", 1) for name, depth in zip(table["name"], table["depth"], strict=True)]
+    for (family, skip, source), group in table.groupby([families, "skip", "origin"], sort=False):
+        look = dict(name=theme.wrap(family.replace("resnet", "residual")), legendgroup=f"{family}/{source}")
+        line, good = theme.line(skip, 56, recorded=theme.recorded(source)), group[group["state"] == ""]
+        at = good.groupby("depth")["ratio"].agg(["median", "min", "max", "size"])
+        said = [
+            f"<b>{family}-{row.Index}</b><br>first block's gradient {row.median:.3g} × the last's"
+            + f" ({row.min:.3g} to {row.max:.3g}, {row.size} seeds)" * (row.size > 1) + f"<extra>{source}</extra>"
+            for row in at.itertuples()
+        ]
+        spread = dict(array=at["max"] - at["median"], arrayminus=at["median"] - at["min"])
+        traces.append(dict(
+            type="scatter", x=at.index, y=at["median"], hovertemplate=said, meta={"key": f"{family}/{source}/ratio"},
+            mode="lines+markers", line=line, marker=theme.marker(skip, 56, open=False, size=9),
+            error_y=dict(type="data", symmetric=False, width=5, thickness=1.3, **spread), **look,
+        ))
+        if len(lost := group[group["state"] != ""].drop_duplicates(["depth", "state"])):
+            y, mark = log_scale.lost(lost["state"], limits, line["color"])
+            said = [f"<b>{family}-{row.depth}</b><br>{row.state}<extra>{source}</extra>" for row in lost.itertuples()]
+            key = {"key": f"{family}/{source}/lost"}
+            traces.append(dict(type="scatter", x=lost["depth"], y=y, hovertemplate=said, meta=key, showlegend=False, **look, **mark))
+            states |= set(lost["state"])
+    return draw(
+        traces, origin=words.origin(theme.runs(layers)) if traces else "", empty=empty,
+        annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL],
+        title="First block's gradient over the last's", x=theme.depth_axis(sorted(set(table["depth"]))),
+        y=log_scale.axis("RMS gradient at block output,<br>first block / last (log scale)", limits),
+    )
+
+
+def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
+    """The gradient as a map, block × step of training, relative to the last block of its step: a map a run, side by side.
+
+    layers: name, skip, depth, seed, step, module, index, gradient_rms, and outcome where there is one. The colour is on a log
+    scale centred on 1; what is 0, infinite or not a number is purple, and named. steps: how many the axis is to hold; by default
+    those there are. ValueError for a missing column.
+    """
+    layers = theme.require(layers, (*LAYERS, "module"), "The map of gradients")
+    runs, traces, notes, axes = theme.runs(layers), [], [], {}
+    steps = steps or int(layers["step"].max() if len(layers) else 20)
+    maps = [_map(run) for run in runs]
+    drawn = [abs(np.log10(value[state == ""])) for value, state in maps]
+    reach = int(np.ceil(np.concatenate([[0.5], *drawn]).max()))  # decades, up and down
+    for i, (run, (value, state)) in enumerate(zip(runs, maps, strict=True)):
+        number = "" if i == 0 else i + 1
+        blocks = dict(sorted(zip(run["index"].tolist(), run["module"], strict=True)))
+        place = dict(x=sorted(set(run["step"].tolist())), y=100 * np.array([*blocks]) / max(blocks), xaxis=f"x{number}", name=run.label)
+        said = f"<b>{run.label}</b>, step %{{x}}<br>%{{customdata}}<br>%{{text}}<extra>{run.origin}</extra>"
+        about = np.broadcast_to(np.array([*blocks.values()])[:, None], value.shape)
+        place |= dict(type="heatmap", customdata=about, hovertemplate=said, hoverongaps=False, showlegend=False)
+        text = np.vectorize("{:.3g} × the last block's".format, otypes=[str])(value)
+        decades = np.log10(np.where(state == "", value, np.nan))
+        traces.append(dict(place, z=decades, text=text, coloraxis="coloraxis", meta={"key": run.key("map")}))
+        purple = dict(colorscale=[[0, LOST], [1, LOST]], showscale=False)
+        traces.append(dict(place, z=np.where(state == "", np.nan, 1), text=state, meta={"key": run.key("lost")}, **purple))
+        told = [f"purple: {' or '.join(sorted(set(state.flat) - {''}))}"] * bool((state != "").any())
+        told += [f"diverged at step {run['step'][-1]}"] * ("outcome" in run.columns and run["outcome"][-1] == "diverged")
+        left, right = i / len(runs), (i + 0.96) / len(runs)
+        inside = dict(x=right, y=0.98, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False)
+        notes += [dict(name=run.key("state"), text="<br>".join(told), **inside)] * bool(told)
+        title = f"Step of training, {run.label}"
+        axes[f"xaxis{number}"] = dict(title=dict(text=title), domain=[left, right], range=[0.5, steps + 0.5], tickvals=_ticks(steps))
+    first = axes.pop("xaxis", dict(title="Step of training", range=[0.5, steps + 0.5], tickvals=_ticks(steps)))
+    every = max(1, reach // 3)
+    ticks = [tick for tick in range(-reach, reach + 1) if tick % every == 0]
+    bar = dict(
+        title=dict(text="RMS gradient, relative to<br>the last block (log scale)", side="right", font=dict(size=12)),
+        thickness=12, outlinewidth=0, tickfont=dict(size=11), tickvals=ticks,
+        ticktext=[f"10<sup>{tick}</sup>".replace("-", "−") if tick else "1" for tick in ticks],
+    )
+    return draw(
+        traces, title="Gradient at each block, step by step", origin=words.origin(runs), empty=empty, annotations=notes, x=first,
+        y=words.WAY | dict(title="Way through the net,<br>block by block (%)", showgrid=False),
+        coloraxis=dict(colorscale="Cividis", cmin=-reach, cmax=reach, colorbar=bar), **axes,
+        shapes=[], uirevision="steps",  # where it takes another chart's place, that one's lines and zoom are not for it
+    )
+
+
+def _when(step):
+    return f"step {step}" if step else "before training"
+
+
+def _map(run):
+    """(value, state), both blocks × steps: the gradient against the last block's of its step, as `against_last` says it."""
+    blocks, steps = sorted(set(run["index"].tolist())), sorted(set(run["step"].tolist()))
+    gradient = np.full((len(blocks), len(steps)), np.nan)
+    gradient[np.searchsorted(blocks, run["index"]), np.searchsorted(steps, run["step"])] = run.numbers("gradient_rms")
+    value, state = zip(*map(against_last, gradient.T), strict=True)
+    return np.stack(value, 1), np.stack(state, 1)
+
+
+def _ticks(steps):
+    """The numbers of a few steps, the first and the last among them."""
+    every = max(1, round(steps / 4))
+    return sorted({1, *range(every, steps - every // 2, every), steps})

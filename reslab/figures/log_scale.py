@@ -1,0 +1,41 @@
+"""A log axis for what may leave it: values that are 0, infinite or not a number are marks at its floor or ceiling, with a name."""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+import numpy as np
+
+from reslab.figures import theme
+
+LOW = "underflow to 0"  # the one state that lies below a log scale; the others lie above
+LEVEL = dict(type="line", xref="paper", x0=0, x1=1, y0=1, y1=1, line=dict(color=theme.AXIS, width=1))  # where a ratio is 1
+
+
+def limits(*drawn):
+    """(floor, ceiling) of a log axis: a little beyond what is drawn, and never so near that noise looks like a trend."""
+    drawn = np.concatenate([[0.3, 3.0], *drawn])
+    bottom, top = np.log10([drawn.min(), drawn.max()])
+    return 10.0 ** (bottom - 0.12 * (top - bottom)), 10.0 ** (top + 0.12 * (top - bottom))
+
+
+def axis(title, limits):
+    """The axis, as a plotly dictionary: from floor to ceiling, with at most eight powers of ten named."""
+    floor, ceiling = np.log10(limits)
+    span = ceiling - floor
+    ticks = dict(type="log", exponentformat="power", dtick=int(max(1, np.ceil(span / 7))))
+    return dict(title=title, range=[floor - 0.05 * span, ceiling + 0.05 * span], **ticks)
+
+
+def lost(states, limits, colour):
+    """(y, look) of marks for values in these states, which have no place on the axis: at its floor or ceiling."""
+    low = np.asarray(states) == LOW
+    mark = dict(color=colour, size=7, symbol=np.where(low, "triangle-down", "triangle-up"))
+    return np.where(low, *limits), dict(mode="markers", marker=mark)
+
+
+def names(states, limits):
+    """What the marks at the floor and at the ceiling are, as annotations there. states: a set."""
+    sides = {"floor": (limits[0], "bottom", states & {LOW}), "ceiling": (limits[1], "top", states - {LOW})}
+    return [
+        dict(name=name, text=" or ".join(sorted(words)), x=1, xref="paper", xanchor="right", y=np.log10(y), yanchor=anchor, showarrow=False)
+        for name, (y, anchor, words) in sides.items() if words
+    ]  # fmt: skip

@@ -1,0 +1,128 @@
+"""Lesson 02, shattered gradients: the gradient against the input, and how far it goes together with its neighbours'.
+
+`frame` has a row a net × depth × seed × input, `table` a row a net × depth × seed × lag, as `experiments.shattering` gives them; depth
+0 marks the noises. Every chart takes draw=theme.chart, to come as plain dictionaries.
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+from textwrap import wrap
+
+from reslab.figures import theme
+from reslab.figures.gradient_flow_words import EMPTY
+
+__all__ = ["alt_text", "by_depth", "gradients", "sentence"]
+
+NET = ("name", "skip", "depth", "seed", "origin")
+STEP = 7  # standard deviations from one line to the next where lines are stacked
+
+
+def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
+    """The gradient against the input, one line a net × depth (its first seed), stacked like a seismograph's.
+
+    frame: name, skip, depth, seed, origin, x, gradient. Each line is centred and divided by its standard deviation. x: the axis's
+    title. ValueError for a missing column.
+    """
+    frame = theme.require(frame, (*NET, "x", "gradient"), "The gradient against the input")
+    lines, traces, drawn = list(frame.groupby(["name", "skip", "depth"], sort=False)), [], []
+    for row, ((name, skip, depth), group) in enumerate(lines):
+        group = group[group["seed"] == group["seed"].iloc[0]].sort_values("x")
+        gradient = group["gradient"].to_numpy(dtype=float)
+        spread = gradient.std()
+        y = (gradient - gradient.mean()) / (spread if spread > 0 else 1) - STEP * row
+        drawn.append(group)
+        said = f"<b>{_title(name, depth)}</b><br>at %{{x:.3f}}: %{{customdata:.3~g}}<extra>{group['origin'].iloc[0]}</extra>"
+        traces.append(dict(
+            type="scatter", mode="lines", x=group["x"], y=y, line=_look(name, skip, depth)["line"] | dict(width=1.2, dash="solid"),
+            name=_title(name, depth), showlegend=False, customdata=gradient, hovertemplate=said, meta={"key": f"{name}/{depth}/gradient"},
+        ))  # fmt: skip
+    names = ["<br>".join(wrap(_title(name, depth), 32)) for (name, _, depth), _ in lines]
+    y = dict(
+        title="Gradient of a random net, centred, over its spread", tickvals=[-STEP * row for row in range(len(lines))], ticktext=names,
+        range=[0.6 - STEP * (len(lines) - 0.5), STEP / 2 + 0.4], showgrid=False, ticks="",
+    )  # fmt: skip
+    return draw(
+        traces, title="Does the gradient at one input tell that at the next?", origin=_origin(drawn), empty=empty, x=x, y=y,
+        height=max(260, 120 + 62 * len(lines)),
+    )
+
+
+def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
+    """Autocorrelation at one lag against depth: the mean over the seeds, with a bar from the lowest to the highest; the noises as levels.
+
+    table: name, skip, depth, seed, origin, lag, autocorrelation. ValueError for a missing column.
+    """
+    table = _checked(table)
+    table = table[table["lag"] == lag]
+    traces, notes, shapes = [], [], []
+    for (name, skip), group in table.groupby(["name", "skip"], sort=False):
+        at = group.groupby("depth")["autocorrelation"].agg(["mean", "min", "max", "size"])
+        if group["depth"].iloc[0] == 0:  # noise has no depth
+            level = at["mean"].iloc[0]
+            line = dict(color=theme.INK, width=1, dash="1px,3px")
+            shapes.append(dict(type="line", xref="paper", x0=0, x1=1, y0=level, y1=level, line=line))
+            text, side = f"{name} {level:.2f}".replace("-", "−"), "bottom" if level > 0.5 else "top"
+            notes.append(dict(name=name, text=text, x=1, xref="paper", xanchor="right", y=level, yanchor=side, showarrow=False))
+            continue
+        bars = dict(type="data", symmetric=False, array=at["max"] - at["mean"], arrayminus=at["mean"] - at["min"], width=5, thickness=1.3)
+        said = f"<b>{name}</b>, %{{x}} layers<br>autocorrelation %{{y:.2f}} (%{{customdata}} seeds)<extra>{group['origin'].iloc[0]}</extra>"
+        traces.append(dict(
+            type="scatter", mode="lines+markers", x=at.index, y=at["mean"], error_y=bars, customdata=at["size"], hovertemplate=said,
+            name=theme.wrap(name), meta={"key": f"{name}/depth"}, **_look(name, skip, 56),
+        ))  # fmt: skip
+    depths = sorted(set(table["depth"]) - {0})
+    return draw(
+        traces, title=f"Autocorrelation of the gradient, lag {lag}", origin=_origin([table]), empty=empty, annotations=notes, shapes=shapes,
+        x=theme.depth_axis(depths), y=dict(title="Autocorrelation<br>(1: alike, 0: unrelated)", range=[-0.25, 1.1]),
+    )
+
+
+def sentence(table, lag=1):
+    """How far neighbouring gradients go together, shallowest against deepest, net by net, in one sentence.
+
+    table: as `by_depth` takes it. Means over the seeds. ValueError for a missing column.
+    """
+    table = _checked(table)
+    if not len(table):
+        return EMPTY
+    told = []
+    for name, group in table[table["lag"] == lag].groupby("name", sort=False):
+        at = group.groupby("depth")["autocorrelation"].mean()
+        path = f"{at.iloc[0]:.2f}" if len(at) == 1 else f"{at.iloc[0]:.2f} at {at.index[0]} to {at.iloc[-1]:.2f} at {at.index[-1]} layers"
+        told.append(f"{name} {path}".replace("-", "−"))
+    return f"Autocorrelation of the gradient at lag {lag}: {'; '.join(told)}."
+
+
+def alt_text(table, lag=1):
+    """A text alternative for `by_depth`: axes, lines, and what was measured."""
+    drawn = [f"{name} ({'solid blue' if skip else 'dashed vermillion'})" for name, skip, depth in _nets(_checked(table)) if depth]
+    lines = f"Lines: {', '.join(dict.fromkeys(drawn))}. " if drawn else ""
+    return f"Line chart of the autocorrelation of the gradient against depth in layers, log scale. {lines}{sentence(table, lag)}"
+
+
+def _checked(table):
+    return theme.require(table, (*NET, "lag", "autocorrelation"), "The autocorrelation")
+
+
+def _nets(table):
+    return table[["name", "skip", "depth"]].drop_duplicates().itertuples(index=False, name=None)
+
+
+def _title(name, depth):
+    return f"{name}, {depth} layer{'s' * (depth != 1)}" if depth else name
+
+
+def _look(name, skip, depth):
+    """Line and marker: those of the house, and for what differs by a flag more an open marker and a finer dash; noises are grey."""
+    if depth == 0:
+        return dict(line=dict(color=theme.INK, width=2), marker=dict(color=theme.INK))
+    flagged = "no norm" in name or "×" in name
+    line, mark = theme.line(skip, depth), theme.marker(skip, depth, open=flagged, size=9)
+    return dict(line=line | dict(dash="1px,3px" if not skip else "9px,2px") if flagged else line, marker=mark)
+
+
+def _origin(frames):
+    """Where the numbers come from, and how many seeds."""
+    where = dict.fromkeys(origin for frame in frames for origin in frame["origin"])
+    seeds = theme.seeds(seed for frame in frames for seed in frame["seed"].unique())
+    return ", ".join(part for part in ("; ".join(where), seeds) if part)

@@ -1,0 +1,257 @@
+"""The experiments of lesson 02: what they return is exact, whatever was measured."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from reslab import NetSpec, build, digits, replace
+from reslab.experiments import gradient_flow, shattering
+from reslab.experiments.degradation import small_net
+from reslab.experiments.gradient_flow import at_initialisation, factors, first_steps, label
+from reslab.experiments.shattering import ScalarNet, along_a_line, autocorrelation, noise, on_a_grid
+from reslab.train import TrainSpec
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return digits().subset(n_train=256, n_test=128)
+
+
+def net(split, **changes):
+    return replace(small_net(split), **changes)
+
+
+# Gradients
+
+
+@pytest.mark.parametrize(
+    ("changes", "mode", "said"),
+    [
+        ({}, "train", "resnet-20"),
+        ({"depth": 56, "skip": False, "norm": "none", "init": "torch"}, "train", "plain-56 · no norm · torch init"),
+        ({"activation": "sigmoid"}, "eval", "resnet-20 · sigmoid · eval mode"),
+        ({"residual_scale": "depth", "norm": "none"}, "train", "resnet-20 · no norm · branch × 1/√blocks"),
+        ({"residual_scale": "learned"}, "train", "resnet-20 · branch × learned"),
+        ({"residual_scale": "learned", "skip": False}, "train", "plain-20"),  # there is no branch to scale
+        ({"init": "fixup", "norm": "none"}, "train", "fixup-resnet-20 · no norm"),
+    ],
+)
+def test_a_label_says_what_sets_a_net_apart(changes, mode, said):
+    assert label(NetSpec(**changes), mode) == said
+
+
+def test_at_initialisation_measures_the_weights_as_they_were_drawn(split):
+    spec = net(split, depth=14)
+    frame = at_initialisation(spec, split, seed=2)
+    assert frame["module"].tolist() == [f"stage{stage}.block{block}" for stage in (1, 2, 3) for block in (1, 2)]
+    assert frame["step"].unique().tolist() == [0]
+    assert frame.loc[0, ["name", "skip", "depth", "seed", "norm", "mode"]].tolist() == ["resnet-14", True, 14, 2, "batch", "train"]
+    model, outputs = build(spec, seed=2), []
+    for stage in (model.stage1, model.stage2, model.stage3):
+        for block in stage:
+            block.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+    order = torch.randperm(256, generator=torch.Generator().manual_seed(0))[:128]  # the first batch of data seed 0
+    x, y = split.batch(order, "train")
+    gradients = torch.autograd.grad(F.cross_entropy(model(x), y), outputs)
+    np.testing.assert_allclose(frame["gradient_rms"], [g.square().mean().sqrt().item() for g in gradients], rtol=1e-3)
+    np.testing.assert_allclose(frame["activation_rms"], [o.square().mean().sqrt().item() for o in outputs], rtol=1e-4)
+
+
+def test_the_first_step_of_training_sees_the_same_gradient_to_the_bit(split):
+    spec = net(split, depth=56, skip=False)
+    steps = first_steps(spec, split, seed=1, steps=3, device="cpu")
+    assert steps["step"].unique().tolist() == [1, 2, 3]
+    first = steps[steps["step"] == 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        first.drop(columns=["step", "outcome"]), at_initialisation(spec, split, seed=1).drop(columns="step"), check_exact=True
+    )
+    assert set(steps["outcome"]) == {"finished"}
+
+
+def test_first_steps_are_at_a_constant_learning_rate(split):
+    how = gradient_flow.early(split, steps=5, lr=0.2)
+    per_epoch, steps = how.steps(256)
+    assert (per_epoch, steps) == (2, 5)
+    assert {how.learning_rate(step, steps) for step in range(1, 6)} == {0.2}
+
+
+def test_in_eval_mode_a_fresh_batchnorm_does_next_to_nothing(split):
+    with_norm = at_initialisation(net(split, depth=20, skip=False), split, mode="eval")
+    without = at_initialisation(net(split, depth=20, skip=False, norm="none"), split)
+    np.testing.assert_allclose(with_norm["gradient_rms"], without["gradient_rms"], rtol=1e-2)
+
+
+def test_a_gradient_that_leaves_float32_is_reported_as_it_is(split):
+    small = at_initialisation(net(split, depth=110, skip=False, norm="none", init="torch"), split)["gradient_rms"]
+    assert small.iloc[0] == 0 < small.iloc[-1]
+
+
+def test_by_depth_is_every_depth_skip_and_seed(split):
+    frame = gradient_flow.by_depth((8, 14), seeds=(0, 3), split=split)
+    asked = [(skip, depth, seed) for skip in (False, True) for depth in (8, 14) for seed in (0, 3)]
+    assert list(frame[["skip", "depth", "seed"]].drop_duplicates().itertuples(index=False, name=None)) == asked
+    one = frame.query("skip and depth == 14 and seed == 3").reset_index(drop=True)
+    pd.testing.assert_frame_equal(one, at_initialisation(net(split, depth=14), split, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"mode": "test"}, "mode is 'test'; it can be 'train', 'eval'."), ({"seed": -1}, "seed is -1; it must be")]
+)
+def test_a_wrong_option_is_refused_in_one_sentence(split, options, said):
+    with pytest.raises(ValueError, match=said):
+        at_initialisation(net(split), split, **options)
+
+
+def test_a_net_for_other_images_is_refused(split):
+    for measure in (at_initialisation, factors, along_a_line):
+        with pytest.raises(ValueError, match="the net has in_channels 3, image_size 32"):
+            measure(NetSpec(), split)
+
+
+# Factors
+
+
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"norm": "none", "init": "torch"}, {"activation": "tanh"}, {"block": "bottleneck"}, {"order": "preact"}, {"init": "xavier"}],
+    ids=lambda changes: "-".join(map(str, changes.values())),
+)
+def test_the_product_of_all_factors_is_the_ratio(split, skip, changes):
+    spec = net(split, depth=20, skip=skip, **changes)
+    gradient = at_initialisation(spec, split, seed=1)["gradient_rms"]
+    frame = factors(spec, split, seed=1)
+    assert frame["factor"].prod() == pytest.approx(gradient.iloc[0] / gradient.iloc[-1], rel=2e-2)  # float64 against float32
+    by_block = frame.groupby("index")["factor"].prod()
+    np.testing.assert_allclose(by_block, gradient.to_numpy()[:-1] / gradient.to_numpy()[1:], rtol=2e-2)
+    assert set(frame["kind"]) == ({"skip + branch", "activations"} if skip else {"weights", "norms", "activations"})
+
+
+def test_the_slope_is_the_derivative_over_the_batch(split):
+    frame = factors(net(split, depth=8, skip=False), split)
+    slopes = frame.loc[frame["kind"] == "activations", "slope"]
+    assert frame.loc[frame["kind"] != "activations", "slope"].isna().all()
+    # ReLU's is 1 or 0, so its RMS is the root of the share of active units, about half of them after BatchNorm.
+    np.testing.assert_allclose(slopes, math.sqrt(0.5), atol=0.05)
+    sigmoid = factors(net(split, depth=8, skip=False, activation="sigmoid"), split)["slope"].dropna()
+    assert (sigmoid < 0.25).all()
+    assert factors(net(split, depth=8), split)["slope"].isna().all()
+
+
+def test_a_staircase_adds_up_to_the_ratio_of_each_stair(split):
+    frame = gradient_flow.staircase(20, seeds=(0, 1), split=split)
+    assert frame["change"].unique().tolist() == [change for change, _ in gradient_flow.STAIRCASE]
+    assert frame.groupby("stair")["name"].first().tolist() == [
+        *("plain-20 · no norm · torch init · sigmoid", "plain-20 · no norm · torch init", "plain-20 · no norm", "plain-20", "resnet-20"),
+    ]
+    total = frame[(frame["stair"] == 4) & (frame["seed"] == 1)]["decades"].sum()
+    gradient = at_initialisation(net(split, depth=20, skip=False), split, seed=1)["gradient_rms"]
+    assert total == pytest.approx(math.log10(gradient.iloc[0] / gradient.iloc[-1]), abs=1e-3)
+
+
+def test_the_table_measures_both_ways():
+    table = gradient_flow.table(("plain-8", "resnet-8"), seeds=(0, 1))
+    assert len(table) == 3 * 2 * 2
+    # Four times as many numbers come out of the stem as of the last block, so the L2 norm sees twice the ratio.
+    np.testing.assert_allclose(table["ratio"], 2 * table["ratio_rms"])
+
+
+def test_symptoms_are_a_row_a_net_and_seed(split):
+    specs = [net(split, depth=8, skip=skip) for skip in (True, False)]
+    frame = gradient_flow.symptoms(specs, split, seeds=(1, 0), how=TrainSpec(epochs=2), progress=False)
+    assert list(zip(frame["name"], frame["seed"], strict=True)) == [("resnet-8", 1), ("resnet-8", 0), ("plain-8", 1), ("plain-8", 0)]
+    gradient = at_initialisation(specs[1], split, seed=1)["gradient_rms"]
+    assert frame["ratio"][2] == gradient.iloc[0] / gradient.iloc[-1]
+    lags = autocorrelation(along_a_line(specs[1], split, seed=1))
+    assert frame["autocorrelation"][2] == lags["autocorrelation"][1]
+    assert frame["train_error"].between(0, 1).all()
+    assert frame["steps"].unique().tolist() == [4]
+
+
+# Shattering
+
+
+def test_a_scalar_net_is_its_flags():
+    x = torch.linspace(-1, 1, 7)[:, None]
+    state = torch.random.get_rng_state()
+    plain, residual = (ScalarNet(5, skip=skip, norm="none", width=16, seed=3) for skip in (False, True))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), residual.parameters(), strict=True))
+    assert plain(x).shape == (7, 1)
+    first, *hidden, last = plain.linears
+    h = k = first(x)
+    for linear in hidden:
+        h, k = linear(F.relu(h)), k + 0.5 * linear(F.relu(k))
+    torch.testing.assert_close(plain(x), last(F.relu(h)))
+    residual.scale = 0.5
+    torch.testing.assert_close(residual(x), last(F.relu(k)))
+    assert sum(isinstance(module, nn.BatchNorm1d) for module in ScalarNet(5).modules()) == 5
+    assert not any(linear.bias.any() for linear in ScalarNet(3, bias=False).linears)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"depth": 0}, "depth is 0; it must be at least 1"),
+        ({"depth": 2, "norm": "layer"}, "norm is 'layer'; it can be 'batch', 'none'"),
+        ({"depth": 2, "skip": 1}, "skip is 1; it must be True or False"),
+        ({"depth": 2, "scale": math.nan}, "scale is nan"),
+    ],
+)
+def test_an_impossible_scalar_net_is_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        ScalarNet(**options)
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_the_gradient_is_the_slope_of_the_function_that_is_drawn(norm):
+    """Against finite differences, with BatchNorm held at the statistics of the grid."""
+    frame = on_a_grid({"net": {"skip": True, "norm": norm}}, depths=(3,), seeds=(4,))
+    assert len(frame) == shattering.POINTS
+    x = torch.linspace(-2, 2, shattering.POINTS).double()
+    model = ScalarNet(3, skip=True, norm=norm, seed=4).double()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        model.train()(x[:, None])
+        model.eval()
+        rise = (model(x[:, None] + 1e-6) - model(x[:, None] - 1e-6))[:, 0] / 2e-6
+    np.testing.assert_allclose(frame["x"], x, rtol=1e-6)
+    np.testing.assert_allclose(np.median(abs(frame["gradient"] - rise.numpy())), 0, atol=1e-6)  # a kink may lie in between, at a few
+
+
+def test_the_gradient_along_a_line_is_of_one_logit(split):
+    spec = net(split, depth=8, norm="none")
+    frame = along_a_line(spec, split, seed=1)
+    assert frame["x"].iloc[[0, -1]].tolist() == [0, 1]
+    (start, end), labels = split.batch(slice(2), "train")
+    t = torch.tensor(frame["x"].iloc[40], dtype=torch.float64, requires_grad=True)
+    logit = build(spec, seed=1).double()((start + t * (end - start).double())[None])[0, labels[0]]
+    assert torch.autograd.grad(logit, t)[0].item() == pytest.approx(frame["gradient"].iloc[40])
+
+
+def test_autocorrelation_of_what_is_known():
+    def frame(gradient):
+        labels = {"name": "net", "skip": False, "depth": 1, "seed": 0, "origin": ""}
+        return pd.DataFrame({"x": range(len(gradient)), "gradient": gradient}).assign(**labels)
+
+    table = autocorrelation(frame([1.0, -1.0] * 50), lags=3)
+    np.testing.assert_allclose(table["autocorrelation"], [1, -0.99, 0.98])
+    assert autocorrelation(frame([2.0] * 9), lags=3)["autocorrelation"].isna().all()
+    shuffled = frame(np.arange(9.0)).sample(frac=1, random_state=0)  # the order is that of x, not of the rows
+    pd.testing.assert_frame_equal(autocorrelation(shuffled, lags=3), autocorrelation(frame(np.arange(9.0)), lags=3))
+
+
+def test_the_noises_are_what_they_are_called():
+    frame = noise(seeds=(0, 1))
+    white, brown = (frame[(frame["name"] == f"{name} noise") & (frame["seed"] == 1)]["gradient"].to_numpy() for name in ("white", "brown"))
+    np.testing.assert_allclose(np.diff(brown), white[1:])
+    assert (frame["depth"] == 0).all()

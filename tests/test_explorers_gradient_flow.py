@@ -1,0 +1,221 @@
+"""The explorer of lesson 02 without a browser: set `.value`, press the buttons, read the figures' data."""
+
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reslab import digits, experiments, explorers
+from reslab.explorers import gradient_flow
+from reslab.explorers.gradient_flow import Flow
+
+LIVE = "live, this machine"
+
+
+@pytest.fixture(scope="module")
+def split():
+    return digits().subset(n_train=256, n_test=64)
+
+
+@pytest.fixture
+def explorer(split):
+    made = explorers.GradientFlow("plain-8", split=split)
+    assert made.join(60)
+    yield made
+    made.worker.stop()
+    assert made.worker.join(60)
+    assert made.join(60)
+
+
+def take(explorer, **values):
+    for name, value in values.items():
+        getattr(explorer, name).value = value
+    assert explorer.join(60)
+
+
+def drawn(chart):
+    return {trace.meta["key"]: trace for trace in chart.figure.data}
+
+
+def notes(chart):
+    return {note.name: note.text for note in chart.figure.layout.annotations}
+
+
+def test_each_control_reaches_the_chart(explorer, split):
+    asked = {"skip": True, "depth": 14, "norm": "none", "init": "xavier", "activation": "tanh", "residual_scale": "depth", "seed": 3}
+    take(explorer, **asked)
+    assert explorer.state == "resnet-14,norm=none,init=xavier,activation=tanh,residual_scale=depth,seed=3"
+    (profile,) = explorer.profile.figure.data
+    assert profile.name == "resnet-14 · no norm<br>· xavier init · tanh<br>· branch × 1/√blocks"
+    measured = experiments.gradient_flow.at_initialisation(explorer.setting.spec(split), split, seed=3)["gradient_rms"]
+    np.testing.assert_allclose(profile.y, measured / measured.iloc[-1])
+    assert profile.line.dash == "solid"
+    take(explorer, skip=False, norm="batch", mode="eval", activation="relu", init="kaiming")
+    (profile,) = explorer.profile.figure.data
+    assert profile.name == "plain-14 · eval mode"
+    assert notes(explorer.profile)["origin"] == f"{LIVE}, seed 3, in eval mode"
+
+
+def test_the_factors_of_the_chosen_net_are_beside_its_profile(explorer, split):
+    explorer.pin.click()
+    take(explorer, skip=True)
+    factors = experiments.gradient_flow.factors(explorer.setting.spec(split), split)
+    together = drawn(explorer.right)["resnet-8/all together/product"]
+    assert together.y[0] == pytest.approx(factors["factor"].prod())
+    assert [trace.name for trace in explorer.profile.figure.data] == ["plain-8", "resnet-8"]
+    assert explorer.sentence.value.startswith("At initialisation, in training mode, the gradient at the first block against that at the")
+    assert "On its way back, that of resnet-8 is multiplied by" in explorer.sentence.value
+
+
+def test_what_cannot_apply_is_greyed_out_and_says_why(explorer):
+    assert explorer.residual_scale.disabled
+    assert "turn the skip connections on" in explorer.residual_scale.tooltip
+    assert not explorer.mode.disabled
+    take(explorer, skip=True, norm="none")
+    assert not explorer.residual_scale.disabled
+    assert explorer.mode.disabled
+    assert "the same in both modes" in explorer.mode.tooltip
+
+
+def test_settings_that_are_the_same_net_are_drawn_once(explorer):
+    explorer.state = "plain-8,residual_scale=learned | plain-8"
+    assert explorer.join(60)
+    assert len(explorer.profile.figure.data) == 1
+
+
+def test_a_gradient_lost_to_float32_is_named(explorer):
+    explorer.state = "plain-110,norm=none,init=torch"
+    assert explorer.join(60)
+    assert notes(explorer.profile)["floor"] == "underflow to 0"
+    assert "lost (underflow to 0)" in explorer.sentence.value
+    assert "is multiplied by 10⁻" in explorer.sentence.value  # float64 still holds it
+
+
+def test_the_deepest_net_is_drawn_and_its_factors_are_said_to_be_too_much(explorer):
+    explorer.state = "resnet-302"
+    assert explorer.join(120)
+    assert len(explorer.profile.figure.data[0].y) == 150
+    assert notes(explorer.right) == {"empty": "The factors are measured for nets of up to 110 layers."}
+    assert explorer.depth.max == 1202
+
+
+def test_twenty_steps_fill_the_map(explorer, split):
+    assert explorer.turn.disabled
+    before = notes(explorer.right)
+    explorer.go.click()
+    assert explorer.worker.join(60)
+    cells = drawn(explorer.right)[f"plain-8/0/{LIVE}/map"]
+    assert np.array(cells.z).shape == (3, 20)
+    steps = experiments.gradient_flow.first_steps(explorer.setting.spec(split), split)
+    first = steps[steps["step"] == 7]["gradient_rms"].to_numpy()
+    np.testing.assert_allclose(np.array(cells.z, dtype=float)[:, 6], np.log10(first / first[-1]))
+    assert explorer.right.figure.layout.shapes == ()  # the line of the chart before is not for a map
+    assert "step 20 of 20, finished" in explorer.progress_text.value
+    assert "at step 20" in explorer.sentence.value
+    assert "first_steps" in explorer.code
+    assert explorer.turn.description == "Show factors"
+    explorer.turn.click()
+    assert "plain-8/all together/product" in drawn(explorer.right)
+    assert notes(explorer.right) == before
+    assert "first_steps" not in explorer.source.value
+    explorer.turn.click()
+    take(explorer, depth=14)
+    assert "plain-14/all together/product" in drawn(explorer.right)
+    take(explorer, depth=8)
+    assert f"plain-8/0/{LIVE}/map" in drawn(explorer.right)  # what was trained is remembered
+
+
+def gated(monkeypatch, after):
+    """Training that halts once it has taken `after` steps, until the gate is opened; (reached, gate)."""
+    reached, gate = threading.Event(), threading.Event()
+    real = gradient_flow.train
+
+    def train(*arguments, **options):
+        for event in real(*arguments, **options):
+            yield event
+            if event.step == after:
+                reached.set()
+                assert gate.wait(60)
+
+    monkeypatch.setattr(gradient_flow, "train", train)
+    monkeypatch.setattr(gradient_flow, "REDRAW", 0)
+    return reached, gate
+
+
+def test_stop_keeps_the_steps_so_far(explorer, monkeypatch):
+    reached, gate = gated(monkeypatch, 3)
+    explorer.go.click()
+    assert explorer.go.description == "Stop"
+    assert reached.wait(60)
+    explorer.go.click()
+    gate.set()
+    assert explorer.worker.join(60)
+    assert "step 4 of 20, stopped" in explorer.progress_text.value  # the one that had begun
+    cells = drawn(explorer.right)[f"plain-8/0/{LIVE}/map"]
+    assert tuple(cells.x) == (1, 2, 3, 4)
+    assert tuple(explorer.right.figure.layout.xaxis.range) == (0.5, 20.5)
+    assert explorer.go.description == "Train 20 steps"
+
+
+def test_another_choice_ends_the_training_of_the_one_before(explorer, monkeypatch):
+    reached, gate = gated(monkeypatch, 3)
+    explorer.go.click()
+    assert reached.wait(60)
+    explorer.skip.value = True
+    gate.set()
+    assert explorer.worker.join(60)
+    assert explorer.join(60)
+    assert explorer.steps == {}
+    assert "resnet-8/all together/product" in drawn(explorer.right)
+    explorer.go.click()
+    assert explorer.worker.join(60)
+    assert list(map(str, explorer.steps)) == ["resnet-8"]
+
+
+def test_a_divergence_is_named_on_the_map(explorer):
+    explorer.state = "resnet-110,norm=none"
+    assert explorer.join(60)
+    explorer.go.click()
+    assert explorer.worker.join(60)
+    assert "diverged" in explorer.progress_text.value
+    assert "diverged at step" in notes(explorer.right)[f"resnet-110 · no norm/0/{LIVE}/state"]
+    assert "where training diverged" in explorer.sentence.value
+
+
+def test_an_error_in_training_is_shown_and_the_explorer_lives_on(explorer, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("no more memory")
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gradient_flow, "train", broken)
+        explorer.go.click()
+        assert explorer.worker.join(60)
+    assert "no more memory" in explorer.message.value
+    explorer.go.click()
+    assert explorer.worker.join(60)
+    assert "step 20 of 20, finished" in explorer.progress_text.value
+
+
+def test_the_code_shown_reproduces_the_profile():
+    explorer = explorers.GradientFlow("resnet-8,norm=none,residual_scale=learned,seed=2 | plain-14,activation=tanh,mode=eval")
+    assert explorer.join(60)
+    names = {}
+    exec(explorer.code.replace(".show()", ""), names)
+    told = names["layers"].groupby(["depth", "index"])["gradient_rms"].first()
+    for setting, frames in explorer.shown:
+        pd.testing.assert_series_equal(told[setting.depth], frames["layers"].set_index("index")["gradient_rms"])
+
+
+@pytest.mark.parametrize(
+    "text", ["plain-56", "resnet-1202,seed=7", "resnet-110,norm=none,init=torch,activation=sigmoid,residual_scale=learned,mode=eval,seed=1"]
+)
+def test_a_setting_is_its_text(text):
+    assert str(Flow.parse(text)) == text
+
+
+def test_a_wrong_text_is_refused(explorer):
+    explorer.share.value = "plain-1208"
+    assert explorer.state == "plain-8"
+    assert "from 8 to 1202" in explorer.message.value
