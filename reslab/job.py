@@ -40,7 +40,9 @@ class Job:
 
     def keep(self, run):
         """Put the run into the store, unless there is more of it to come; the remarks."""
-        return self._attempt(partial(self.store.add, run, overwrite=self.again)) if self.store and run.outcome != "stopped" else []
+        if self.store is None or run.outcome == "stopped":
+            return []
+        return self._attempt(partial(self.store.add, run, overwrite=self.again and run.ended))  # a failure replaces no run that ended
 
     def train(self, tell=lambda work, news: None, stopped=lambda: False):
         """Train, from the store's checkpoint if it has one; (run, remarks).

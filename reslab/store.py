@@ -91,8 +91,10 @@ class Store:
 
     def unfinished(self):
         """The runs so far of the trainings that were stopped or killed and can go on, as a list."""
-        paths = [path for path in sorted(self.path.glob("*/*.safetensors")) if not self._has_ended(path.with_suffix(".json"))]
-        return _in_order([checkpoint.run for checkpoint in (self._load(path, Checkpoint) for path in paths) if checkpoint])
+        paths = sorted(self.path.glob("*/*.safetensors"))
+        ended = [run is not None and run.ended for run in (self._load(path.with_suffix(".json")) for path in paths)]
+        begun = [self._load(path, Checkpoint) for path, is_over in zip(paths, ended, strict=True) if not is_over]
+        return _in_order([checkpoint.run for checkpoint in begun if checkpoint])
 
     def frame(self, **filters):
         """One row a run: the columns of `Run.summary`, times in s, errors as fractions."""

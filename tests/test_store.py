@@ -275,7 +275,13 @@ def test_a_checkpoint_stays_with_a_failure_and_a_damaged_one_is_named(store, spl
     store.add(replace(run, outcome="failed", cause="Broken: why"))
     assert [Path(name).suffix for name in files(store)] == [".json", ".safetensors"]
     assert len(store.unfinished()) == 1
+    failure = next(store.path.glob("*/*.json"))
+    failure.write_text("{", encoding="utf-8")
+    with pytest.warns(UserWarning, match="passed over"):
+        assert len(store.unfinished()) == 1
+    assert failure.read_text(encoding="utf-8") == "{"  # looking moves nothing
     file = next(store.path.glob("*/*.safetensors"))
+    failure.unlink()
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.warns(UserWarning, match=r"passed over: .* is not a whole reslab checkpoint"):
         assert store.unfinished() == []

@@ -205,6 +205,16 @@ def test_again_trains_again_and_replaces(split, specs, built, tmp_path):
     assert store.runs()[0].history["seconds"].tolist() == run.history["seconds"].tolist() != before
 
 
+def test_trying_again_and_failing_does_not_lose_the_run_that_was_there(split, specs, sabotage, tmp_path):
+    store = Store(tmp_path)
+    list(sweep(specs[:1], split, HOW, seeds=(1,), store=store, progress=False))
+    sabotage(2)
+    with pytest.warns(UserWarning, match="failed: Broken"):
+        (run,) = sweep(specs[:1], split, HOW, seeds=(1,), store=store, again=True, progress=False)
+    assert run.outcome == "failed"
+    assert [run.outcome for run in store.runs()] == ["finished"]
+
+
 def test_an_interrupted_sweep_goes_on_where_it_was(split, specs, built, tmp_path):
     store, long = Store(tmp_path), replace(specs[0], depth=56)
     how = replace(HOW, epochs=20, capture_every=0)  # 80 steps
