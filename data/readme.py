@@ -37,7 +37,7 @@ three quarters of them), one error a thousand steps and every block captured ten
 Stopped or killed, they go on when given again. Several trainings share one GPU with `--workers 4`, or one GPU each of a Ray cluster
 with `--address auto --gpus 1`.
 """
-HOW = "--dataset cifar10 --epochs 164.103 --schedule step --log-every 1000 --test-every 3 --capture-every 6400 --seed 0,1,2"
+HOW = "--dataset cifar10 --epochs 164.103 --lr 0.1 --schedule step --log-every 1000 --test-every 3 --capture-every 6400 --seed 0,1,2"
 
 
 def readme(store):
