@@ -70,7 +70,7 @@ def _sweep(jobs, train_all, progress):
     todo = [job for job in jobs if job not in had]
     layout = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}"
     total = sum(job.work for job in todo)
-    bar = tqdm(total=total, desc=f"{len(todo)} nets", bar_format=layout, disable=not progress, leave=False)
+    bar = tqdm(total=total, desc=f"{len(todo)} nets", bar_format=layout, disable=not (progress and todo), leave=False)
     done, failed, latest, lock = 0, 0, "", threading.Lock()
 
     def tell(work, news=""):

@@ -231,7 +231,7 @@ def two(reslab):
 def test_runs_list(reslab, folder, two):
     listed = reslab("runs list").stdout
     assert [line.split()[:4] for line in listed.splitlines()[1:]] == [[name, "digits", "0", "finished"] for name in ("plain-8", "resnet-8")]
-    assert len(reslab("runs list skip=false depth=8,14 norm=batch lr=0.1").stdout.splitlines()) == 2
+    assert len(reslab("runs list skip=false depth=8,14 norm=batch epochs=1.0").stdout.splitlines()) == 2
     assert "There are no such runs in" in reslab("runs list depth=20").stdout
     rows = [json.loads(line) for line in reslab("runs list --json").stdout.splitlines()]
     assert [row["name"] for row in rows] == ["plain-8", "resnet-8"]
@@ -243,7 +243,7 @@ def test_runs_show(reslab, folder, two):
     (run,) = Store(folder).runs(skip=True)
     file = Store(folder).path_of(run)
     shown = reslab(f"runs show {file.stem.split('.')[-1]}").stdout
-    for words in ("depth              8", "lr                 0.1", "final_train_error", "commit", "test_error"):
+    for words in ("depth              8", "epochs             1.0", "final_train_error", "commit", "test_error"):
         assert words in shown
     assert shown.splitlines()[-1].strip() == "reslab train resnet-8 --width 4 --epochs 1 --capture-every 5 --dataset digits --seed 0"
     assert reslab("runs show resnet --json").stdout.strip() == file.read_text(encoding="utf-8")

@@ -126,7 +126,7 @@ def test_filters(store, run):
     assert len(store.runs(dataset="digits", depth=8)) == 2
     assert len(store.runs(depth=(8, 14), seed=range(1))) == 3
     assert len(store.runs(skip=False)) == 0
-    assert len(store.runs(lr=0.1, epochs=1.0, outcome="diverged")) == 1
+    assert len(store.runs(lr=HOW.lr, epochs=1.0, outcome="diverged")) == 1
     with pytest.raises(ValueError, match=r"a filter is 'dept'; it can be .* Did you mean 'depth'\?"):
         store.runs(dept=8)
 
