@@ -114,7 +114,7 @@ class Activations(Instant):
         self.show = widgets.Dropdown(options=menu, description="Show", layout=width(width="214px"), **described)
         self.block = widgets.IntText(description="Block", layout=width(width="92px"), **described)
         self.image = widgets.IntText(description="Test image", layout=width(width="128px"), **described)
-        self.upload = widgets.FileUpload(description="Your image", multiple=False, layout=width(width="126px"))
+        self.upload = widgets.FileUpload(description="Your image", multiple=False, layout=width(width="142px"))
         self.upload.tooltip = "A PNG or a JPEG from your computer; it stays there"
         for name in ("show", "block", "image", "upload"):
             getattr(self, name).add_class(f"reslab-{name}")

@@ -98,9 +98,8 @@ class NetSpec:
         if self.block == "basic":
             self._needs("only bottlenecks have groups", groups=1)
         inner = self.width * self.widen
-        divisors = [n for n in range(1, inner + 1) if inner % n == 0]
-        if self.groups not in divisors:
-            nearest = min(divisors, key=lambda n: abs(n - self.groups))
+        if inner % self.groups:
+            nearest = min((n for n in range(1, inner + 1) if inner % n == 0), key=lambda n: abs(n - self.groups))
             self._needs(f"groups must divide the {inner} inner channels of the first stage", groups=nearest)
         if self.stochastic_depth:
             self._needs("stochastic depth leads around a branch, along its shortcut", skip=True)
@@ -122,15 +121,15 @@ class NetSpec:
         self._set("depth", checks.integer("depth", self.depth, low, high))
         if self.depth in valid:
             return
-        if imagenet:
-            for block in (block for block, depths in IMAGENET_BLOCKS.items() if self.depth in depths):
-                self._needs(f"an ImageNet net of depth {self.depth} is made of the other block", block=block)
-        kind = "VGG" if self.block == "vgg" else f"{'ImageNet' if imagenet else 'CIFAR'} {self.block}"
+        others = [block for block, depths in IMAGENET_BLOCKS.items() if self.depth in depths]
+        if imagenet and others:
+            self._needs(f"an ImageNet net of depth {self.depth} is made of the other block", block=others[0])
         if isinstance(valid, range):
             offset = valid.start - valid.step
-            has = f"{'wide ' if offset == 4 else ''}{self.block} nets have depth {valid.step}n+{offset}"
+            kind = f"CIFAR {'wide ' if offset == 4 else ''}{self.block}"
             below = max(depth for depth in valid if depth < self.depth)
-            raise ValueError(f"depth is {self.depth}; CIFAR {has}: {below} or {below + valid.step}.")
+            raise ValueError(f"depth is {self.depth}; {kind} nets have depth {valid.step}n+{offset}: {below} or {below + valid.step}.")
+        kind = f"ImageNet {self.block}" if imagenet else "VGG"
         nearest = nearest_depth(self.depth, self.block, self.stem, self.widen)
         raise ValueError(f"depth is {self.depth}; {kind} nets have depth {', '.join(map(str, valid))}; the nearest is {nearest}.")
 

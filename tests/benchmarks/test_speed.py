@@ -10,19 +10,12 @@ import time
 
 import reslab  # noqa: F401 (before torch: it sets how torch's idle threads wait, here as in a lesson)
 import pytest
-from timing import ours, ratio, seconds
+from timing import seconds
 
-from reslab import NetSpec, build, explorers
+from reslab import explorers
 from reslab.experiments.degradation import by_depth
 
 BUSY = "while True: pass"
-
-
-def test_capture_costs(split, report):
-    spec = NetSpec(depth=56, width=8, **split.shape)
-    for every in (1, 10):
-        cost, a, b = ratio(ours(build(spec), split, 80, capture_every=every), ours(build(spec), split, 80), 70)
-        report(f"capture every {every} steps, resnet-56: median step {a:.1f} ms against {b:.1f} ms bare: {cost:.2f} times")
 
 
 def test_the_whole_figure(report):

@@ -15,7 +15,7 @@ def notebook(lab):
     """The lesson on a projector's 1280 × 720, all of it run."""
     with lab.open(LESSON) as notebook:
         notebook.run_all(timeout=900)
-        notebook.wait_until(lambda: trace(notebook, PROFILE, "resnet-20 · trained"), 120)
+        notebook.wait_until(lambda: trace(notebook, PROFILE, "resnet-20 · trained") and len(maps(notebook)) == 3, 120)
         notebook.show(".reslab")
         yield notebook
 
@@ -42,7 +42,7 @@ def maps(notebook):
 
 def titles(notebook):
     """What the right-hand chart writes below the maps of each net."""
-    return notebook.find(f"{MAPS} >> .infolayer").first.inner_text()
+    return notebook.find(f"{MAPS} >> .infolayer").first.evaluate("layer => layer.textContent")
 
 
 def value(notebook, name):
@@ -66,6 +66,7 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
     notebook.click(".widget-radio-box input >> nth=2")
     notebook.click("button:has-text('That is my prediction')")
     notebook.wait_until(lambda: notebook.find("text=You predict: smaller").count())
+    notebook.show(".reslab")
 
     # Plain and residual are both there, trained; the opened block wears a ring, and its maps are at the right.
     assert max(trace(notebook, PROFILE, "resnet-20 · trained")[3:]) < 1 < min(trace(notebook, PROFILE, "plain-20 · trained"))
@@ -76,7 +77,11 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
     # A click on a point opens its block; so does its number.
     point = notebook.find(f"{PROFILE} >> .scatterlayer .trace").first.locator(".point").nth(5)
     box = point.bounding_box()
-    notebook.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    notebook.page.mouse.move(place[0] - 30, place[1] - 30)
+    notebook.page.mouse.move(*place)
+    notebook.wait_until(lambda: notebook.find(f"{PROFILE} >> .hovertext").count())  # plotly clicks what it hovers over
+    notebook.page.mouse.click(*place)
     answered["click"] = notebook.wait_until(lambda: "stage2.block3" in titles(notebook))
     assert value(notebook, "block") == "6"
     notebook.fill(".reslab-block input", "99")
