@@ -44,7 +44,6 @@ SUSPECTS = (
     {"depth": 56, "skip": False, "norm": "none", "activation": "tanh"},
     {"depth": 56, "skip": True},
     {"depth": 56, "skip": True, "norm": "none"},
-    {"depth": 56, "skip": True, "norm": "none", "residual_scale": "depth"},
 )
 # And three that fail, each for a reason of its own.
 PUZZLE = (
