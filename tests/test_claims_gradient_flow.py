@@ -9,6 +9,14 @@ Measured when these limits were chosen (seeds 0, 1, 2 on an x86 CPU; ratio: RMS 
     no norm, sigmoid                              plain-56 3 to 4 × 10⁻³⁸       resnet-56 3 to 4 × 10⁻¹⁸
     plain-56 in training, lr 0.1                  step 5: 1.0, 0.33, 1.4        step 20: 0.10, 0.09, 0.20
     plain-110 in training, lr 0.1                 step 2: 0.06, 0.14, 0.005     step 20: 7 × 10⁻⁸, 7 × 10⁻⁴, 6 × 10⁻¹⁴
+
+and after 60 steps, the training error (%) and, before them, the autocorrelation at lag 1 along a line:
+
+    plain-20 · no norm · sigmoid   90  90  90    0.98 0.98 0.99      its twin of 8 layers   90   90   90
+    plain-32                       47  46  33   −0.04 −0.10 −0.10                          1.9  2.1  2.5
+    plain-56 · no norm · tanh      24  26  25    0.95 0.98 0.95                            4.9  5.8  5.6
+    plain-20 · no norm · tanh      1.6 1.2 1.1   1.00 1.00 1.00
+    resnet-56                      1.1 1.1 1.2   0.80 0.78 0.81
 """
 
 import numpy as np
@@ -50,8 +58,13 @@ def test_before_training_plain_56_with_batchnorm_explodes_and_its_residual_twin_
     assert 1 < ratio(split, seed, depth=56) < 20
 
 
-def test_plain_nets_explode_exponentially_with_depth_and_residual_nets_grow_slowly(split):
-    table = ratios(gradient_flow.by_depth((8, 56, 110, 302, 1202), seeds=SEEDS, split=split))
+@pytest.fixture(scope="module")
+def table_by_depth(split):
+    return ratios(gradient_flow.by_depth((8, 56, 110, 302, 1202), seeds=SEEDS, split=split))
+
+
+def test_plain_nets_explode_exponentially_with_depth_and_residual_nets_grow_slowly(table_by_depth):
+    table = table_by_depth
     told = table.groupby(["skip", "depth"])["ratio"].median()
     assert 0.5 < told[False, 8] < 2
     assert 0.4 < told[True, 8] < 2
@@ -80,9 +93,10 @@ def test_skips_help_a_sigmoid_by_twenty_decades_and_do_not_cure_it(split, seed):
     assert ratio(split, seed, depth=56, skip=False, norm="none", activation="sigmoid", init="torch") == 0  # to float32
 
 
-def test_a_residual_net_of_1202_layers_explodes_less_than_a_plain_one_of_302(split):
+def test_a_residual_net_of_1202_layers_explodes_less_than_a_plain_one_of_302(table_by_depth):
+    ratio = table_by_depth.set_index(["name", "seed"])["ratio"]
     for seed in SEEDS:
-        assert ratio(split, seed, depth=1202) * 1e6 < ratio(split, seed, depth=302, skip=False)
+        assert ratio["resnet-1202", seed] * 1e6 < ratio["plain-302", seed]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -225,6 +239,14 @@ def test_a_net_that_was_shattered_at_initialisation_gets_by_in_three_times_the_e
     for seed in SEEDS:
         run = fit(replace(small_net(split), depth=32, skip=False), split, TrainSpec(epochs=18), seed=seed, progress=False)
         assert run.final_train_error < 0.2
+
+
+def test_the_net_that_is_degraded_alone_trains_with_a_fifth_of_the_learning_rate_and_three_times_the_epochs(split):
+    """Measured: 0.2, 1.4 and 0.9 %. With three times the epochs alone: 12, 75 and 90 %."""
+    for seed in SEEDS:
+        spec = replace(small_net(split), **gradient_flow.PUZZLE[2])
+        run = fit(spec, split, TrainSpec(epochs=18, lr=TrainSpec().lr / 5), seed=seed, progress=False)
+        assert run.final_train_error < 0.08
 
 
 # Shattering
