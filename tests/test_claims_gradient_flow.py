@@ -256,7 +256,7 @@ def test_the_net_that_is_degraded_alone_trains_with_a_fifth_of_the_learning_rate
 def lag_1():
     frame = pd.concat([shattering.on_a_grid(depths=(1, 10, 24, 50), seeds=range(5)), shattering.noise(seeds=range(20))])
     table = shattering.autocorrelation(frame, lags=2).query("lag == 1")
-    return table.set_index(["name", "depth", "seed"])["autocorrelation"]
+    return table.set_index(["name", "depth", "seed"])["autocorrelation"].sort_index()
 
 
 def test_with_batchnorm_plain_nets_shatter_and_residual_nets_far_more_slowly(lag_1):
