@@ -36,7 +36,7 @@ class Recorder(Instant):
 
     def __init__(self, state="resnet-8"):
         super().__init__()
-        self.gate, self.asked, self.drawn = threading.Event(), [], []
+        self.gate, self.rest, self.asked, self.drawn = threading.Event(), threading.Event(), [], []
         self.gate.set()
         self.control(Probe(), self.changed)
         self.arrange([], [self.pin, self.clear])
@@ -45,9 +45,12 @@ class Recorder(Instant):
     def measure(self, setting):
         self.asked.append(str(setting))
         assert self.gate.wait(30)
+        if setting.seed == 21:
+            yield "the first half"
+            assert self.rest.wait(30)
         if setting.seed == 13:
             raise RuntimeError("seed 13 does not build")
-        return str(setting)
+        yield str(setting)
 
     def draw(self):
         self.drawn.append([measurement for _, measurement in self.shown])
@@ -76,6 +79,21 @@ def test_what_was_seen_is_drawn_before_the_handler_returns(explorer):
     explorer.skip.value = True
     assert explorer.drawn[-1] == ["resnet-8"]
     assert explorer.asked == ["resnet-8", "plain-8"]
+
+
+def test_what_is_measured_first_is_drawn_first_and_taken_for_no_more_than_it_is(explorer):
+    explorer.seed.value = 21
+    until = time.monotonic() + 30
+    while explorer.drawn[-1] != ["the first half"]:
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    explorer.seed.value = 0
+    assert explorer.drawn[-1] == ["resnet-8"]
+    explorer.seed.value = 21  # half of it is there
+    explorer.rest.set()
+    assert explorer.join(30)
+    assert explorer.drawn[-1] == ["resnet-8,seed=21"]
+    assert explorer.asked == ["resnet-8", "resnet-8,seed=21"]
 
 
 def test_a_slider_dragged_through_fifty_values_measures_the_first_and_the_last(explorer):

@@ -259,14 +259,16 @@ class Activations(Instant):
         self.progress_text.value = f"training {setting.name}: step {event.step} of {event.steps}" if event else ""
 
     def measure(self, setting):
-        """The net, its Run (None if untrained), its signal and histograms as frames; `maps` is filled with what is looked at."""
+        """The net, its Run (None if untrained) and its signal; then with the feature maps. Histograms wait until they are looked at."""
         if setting.weights == "trained":
             net, run = self._trained[setting]
         else:
             net, run = build(setting.spec(self.split), seed=setting.seed), None
-        labels = {"name": setting.label, "origin": LIVE}
-        frame, bins = (measure(net, self.split, run).assign(**labels) for measure in (experiments.signal, experiments.histograms))
-        return SimpleNamespace(net=net, run=run, signal=frame, histograms=bins, maps=None, mapped=None)
+        signal = experiments.signal(net, self.split, run).assign(name=setting.label, origin=LIVE)
+        measured = SimpleNamespace(net=net, run=run, signal=signal, histograms=None, maps=None, mapped=None)
+        yield measured
+        self._maps_of(setting, measured)
+        yield measured
 
     def _maps_of(self, setting, measured):
         """The feature maps of the image that is looked at; those of the image before are forgotten."""
@@ -276,20 +278,28 @@ class Activations(Instant):
             measured.mapped = image
         return measured.maps
 
+    def _histograms_of(self, setting, measured):
+        if measured.histograms is None:
+            bins = experiments.histograms(measured.net, self.split, measured.run)
+            measured.histograms = bins.assign(name=setting.label, origin=LIVE)
+        return measured.histograms
+
     def draw(self):
         """Bring both charts and the sentence up to date: all that is pinned at the left, the last two nets at the right."""
         shown, view = self.shown, self.view
-        signal, bins = (_together([getattr(measured, part) for _, measured in shown]) for part in ("signal", "histograms"))
         if view.show == "histogram":
+            bins = _together([self._histograms_of(setting, measured) for setting, measured in shown])
             self.profile.show(histograms.block(bins, view.block, draw=theme.chart))
             self.sentence.value = histograms.alt_text(bins)
         else:
+            signal = _together([measured.signal for _, measured in shown])
             self.profile.show(figures.profile(signal, view.show, opened=view.block, draw=theme.chart))
             self.sentence.value = figures.sentence(signal, view.show)
             for trace in self.profile.figure.data:
                 if trace.meta["key"].endswith("/profile"):
                     trace.on_click(self._clicked)
-        maps = _together([self._maps_of(setting, measured) for setting, measured in shown[-2:]])
+        there = [(setting, measured) for setting, measured in shown[-2:] if setting != self._unfinished or measured.maps is not None]
+        maps = _together([self._maps_of(setting, measured) for setting, measured in there])
         self.maps.show(feature_maps.block(maps, view.block, draw=theme.chart))
 
 

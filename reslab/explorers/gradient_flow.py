@@ -78,11 +78,13 @@ class GradientFlow(Instant):
         self.state = state
 
     def measure(self, setting):
+        """Its profile as {"layers": frame}, and then its factors with it."""
         spec, options = setting.spec(self.split), {"seed": setting.seed, "mode": setting.mode}
-        found = {"layers": at_initialisation(spec, self.split, **options)}
+        labels = {"name": setting.label, "origin": LIVE}
+        found = {"layers": at_initialisation(spec, self.split, **options).assign(**labels)}
+        yield found
         if setting.depth <= EXPLAINED:
-            found["factors"] = factors(spec, self.split, **options)
-        return {name: frame.assign(name=setting.label, origin=LIVE) for name, frame in found.items()}
+            yield found | {"factors": factors(spec, self.split, **options).assign(**labels)}
 
     def changed(self, setting, said=""):
         self.worker.stop()  # what was chosen last is what is wanted

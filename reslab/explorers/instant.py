@@ -16,7 +16,7 @@ LIVE = "live, this machine"
 class Instant(Explorer):
     """Measures the chosen setting in the background, the newest wish first; what was measured is kept, and can be pinned.
 
-    A subclass has `kind` (its Setting), `measure(setting)`, which returns whatever it draws (called in a thread), `draw()`, which brings
+    A subclass has `kind` (its Setting), `measure(setting)`, which yields whatever it draws (called in a thread), `draw()`, which brings
     charts and sentence up to date with `shown`, and `code`. It calls `control(self.kind(), self.changed)`, makes its charts, and calls
     `arrange(charts, [self.pin, self.clear, ...])`; then it sets `state`.
 
@@ -30,6 +30,7 @@ class Instant(Explorer):
         super().__init__()
         self.pins = []
         self._measured = OrderedDict()  # Setting → measurement
+        self._unfinished = None  # the Setting in there of which there is more to come
         self._lock = threading.RLock()  # over what is measured, pinned and drawn, which both threads do
         self._latest = Latest(self._answer)
         self._patience, self._said = None, ""
@@ -43,7 +44,7 @@ class Instant(Explorer):
     # --- what the subclass answers, and what it is told -------------------------------------------------------------------
 
     def measure(self, setting):
-        """What is to be drawn of a setting; called in a thread of its own, once a setting."""
+        """Yield what is to be drawn of a setting, and if more of it takes longer, again with that; in a thread of its own, once a setting."""
         raise NotImplementedError
 
     def draw(self):
@@ -82,7 +83,7 @@ class Instant(Explorer):
             self._said = said
             self.say(said)
             self._refresh()
-            if all(wanted in self._measured for wanted in (setting, *self.pins)):
+            if not self._missing(setting):
                 self._redraw()
                 return
         self._stop_waiting()
@@ -116,21 +117,30 @@ class Instant(Explorer):
 
     # --- work, in the background ---------------------------------------------------------------------------------------------
 
+    def _missing(self, setting):
+        """What is to be shown with a setting, and has yet to be measured."""
+        return [wanted for wanted in (setting, *self.pins) if wanted not in self._measured or wanted == self._unfinished]
+
     def _answer(self, setting):
-        for wanted in (setting, *self.pins):
-            if wanted not in self._measured:
-                try:
-                    measurement = self.measure(wanted)
-                except Exception as error:  # shown here: nothing else would, in a thread
-                    self._stop_waiting()
-                    self.report(error)
-                    return
-                with self._lock:
-                    self._measured[wanted] = measurement
+        missing = self._missing(setting)
+        for wanted in missing:
+            try:
+                for measurement in self.measure(wanted):
+                    with self._lock:
+                        self._measured[wanted], self._unfinished = measurement, wanted
+                        if setting == self.setting:
+                            self._redraw()
+            except Exception as error:  # shown here: nothing else would, in a thread
+                self._measured.pop(wanted, None)
+                self._stop_waiting()
+                self.report(error)
+                return
+            finally:
+                self._unfinished = None
             if setting != self.setting:
                 return  # a newer wish is on its way
         with self._lock:
-            if setting == self.setting:
+            if not missing and setting == self.setting:
                 self._redraw()
 
     def _redraw(self):

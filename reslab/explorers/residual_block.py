@@ -109,15 +109,17 @@ class ResidualBlock(Instant):
         self.state = state
 
     def measure(self, setting):
-        """What the diagram and the right-hand chart show of a setting: {"anatomy": frame, "learning" or "tensors": frame}."""
+        """What the diagram and then the right-hand chart show of a setting: {"anatomy": frame}, with "learning" or "tensors" beside it."""
         spec = setting.spec(self.split)
         where = {"changes_shape": setting.halves, "seed": setting.seed, "split": self.split}
         measured = {"anatomy": experiments.anatomy(spec, **where)}
+        yield measured
         if setting.learns:
             chosen = {"blocks": setting.blocks, "lr": setting.lr, "seed": setting.seed}
             frame = experiments.learn(spec, **chosen, steps=self.steps, split=self.split)
-            return measured | {"learning": frame.assign(name=setting.label)}
-        return measured | {"tensors": experiments.tensors(spec, **where)}
+            yield measured | {"learning": frame.assign(name=setting.label)}
+        else:
+            yield measured | {"tensors": experiments.tensors(spec, **where)}
 
     def draw(self):
         """Bring charts and sentence up to date with `shown`."""
