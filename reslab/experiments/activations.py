@@ -4,7 +4,6 @@ Everything is measured on the first test images in one pass, in training mode: B
 after it, for in eval mode an untrained BatchNorm does next to nothing. The net that is measured is left as it was.
 """
 
-import copy
 import dataclasses
 
 import numpy as np
@@ -217,10 +216,14 @@ def _batch(split, own=None):
 
 def _watch(net, modules, x):
     """One pass of images x in training mode: `capture`'s frame, by module, and the outputs themselves, {module: tensor}."""
-    net, kept = copy.deepcopy(net).train(), []  # a copy: in training mode BatchNorm's running statistics move
+    kept, mode = [], net.training
+    running = {name: buffer.clone() for name, buffer in net.named_buffers()}  # copies: in training mode BatchNorm's statistics move
     keep = {"kept": lambda output: kept.append(output) or output.new_zeros(())}
-    with capture(net, lambda name, _: name in modules, activation=STATISTICS | keep, gradient={}) as trace, torch.no_grad():
-        net(x.to(next(net.parameters()).device))
+    try:
+        with capture(net.train(), lambda name, _: name in modules, activation=STATISTICS | keep, gradient={}) as trace, torch.no_grad():
+            torch.func.functional_call(net, running, x.to(next(net.parameters()).device))
+    finally:
+        net.train(mode)
     frame = trace.frame().drop(columns=["step", "activation_kept"]).set_index("module")
     return frame, dict(zip(frame.index, kept, strict=True))
 

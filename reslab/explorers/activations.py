@@ -267,7 +267,8 @@ class Activations(Instant):
         signal = experiments.signal(net, self.split, run).assign(name=setting.label, origin=LIVE)
         measured = SimpleNamespace(net=net, run=run, signal=signal, histograms=None, maps=None, mapped=None)
         yield measured
-        self._maps_of(setting, measured)
+        with self._lock:  # one pass through a net at a time: draw() may want another of it
+            self._maps_of(setting, measured)
         yield measured
 
     def _maps_of(self, setting, measured):

@@ -44,7 +44,7 @@ class Instant(Explorer):
     # --- what the subclass answers, and what it is told -------------------------------------------------------------------
 
     def measure(self, setting):
-        """Yield what is to be drawn of a setting, and if more of it takes longer, again with that; in a thread of its own, once a setting."""
+        """Yield what is to be drawn of a setting, and again where more of it takes longer; in a thread of its own, once a setting."""
         raise NotImplementedError
 
     def draw(self):
