@@ -11,8 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from reslab import checks
 from reslab.capture import capture
 from reslab.datasets import digits
-from reslab.nets import Block, NetSpec, ResNet, build, replace, valid_depths
+from reslab.nets import NetSpec, build, replace, valid_depths
 from reslab.nets.blocks import ZeroPad, make_block
+from reslab.nets.complexity import complexity
 
 LIVE = "live, this machine"
 
@@ -78,10 +79,10 @@ def anatomy(spec, *, changes_shape=False, seed=0, split=None):
         rows.append((name.partition(".")[0], name, describe(module), shapes[name].partition("×")[2], *price))
     last = shapes["branch"].partition("×")[2]
     if block.shortcut is not None:
-        rows.append(("sum", "sum", "addition", last, 0, 0, math.prod(map(int, last.split("×")))))
+        rows.append(("sum", "sum", "addition", last, 0, 0, _numbers(last)))
     rows.append(("y", "activation", describe(block.activation), shapes["activation"].partition("×")[2], 0, 0, 0))
     frame = pd.DataFrame(rows, columns=["part", "module", "layer", "shape", "parameters", "multiply_adds", "additions"])
-    frame["numbers"] = [math.prod(map(int, shape.split("×"))) for shape in frame["shape"]]
+    frame["numbers"] = frame["shape"].map(_numbers)
     return frame.assign(**_which(spec, changes_shape, seed))
 
 
@@ -120,25 +121,15 @@ def shortcut_costs(depths=(20, 56, 110), shortcuts=("A", "B", "C"), *, base=None
     for depth in depths:
         plain = replace(base, depth=depth, skip=False)
         for spec in (plain, *(replace(plain, skip=True, shortcut=option) for option in shortcuts)):
-            parameters, multiply_adds, additions = _price(spec)
-            rows.append((spec.name, spec.shortcut if spec.skip else "none", depth, spec.skip, parameters, multiply_adds, additions))
+            layers = complexity(spec)
+            additions = sum(map(_numbers, layers.loc[layers["kind"] == "addition", "shape"]))
+            costs = (layers["parameters"].sum(), layers["multiply_adds"].sum(), additions)
+            rows.append((spec.name, spec.shortcut if spec.skip else "none", depth, spec.skip, *costs))
     columns = ["net", "shortcut", "depth", "skip", "parameters", "multiply_adds", "additions"]
     table = pd.DataFrame(rows, columns=columns)
     for column in ("parameters", "multiply_adds"):
         table[f"{column}_more"] = table[column] - table.groupby("depth")[column].transform("first")
     return table
-
-
-def _price(spec):
-    """(parameters, multiply-adds, element-wise additions of the blocks) for one image, with no weight allocated."""
-    additions = []
-    with torch.device("meta"):
-        net, x = ResNet(spec).eval(), torch.empty(1, spec.in_channels, spec.image_size, spec.image_size)
-    for block in [module for module in net.modules() if isinstance(module, Block) and module.shortcut is not None]:
-        block.register_forward_hook(lambda _block, _inputs, output: additions.append(output.numel()))
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(x)
-    return count(net), counter.get_total_flops() // 2, sum(additions)
 
 
 def block_costs(size=56, width=64):
@@ -149,13 +140,11 @@ def block_costs(size=56, width=64):
     """
     rows = []
     for block, channels in (("basic", width), ("bottleneck", 4 * width), ("basic", 4 * width)):
-        with torch.device("meta"):
-            module = make_block(channels, channels, 1, NetSpec(block=block, depth=valid_depths(block)[0])).eval()
-            x = torch.empty(1, channels, size, size)
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            y = module(x)
-        weights = sum(layer.weight.numel() for layer in module.modules() if isinstance(layer, nn.Conv2d))
-        rows.append((block, channels, count(module), weights, counter.get_total_flops() // 2, y.numel()))
+        module = make_block(channels, channels, 1, NetSpec(block=block, depth=valid_depths(block)[0]))
+        layers = complexity(module, (channels, size, size))
+        weights = layers.loc[layers["kind"] == "Conv2d", "parameters"].sum()
+        sums = layers[["parameters", "multiply_adds"]].sum()
+        rows.append((block, channels, sums["parameters"], weights, sums["multiply_adds"], _numbers(layers["shape"].iloc[-1])))
     return pd.DataFrame(rows, columns=["block", "channels", "parameters", "weights", "multiply_adds", "numbers"])
 
 
@@ -176,6 +165,11 @@ def count(module):
 
 def _shape(x):
     return "×".join(map(str, x.shape[1:]))
+
+
+def _numbers(shape):
+    """How many numbers a tensor of a shape has: "16×4×4"."""
+    return math.prod(map(int, shape.split("×")))
 
 
 def _which(spec, changes_shape, seed):
