@@ -27,6 +27,9 @@ class Chart:
     def show(self, chart):
         """Take over a chart's traces and layout."""
         figure, keys = self.figure, [trace["meta"]["key"] for trace in chart["data"]]
+        # By this name alone does plotly.js let go of where it had squeezed an axis with square pixels to.
+        axes = {name: axis for name, axis in chart["layout"].items() if "axis" in name and name in set(figure.layout)}
+        figure.update_layout({f"{name}_domain": axis["domain"] for name, axis in axes.items() if "domain" in axis})
         with figure.batch_update():
             figure.layout.update({name: value for name, value in chart["layout"].items() if name != "template"}, overwrite=True)
             if keys == self.keys:

@@ -51,7 +51,7 @@ class Controls:
         self.setting, self._silent = setting, True
         for name, control in self.by_field.items():
             control.value = getattr(setting, name)
-            control.disabled, control.tooltip = name in setting.idle, setting.idle.get(name)
+            control.disabled, control.tooltip = name in setting.idle, setting.idle.get(name, "")
         if "depth" in self.by_field:
             self.depth_text.value = setting.depth
         skip = self.by_field["skip"]

@@ -1,6 +1,7 @@
 """Lesson 04 in the real JupyterLab, as a learner works through it."""
 
 import io
+import itertools
 
 import pytest
 from PIL import Image
@@ -43,6 +44,18 @@ def maps(notebook):
 def titles(notebook):
     """What the right-hand chart writes below the maps of each net."""
     return notebook.find(f"{MAPS} >> .infolayer").first.evaluate("layer => layer.textContent")
+
+
+def overlapping(notebook):
+    """Pairs of the right-hand chart's heatmaps that lie on one another."""
+    drawn = notebook.find(f"{MAPS} >> .heatmaplayer image").all()
+    boxes = [(box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]) for box in (image.bounding_box() for image in drawn)]
+    apart = 1  # a pixel of rounding
+    return [
+        (a, b)
+        for a, b in itertools.combinations(boxes, 2)
+        if min(a[2], b[2]) - max(a[0], b[0]) > apart and min(a[3], b[3]) - max(a[1], b[1]) > apart
+    ]
 
 
 def value(notebook, name):
@@ -99,6 +112,7 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
     notebook.screenshot("04_activations-cosine", ".reslab")
     set_to(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=3,image=3")
     notebook.wait_until(lambda: maps(notebook) == before)
+    assert not overlapping(notebook)
     notebook.show(".reslab")
     notebook.screenshot("04_activations-light")
 
@@ -147,6 +161,15 @@ def test_a_learners_own_image(notebook):
     columns = [sum(row[i] for row in image) for i in range(8)]
     assert columns.index(max(columns)) in (3, 4)
     notebook.screenshot("04_activations-own", ".reslab")
+
+
+def test_two_nets_have_a_place_each_however_they_came(notebook):
+    """plotly.js squeezes an axis whose pixels are square, and had to be told that its place has changed."""
+    for nets in ("resnet-20", "resnet-20 | plain-20", "plain-20", "resnet-56 | plain-56"):
+        set_to(notebook, f"{nets} | show=activation_rms,block=2,image=1")
+        notebook.wait_until(lambda nets=nets: titles(notebook).count("stage1.block2") == nets.count("-"))
+        notebook.page.wait_for_timeout(300)
+        assert not overlapping(notebook)
 
 
 def test_the_explorer_fits_a_projector_and_stacks_on_a_narrow_screen(notebook):
