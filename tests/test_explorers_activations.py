@@ -201,8 +201,9 @@ def test_a_bad_file_says_so_and_changes_nothing(explorer):
 
 def test_the_same_file_can_be_taken_again(explorer):
     about = {"name": "one.png", "type": "image/png", "size": 9, "last_modified": datetime.datetime.now(datetime.UTC)}
-    explorer.upload.value = ({**about, "content": memoryview(picture())},)
-    assert explorer.upload.value == ()
+    file = {**about, "content": memoryview(picture())}
+    explorer.upload.set_trait("value", (file,) if explorer.upload.value == () else {"one.png": {"content": picture()}})  # ipywidgets 8, 7
+    assert not explorer.upload.value
     assert explorer.own is not None
     assert explorer.join(30)
 

@@ -166,7 +166,7 @@ def test_plain_dictionaries_hold_the_same_charts():
         (histograms.net, invented_histograms(), ()),
     ]
     for draw, frame, more in drawings:
-        assert go.Figure(**draw(frame, *more, draw=theme.chart)) == draw(frame, *more)
+        assert go.Figure(**draw(frame, *more, draw=theme.chart)).to_json() == draw(frame, *more).to_json()
 
 
 # Fig. 7, and what BatchNorm does by depth

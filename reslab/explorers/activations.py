@@ -198,7 +198,7 @@ class Activations(Instant):
         files = list(change.new.values() if isinstance(change.new, dict) else change.new)  # ipywidgets 7 has a dict
         if not files:
             return
-        self.upload.value = type(self.upload.value)()  # so that the same file can be taken again
+        self.upload.set_trait("value", type(self.upload.value)())  # so that the same file can be taken again
         try:
             own, done = experiments.picture(io.BytesIO(bytes(files[-1]["content"])), self.split)
         except ValueError as error:

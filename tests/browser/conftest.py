@@ -20,6 +20,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def no_errors(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test of a module's `notebook`, its page shows no traceback, and its console no error."""
+    yield
+    if "notebook" in request.fixturenames:
+        notebook = request.getfixturevalue("notebook")
+        assert notebook.failures() == []
+        assert notebook.errors == []
+
+
 @pytest.fixture(params=["light", "dark"])
 def theme(request: pytest.FixtureRequest) -> str:
     """JupyterLab's theme: a test that asks for it runs in both."""

@@ -4,11 +4,10 @@ import io
 import itertools
 
 import pytest
+from explorer_page import LEFT, RIGHT, darken, fits_and_stacks, hand_out, predict, values
 from PIL import Image
 
 LESSON = "04_activations.ipynb"
-PROFILE = ".reslab .js-plotly-plot"
-MAPS = ".reslab .js-plotly-plot >> nth=1"
 
 
 @pytest.fixture(scope="module")
@@ -16,39 +15,24 @@ def notebook(lab):
     """The lesson on a projector's 1280 × 720, all of it run."""
     with lab.open(LESSON) as notebook:
         notebook.run_all(timeout=900)
-        notebook.wait_until(lambda: trace(notebook, PROFILE, "resnet-20 · trained") and len(maps(notebook)) == 3, 120)
+        notebook.wait_until(lambda: values(notebook, LEFT, "resnet-20 · trained") and len(maps(notebook)) == 3, 120)
         notebook.show(".reslab")
         yield notebook
 
 
-@pytest.fixture(autouse=True)
-def no_errors(notebook):
-    yield
-    assert notebook.failures() == []
-    assert notebook.errors == []
-
-
-def trace(notebook, chart, name):
-    """The values of the first trace whose name holds `name`; None if there is none."""
-    for drawn in notebook.figure_data(chart):
-        if name in (drawn["name"] or "").replace("<br>", " "):  # long names break
-            return drawn["y"]
-    return None
-
-
 def maps(notebook):
     """The pixels of every heatmap at the right."""
-    return [drawn["z"] for drawn in notebook.figure_data(MAPS)]
+    return [drawn["z"] for drawn in notebook.figure_data(RIGHT)]
 
 
 def titles(notebook):
     """What the right-hand chart writes below the maps of each net."""
-    return notebook.find(f"{MAPS} >> .infolayer").first.evaluate("layer => layer.textContent")
+    return notebook.find(f"{RIGHT} >> .infolayer").first.evaluate("layer => layer.textContent")
 
 
 def overlapping(notebook):
     """Pairs of the right-hand chart's heatmaps that lie on one another."""
-    drawn = notebook.find(f"{MAPS} >> .heatmaplayer image").all()
+    drawn = notebook.find(f"{RIGHT} >> .heatmaplayer image").all()
     boxes = [(box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]) for box in (image.bounding_box() for image in drawn)]
     apart = 1  # a pixel of rounding
     return [
@@ -62,38 +46,24 @@ def value(notebook, name):
     return notebook.find(f".reslab-{name} input").first.input_value()
 
 
-def state(notebook):
-    return notebook.find(".reslab-share input").first.input_value()
-
-
-def set_to(notebook, line):
-    """Hand a state out, as a teacher would."""
-    notebook.click("text=Share this state")
-    notebook.fill(".reslab-share input", line)
-    notebook.wait_until(lambda: state(notebook) == line)
-    notebook.click("text=Share this state")
-
-
 def test_a_learner_follows_an_image_through_both_nets(notebook, record_property):
     answered = {}
-    notebook.click(".widget-radio-box input >> nth=2")
-    notebook.click("button:has-text('That is my prediction')")
-    notebook.wait_until(lambda: notebook.find("text=You predict: smaller").count())
+    predict(notebook, 2, "smaller")
     notebook.show(".reslab")
 
     # Plain and residual are both there, trained; the opened block wears a ring, and its maps are at the right.
-    assert max(trace(notebook, PROFILE, "resnet-20 · trained")[3:]) < 1 < min(trace(notebook, PROFILE, "plain-20 · trained"))
+    assert max(values(notebook, LEFT, "resnet-20 · trained")[3:]) < 1 < min(values(notebook, LEFT, "plain-20 · trained"))
     assert "stage1.block3" in titles(notebook)
     before = maps(notebook)
     assert len(before) == 3
 
     # A click on a point opens its block; so does its number.
-    point = notebook.find(f"{PROFILE} >> .scatterlayer .trace").first.locator(".point").nth(5)
+    point = notebook.find(f"{LEFT} >> .scatterlayer .trace").first.locator(".point").nth(5)
     box = point.bounding_box()
     place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     notebook.page.mouse.move(place[0] - 30, place[1] - 30)
     notebook.page.mouse.move(*place)
-    notebook.wait_until(lambda: notebook.find(f"{PROFILE} >> .hovertext").count())  # plotly clicks what it hovers over
+    notebook.wait_until(lambda: notebook.find(f"{LEFT} >> .hovertext").count())  # plotly clicks what it hovers over
     notebook.page.mouse.click(*place)
     answered["click"] = notebook.wait_until(lambda: "stage2.block3" in titles(notebook))
     assert value(notebook, "block") == "6"
@@ -110,7 +80,7 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
     notebook.find(".reslab-show select").first.select_option(label="output against input")
     answered["show"] = notebook.wait_until(lambda: "cosine" in notebook.text(".reslab-sentence"))
     notebook.screenshot("04_activations-cosine", ".reslab")
-    set_to(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=3,image=3")
+    hand_out(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=3,image=3")
     notebook.wait_until(lambda: maps(notebook) == before)
     assert not overlapping(notebook)
     notebook.show(".reslab")
@@ -118,14 +88,14 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
 
     # The toggle, untrained and trained.
     notebook.find(".reslab-weights select").first.select_option("untrained")
-    answered["untrained"] = notebook.wait_until(lambda: trace(notebook, PROFILE, "resnet-20 · untrained"))
+    answered["untrained"] = notebook.wait_until(lambda: values(notebook, LEFT, "resnet-20 · untrained"))
     notebook.click(".reslab-skip")
-    answered["skip"] = notebook.wait_until(lambda: trace(notebook, PROFILE, "plain-20 · untrained"))
+    answered["skip"] = notebook.wait_until(lambda: values(notebook, LEFT, "plain-20 · untrained"))
     assert "OFF" in notebook.text(".reslab-skip")
     notebook.find(".reslab-weights select").first.select_option("trained")
     notebook.fill(".reslab-depth-text input", "56")
     notebook.wait_until(lambda: "training plain-56" in notebook.text(".reslab-progress-text"), 60)
-    notebook.wait_until(lambda: trace(notebook, PROFILE, "plain-56 · trained"), 180)
+    notebook.wait_until(lambda: values(notebook, LEFT, "plain-56 · trained"), 180)
     notebook.wait_until(lambda: "plain-56 did not learn" in notebook.text(".reslab-sentence"))
 
     for name, seconds in answered.items():
@@ -134,7 +104,7 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
 
 
 def test_a_learners_own_image(notebook):
-    set_to(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=3,image=3")
+    hand_out(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=3,image=3")
     notebook.wait_until(lambda: "stage1.block3" in titles(notebook))
     before = maps(notebook)
     upload = notebook.find(".reslab-upload >> input[type=file]").first if notebook.find(".reslab-upload input[type=file]").count() else None
@@ -166,34 +136,16 @@ def test_a_learners_own_image(notebook):
 def test_two_nets_have_a_place_each_however_they_came(notebook):
     """plotly.js squeezes an axis whose pixels are square, and had to be told that its place has changed."""
     for nets in ("resnet-20", "resnet-20 | plain-20", "plain-20", "resnet-56 | plain-56"):
-        set_to(notebook, f"{nets} | show=activation_rms,block=2,image=1")
+        hand_out(notebook, f"{nets} | show=activation_rms,block=2,image=1")
         notebook.wait_until(lambda nets=nets: titles(notebook).count("stage1.block2") == nets.count("-"))
         notebook.page.wait_for_timeout(300)
         assert not overlapping(notebook)
 
 
 def test_the_explorer_fits_a_projector_and_stacks_on_a_narrow_screen(notebook):
-    def box(css):
-        return notebook.find(css).first.bounding_box()
-
-    top, bottom, left, right, panel = (box(css) for css in (".reslab-skip", ".reslab-progress-text", PROFILE, MAPS, ".jp-Notebook"))
-    assert bottom["y"] + bottom["height"] - top["y"] < 560  # what Lab leaves of 720 pixels below its bars
-    assert left["y"] == right["y"]
-    assert left["x"] + left["width"] <= right["x"] + 1
-    assert right["x"] + right["width"] <= panel["x"] + panel["width"]
-    notebook.resize(820, 900)
-    notebook.wait_until(lambda: box(MAPS)["y"] > box(PROFILE)["y"] + 100)
-    notebook.show(".reslab")
-    notebook.screenshot("04_activations-narrow")
-    notebook.resize(1280, 720)
-    notebook.wait_until(lambda: box(MAPS)["y"] == box(PROFILE)["y"])
+    fits_and_stacks(notebook, "04_activations")
 
 
 def test_the_charts_are_transparent_in_the_dark_theme(notebook):
-    notebook.page.emulate_media(color_scheme="dark")  # Lab follows, charts and all, with nothing run again
-    notebook.wait_until(lambda: notebook.page.locator("body[data-jp-theme-light=false]").count())
-    notebook.page.locator("#jupyterlab-splash").wait_for(state="detached")
-    notebook.show(".reslab")
+    darken(notebook)
     notebook.screenshot("04_activations-dark")
-    for chart in (PROFILE, MAPS):
-        assert notebook.find(f"{chart} >> .bg").first.evaluate("rect => getComputedStyle(rect).fillOpacity") == "0"

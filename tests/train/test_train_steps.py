@@ -28,13 +28,13 @@ from reslab.train import TrainSpec, evaluate, fit, train
 )
 @pytest.mark.parametrize("skip", [True, False])
 def test_training_equals_a_textbook_loop(split, spec, shown, how, skip):
-    """The reference: plain SGD, one tensor at a time, in PyTorch's usual memory format, with numbers brought home at every step.
+    """The reference: plain SGD, one tensor at a time, with numbers brought home at every step.
 
-    It takes over our weights after each step: the two layouts round differently, and training amplifies that, by how much is
-    the processor's affair.
+    In the same memory format, for another rounds differently, which may turn a ReLU on or off; and it takes over our weights after each
+    step, for training amplifies what differences there are, by how much is the processor's affair.
     """
     spec = replace(spec, skip=skip)
-    net, reference = build(spec, seed=3), build(spec, seed=3)
+    net, reference = (build(spec, seed=3).to(memory_format=torch.channels_last) for _ in range(2))
     events, states = zip(*[(event, state_of(net)) for event in train(net, split, how, device="cpu")], strict=True)
     seen = list(shown)  # the reference will add its own
     optimizer = torch.optim.SGD(reference.parameters(), 1.0, how.momentum, weight_decay=how.weight_decay, fused=False, foreach=False)
@@ -43,7 +43,7 @@ def test_training_equals_a_textbook_loop(split, spec, shown, how, skip):
     for event, state, (index, labels) in zip(events, states, seen, strict=True):
         reference.train()
         optimizer.param_groups[0]["lr"] = event.lr
-        logits = reference(x[index])
+        logits = reference(x[index].contiguous(memory_format=torch.channels_last))
         loss = F.cross_entropy(logits, torch.tensor(labels))
         optimizer.zero_grad()
         loss.backward()

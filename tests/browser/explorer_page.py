@@ -1,0 +1,68 @@
+"""What an explorer does in the page, whatever it shows: it takes a state, fits, stacks, and follows the theme."""
+
+LEFT = ".reslab .js-plotly-plot"
+RIGHT = f"{LEFT} >> nth=1"
+
+
+def trace(notebook, chart, name):
+    """The first trace whose name holds `name`: {"name", "x", "y", "z"}; None if there is none."""
+    # Long names break.
+    return next((drawn for drawn in notebook.figure_data(chart) if name in (drawn["name"] or "").replace("<br>", " ")), None)
+
+
+def values(notebook, chart, name):
+    """The heights of that trace, without the gaps; None if there is none."""
+    drawn = trace(notebook, chart, name)
+    return drawn and [y for y in drawn["y"] if y is not None]
+
+
+def predict(notebook, place, said):
+    """Commit to an answer of the lesson's question, which the page then keeps."""
+    notebook.click(f".widget-radio-box input >> nth={place}")
+    notebook.click("button:has-text('That is my prediction')")
+    notebook.wait_until(lambda: notebook.find(f"text=You predict: {said}").count())
+
+
+def choose(notebook, control, value):
+    notebook.find(f".reslab-{control} select").first.select_option(value)
+
+
+def state(notebook):
+    return notebook.find(".reslab-share input").first.input_value()
+
+
+def hand_out(notebook, text, answer=None):
+    """Paste a state, as a teacher's students would; answer: what the explorer says to one that it does not take."""
+    notebook.click("text=Share this state")
+    notebook.fill(".reslab-share input", text)
+    notebook.wait_until(lambda: answer in notebook.text(".reslab-message") if answer else state(notebook) == text)
+    notebook.click("text=Share this state")  # folded away again
+
+
+def fits_and_stacks(notebook, name, last=".reslab-progress-text"):
+    """All of it is on a projector's page at once, both charts side by side; on a narrow screen they are one above the other."""
+
+    def box(css):
+        return notebook.find(css).first.bounding_box()
+
+    top, bottom, left, right, panel = (box(css) for css in (".reslab-skip", last, LEFT, RIGHT, ".jp-Notebook"))
+    assert bottom["y"] + bottom["height"] - top["y"] < 560  # what Lab leaves of 720 pixels below its bars
+    assert left["y"] == right["y"]
+    assert left["x"] + left["width"] <= right["x"] + 1
+    assert right["x"] + right["width"] <= panel["x"] + panel["width"]
+    notebook.resize(820, 900)
+    notebook.wait_until(lambda: box(RIGHT)["y"] > box(LEFT)["y"] + 100)
+    notebook.show(".reslab")
+    notebook.screenshot(f"{name}-narrow")
+    notebook.resize(1280, 720)
+    notebook.wait_until(lambda: box(RIGHT)["y"] == box(LEFT)["y"])
+
+
+def darken(notebook):
+    """The system turns dark; Lab follows, charts and all, with nothing run again."""
+    notebook.page.emulate_media(color_scheme="dark")
+    notebook.wait_until(lambda: notebook.page.locator("body[data-jp-theme-light=false]").count())
+    notebook.page.locator("#jupyterlab-splash").wait_for(state="detached")
+    notebook.show(".reslab")
+    for chart in (LEFT, RIGHT):
+        assert notebook.find(f"{chart} >> .bg").first.evaluate("rect => getComputedStyle(rect).fillOpacity") == "0"
