@@ -40,15 +40,16 @@ class Provenance:
 
     machine: str  # processor, or accelerator
     device: str  # "cpu", "cuda" or "mps"
-    threads: int  # that a step on the CPU used
+    threads: int  # that a step on the CPU used, in each process
     date: str  # UTC, "2026-11-21"
     python: str
     torch: str
     reslab: str
     commit: str | None  # of the checkout that ran, "-dirty" with changes not committed; None for an installed package
+    processes: int = 1  # that shared each batch
 
     @classmethod
-    def here(cls, device="cpu", threads=None):
+    def here(cls, device="cpu", threads=None, processes=1):
         """The provenance of a run made now, on this machine."""
         device = torch.device(device)
         return cls(
@@ -60,6 +61,7 @@ class Provenance:
             torch=str(torch.__version__),
             reslab=__version__,
             commit=_commit(),
+            processes=processes,
         )
 
     def after(self, earlier):

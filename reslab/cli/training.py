@@ -83,30 +83,36 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
         from reslab import checks, sweep
         from reslab.datasets import load
         from reslab.nets import FAMILY, NetSpec, replace
-        from reslab.train import TrainSpec
+        from reslab.train import TrainSpec, ranks
 
+        is_first = ranks.rank() == 0  # of the processes that train this together, and it alone prints
         store, how = open_store(options["store"]), TrainSpec(**given(options, "TrainSpec"))
         splits = [load(name) for name in dataset_names]
         bases = [NetSpec() if name is None else FAMILY[checks.choice("NAME", name, FAMILY)] for name in names]
         specs = list(dict.fromkeys(replace(base, **change, **splits[0].shape) for base in bases for change in changes))
         recorder = sweep.sweep(
             specs, splits, how, seeds=seeds, device=options["device"], store=store, save_every=options["save_every"],
-            again=options["again"], progress=sys.stderr.isatty(), **machine,
+            again=options["again"], progress=is_first and sys.stderr.isatty(), **machine,
         )  # fmt: skip
+
+    def say(text, **where):
+        if is_first:
+            click.echo(text, **where)
+
     outcomes = set()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster's scheduler sends: it is saved like Ctrl-C
     try:
         with in_words():
             for run in recorder:
                 outcomes.add(run.outcome)
-                click.echo(to_json(run.summary() | {"file": str(store.path_of(run))}) if options["as_json"] else _sentence(run))
+                say(to_json(run.summary() | {"file": str(store.path_of(run))}) if options["as_json"] else _sentence(run))
     except KeyboardInterrupt:
-        click.echo(f"Interrupted, and saved in {store.path}: the same command goes on from there.", err=True)
+        say(f"Interrupted, and saved in {store.path}: the same command goes on from there.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
     if not options["as_json"]:
-        click.echo(f"Kept in {store.path}; reslab runs list shows them.")
+        say(f"Kept in {store.path}; reslab runs list shows them.")
     raise click.exceptions.Exit(1 if "failed" in outcomes else DIVERGED if "diverged" in outcomes else 0)
 
 
