@@ -31,14 +31,13 @@ CIFAR10 = """\
 Not recorded yet. On a GPU, with the recipe of He et al. 2015, §4.2 (64,000 steps of 128 images, the rate divided by 10 at half and at
 three quarters of them), one error a thousand steps and every block captured ten times:
 
-    reslab sweep plain-20,plain-32,plain-44,plain-56,resnet-20,resnet-32,resnet-44,resnet-56 {how} --store data/runs
-    reslab sweep plain-110,resnet-110 --warmup 400 {how} --store data/runs
+    reslab sweep plain-20,plain-32,plain-44,plain-56,resnet-20,resnet-32,resnet-44,resnet-56 --preset paper {how} --store data/runs
+    reslab sweep plain-110,resnet-110 --preset paper-110 {how} --store data/runs
 
 Stopped or killed, they go on when given again. Several trainings share one GPU with `--workers 4`, or one GPU each of a Ray cluster
 with `--address auto --gpus 1`.
 """
-HOW = "--dataset cifar10 --epochs 164.103 --lr 0.1 --schedule step --augment crop-flip"
-HOW += " --log-every 1000 --test-every 3 --capture-every 6400 --seed 0,1,2"
+HOW = "--dataset cifar10 --log-every 1000 --test-every 3 --capture-every 6400 --seed 0,1,2"
 
 
 def readme(store):

@@ -9,10 +9,10 @@ import click
 from reslab.cli.options import (
     Command,
     Many,
-    datasets,
     given,
     in_words,
     json_option,
+    names_in,
     open_store,
     option,
     spec_options,
@@ -41,7 +41,7 @@ def recording(function):
 
 def dataset_option(many):
     kind, several = (Many(click.STRING), "; several between commas") if many else (click.STRING, "")
-    return option("--dataset", group="Data", type=kind, default="digits", help=f"{', '.join(datasets())}{several}.  [digits]")
+    return option("--dataset", group="Data", type=kind, default="digits", help=f"{', '.join(names_in('DATASETS'))}{several}.  [digits]")
 
 
 @click.command(cls=Command, epilog=NAMES)
@@ -83,10 +83,10 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
         from reslab import checks, sweep
         from reslab.datasets import load
         from reslab.nets import FAMILY, NetSpec, replace
-        from reslab.train import TrainSpec, ranks
+        from reslab.train import PRESETS, ranks
 
         is_first = ranks.rank() == 0  # of the processes that train this together, and it alone prints
-        store, how = open_store(options["store"]), TrainSpec(**given(options, "TrainSpec"))
+        store, how = open_store(options["store"]), replace(PRESETS[options["preset"]], **given(options, "TrainSpec"))
         splits = [load(name) for name in dataset_names]
         bases = [NetSpec() if name is None else FAMILY[checks.choice("NAME", name, FAMILY)] for name in names]
         specs = list(dict.fromkeys(replace(base, **change, **splits[0].shape) for base in bases for change in changes))
