@@ -4,6 +4,7 @@
 `from_arrays()` and `from_folder()` make a Split of a person's own images.
 """
 
+import hashlib
 import math
 import numbers
 from dataclasses import dataclass, replace
@@ -84,6 +85,17 @@ class Split:
         """factor and offset, (C, 1, 1) float32: (x / scale - mean) / std = x * factor + offset."""
         mean, std = (torch.tensor(per_channel, dtype=torch.float64).view(-1, 1, 1) for per_channel in (self.mean, self.std))
         return [term.float().to(self.x_train.device) for term in (1 / (self.scale * std), -mean / std)]
+
+    @cached_property
+    def fingerprint(self):
+        """16 hexadecimal digits that tell these images and labels from any others, wherever they are."""
+        digest = hashlib.sha256()
+        for tensor in (self.x_train, self.y_train, self.x_test, self.y_test):
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.cpu().contiguous().numpy())
+        # The mean and std may have been measured by another machine, whose last digits differ.
+        digest.update(" ".join(f"{number:.4g}" for number in (self.scale, *self.mean, *self.std)).encode())
+        return digest.hexdigest()[:16]
 
     def subset(self, n_train=None, n_test=None, seed=0):
         """A smaller Split, drawn without regard to class, so classes are only roughly balanced; None keeps a whole part.

@@ -11,7 +11,7 @@ import pandas as pd
 from reslab.datasets import Split
 from reslab.nets import NetSpec, build, replace
 from reslab.runs import CorruptRun, Provenance, Run
-from reslab.store import Store, fingerprint
+from reslab.store import Store
 from reslab.train import HISTORY, Ranks, TrainSpec, pick_device, train
 
 
@@ -63,7 +63,7 @@ class Job:
         def so_far():
             run = event.run() if event else begun.run if begun else self._nothing()
             provenance = run.provenance.after(begun.run.provenance) if event and begun else run.provenance
-            return replace(run, data=fingerprint(self.split), provenance=provenance)
+            return replace(run, provenance=provenance)
 
         def save():
             return self._attempt(lambda: self.store.save_checkpoint(replace(event.checkpoint(), run=so_far())))
@@ -107,7 +107,7 @@ class Job:
         return Run(
             name=self.spec.name, spec=self.spec, how=self.how.to_dict(), dataset=self.split.name, seed=self.seed, parameters=None,
             outcome="stopped", final_train_error=float("nan"), history=pd.DataFrame(columns=list(HISTORY)), layers=pd.DataFrame(),
-            provenance=Provenance.here(pick_device(self.device)), data=fingerprint(self.split),
+            provenance=Provenance.here(pick_device(self.device)), data=self.split.fingerprint,
         )  # fmt: skip
 
     def _attempt(self, save):

@@ -99,7 +99,7 @@ class Run:
     history: pd.DataFrame
     layers: pd.DataFrame
     provenance: Provenance
-    data: str | None = None  # `fingerprint` of the images; None where nobody took it
+    data: str | None = None  # the `fingerprint` of its Split; None where nobody took it
     cause: str = ""  # of a failure: "OutOfMemoryError: ... (resnet.py:80)"
     recorded: bool = field(default=False, compare=False)  # read from a file, so not measured here and now; not saved
 

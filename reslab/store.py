@@ -14,7 +14,6 @@ import os
 import re
 import time
 import warnings
-import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,10 +63,9 @@ class Store:
     def find(self, spec, split, how, seed=0):
         """The run of this training, as `fit` takes it, or None. Measured by what it asks, so that it has what is asked: a run
         without captures is not one with them."""
-        data = fingerprint(split)
         for path in sorted(self.path.glob(f"{_plain(split.name)}/{_plain(spec.name)}.*.json")):
             run = self._load(path) if f".seed{seed}." in path.name else None
-            if run and (run.spec, run.data, run.seed) == (spec, data, seed) and _same_training(run.how, how):
+            if run and (run.spec, run.data, run.seed) == (spec, split.fingerprint, seed) and _same_training(run.how, how):
                 return run
         return None
 
@@ -116,7 +114,7 @@ class Store:
 
     def checkpoint(self, spec, split, how, seed=0):
         """Where this training, as `fit` takes it, can go on, or None; CorruptRun if the file is not whole."""
-        path = (self.path / _file(spec, spec.name, how.to_dict(), split.name, fingerprint(split), seed)).with_suffix(".safetensors")
+        path = (self.path / _file(spec, spec.name, how.to_dict(), split.name, split.fingerprint, seed)).with_suffix(".safetensors")
         return Checkpoint.load(path) if path.exists() else None
 
     # Files
@@ -153,22 +151,6 @@ def recorded():
     package = Path(__file__).resolve().parent
     checkout = package.parent / "data" / "runs"
     return Store(checkout if checkout.is_dir() else package / "data" / "runs")
-
-
-_fingerprints = weakref.WeakKeyDictionary()
-
-
-def fingerprint(split):
-    """16 hexadecimal digits that tell a Split's images and labels from any others', wherever they are; taken once a Split."""
-    if split not in _fingerprints:
-        digest = hashlib.sha256()
-        for tensor in (split.x_train, split.y_train, split.x_test, split.y_test):
-            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.cpu().contiguous().numpy())
-        # The mean and std may have been measured by another machine, whose last digits differ.
-        digest.update(" ".join(f"{number:.4g}" for number in (split.scale, *split.mean, *split.std)).encode())
-        _fingerprints[split] = digest.hexdigest()[:16]
-    return _fingerprints[split]
 
 
 def _file(spec, name, how, dataset, data, seed):

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from reslab import cli, recorded
 from reslab.datasets import digits
 from reslab.figures import theme
-from reslab.store import Store, fingerprint
+from reslab.store import Store
 from reslab.train import TrainSpec, train
 
 ROOT = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ def test_plain_and_residual_nets_of_every_depth_are_there_over_three_seeds(store
     assert len(found) == len(wanted)
     split = digits()
     for run in found:
-        assert run.data == fingerprint(split)
+        assert run.data == split.fingerprint
         assert run.outcome == "finished"
         assert run.layers["index"].max() == (run.spec.depth - 2) // 2
         assert run.layers["step"].nunique() >= 10

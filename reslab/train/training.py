@@ -90,9 +90,9 @@ class _Training:
         self.share, device = self.ranks.share(how.batch_size), self.ranks.device
         self.steps_per_epoch, self.steps = how.steps(len(split.y_train))
         if resume is not None:
-            check_resume(resume, model, self.spec, split, how, self.steps_per_epoch)
+            check_resume(resume, model, self.spec, split, how)
         self.model, self.how, self.device = model.to(device), how, device
-        self.split = _with_noise(split.to(device), how)
+        self.data, self.split = split, _with_noise(split.to(device), how)
         self.layout, self.modules = layout_of(model), list(model.modules())
         model.to(memory_format=self.layout)
         if self.spec is None:
@@ -207,6 +207,7 @@ class _Training:
             history=pd.DataFrame(self.history, columns=list(HISTORY)),
             layers=pd.concat(self.layers, ignore_index=True) if self.layers else pd.DataFrame(),
             provenance=Provenance.here(self.device, self.threads, self.ranks.world),
+            data=self.data.fingerprint,
         )
 
     def checkpoint(self):
