@@ -24,6 +24,9 @@ from reslab import checks
 from reslab.runs import Checkpoint, CorruptRun, Run
 
 NOT_IN_NAMES = ("skip", "depth", "in_channels", "image_size", "classes")  # the net's name and the dataset say them
+# Fields of NetSpec and TrainSpec that are younger than the runs people have, each with what it was before there was a choice. Where it
+# still is, it does not count in a file's name. (A field that is merely at its default does: defaults change, and names must not meet.)
+YOUNGER = {}
 ABANDONED = 86_400  # seconds after which a half-written file is nobody's any more
 
 
@@ -155,7 +158,7 @@ def recorded():
 
 def _file(spec, name, how, dataset, data, seed):
     """The file of a run, relative to its store."""
-    decides = {"spec": spec and spec.to_dict(), "name": name, "how": how, "data": data, "seed": seed}
+    decides = {"spec": spec and _older(spec.to_dict()), "name": name, "how": _older(how), "data": data, "seed": seed}
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
     changed = {}
     if spec:
@@ -163,6 +166,10 @@ def _file(spec, name, how, dataset, data, seed):
         changed = {field: value for field, value in values.items() if value != usual[field] and field not in NOT_IN_NAMES}
     marks = [f"{field}{value}" for field, value in changed.items()] + ([] if seed is None else [f"seed{seed}"])
     return Path(_plain(dataset), ".".join([_plain(name), *map(_plain, marks), digest, "json"]))
+
+
+def _older(fields):
+    return {name: value for name, value in fields.items() if name not in YOUNGER or value != YOUNGER[name]}
 
 
 def _plain(text):

@@ -94,6 +94,18 @@ def test_trainings_that_differ_in_anything_do_not_share_a_file(store, run):
     assert len(files(store)) == 6
 
 
+def test_a_new_field_renames_no_file(store, split, run, monkeypatch):
+    """tests/test_data.py fails where one was added and not said to be younger: the recorded runs would have other names."""
+    old, fields = store.path_of(run), NetSpec.to_dict
+    monkeypatch.setattr(NetSpec, "to_dict", lambda spec: fields(spec) | {"wormholes": 1})
+    grown = [replace(run, how=run.how | {"warp": warp}) for warp in (1, 2)]
+    assert store.path_of(run) != old  # so nobody overlooks it
+    monkeypatch.setattr(module, "YOUNGER", {"warp": 1, "wormholes": 1})
+    assert [store.path_of(each) == old for each in (run, *grown)] == [True, True, False]
+    monkeypatch.setattr(module, "YOUNGER", {"warp": 2, "wormholes": 2})
+    assert [store.path_of(each) == old for each in (run, *grown)] == [False, False, False]
+
+
 def test_find_takes_what_fit_takes_and_nothing_like_it(store, split, run):
     store.add(run)
     assert store.find(run.spec, split, HOW, 0).to_json() == run.to_json()
