@@ -1,12 +1,16 @@
 """Image sets in memory: a `Split` is a training and a test part that fit in memory, ready for a net.
 
 `digits()` works with no network; `cifar10()`, `cifar100()` and `fashion_mnist()` are downloaded once, by torchvision;
-`from_arrays()` and `from_folder()` make a Split of a person's own images.
+`from_arrays()`, `from_file()` and `from_folder()` make a Split of a person's own images. `load()` takes the name of any.
 """
 
 import hashlib
+import inspect
 import math
 import numbers
+import os
+import re
+import zipfile
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -155,7 +159,19 @@ DATASETS = {"digits": digits, "cifar10": cifar10, "cifar100": cifar100, "fashion
 
 
 def load(name):
-    """The dataset of that name in `DATASETS`. Raises ValueError naming the nearest one, DatasetUnavailable."""
+    """The Split of a name in `DATASETS`, of an .npz file, or of a folder with a sub-folder of pictures for each class.
+
+    "cifar10-5000+1000" is a `subset` of that name, of so many training and test images, drawn with seed 0; "...@7" with seed 7.
+    Raises ValueError naming the nearest one, FileNotFoundError, DatasetUnavailable.
+    """
+    if drawn := re.fullmatch(r"(.+)-(\d+)\+(\d+)(@\d+)?", str(name)):
+        split = load(drawn[1])
+        part = split.subset(int(drawn[2]), int(drawn[3]), seed=int((drawn[4] or "@0")[1:]))
+        return replace(part, name=split.name + str(name).removeprefix(drawn[1]))
+    if str(name).endswith(".npz"):
+        return from_file(name)
+    if os.sep in str(name):
+        return from_folder(name)
     return DATASETS[checks.choice("dataset", str(name).lower(), DATASETS)]()
 
 
@@ -188,6 +204,26 @@ def from_arrays(
     if scale is None:
         scale = 255.0 if x.dtype == torch.uint8 else 1.0
     return Split(name=name, x_train=x, y_train=y, x_test=x_test, y_test=y_test, class_names=class_names, scale=scale, source=source)
+
+
+def from_file(path):
+    """A Split of an .npz file, whose arrays are the arguments of `from_arrays`: numpy.savez("mine.npz", x=x, y=y, source="my camera").
+
+    Its name is the file's, unless the file has one. Raises FileNotFoundError, and ValueError for whatever does not fit.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}; numpy.savez makes one.")
+    try:
+        with path.open("rb") as file, np.load(file) as stored:  # which refuses what would have to be unpickled
+            fields = {"name": path.stem} | {name: array if array.ndim else array.item() for name, array in stored.items()}
+    except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no file of numpy.savez, or holds Python objects.") from error
+    for name in fields:
+        checks.choice(f"an array in {path}", name, inspect.signature(from_arrays).parameters)
+    if not {"x", "y"} <= set(fields):
+        raise ValueError(f"{path} holds {', '.join(fields)}; it must hold images x and labels y.")
+    return from_arrays(**fields)
 
 
 def from_folder(path, *, image_size=32, test=0.2, seed=0):

@@ -107,7 +107,7 @@ class Job:
         return Run(
             name=self.spec.name, spec=self.spec, how=self.how.to_dict(), dataset=self.split.name, seed=self.seed, parameters=None,
             outcome="stopped", final_train_error=float("nan"), history=pd.DataFrame(columns=list(HISTORY)), layers=pd.DataFrame(),
-            provenance=Provenance.here(pick_device(self.device)), data=self.split.fingerprint,
+            provenance=Provenance.here(pick_device(self.device)), data=self.split.fingerprint, source=self.split.source,
         )  # fmt: skip
 
     def _attempt(self, save):

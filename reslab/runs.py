@@ -100,6 +100,7 @@ class Run:
     layers: pd.DataFrame
     provenance: Provenance
     data: str | None = None  # the `fingerprint` of its Split; None where nobody took it
+    source: str = ""  # the Split's: what the images are, whose, and which of them
     cause: str = ""  # of a failure: "OutOfMemoryError: ... (resnet.py:80)"
     recorded: bool = field(default=False, compare=False)  # read from a file, so not measured here and now; not saved
 

@@ -155,6 +155,14 @@ def test_json_is_a_line_a_run(reslab, folder):
         assert Run.load(row["file"]).final_train_error == row["final_train_error"]
 
 
+def test_a_part_of_the_images_is_named_as_one_and_its_command_names_it_again(reslab, folder):
+    reslab(f"train resnet-8 {SHORT} --dataset digits-200+60@3")
+    (run,) = Store(folder).runs(dataset="digits-200+60@3")
+    assert run.data == digits().subset(200, 60, seed=3).fingerprint
+    assert "200 train and 60 test images of it drawn with seed 3" in run.source
+    assert options.command([run]).endswith("--epochs 1 --dataset digits-200+60@3 --seed 0")
+
+
 def test_sweep_trains_every_combination(reslab, folder):
     reslab("sweep --depth 8,14 --skip yes,no --width 3,4 --epochs 0.1 --seed 0,1")
     assert len(Store(folder).runs()) == 16

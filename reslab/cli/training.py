@@ -41,7 +41,9 @@ def recording(function):
 
 def dataset_option(many):
     kind, several = (Many(click.STRING), "; several between commas") if many else (click.STRING, "")
-    return option("--dataset", group="Data", type=kind, default="digits", help=f"{', '.join(names_in('DATASETS'))}{several}.  [digits]")
+    own = "your .npz, your FOLDER/; cifar10-5000+1000 for so many of its training and test images"
+    help = f"{', '.join(names_in('DATASETS'))}, {own}{several}.  [digits]"
+    return option("--dataset", group="Data", type=kind, default="digits", help=help)
 
 
 @click.command(cls=Command, epilog=NAMES)

@@ -208,6 +208,7 @@ class _Training:
             layers=pd.concat(self.layers, ignore_index=True) if self.layers else pd.DataFrame(),
             provenance=Provenance.here(self.device, self.threads, self.ranks.world),
             data=self.data.fingerprint,
+            source=self.data.source,
         )
 
     def checkpoint(self):
