@@ -53,7 +53,10 @@ def dataset_option(many):
 @spec_options()
 @recording
 def train(name, dataset, seed, **options):
-    """Train one net, and keep the run."""
+    """Train one net, and keep the run.
+
+    One big net on two GPUs: torchrun --nproc-per-node 2 -m reslab train resnet-110
+    """
     _record([name], [dataset], [seed], [given(options, "NetSpec")], options)
 
 
