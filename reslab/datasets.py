@@ -1,11 +1,15 @@
 """Image sets in memory: a `Split` is a training and a test part that fit in memory, ready for a net.
 
 `digits()` works with no network; `cifar10()`, `cifar100()` and `fashion_mnist()` are downloaded once, by torchvision;
-`from_arrays()` and `from_folder()` make a Split of a person's own images.
+`from_arrays()`, `from_file()` and `from_folder()` make a Split of a person's own images. `load()` takes the name of any.
 """
 
+import hashlib
+import inspect
 import math
-import numbers
+import os
+import re
+import zipfile
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reslab import checks, downloads
+from reslab import arrays, checks, downloads
 from reslab.downloads import DatasetUnavailable, cache_root  # noqa: F401 (part of this module's face)
 
 KRIZHEVSKY = "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images (no licence stated; cite the report)"
@@ -39,17 +43,17 @@ class Split:
     source: str  # one line for provenance: what, who, licence or citation
 
     def __post_init__(self):
-        _check_pair(self.x_train, self.y_train, "x_train", "y_train")
-        _check_pair(self.x_test, self.y_test, "x_test", "y_test")
+        arrays.check_pair(self.x_train, self.y_train, "x_train", "y_train")
+        arrays.check_pair(self.x_test, self.y_test, "x_test", "y_test")
         object.__setattr__(self, "scale", checks.number("scale", self.scale, above=True))
         classes = checks.integer("the number of class names", len(self.class_names), 2)
         if (self.x_train.shape[1:], self.x_train.dtype) != (self.x_test.shape[1:], self.x_test.dtype):
-            raise ValueError(f"x_train is {_brief(self.x_train)} and x_test is {_brief(self.x_test)}; they must be alike.")
+            raise ValueError(f"x_train is {arrays.brief(self.x_train)} and x_test is {arrays.brief(self.x_test)}; they must be alike.")
         for what, y in (("y_train", self.y_train), ("y_test", self.y_test)):
             if y.min() < 0 or y.max() >= classes:
                 raise ValueError(f"{what} runs from {y.min()} to {y.max()}; with {classes} class names it must be from 0 to {classes - 1}.")
         if not self.mean and not self.std:
-            for field, value in zip(("mean", "std"), _mean_std(self.x_train, self.scale), strict=True):
+            for field, value in zip(("mean", "std"), arrays.mean_std(self.x_train, self.scale), strict=True):
                 object.__setattr__(self, field, value)
         channels, numbers_given = self.x_train.shape[1], (*self.mean, *self.std)
         if not (len(self.mean) == len(self.std) == channels and all(map(math.isfinite, numbers_given)) and min(self.std) > 0):
@@ -85,6 +89,17 @@ class Split:
         mean, std = (torch.tensor(per_channel, dtype=torch.float64).view(-1, 1, 1) for per_channel in (self.mean, self.std))
         return [term.float().to(self.x_train.device) for term in (1 / (self.scale * std), -mean / std)]
 
+    @cached_property
+    def fingerprint(self):
+        """16 hexadecimal digits that tell these images and labels from any others, wherever they are."""
+        digest = hashlib.sha256()
+        for tensor in (self.x_train, self.y_train, self.x_test, self.y_test):
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.cpu().contiguous().numpy())
+        # The mean and std may have been measured by another machine, whose last digits differ.
+        digest.update(" ".join(f"{number:.4g}" for number in (self.scale, *self.mean, *self.std)).encode())
+        return digest.hexdigest()[:16]
+
     def subset(self, n_train=None, n_test=None, seed=0):
         """A smaller Split, drawn without regard to class, so classes are only roughly balanced; None keeps a whole part.
 
@@ -94,14 +109,14 @@ class Split:
         kept = {}
         for part, n, x, y in (("train", n_train, self.x_train, self.y_train), ("test", n_test, self.x_test, self.y_test)):
             n = checks.integer(f"n_{part}", len(x) if n is None else n, 1, len(x))
-            index = _shuffled(len(x), seed)[:n].to(x.device) if n < len(x) else slice(None)
+            index = arrays.shuffled(len(x), seed)[:n].to(x.device) if n < len(x) else slice(None)
             kept |= {f"x_{part}": x[index], f"y_{part}": y[index]}
         drawn = f"{len(kept['x_train'])} train and {len(kept['x_test'])} test images of it drawn with seed {seed}"
         return replace(self, **kept, source=f"{self.source}; {drawn}")
 
     def __repr__(self):
         sizes = f"{len(self.x_train):,} train + {len(self.x_test):,} test images"
-        return f"<Split {self.name}: {sizes}, {_brief(self.x_train)}, {len(self.class_names)} classes, on {self.x_train.device}>"
+        return f"<Split {self.name}: {sizes}, {arrays.brief(self.x_train)}, {len(self.class_names)} classes, on {self.x_train.device}>"
 
 
 def digits(seed=0, test=397):
@@ -143,7 +158,19 @@ DATASETS = {"digits": digits, "cifar10": cifar10, "cifar100": cifar100, "fashion
 
 
 def load(name):
-    """The dataset of that name in `DATASETS`. Raises ValueError naming the nearest one, DatasetUnavailable."""
+    """The Split of a name in `DATASETS`, of an .npz file, or of a folder with a sub-folder of pictures for each class.
+
+    "cifar10-5000+1000" is a `subset` of that name, of so many training and test images, drawn with seed 0; "...@7" with seed 7.
+    Raises ValueError naming the nearest one, FileNotFoundError, DatasetUnavailable.
+    """
+    if drawn := re.fullmatch(r"(.+)-(\d+)\+(\d+)(@\d+)?", str(name)):
+        split = load(drawn[1])
+        part = split.subset(int(drawn[2]), int(drawn[3]), seed=int((drawn[4] or "@0")[1:]))
+        return replace(part, name=split.name + str(name).removeprefix(drawn[1]))
+    if str(name).endswith(".npz"):
+        return from_file(name)
+    if os.sep in str(name):
+        return from_folder(name)
     return DATASETS[checks.choice("dataset", str(name).lower(), DATASETS)]()
 
 
@@ -161,21 +188,41 @@ def from_arrays(
     if (x_test is None) != (y_test is None):
         raise ValueError("Only one of x_test and y_test was given; give both, or neither to have a test part drawn from x.")
     own_test = x_test is not None
-    x, y = _images(x, "x", channels), _labels(y, "y")
-    x_test, y_test = (_images(x_test, "x_test", channels), _labels(y_test, "y_test")) if own_test else (x[:0], y[:0])
+    x, y = arrays.images(x, "x", channels), arrays.labels(y, "y")
+    x_test, y_test = (arrays.images(x_test, "x_test", channels), arrays.labels(y_test, "y_test")) if own_test else (x[:0], y[:0])
     values, classes = np.unique(np.concatenate([y, y_test]), return_inverse=True)
     y, y_test = torch.from_numpy(classes).long().split([len(y), len(y_test)])
-    _check_pair(x, y, "x", "y")
+    arrays.check_pair(x, y, "x", "y")
     class_names = tuple(map(str, values if class_names is None else class_names))
     if len(class_names) != len(values):
         raise ValueError(f"There are {len(class_names)} class_names for {len(values)} distinct labels; give one for each, in sorted order.")
     if not own_test:
-        train, held_out = _cut(len(x), test, seed)
+        train, held_out = arrays.cut(len(x), test, seed)
         x, y, x_test, y_test = x[train], y[train], x[held_out], y[held_out]
         source += f"; {len(x_test)} test images drawn with seed {seed}"
     if scale is None:
         scale = 255.0 if x.dtype == torch.uint8 else 1.0
     return Split(name=name, x_train=x, y_train=y, x_test=x_test, y_test=y_test, class_names=class_names, scale=scale, source=source)
+
+
+def from_file(path):
+    """A Split of an .npz file, whose arrays are the arguments of `from_arrays`: numpy.savez("mine.npz", x=x, y=y, source="my camera").
+
+    Its name is the file's, unless the file has one. Raises FileNotFoundError, and ValueError for whatever does not fit.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}; numpy.savez makes one.")
+    try:
+        with path.open("rb") as file, np.load(file) as stored:  # which refuses what would have to be unpickled
+            fields = {"name": path.stem} | {name: array if array.ndim else array.item() for name, array in stored.items()}
+    except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no file of numpy.savez, or holds Python objects.") from error
+    for name in fields:
+        checks.choice(f"an array in {path}", name, inspect.signature(from_arrays).parameters)
+    if not {"x", "y"} <= set(fields):
+        raise ValueError(f"{path} holds {', '.join(fields)}; it must hold images x and labels y.")
+    return from_arrays(**fields)
 
 
 def from_folder(path, *, image_size=32, test=0.2, seed=0):
@@ -214,88 +261,3 @@ def _from_torchvision(name, kind, root, source):
     train, test = downloads.fetch(name, kind, root)
     x, y, names = train.data, train.targets, train.classes
     return from_arrays(x, y, x_test=test.data, y_test=test.targets, class_names=names, name=name, source=source)
-
-
-# Arrays in, tensors out
-
-
-def _images(x, what, channels=None):
-    """Whatever is like an array of images as (N, C, H, W) uint8 or float32, a copy on the CPU."""
-    checks.choice("channels", channels, (None, "first", "last"))
-    if isinstance(x, Tensor):
-        x = x.detach().cpu()
-        x = x.float() if x.is_floating_point() else x  # numpy has no bfloat16
-    try:
-        x = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"{what} is no regular array; all images must have the same height, width and channels.") from error
-    whole = x.dtype.kind in "ui"
-    if x.dtype.kind not in "buif" or (whole and x.size and not 0 <= x.min() <= x.max() <= 255):
-        raise ValueError(f"{what} holds {x.dtype}; pixels must be whole numbers from 0 to 255, or floats.")
-    if x.ndim == 3:
-        x = x[:, None]
-    elif x.ndim == 4:
-        first, last = x.shape[2] == x.shape[3], x.shape[1] == x.shape[2]
-        if channels is None and first and last:
-            raise ValueError(f"{what} has shape {x.shape}, which can be read two ways; say channels='first' or channels='last'.")
-        if channels == "last" or (channels is None and last):
-            x = x.transpose(0, 3, 1, 2)
-    else:
-        side = math.isqrt(x.shape[1]) if x.ndim == 2 else 0
-        hint = f", perhaps {what}.reshape(-1, {side}, {side})" if side and side**2 == x.shape[1] else ""
-        raise ValueError(f"{what} has shape {x.shape}; it must be (N, S, S), (N, C, S, S) or (N, S, S, C){hint}.")
-    return torch.from_numpy(np.array(x, dtype=np.uint8 if whole else np.float32, order="C"))
-
-
-def _labels(y, what):
-    """Whatever is like an array of labels as a numpy array (N,)."""
-    y = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
-    if y.ndim != 1:
-        raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label an image.")
-    if y.size and y.dtype.kind not in "buiU":
-        raise ValueError(f"{what} holds {y.dtype}; labels must be whole numbers or strings, perhaps {what}.astype(int).")
-    return y
-
-
-def _check_pair(x, y, x_what, y_what):
-    """Raises ValueError unless x is (N, C, S, S) uint8 or finite float32 and y (N,) int64, N at least 1."""
-    for what, value in ((x_what, x), (y_what, y)):
-        if not isinstance(value, Tensor):
-            raise ValueError(f"{what} is a {type(value).__name__}; it must be a tensor (from_arrays() takes numpy too).")
-    if x.ndim != 4 or x.shape[2] != x.shape[3] or not math.prod(x.shape[1:]):
-        side = min(x.shape[-2:]) if x.ndim == 4 else 0
-        hint = f", perhaps cut to {side} × {side}" if side else ""
-        raise ValueError(f"{x_what} has shape {tuple(x.shape)}; it must hold square images, (N, C, S, S){hint}.")
-    if x.dtype not in (torch.uint8, torch.float32) or y.dtype != torch.int64:
-        raise ValueError(f"{x_what} holds {x.dtype} and {y_what} {y.dtype}; they must be torch.uint8 or torch.float32, and torch.int64.")
-    if not len(x) or y.shape != (len(x),):
-        raise ValueError(
-            f"{x_what} has {len(x)} images and {y_what} has shape {tuple(y.shape)}; give one image or more, and a label for each."
-        )
-    if x.is_floating_point() and not (finite := torch.isfinite(x)).all():
-        raise ValueError(f"{x_what} has {(~finite).sum()} pixels that are NaN or infinite; replace them first, as numpy.nan_to_num does.")
-
-
-def _mean_std(x, scale):
-    """Mean and standard deviation of x / scale, per channel (C, C); a channel that never varies gets 1, so that it can divide."""
-    pairs = [torch.std_mean(x[:, c].cpu().double(), correction=0) for c in range(x.shape[1])]  # in turn: CIFAR-10 is large in float64
-    return tuple(float(mean) / scale for _, mean in pairs), tuple(float(std) / scale or 1.0 for std, _ in pairs)
-
-
-def _shuffled(n, seed):
-    """0 to n-1, in an order that the seed alone decides: torch's global generator is neither read nor moved."""
-    return torch.randperm(n, generator=torch.Generator().manual_seed(checks.integer("seed", seed, 0)))
-
-
-def _cut(n, test, seed):
-    """Indices to train on and indices to hold out: `test` of n, a share or a number, at least one image on either side."""
-    checks.integer("the number of images, to be cut into a training and a test part,", n, 2)
-    if isinstance(test, numbers.Real) and 0 < test < 1:
-        test = min(max(round(test * n), 1), n - 1)
-    test = checks.integer("test, the share (between 0 and 1) or the number of images held out,", test, 1, n - 1)
-    order = _shuffled(n, seed)
-    return order[:-test], order[-test:]
-
-
-def _brief(x):
-    return f"{' × '.join(map(str, x.shape[1:]))} {str(x.dtype).removeprefix('torch.')}"

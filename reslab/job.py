@@ -3,7 +3,7 @@
 import time
 import traceback
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +11,16 @@ import pandas as pd
 from reslab.datasets import Split
 from reslab.nets import NetSpec, build, replace
 from reslab.runs import CorruptRun, Provenance, Run
-from reslab.store import Store, fingerprint
-from reslab.train import HISTORY, TrainSpec, pick_device, train
+from reslab.store import Store
+from reslab.train import HISTORY, Ranks, TrainSpec, pick_device, train
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
-    """One training of a sweep. None of its methods raises: they return remarks, a list of sentences for whoever started it."""
+    """One training of a sweep. None of its methods raises: they return remarks, a list of sentences for whoever started it.
+
+    In several processes that train it together, each has its Job; the first alone reads and writes the store.
+    """
 
     spec: NetSpec
     split: Split
@@ -28,6 +31,10 @@ class Job:
     save_every: float = 30.0  # seconds of training between checkpoints, into the store
     again: bool = False  # whether to train what the store has, and to put the new run in the place of the old one
 
+    @cached_property
+    def ranks(self):
+        return Ranks(self.device)
+
     @property
     def work(self):
         """Layers × steps, which is nearly time."""
@@ -35,12 +42,13 @@ class Job:
 
     def stored(self):
         """The run that the store has of this training, or None."""
-        run = None if self.again or self.store is None else self.store.find(self.spec, self.split, self.how, self.seed)
-        return run if run and run.ended else None
+        reads = self.store and not self.again and self.ranks.rank == 0
+        run = self.store.find(self.spec, self.split, self.how, self.seed) if reads else None
+        return self.ranks.first(run if run and run.ended else None)
 
     def keep(self, run):
         """Put the run into the store, unless there is more of it to come; the remarks."""
-        if self.store is None or run.outcome == "stopped":
+        if self.store is None or self.ranks.rank or run.outcome == "stopped":
             return []
         return self._attempt(partial(self.store.add, run, overwrite=self.again and run.ended))  # a failure replaces no run that ended
 
@@ -55,7 +63,7 @@ class Job:
         def so_far():
             run = event.run() if event else begun.run if begun else self._nothing()
             provenance = run.provenance.after(begun.run.provenance) if event and begun else run.provenance
-            return replace(run, data=fingerprint(self.split), provenance=provenance)
+            return replace(run, provenance=provenance)
 
         def save():
             return self._attempt(lambda: self.store.save_checkpoint(replace(event.checkpoint(), run=so_far())))
@@ -65,8 +73,9 @@ class Job:
             seen, saved = 0, time.monotonic()
             for event in events:
                 tell(self.spec.depth * (event.step - seen), f"{self.spec.name} at {event.train_error:.0%}")
-                seen, leave = event.step, stopped()
-                if self.store and event.state == "running" and (leave or time.monotonic() - saved >= self.save_every):
+                seen, leave = event.step, self.ranks.any(stopped())
+                due = leave or time.monotonic() - saved >= self.save_every
+                if due and self.store and self.ranks.rank == 0 and event.state == "running":
                     remarks += [remark for remark in save() if remark not in remarks]
                     saved = time.monotonic()
                 if leave:
@@ -84,19 +93,21 @@ class Job:
 
     def _begin(self):
         """(the checkpoint that it goes on from or None, the events, remarks)."""
-        begin = partial(train, split=self.split, how=self.how, device=self.device)
+        checkpoint, remarks = None, []
         try:
-            checkpoint = None if self.store is None else self.store.checkpoint(self.spec, self.split, self.how, self.seed)
-            return checkpoint, begin(build(self.spec, seed=self.seed), resume=checkpoint), []
+            if self.store and self.ranks.rank == 0:
+                checkpoint = self.store.checkpoint(self.spec, self.split, self.how, self.seed)
         except (CorruptRun, OSError) as error:
-            return None, begin(build(self.spec, seed=self.seed)), [f"passed over: {error} This training begins anew."]
+            remarks = [f"passed over: {error} This training begins anew."]
+        checkpoint = self.ranks.first(checkpoint)
+        return checkpoint, train(build(self.spec, seed=self.seed), self.split, self.how, device=self.device, resume=checkpoint), remarks
 
     def _nothing(self):
         """The run of a training that came to no event."""
         return Run(
             name=self.spec.name, spec=self.spec, how=self.how.to_dict(), dataset=self.split.name, seed=self.seed, parameters=None,
             outcome="stopped", final_train_error=float("nan"), history=pd.DataFrame(columns=list(HISTORY)), layers=pd.DataFrame(),
-            provenance=Provenance.here(pick_device(self.device)), data=fingerprint(self.split),
+            provenance=Provenance.here(pick_device(self.device)), data=self.split.fingerprint, source=self.split.source,
         )  # fmt: skip
 
     def _attempt(self, save):

@@ -40,15 +40,16 @@ class Provenance:
 
     machine: str  # processor, or accelerator
     device: str  # "cpu", "cuda" or "mps"
-    threads: int  # that a step on the CPU used
+    threads: int  # that a step on the CPU used, in each process
     date: str  # UTC, "2026-11-21"
     python: str
     torch: str
     reslab: str
     commit: str | None  # of the checkout that ran, "-dirty" with changes not committed; None for an installed package
+    processes: int = 1  # that shared each batch
 
     @classmethod
-    def here(cls, device="cpu", threads=None):
+    def here(cls, device="cpu", threads=None, processes=1):
         """The provenance of a run made now, on this machine."""
         device = torch.device(device)
         return cls(
@@ -60,6 +61,7 @@ class Provenance:
             torch=str(torch.__version__),
             reslab=__version__,
             commit=_commit(),
+            processes=processes,
         )
 
     def after(self, earlier):
@@ -97,7 +99,8 @@ class Run:
     history: pd.DataFrame
     layers: pd.DataFrame
     provenance: Provenance
-    data: str | None = None  # `fingerprint` of the images; None where nobody took it
+    data: str | None = None  # the `fingerprint` of its Split; None where nobody took it
+    source: str = ""  # the Split's: what the images are, whose, and which of them
     cause: str = ""  # of a failure: "OutOfMemoryError: ... (resnet.py:80)"
     recorded: bool = field(default=False, compare=False)  # read from a file, so not measured here and now; not saved
 

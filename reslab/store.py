@@ -14,7 +14,6 @@ import os
 import re
 import time
 import warnings
-import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +24,9 @@ from reslab import checks
 from reslab.runs import Checkpoint, CorruptRun, Run
 
 NOT_IN_NAMES = ("skip", "depth", "in_channels", "image_size", "classes")  # the net's name and the dataset say them
+# Fields of NetSpec and TrainSpec that are younger than the runs people have, each with what it was before there was a choice. Where it
+# still is, it does not count in a file's name. (A field that is merely at its default does: defaults change, and names must not meet.)
+YOUNGER = {}
 ABANDONED = 86_400  # seconds after which a half-written file is nobody's any more
 
 
@@ -64,10 +66,9 @@ class Store:
     def find(self, spec, split, how, seed=0):
         """The run of this training, as `fit` takes it, or None. Measured by what it asks, so that it has what is asked: a run
         without captures is not one with them."""
-        data = fingerprint(split)
         for path in sorted(self.path.glob(f"{_plain(split.name)}/{_plain(spec.name)}.*.json")):
             run = self._load(path) if f".seed{seed}." in path.name else None
-            if run and (run.spec, run.data, run.seed) == (spec, data, seed) and _same_training(run.how, how):
+            if run and (run.spec, run.data, run.seed) == (spec, split.fingerprint, seed) and _same_training(run.how, how):
                 return run
         return None
 
@@ -116,7 +117,7 @@ class Store:
 
     def checkpoint(self, spec, split, how, seed=0):
         """Where this training, as `fit` takes it, can go on, or None; CorruptRun if the file is not whole."""
-        path = (self.path / _file(spec, spec.name, how.to_dict(), split.name, fingerprint(split), seed)).with_suffix(".safetensors")
+        path = (self.path / _file(spec, spec.name, how.to_dict(), split.name, split.fingerprint, seed)).with_suffix(".safetensors")
         return Checkpoint.load(path) if path.exists() else None
 
     # Files
@@ -155,25 +156,9 @@ def recorded():
     return Store(checkout if checkout.is_dir() else package / "data" / "runs")
 
 
-_fingerprints = weakref.WeakKeyDictionary()
-
-
-def fingerprint(split):
-    """16 hexadecimal digits that tell a Split's images and labels from any others', wherever they are; taken once a Split."""
-    if split not in _fingerprints:
-        digest = hashlib.sha256()
-        for tensor in (split.x_train, split.y_train, split.x_test, split.y_test):
-            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.cpu().contiguous().numpy())
-        # The mean and std may have been measured by another machine, whose last digits differ.
-        digest.update(" ".join(f"{number:.4g}" for number in (split.scale, *split.mean, *split.std)).encode())
-        _fingerprints[split] = digest.hexdigest()[:16]
-    return _fingerprints[split]
-
-
 def _file(spec, name, how, dataset, data, seed):
     """The file of a run, relative to its store."""
-    decides = {"spec": spec and spec.to_dict(), "name": name, "how": how, "data": data, "seed": seed}
+    decides = {"spec": spec and _older(spec.to_dict()), "name": name, "how": _older(how), "data": data, "seed": seed}
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
     changed = {}
     if spec:
@@ -181,6 +166,10 @@ def _file(spec, name, how, dataset, data, seed):
         changed = {field: value for field, value in values.items() if value != usual[field] and field not in NOT_IN_NAMES}
     marks = [f"{field}{value}" for field, value in changed.items()] + ([] if seed is None else [f"seed{seed}"])
     return Path(_plain(dataset), ".".join([_plain(name), *map(_plain, marks), digest, "json"]))
+
+
+def _older(fields):
+    return {name: value for name, value in fields.items() if name not in YOUNGER or value != YOUNGER[name]}
 
 
 def _plain(text):

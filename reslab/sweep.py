@@ -14,7 +14,7 @@ from reslab.datasets import Split
 from reslab.job import Job
 from reslab.nets import NetSpec, replace
 from reslab.store import Store
-from reslab.train import TrainSpec, check_fit, pick_device
+from reslab.train import TrainSpec, check_fit, pick_device, ranks
 
 
 def sweep(
@@ -29,7 +29,7 @@ def sweep(
     workers: trainings at a time; None for one a core on a CPU (threads suffice: PyTorch works outside Python's lock), one on a
     GPU. address: of a Ray cluster, "auto" for the one this machine belongs to, "local" for one started for the occasion (see
     `reslab.cluster`); each training is then a task that takes `cpus` and `gpus`, of which it may be a fraction.
-    progress: a bar with the time left.
+    progress: a bar with the time left. Under torchrun, its processes train one net together, and this takes one alone.
 
     A training that fails is a Run too, its outcome "failed" and its cause named, with a warning; the others go on.
     Closing the generator, or interrupting it, stops the trainings at their next event, and saves where they are. The numbers of a run
@@ -60,6 +60,8 @@ def sweep(
         spec = replace(spec, **part.shape) if len(splits) > 1 else spec
         check_fit(spec, part, how)
         jobs.append(Job(spec=spec, split=part, how=how, seed=seed, device=device, store=store, save_every=save_every, again=again))
+    if ranks.world() > 1 and (len(jobs) > 1 or address is not None):
+        raise ValueError(f"torchrun's processes train one net together, and here are {len(jobs)} trainings; sweep them without torchrun.")
     jobs.sort(key=lambda job: -job.work)  # the longest first, so that no core ends up waiting for one late, long net
     return _sweep(jobs, train_all, progress)
 

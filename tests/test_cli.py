@@ -17,10 +17,10 @@ from click.testing import CliRunner
 from reslab import cli
 from reslab.cli import options
 from reslab.datasets import DATASETS, digits
-from reslab.nets import CHOICES, FAMILY, NetSpec
+from reslab.nets import CHOICES, FAMILY, NetSpec, replace
 from reslab.runs import Run
 from reslab.store import Store
-from reslab.train import TrainSpec, fit
+from reslab.train import PRESETS, TrainSpec, fit
 
 SHORT = "--width 4 --epochs 1"  # 10 steps of the digits
 
@@ -100,7 +100,7 @@ def test_every_field_of_a_spec_is_an_option_with_its_default_choices_and_comment
 
 
 def test_the_datasets_of_the_help_are_those_there_are():
-    assert options.datasets() == list(DATASETS)
+    assert options.names_in("DATASETS") == list(DATASETS)
 
 
 def test_options_of_every_kind_reach_the_specs(reslab, folder):
@@ -110,6 +110,19 @@ def test_options_of_every_kind_reach_the_specs(reslab, folder):
     assert run.spec == NetSpec(depth=14, width=5, skip=False, norm="none", activation="tanh", **digits().shape)
     assert TrainSpec(**run.how) == TrainSpec(epochs=0.1, batch_size=100, schedule="step", milestones=(0.25, 0.5), data_seed=3)
     assert run.seed == 7
+
+
+def test_a_preset_is_a_recipe_that_the_options_change(reslab, folder):
+    assert options.names_in("PRESETS") == list(PRESETS)
+    help = CliRunner().invoke(cli.main, ["sweep", "--help"], terminal_width=400).output
+    assert f"--preset [{'|'.join(PRESETS)}]" in help
+    reslab("train resnet-8 --width 3 --preset paper-110 --epochs 0.1 --warmup 3")
+    (run,) = Store(folder).runs()
+    assert TrainSpec(**run.how) == replace(PRESETS["paper-110"], epochs=0.1, warmup=3)
+    shown = "reslab train resnet-8 --width 3 --preset paper --epochs 0.1 --warmup 3 --dataset digits --seed 0"
+    assert options.command([run]) == shown  # the nearest preset: paper and paper-110 differ in the warm-up alone
+    reslab("train resnet-8 --width 3 --preset short --epochs 0.1")
+    assert " --preset short --epochs 0.1 --dataset" in options.command(Store(folder).runs(schedule="one-cycle"))
 
 
 def test_a_name_of_the_paper_and_what_is_changed_of_it(reslab, folder):
@@ -140,6 +153,14 @@ def test_json_is_a_line_a_run(reslab, folder):
     assert sorted((row["name"], row["seed"]) for row in rows) == [("plain-8", 0), ("plain-8", 1), ("resnet-8", 0), ("resnet-8", 1)]
     for row in rows:
         assert Run.load(row["file"]).final_train_error == row["final_train_error"]
+
+
+def test_a_part_of_the_images_is_named_as_one_and_its_command_names_it_again(reslab, folder):
+    reslab(f"train resnet-8 {SHORT} --dataset digits-200+60@3")
+    (run,) = Store(folder).runs(dataset="digits-200+60@3")
+    assert run.data == digits().subset(200, 60, seed=3).fingerprint
+    assert "200 train and 60 test images of it drawn with seed 3" in run.source
+    assert options.command([run]).endswith("--epochs 1 --dataset digits-200+60@3 --seed 0")
 
 
 def test_sweep_trains_every_combination(reslab, folder):

@@ -1,10 +1,12 @@
 """The recorded runs: whole, small, listed with where they come from, and what the commands in their README record."""
 
 import importlib.util
+import itertools
 import re
 import shlex
 import tomllib
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from click.testing import CliRunner
 
 from reslab import cli, recorded
 from reslab.datasets import digits
+from reslab.experiments.scaling import noise
 from reslab.figures import theme
-from reslab.store import Store, fingerprint
-from reslab.train import TrainSpec, train
+from reslab.nets import FAMILY
+from reslab.store import Store
+from reslab.train import PRESETS, TrainSpec, train
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
@@ -48,7 +52,8 @@ def test_the_readme_is_of_these_runs(store):
 
 def test_the_folder_is_small_and_holds_runs_alone(store, runs):
     files = [path for path in store.path.rglob("*") if path.is_file() and path.name != ".lock"]
-    assert {store.path_of(run) for run in runs} == set(files)
+    assert {store.path_of(run) for run in runs} == set(files), "a spec has a new field: see store.YOUNGER"
+    assert {store.path_of(replace(run, how=TrainSpec(**run.how).to_dict())) for run in runs} == set(files), "see store.YOUNGER"
     assert sum(path.stat().st_size for path in files) < module().LIMIT
 
 
@@ -59,10 +64,25 @@ def test_plain_and_residual_nets_of_every_depth_are_there_over_three_seeds(store
     assert len(found) == len(wanted)
     split = digits()
     for run in found:
-        assert run.data == fingerprint(split)
+        assert run.data == split.fingerprint
         assert run.outcome == "finished"
         assert run.layers["index"].max() == (run.spec.depth - 2) // 2
         assert run.layers["step"].nunique() >= 10
+
+
+def test_a_part_of_cifar10_is_recorded_as_what_it_is(store):
+    found = [run for run in store.runs() if run.dataset.startswith("cifar10-")]
+    assert {run.name for run in found} == {"plain-20", "plain-56", "resnet-20", "resnet-56"}
+    for run in found:
+        assert run.spec == FAMILY[run.name]
+        assert TrainSpec(**run.how) == PRESETS["cpu-subset"]
+        assert run.source.startswith("CIFAR-10: Krizhevsky 2009")
+        assert "5000 train and 1000 test images of it drawn with seed 34900" in run.source
+        assert run.source in README
+        assert run.layers["step"].nunique() >= 60
+        assert run.layers["index"].max() == (run.spec.depth - 2) // 2
+    assert "**Not the papers' runs**" in README
+    assert all(run.summary()["steps"] == 64_000 for run in store.runs(dataset="cifar10"))  # so nobody takes the one for the other
 
 
 def test_every_run_says_truly_where_it_comes_from(runs):
@@ -103,21 +123,24 @@ def test_the_commands_of_the_readme_are_commands(command, monkeypatch, tmp_path)
         return iter(())
 
     monkeypatch.setattr("reslab.sweep.sweep", sweep)
-    monkeypatch.setattr("reslab.datasets.load", lambda name: digits())
+    photos = noise()  # of the same shape
+    monkeypatch.setattr("reslab.datasets.load", lambda name: digits() if name == "digits" else photos)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli.main, shlex.split(command)[1:])
     assert result.exit_code == 0, result.output
     assert asked["store"].path == tmp_path / "data" / "runs"
-    assert asked["seeds"] == [0, 1, 2]
-    if "--dataset cifar10" in command:
+    if "--dataset cifar10 " in command:
         assert asked["how"].steps(50_000)[1] == 64_000
+        assert asked["seeds"] == [0, 1, 2]
     else:
-        assert {(spec, seed) for spec in asked["specs"] for seed in (0, 1, 2)} <= {(run.spec, run.seed) for run in recorded().runs()}
+        there = recorded().runs(dataset=re.search(r"--dataset (\S+)", command)[1])
+        assert set(itertools.product(asked["specs"], asked["seeds"])) == {(run.spec, run.seed) for run in there}
+        assert all(asked["how"] == TrainSpec(**run.how) for run in there)
 
 
 def test_there_is_a_command_for_the_digits_and_for_cifar10():
     assert sum("--dataset digits" in command for command in COMMANDS) >= 1
-    assert sum("--dataset cifar10" in command for command in COMMANDS) >= 1
+    assert sum("--dataset cifar10 " in command for command in COMMANDS) >= 1
 
 
 def test_they_travel_with_the_package():

@@ -50,7 +50,8 @@ def test_a_headless_machine_trains_without_charts_widgets_attribution_or_a_clust
     code = f"""
 import sys
 sys.modules.update(dict.fromkeys({absent}))  # importing any of them now raises ImportError
-import reslab.nets, reslab.datasets, reslab.capture, reslab.runs, reslab.train, reslab.sweep
+import reslab.nets, reslab.datasets, reslab.capture, reslab.runs, reslab.store, reslab.train
+import reslab.job, reslab.cluster, reslab.sweep, reslab.cli
 from reslab import NetSpec, TrainSpec, digits, fit
 split = digits()
 spec = NetSpec(depth=8, width=4, **split.shape)

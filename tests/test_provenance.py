@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from test_runs import make_run, provenance
+from made_runs import make_run, provenance
 
 from reslab import runs
 from reslab.figures import theme

@@ -72,10 +72,10 @@ def fields(spec):
 
 
 @cache
-def datasets():
-    """The names of the datasets."""
-    tree = ast.parse(_source("\nDATASETS = {"))
-    return [key.value for node in tree.body if _assigns(node, "DATASETS") for key in node.value.keys]
+def names_in(table):
+    """The names in a table of reslab: "DATASETS", "PRESETS"."""
+    tree = ast.parse(_source(f"\n{table} = {{"))
+    return [key.value for node in tree.body if _assigns(node, table) for key in node.value.keys]
 
 
 def _source(text):
@@ -121,8 +121,11 @@ class Command(click.Command):
 
 
 def spec_options(many=False):
-    """A decorator: the options of NetSpec (several values each, with `many`) and of TrainSpec."""
-    decorators = [field.option("Net", many) for field in fields("NetSpec")] + [field.option("Training") for field in fields("TrainSpec")]
+    """A decorator: the options of NetSpec (several values each, with `many`), a preset, and the options of TrainSpec."""
+    help = "A recipe by its name, of which the other options change what they say.  [digits: the defaults below]"
+    decorators = [field.option("Net", many) for field in fields("NetSpec")]
+    decorators.append(option("--preset", group="Training", type=click.Choice(names_in("PRESETS")), default="digits", help=help))
+    decorators += [field.option("Training") for field in fields("TrainSpec")]
 
     def decorate(function):
         for decorator in reversed(decorators):
@@ -169,18 +172,20 @@ def to_json(summary):
 def command(runs):
     """The command that records these runs, which are of one dataset, alike but for name and seed."""
     from reslab.nets import FAMILY
+    from reslab.train import PRESETS
 
     run = runs[0]
     base = FAMILY.get(run.name) or type(run.spec)(depth=run.spec.depth, skip=run.spec.skip)
-    usual = {field.name: field.default for field in fields("TrainSpec")}
+    how = PRESETS["digits"].to_dict() | run.how  # fields that older runs lack had their defaults
+    presets = {name: preset.to_dict() for name, preset in PRESETS.items()}
+    changes = {name: [field for field in fields("TrainSpec") if how[field.name] != usual[field.name]] for name, usual in presets.items()}
+    preset = min(changes, key=lambda name: len(changes[name]))  # the nearest
     words = ["reslab", "train" if len(runs) == 1 else "sweep", ",".join(dict.fromkeys(run.name for run in runs))]
     for field in fields("NetSpec"):
         value = getattr(run.spec, field.name)
         words += [field.flag, written(value)] if value != getattr(base, field.name) else []
-    for field in fields("TrainSpec"):
-        value = run.how.get(field.name, field.default)
-        if field.kind == "bool":
-            words += [field.flag if value else f"--no-{field.flag[2:]}"] if value != usual[field.name] else []
-        elif written(value) != written(usual[field.name]):
-            words += [field.flag, written(value)]
+    words += ["--preset", preset] if preset != "digits" else []
+    for field in changes[preset]:
+        value = how[field.name]
+        words += [field.flag if value else f"--no-{field.flag[2:]}"] if field.kind == "bool" else [field.flag, written(value)]
     return " ".join([*words, "--dataset", run.dataset, "--seed", ",".join(dict.fromkeys(str(run.seed) for run in runs))])

@@ -9,10 +9,10 @@ import click
 from reslab.cli.options import (
     Command,
     Many,
-    datasets,
     given,
     in_words,
     json_option,
+    names_in,
     open_store,
     option,
     spec_options,
@@ -41,7 +41,9 @@ def recording(function):
 
 def dataset_option(many):
     kind, several = (Many(click.STRING), "; several between commas") if many else (click.STRING, "")
-    return option("--dataset", group="Data", type=kind, default="digits", help=f"{', '.join(datasets())}{several}.  [digits]")
+    own = "your .npz, your FOLDER/; cifar10-5000+1000 for so many of its training and test images"
+    help = f"{', '.join(names_in('DATASETS'))}, {own}{several}.  [digits]"
+    return option("--dataset", group="Data", type=kind, default="digits", help=help)
 
 
 @click.command(cls=Command, epilog=NAMES)
@@ -51,7 +53,10 @@ def dataset_option(many):
 @spec_options()
 @recording
 def train(name, dataset, seed, **options):
-    """Train one net, and keep the run."""
+    """Train one net, and keep the run.
+
+    One big net on two GPUs: torchrun --nproc-per-node 2 -m reslab train resnet-110
+    """
     _record([name], [dataset], [seed], [given(options, "NetSpec")], options)
 
 
@@ -83,30 +88,36 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
         from reslab import checks, sweep
         from reslab.datasets import load
         from reslab.nets import FAMILY, NetSpec, replace
-        from reslab.train import TrainSpec
+        from reslab.train import PRESETS, ranks
 
-        store, how = open_store(options["store"]), TrainSpec(**given(options, "TrainSpec"))
+        is_first = ranks.rank() == 0  # of the processes that train this together, and it alone prints
+        store, how = open_store(options["store"]), replace(PRESETS[options["preset"]], **given(options, "TrainSpec"))
         splits = [load(name) for name in dataset_names]
         bases = [NetSpec() if name is None else FAMILY[checks.choice("NAME", name, FAMILY)] for name in names]
         specs = list(dict.fromkeys(replace(base, **change, **splits[0].shape) for base in bases for change in changes))
         recorder = sweep.sweep(
             specs, splits, how, seeds=seeds, device=options["device"], store=store, save_every=options["save_every"],
-            again=options["again"], progress=sys.stderr.isatty(), **machine,
+            again=options["again"], progress=is_first and sys.stderr.isatty(), **machine,
         )  # fmt: skip
+
+    def say(text, **where):
+        if is_first:
+            click.echo(text, **where)
+
     outcomes = set()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster's scheduler sends: it is saved like Ctrl-C
     try:
         with in_words():
             for run in recorder:
                 outcomes.add(run.outcome)
-                click.echo(to_json(run.summary() | {"file": str(store.path_of(run))}) if options["as_json"] else _sentence(run))
+                say(to_json(run.summary() | {"file": str(store.path_of(run))}) if options["as_json"] else _sentence(run))
     except KeyboardInterrupt:
-        click.echo(f"Interrupted, and saved in {store.path}: the same command goes on from there.", err=True)
+        say(f"Interrupted, and saved in {store.path}: the same command goes on from there.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
     if not options["as_json"]:
-        click.echo(f"Kept in {store.path}; reslab runs list shows them.")
+        say(f"Kept in {store.path}; reslab runs list shows them.")
     raise click.exceptions.Exit(1 if "failed" in outcomes else DIVERGED if "diverged" in outcomes else 0)
 
 

@@ -18,16 +18,16 @@ def check_fit(spec, split, how):
         raise ValueError(f"batch_size is {how.batch_size}, and {split.name} has {len(split.y_train)} training images; take at most those.")
 
 
-def check_resume(checkpoint, model, spec, split, how, steps_per_epoch):
+def check_resume(checkpoint, model, spec, split, how):
     """ValueError if a checkpoint is of another training than this."""
     if not isinstance(checkpoint, Checkpoint):
         raise TypeError(f"resume must be a Checkpoint, not {type(checkpoint).__name__}; Checkpoint.load reads one from a file.")
-    run, last = checkpoint.run, checkpoint.run.history.iloc[-1]
+    run = checkpoint.run
     ours = {f"model.{name}": tensor.shape for name, tensor in model.state_dict().items()}
     theirs = {name: tensor.shape for name, tensor in checkpoint.tensors.items() if name.startswith("model.")}
     same = {
         "net": run.spec == spec and ours == theirs,
-        "dataset": run.dataset == split.name and last["epoch"] == last["step"] / steps_per_epoch,
+        "dataset": (run.dataset, run.data) == (split.name, split.fingerprint),
         "TrainSpec": TrainSpec().to_dict() | run.how == how.to_dict(),  # fields that older runs lack had their defaults
     }
     if not all(same.values()):

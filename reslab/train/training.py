@@ -20,6 +20,7 @@ from reslab.runs import Checkpoint, Provenance, Run
 from reslab.train.augment import crop_flip, draw
 from reslab.train.device import layout_of, pick_device, settings
 from reslab.train.evaluation import evaluate
+from reslab.train.ranks import Ranks
 from reslab.train.spec import TrainSpec
 from reslab.train.suits import check_fit, check_logits, check_resume
 
@@ -52,7 +53,9 @@ def train(model, split, how=None, *, device="auto", resume=None):
     resume: a Checkpoint of the same model, split and spec; training goes on from it to the same numbers, on a GPU if it is
     deterministic. (A person's own model that draws random numbers in its forward pass takes them from PyTorch's generator, which
     is not part of a checkpoint.) After the last event of a training, no others come.
-    Pausing is not asking for the next event; stopping is closing the generator. Bad arguments raise ValueError, those of a
+    Pausing is not asking for the next event; stopping is closing the generator. Started by torchrun, the processes train one model
+    together (see `reslab.train.ranks`): all have the same events but for seconds and layers, which are of a process's own share,
+    and each must ask for the same ones. Bad arguments raise ValueError, those of a
     wrong type TypeError, here and not at the first event.
     """
     return _train(_Training(model, split, how or TrainSpec(), pick_device(device), resume))
@@ -83,17 +86,21 @@ class _Training:
                 raise TypeError(f"{what} must be a {kind.__name__}, not {type(value).__name__}.")
         self.spec = model.spec if isinstance(getattr(model, "spec", None), NetSpec) else None
         check_fit(self.spec, split, how)
+        self.ranks = Ranks(device)
+        self.share, device = self.ranks.share(how.batch_size), self.ranks.device
         self.steps_per_epoch, self.steps = how.steps(len(split.y_train))
         if resume is not None:
-            check_resume(resume, model, self.spec, split, how, self.steps_per_epoch)
+            check_resume(resume, model, self.spec, split, how)
         self.model, self.how, self.device = model.to(device), how, device
-        self.split = _with_noise(split.to(device), how)
+        self.data, self.split = split, _with_noise(split.to(device), how)
         self.layout, self.modules = layout_of(model), list(model.modules())
         model.to(memory_format=self.layout)
-        # The same weights. On a GPU a small net is a queue of short kernels: as a CUDA graph they are launched at once.
-        self.net = torch.compile(model, mode="reduce-overhead" if device.type == "cuda" else None) if how.compile else model
         if self.spec is None:
             check_logits(model, split)
+        self.net = self.ranks.wrap(model, every_parameter=self.spec is not None and not self.spec.stochastic_depth)
+        # The same weights. On a GPU a small net is a queue of short kernels: as a CUDA graph they are launched at once.
+        mode = "reduce-overhead" if device.type == "cuda" else None
+        self.compiled = torch.compile(self.net, mode=mode) if how.compile else self.net
         fused = device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.SGD(model.parameters(), how.lr, how.momentum, weight_decay=how.weight_decay, fused=fused)
         if how.momentum:
@@ -120,19 +127,19 @@ class _Training:
                 measured.append(numbers)
                 if self.step == self.steps:
                     self.state = "finished"
-            loss, mistakes = torch.stack(measured, 1).tolist()  # the only host synchronisation of the interval
+            loss, mistakes = self.ranks.mean(torch.stack(measured, 1)).tolist()  # the only host synchronisation of the interval
             if not all(map(math.isfinite, loss)):
                 self.state = "diverged"
             test_error = self._test_error(first)
             if self.state == "finished":
-                self.final_train_error = evaluate(self.model, self.split, "train")
+                self.final_train_error = self._error("train")
         self.seconds += time.perf_counter() - started
         row = {
             "step": self.step,
             "epoch": self.step / self.steps_per_epoch,
             "lr": self.how.learning_rate(self.step, self.steps),
             "loss": sum(loss) / len(loss),
-            "train_error": sum(mistakes) / (len(mistakes) * self.how.batch_size),
+            "train_error": sum(mistakes) / (len(mistakes) * self.share),
             "test_error": test_error,
             "seconds": self.seconds,
         }
@@ -158,7 +165,7 @@ class _Training:
             if watched:
                 trace.step = self.step - 1  # the forward pass counts on to this step
             with torch.autocast(self.device.type, torch.bfloat16, enabled=how.precision == "bf16"):
-                logits = (self.model if watched else self.net)(x)  # (N, classes)
+                logits = (self.net if watched else self.compiled)(x)  # (N, classes)
             loss = F.cross_entropy(logits.float(), y)
             loss.backward()
         self.optimizer.step()
@@ -166,13 +173,13 @@ class _Training:
         return trace, torch.stack([loss.detach(), mistakes.float()])
 
     def _batch(self):
-        """This step's images and labels: a function of the seed and the step alone, so that a resumed run sees the same."""
+        """This process's share of a step's images and labels: a function of seed and step alone, so that a resumed run sees the same."""
         epoch, place = divmod(self.step, self.steps_per_epoch)
         if epoch != self.epoch:  # drawn on the CPU, so that every device shows the same
             images, generator = len(self.split.y_train), torch.Generator().manual_seed(self.how.data_seed * 1_000_003 + epoch)
             self.epoch, self.order = epoch, torch.randperm(images, generator=generator).to(self.device)
             self.draws = draw(images, generator).to(self.device) if self.how.augment == "crop-flip" else None
-        here = slice(place * self.how.batch_size, (place + 1) * self.how.batch_size)
+        here = slice(place * self.how.batch_size + self.ranks.rank, (place + 1) * self.how.batch_size, self.ranks.world)
         x, y = self.split.batch(self.order[here], "train")
         if self.draws is not None:
             x = crop_flip(x, self.draws[here])
@@ -182,7 +189,10 @@ class _Training:
         """The test error where one is due since step `first`: after every test_every-th epoch, and at the end of training."""
         every = self.steps_per_epoch * self.how.test_every
         due = self.step // every > first // every or self.state == "finished"
-        return evaluate(self.model, self.split, "test") if due and self.state != "diverged" else math.nan
+        return self._error("test") if due and self.state != "diverged" else math.nan
+
+    def _error(self, part):
+        return self.ranks.first(evaluate(self.model, self.split, part))  # whose running statistics of BatchNorm are those that are saved
 
     def run(self):
         return Run(
@@ -196,7 +206,9 @@ class _Training:
             final_train_error=self.final_train_error,
             history=pd.DataFrame(self.history, columns=list(HISTORY)),
             layers=pd.concat(self.layers, ignore_index=True) if self.layers else pd.DataFrame(),
-            provenance=Provenance.here(self.device, self.threads),
+            provenance=Provenance.here(self.device, self.threads, self.ranks.world),
+            data=self.data.fingerprint,
+            source=self.data.source,
         )
 
     def checkpoint(self):

@@ -1,4 +1,4 @@
-"""`from_arrays`, `from_folder` and `load`: a person's own images, datasets by name, and the cost of the import."""
+"""`from_arrays`, `from_file`, `from_folder` and `load`: a person's own images, datasets by name, and the cost of the import."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from PIL import Image
 from sentences import saying
 
 from reslab import datasets, downloads
-from reslab.datasets import cache_root, digits, from_arrays, from_folder, load
+from reslab.datasets import cache_root, digits, from_arrays, from_file, from_folder, load
 
 # from_arrays
 
@@ -210,7 +210,55 @@ def test_from_folder_refuses_folders_without_classes(pets, tmp_path):
         from_folder(pets, image_size=0)
 
 
+# from_file
+
+
+def test_from_file_reads_what_savez_wrote_as_the_arguments_of_from_arrays(tmp_path):
+    np.savez(tmp_path / "mine.npz", x=BYTES, y=LABELS, x_test=BYTES, y_test=LABELS, class_names=list("abcd"), source="my camera", scale=128)
+    mine = from_file(tmp_path / "mine.npz")
+    same = from_arrays(BYTES, LABELS, x_test=BYTES, y_test=LABELS, class_names="abcd", scale=128)
+    assert mine.fingerprint == same.fingerprint
+    assert (mine.name, mine.class_names, mine.source) == ("mine", tuple("abcd"), "my camera")
+    np.savez_compressed(tmp_path / "mine.npz", x=BYTES, y=LABELS, test=4, name="birds")
+    assert (from_file(str(tmp_path / "mine.npz")).name, len(from_file(tmp_path / "mine.npz").x_test)) == ("birds", 4)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"x": BYTES}, "holds name, x; it must hold images x and labels y"),
+        ({"x": BYTES, "y": LABELS, "x_tset": BYTES}, "is 'x_tset'; it can be .* Did you mean 'x_test'"),
+        ({"x": BYTES, "y": LABELS.astype(object)}, r"mine\.npz is no file of numpy\.savez, or holds Python objects"),
+        ({"x": BYTES, "y": LABELS, "test": 20}, "test, the share"),
+        (b"PK\x03\x04 broken", "is no file of numpy.savez"),
+        (b"", "is no file of numpy.savez"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (), }\n", "is no file of numpy.savez"),
+    ],
+)
+def test_from_file_says_what_does_not_fit(tmp_path, arrays, says):
+    path = tmp_path / "mine.npz"
+    with pytest.raises(FileNotFoundError, match="There is no file"):
+        from_file(path)
+    path.write_bytes(arrays) if isinstance(arrays, bytes) else np.savez(path, **arrays)
+    with pytest.raises(ValueError, match=says):
+        from_file(path)
+
+
 # load, the cache and the cost of the import
+
+
+def test_load_takes_a_file_a_folder_and_a_part_of_any(pets, tmp_path):
+    np.savez(tmp_path / "mine.npz", x=BYTES, y=LABELS)
+    assert load(tmp_path / "mine.npz").fingerprint == from_arrays(BYTES, LABELS).fingerprint
+    assert load(pets).fingerprint == from_folder(pets).fingerprint
+    part, same = load("digits-200+60"), digits().subset(200, 60)
+    assert part.fingerprint == same.fingerprint
+    assert (part.name, part.source) == ("digits-200+60", same.source)
+    other = load("digits-200+60@7")
+    assert (other.name, other.fingerprint) == ("digits-200+60@7", digits().subset(200, 60, seed=7).fingerprint)
+    assert load(f"{tmp_path / 'mine.npz'}-9+2").name == "mine-9+2"
+    with pytest.raises(ValueError, match="n_train is 2000; it must be from 1 to 1400"):
+        load("digits-2000+60")
 
 
 def test_load_knows_the_names_and_suggests_the_nearest():

@@ -9,7 +9,7 @@ import torch
 from sentences import saying
 from sklearn.datasets import load_digits
 
-from reslab.datasets import Split, digits
+from reslab.datasets import Split, digits, from_arrays
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +256,23 @@ def test_a_split_refuses_pixels_that_are_not_finite(bad):
 def test_batch_refuses_another_part(split):
     with pytest.raises(ValueError, match=r"part is 'tset'; it can be 'train', 'test'\. Did you mean 'test'\?"):
         split.batch(slice(4), "tset")
+
+
+# Fingerprints
+
+
+def test_the_fingerprint_tells_images_and_labels_apart_and_nothing_else(split):
+    assert split.fingerprint == digits().fingerprint
+    assert split.fingerprint == dataclasses.replace(split, name="other", source="elsewhere").fingerprint
+    others = [digits(seed=1), digits(test=396), split.subset(200, 60), split.subset(200, 60, seed=1)]
+    brighter = split.x_test.clone()
+    brighter[-1, -1, -1, -1] += 1
+    changes = ({"y_train": split.y_train.flip(0)}, {"x_test": brighter}, {"mean": (0.0,)}, {"scale": 15.0})
+    others += [dataclasses.replace(split, **change) for change in changes]
+    assert len({each.fingerprint for each in [split, *others]}) == 9
+    floats = from_arrays(torch.rand(10, 8, 8), [0, 1] * 5)
+    assert floats.fingerprint == dataclasses.replace(floats, name="again").fingerprint
+
+
+def test_the_fingerprint_of_the_digits_is_the_same_on_every_machine():
+    assert digits().fingerprint == "b5fe85cc53d86248"

@@ -182,6 +182,7 @@ def test_a_checkpoint_from_before_a_field_was_there_resumes(split, spec):
         ({}, {}, {"epochs": 4}, "TrainSpec"),
         ({}, {"name": "letters"}, {}, "dataset"),
         ({}, {"n_train": 100}, {}, "dataset"),  # of the same name
+        ({}, {"y_train": torch.arange(200) % 10}, {}, "dataset"),  # as large, and of the same name
         ({"init": "torch"}, {"name": "letters"}, {"label_noise": 0.0}, "net and another dataset and another TrainSpec"),
     ],
 )

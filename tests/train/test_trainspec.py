@@ -167,7 +167,7 @@ def test_its_110_layers_begin_with_400_steps_at_a_tenth():
 
 
 def test_presets_are_specs_by_name_the_digits_default_and_a_short_one_among_them():
-    assert list(PRESETS) == ["digits", "paper", "paper-110", "short"]
+    assert list(PRESETS) == ["digits", "paper", "paper-110", "short", "cpu-subset"]
     assert PRESETS["digits"] == TrainSpec()
     assert PRESETS["short"].steps(CIFAR10)[1] < 64_000 / 10
     assert PRESETS["short"].augment == "crop-flip"

@@ -1,0 +1,92 @@
+"""Whatever is like an array, as the tensors of a Split, or an error for people."""
+
+import math
+import numbers
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reslab import checks
+
+
+def images(x, what, channels=None):
+    """Whatever is like an array of images as (N, C, H, W) uint8 or float32, a copy on the CPU."""
+    checks.choice("channels", channels, (None, "first", "last"))
+    if isinstance(x, Tensor):
+        x = x.detach().cpu()
+        x = x.float() if x.is_floating_point() else x  # numpy has no bfloat16
+    try:
+        x = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{what} is no regular array; all images must have the same height, width and channels.") from error
+    whole = x.dtype.kind in "ui"
+    if x.dtype.kind not in "buif" or (whole and x.size and not 0 <= x.min() <= x.max() <= 255):
+        raise ValueError(f"{what} holds {x.dtype}; pixels must be whole numbers from 0 to 255, or floats.")
+    if x.ndim == 3:
+        x = x[:, None]
+    elif x.ndim == 4:
+        first, last = x.shape[2] == x.shape[3], x.shape[1] == x.shape[2]
+        if channels is None and first and last:
+            raise ValueError(f"{what} has shape {x.shape}, which can be read two ways; say channels='first' or channels='last'.")
+        if channels == "last" or (channels is None and last):
+            x = x.transpose(0, 3, 1, 2)
+    else:
+        side = math.isqrt(x.shape[1]) if x.ndim == 2 else 0
+        hint = f", perhaps {what}.reshape(-1, {side}, {side})" if side and side**2 == x.shape[1] else ""
+        raise ValueError(f"{what} has shape {x.shape}; it must be (N, S, S), (N, C, S, S) or (N, S, S, C){hint}.")
+    return torch.from_numpy(np.array(x, dtype=np.uint8 if whole else np.float32, order="C"))
+
+
+def labels(y, what):
+    """Whatever is like an array of labels as a numpy array (N,)."""
+    y = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+    if y.ndim != 1:
+        raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label an image.")
+    if y.size and y.dtype.kind not in "buiU":
+        raise ValueError(f"{what} holds {y.dtype}; labels must be whole numbers or strings, perhaps {what}.astype(int).")
+    return y
+
+
+def check_pair(x, y, x_what, y_what):
+    """Raises ValueError unless x is (N, C, S, S) uint8 or finite float32 and y (N,) int64, N at least 1."""
+    for what, value in ((x_what, x), (y_what, y)):
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{what} is a {type(value).__name__}; it must be a tensor (from_arrays() takes numpy too).")
+    if x.ndim != 4 or x.shape[2] != x.shape[3] or not math.prod(x.shape[1:]):
+        side = min(x.shape[-2:]) if x.ndim == 4 else 0
+        hint = f", perhaps cut to {side} × {side}" if side else ""
+        raise ValueError(f"{x_what} has shape {tuple(x.shape)}; it must hold square images, (N, C, S, S){hint}.")
+    if x.dtype not in (torch.uint8, torch.float32) or y.dtype != torch.int64:
+        raise ValueError(f"{x_what} holds {x.dtype} and {y_what} {y.dtype}; they must be torch.uint8 or torch.float32, and torch.int64.")
+    if not len(x) or y.shape != (len(x),):
+        raise ValueError(
+            f"{x_what} has {len(x)} images and {y_what} has shape {tuple(y.shape)}; give one image or more, and a label for each."
+        )
+    if x.is_floating_point() and not (finite := torch.isfinite(x)).all():
+        raise ValueError(f"{x_what} has {(~finite).sum()} pixels that are NaN or infinite; replace them first, as numpy.nan_to_num does.")
+
+
+def mean_std(x, scale):
+    """Mean and standard deviation of x / scale, per channel (C, C); a channel that never varies gets 1, so that it can divide."""
+    pairs = [torch.std_mean(x[:, c].cpu().double(), correction=0) for c in range(x.shape[1])]  # in turn: CIFAR-10 is large in float64
+    return tuple(float(mean) / scale for _, mean in pairs), tuple(float(std) / scale or 1.0 for std, _ in pairs)
+
+
+def shuffled(n, seed):
+    """0 to n-1, in an order that the seed alone decides: torch's global generator is neither read nor moved."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(checks.integer("seed", seed, 0)))
+
+
+def cut(n, test, seed):
+    """Indices to train on and indices to hold out: `test` of n, a share or a number, at least one image on either side."""
+    checks.integer("the number of images, to be cut into a training and a test part,", n, 2)
+    if isinstance(test, numbers.Real) and 0 < test < 1:
+        test = min(max(round(test * n), 1), n - 1)
+    test = checks.integer("test, the share (between 0 and 1) or the number of images held out,", test, 1, n - 1)
+    order = shuffled(n, seed)
+    return order[:-test], order[-test:]
+
+
+def brief(x):
+    return f"{' × '.join(map(str, x.shape[1:]))} {str(x.dtype).removeprefix('torch.')}"

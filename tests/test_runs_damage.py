@@ -1,0 +1,173 @@
+"""What is no run, or no longer the one that was saved, is refused in one sentence."""
+
+import json
+import re
+import struct
+
+import pytest
+import torch
+from made_runs import ODD, assert_one_sentence, make_checkpoint, make_run
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from reslab import runs
+from reslab.runs import Checkpoint, CorruptRun, Run
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "run.json"
+
+
+@pytest.mark.parametrize("kind", [Run, Checkpoint])
+def test_what_is_not_there_is_not_found(tmp_path, kind):
+    for path in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"there is no (run|checkpoint) at") as error:
+            kind.load(path)
+        assert_one_sentence(error, path)
+
+
+@pytest.mark.parametrize("kind", [Run, Checkpoint])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        b"\xff\xfe\x00\x80",
+        b"[]",
+        b"null",
+        b"3",
+        b'"reslab run 1"',
+        b"{}",
+        b'{"format": "reslab run 2"}',
+        b'{"format": "reslab run 1"}',
+        b'{"format": "reslab run 1", "sha256": null}',
+        b'{"format": "reslab run 1", "x": NaN}',
+        b"\x00" * 100,
+        b"\x10\x00\x00\x00\x00\x00\x00\x00" + b'{"a":"b"}       ',
+    ],
+)
+def test_what_is_no_run_is_refused_in_one_sentence(file, kind, content):
+    file.write_bytes(content)
+    with pytest.raises(CorruptRun, match=r"is not a whole reslab (run|checkpoint): ") as error:
+        kind.load(file)
+    assert_one_sentence(error, file)
+
+
+def test_a_run_cut_short_anywhere_is_refused(file):
+    make_run().save(file)
+    whole = file.read_bytes()
+    for length in range(0, len(whole), 37):
+        file.write_bytes(whole[:length])
+        with pytest.raises(CorruptRun) as error:
+            Run.load(file)
+        assert_one_sentence(error, file)
+
+
+def test_a_checkpoint_cut_short_anywhere_is_refused(tmp_path):
+    file = tmp_path / "part.safetensors"
+    make_checkpoint().save(file)
+    whole = file.read_bytes()
+    for length in [*range(0, len(whole), 97), len(whole) - 1]:
+        file.write_bytes(whole[:length])
+        with pytest.raises(CorruptRun) as error:
+            Checkpoint.load(file)
+        assert_one_sentence(error, file)
+
+
+def test_a_bit_of_a_checkpoint_flipped_anywhere_is_noticed(tmp_path):
+    file = tmp_path / "part.safetensors"
+    make_checkpoint().save(file)
+    whole = bytearray(file.read_bytes())
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    for place in [*range(0, header, 11), *range(header, len(whole), 29), len(whole) - 1]:
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0b100]) + whole[place + 1 :])
+        with pytest.raises(CorruptRun) as error:
+            Checkpoint.load(file)
+        assert_one_sentence(error, file)
+
+
+def test_tensors_that_changed_names_or_shapes_are_noticed(tmp_path):
+    file, checkpoint = tmp_path / "part.safetensors", make_checkpoint()
+    checkpoint.save(file)
+    with safe_open(file, framework="pt") as saved:
+        metadata, tensors = saved.metadata(), {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118 (not a dict)
+    changed = [tensors | {"model.half": tensors["model.half"].view(torch.float16)}]
+    changed += [tensors | {"model.conv.weight": tensors["model.conv.weight"].reshape(4, 8, 3, 3)}]
+    changed += [{name.replace("model.half", "model.quarter"): tensor for name, tensor in tensors.items()}]
+    changed += [{name: tensor for name, tensor in tensors.items() if name != "model.half"}]
+    for others in changed:
+        save_file(others, file, metadata=metadata)
+        with pytest.raises(CorruptRun, match="its checksum does not match its tensors"):
+            Checkpoint.load(file)
+    save_file(tensors, file, metadata=metadata)
+    assert len(Checkpoint.load(file).tensors) == 4
+
+
+def test_a_digit_edited_anywhere_is_noticed(file):
+    make_run().save(file)
+    whole = file.read_text(encoding="utf-8")
+    places = [match.start() for match in re.finditer(r"[0-8]", whole)]
+    assert len(places) > 300
+    for place in places[::3]:
+        file.write_text(whole[:place] + "9" + whole[place + 1 :], encoding="utf-8")
+        with pytest.raises(CorruptRun) as error:
+            Run.load(file)
+        assert_one_sentence(error, file)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda c: c["history"]["loss"].__setitem__(0, 0.2),
+        lambda c: c["history"]["loss"].__setitem__(5, "inf"),
+        lambda c: c["history"]["loss"].pop(),
+        lambda c: c.update(seed=4),
+        lambda c: c.update(seed=True),
+        lambda c: c.update(outcome="stopped"),
+        lambda c: c.update(final_train_error=0.3),
+        lambda c: c["spec"].update(depth=20),
+        lambda c: c["provenance"].update(machine="a faster one"),
+        lambda c: c["how"].update(lr=0.01),
+        lambda c: c.update(extra=1),
+        lambda c: c.pop("layers"),
+        lambda c: c.pop("sha256"),
+        lambda c: c.update(sha256=c["sha256"][::-1]),
+        lambda c: c.update(format="reslab run 2"),
+        lambda c: c.pop("format"),
+    ],
+)
+def test_an_edited_run_is_refused_and_so_is_a_checkpoint_with_one(tmp_path, edit):
+    content = json.loads(make_run().to_json())
+    edit(content)
+    run, part = tmp_path / "run.json", tmp_path / "part.safetensors"
+    run.write_text(json.dumps(content), encoding="utf-8")
+    tensors = {"model.x": torch.ones(1), "run": torch.frombuffer(bytearray(json.dumps(content).encode()), dtype=torch.uint8)}
+    save_file(tensors, part, metadata={"format": runs.CHECKPOINT, "sha256": runs._digest_of_tensors(tensors)})
+    for kind, path in ((Run, run), (Checkpoint, part)):
+        with pytest.raises(CorruptRun, match=r"its checksum does not match its content|it does not say 'reslab run 1'") as error:
+            kind.load(path)
+        assert_one_sentence(error, path)
+
+
+def test_a_run_that_was_only_laid_out_anew_is_still_one(file):
+    file.write_text(json.dumps(json.loads(make_run().to_json()), indent=2, sort_keys=True), encoding="utf-8")
+    assert Run.load(file).history["loss"].tolist()[:5] == ODD[:5]
+
+
+def test_tensors_of_somebody_else_are_no_checkpoint(tmp_path):
+    file = tmp_path / "theirs.safetensors"
+    for metadata in (None, {"format": "pt"}):
+        save_file({"weight": torch.ones(2)}, file, metadata=metadata)
+        with pytest.raises(CorruptRun, match="it does not say 'reslab checkpoint 1'") as error:
+            Checkpoint.load(file)
+        assert_one_sentence(error, file)
+
+
+def test_run_and_checkpoint_are_not_mistaken_for_one_another(file, tmp_path):
+    make_run().save(file)
+    make_checkpoint().save(tmp_path / "part.safetensors")
+    with pytest.raises(CorruptRun):
+        Checkpoint.load(file)
+    with pytest.raises(CorruptRun):
+        Run.load(tmp_path / "part.safetensors")
