@@ -15,6 +15,7 @@ anywhere from 1 to 15 %, by seed and processor. It does not decide the matter fo
 import pytest
 import torch
 
+from reslab import recorded
 from reslab.datasets import digits
 from reslab.experiments.degradation import DEPTHS, by_depth, small_net
 from reslab.experiments.gradient_flow import at_initialisation
@@ -126,3 +127,15 @@ def test_plain_nets_of_14_layers_get_by_and_of_26_fail(seed):
     frame = by_depth((14, 26), skips=(False,), seeds=(seed,), progress=False)
     errors = frame.groupby("depth")["final_train_error"].last()
     assert errors[14] < 0.10 < errors[26]
+
+
+# On photographs, recorded on a CPU; two seeds are all there are.
+
+
+@pytest.mark.claims
+@pytest.mark.parametrize("seed", [0, 1])
+def test_on_photographs_the_deep_plain_net_loses_far_more_than_the_residual_one(seed):
+    photos = recorded().history(dataset="cifar10-5000+1000@34900")
+    error = photos[photos["seed"] == seed].groupby("name")["final_train_error"].first()
+    assert error["plain-56"] - error["plain-20"] > 2 * (error["resnet-56"] - error["resnet-20"]) > 0
+    assert error[["resnet-20", "resnet-56"]].max() < error[["plain-20", "plain-56"]].min()
