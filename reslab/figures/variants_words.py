@@ -1,0 +1,123 @@
+"""Lesson 09 in words: what each variant came to beside the net that it changes, and what it costs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reslab.figures import theme
+from reslab.figures.degradation_words import CLEAR, EMPTY
+
+COLUMNS = ("name", "of", "seed", "outcome", "final_train_error", "test_error", "step", "parameters", "multiply_adds")
+LOWER, HIGHER, SAME, BROKEN = "lower", "higher", "about the same", "did not finish"
+EQUAL = 0.05  # costs that differ by a smaller fraction are called the same
+
+
+@dataclass
+class Result:
+    """A variant over its seeds: errors are fractions, of the seeds that finished; steps and cost are those of one training."""
+
+    name: str
+    of: str
+    seeds: list
+    train: np.ndarray
+    test: np.ndarray
+    broken: list  # (seed, outcome, step) of the others
+    steps: int
+    parameters: int
+    multiply_adds: int
+
+    @property
+    def error(self):
+        """Its mean training error, as people say it."""
+        return theme.percent(self.train.mean() if len(self.train) else np.nan)
+
+
+def results(frame):
+    """A `Result` for each variant of a race, by name."""
+    frame = theme.require(frame, COLUMNS, "The race")
+    table = {}
+    for name, part in frame.groupby("name", sort=False):
+        last = part.groupby("seed").last().reset_index()  # of the test errors, the last that was measured
+        done = last[last["outcome"] == "finished"]
+        table[name] = Result(
+            name=name, of=part["of"].iloc[0], seeds=list(last["seed"]), train=done["final_train_error"].to_numpy(float),
+            test=done["test_error"].to_numpy(float), steps=int(last["step"].max()), parameters=int(last["parameters"].iloc[0]),
+            broken=list(last.loc[last["outcome"] != "finished", ["seed", "outcome", "step"]].itertuples(index=False, name=None)),
+            multiply_adds=int(last["multiply_adds"].iloc[0]),
+        )  # fmt: skip
+    return table
+
+
+def verdict(frame, name, *, of=None):
+    """A variant's training error beside that of the net it changes: "lower" or "higher" (in every seed, and by 2 points on average),
+    "about the same", or "did not finish" (of it, in any seed). ValueError where the frame lacks one of the two."""
+    table = results(frame)
+    for needed in (name, of or (name in table and table[name].of)):
+        if needed not in table:
+            raise ValueError(f"the race has no {needed!r}; it has {', '.join(map(repr, table))}.")
+    return _verdict(table[name], table[of or table[name].of])
+
+
+def _verdict(variant, base):
+    if variant.broken:
+        return BROKEN
+    if base.broken:
+        return LOWER  # it finished, where what it changes did not
+    gap = variant.train.mean() - base.train.mean()
+    if abs(gap) < CLEAR or (variant.train.min() <= base.train.max() and base.train.min() <= variant.train.max()):
+        return SAME
+    return HIGHER if gap > 0 else LOWER
+
+
+def sentence(frame):
+    """What each variant of a race bought, measured: sorted into lower, about the same, higher, and did not finish."""
+    table = results(frame)
+    if not table:
+        return EMPTY
+    groups = {LOWER: [], SAME: [], HIGHER: [], BROKEN: []}
+    for variant in table.values():
+        if variant.of in table:
+            groups[_verdict(variant, table[variant.of])].append(_told(variant, table[variant.of]))
+    first = next(iter(table.values()))
+    words = {
+        LOWER: "Lower than that of the net it changes, in every seed",
+        SAME: "About the same, or the seeds overlap",
+        HIGHER: "Higher in every seed",
+        BROKEN: "Did not finish",
+    }
+    when = f"Training error after {first.steps} steps, {theme.seeds(first.seeds)}."
+    told = [f"{words[outcome]}: {', '.join(told) if told else 'none'}." for outcome, told in groups.items() if told or outcome == LOWER]
+    return " ".join([when, *told])
+
+
+def _told(variant, base):
+    if variant.broken:
+        return f"{variant.name} ({variant.broken[0][1]} in {len(variant.broken)} of {len(variant.seeds)} seeds)"
+    beside = f", where {base.name} {base.broken[0][1]}" if base.broken else f" for {base.error}"
+    return f"{variant.name} ({variant.error}{beside})"
+
+
+def cost_sentence(frame):
+    """What a step of each variant of a race costs beside the first one's, in multiply-adds, counted."""
+    first, *others = results(frame).values()
+    ratios = {variant.name: variant.multiply_adds / first.multiply_adds for variant in others}
+    more, less = ([(name, r) for name, r in ratios.items() if (r > 1 + EQUAL) == up and abs(r - 1) > EQUAL] for up in (True, False))
+    said = [
+        f"{word} multiply-adds a step than {first.name}: {', '.join(f'{name} {ratio:.2f} ×' for name, ratio in group)}"
+        for word, group in (("More", more), ("Fewer", less))
+        if group
+    ]
+    same = len(others) - len(more) - len(less)
+    said += [f"within {100 * EQUAL:.0f} % of it: the other {same}" if said else f"All within {100 * EQUAL:.0f} % of {first.name}'s"] if same else []
+    return "; ".join(said).replace("; Fewer", "; fewer") + "."
+
+
+def ratio(parameters, multiply_adds, base):
+    """A cost beside another, in words: "1.00 × the parameters and 0.79 × the multiply-adds"; base: the other's pair."""
+    return f"{parameters / base[0]:.2f} × the parameters and {multiply_adds / base[1]:.2f} × the multiply-adds"
+
+
+def alt_text(frame):
+    """A text alternative for the errors of a race: what the axes are, and every variant's mean."""
+    told = [f"{v.name} {v.error}" + f" ({len(v.broken)} of {len(v.seeds)} broke off)" * bool(v.broken) for v in results(frame).values()]
+    return f"Strip chart, a row a variant, of training error on a log scale, a mark a seed. Means: {', '.join(told)}. {sentence(frame)}"
