@@ -42,8 +42,8 @@ class Variant:
         return SOURCE.get(self.preset, "")
 
 
-def _order(name, error, of="6.61"):
-    claim = f"CIFAR-10, 110 layers: {error} % test error, original order {of} %"
+def _order(name, error):
+    claim = f"CIFAR-10, 110 layers: {error} % test error, original order 6.61 %"
     return Variant(fields={"order": name}, claim=claim, preset=f"{name}-resnet-110", against="resnet-110")
 
 
@@ -51,8 +51,6 @@ def _order(name, error, of="6.61"):
 VARIANTS = {
     BASE: Variant(of="", claim="CIFAR-10, 110 layers: 6.61 % test error", preset="resnet-110"),
     "norm after addition": _order("norm-after-add", "8.17"),
-    "ReLU before addition": _order("relu-before-add", "7.84"),
-    "ReLU-only pre-activation": _order("relu-only-preact", "6.71"),
     "pre-activation": _order("preact", "6.37"),
     "wide": Variant(
         fields={"depth": 16, "widen": 2},  # a quarter of the blocks, four times the cost of each
@@ -131,8 +129,8 @@ def spec_of(name, base):
 def race(names=tuple(VARIANTS), *, base=None, seeds=(0, 1, 2), split=None, how=None, device="auto", workers=None, progress=True):
     """Train variants on the same images in the same order, for as many steps, with each seed: the tidy frame of all their histories.
 
-    base: the NetSpec that they change; by default 56 layers of width 8. Columns: those of `Run.frame`, with the variant's name for name, and
-    of (the variant that it changes), change (the fields, as code), multiply_adds (of one image).
+    base: the NetSpec that they change; by default 56 layers of width 8. Columns: those of `Run.frame`, where name is the variant's, and of
+    (the variant that it changes), change (the fields, as code), multiply_adds (of one image).
     """
     split = split or digits()
     base = base or a_net(split)

@@ -164,7 +164,8 @@ class Variants(Live):
             if counted is None:
                 return
             self.diagram.show(figures.diagram(counted["block"], draw=theme.chart))
-            said = [f"{counted['setting'].label} costs {figures.ratio(*counted['costs'][0], counted['costs'][1])} of {counted['base'].label}."]
+            costs = figures.ratio(*counted["costs"])
+            said = [f"{counted['setting'].label} costs {costs} of {counted['base'].label}."]
             alternative = [residual_block.block_text(counted["block"])]
             if len(frame):
                 said.append(degradation.sentence(frame))

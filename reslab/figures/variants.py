@@ -26,7 +26,8 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     """Training error (%, log scale) after the last step, a row a variant and a mark a seed; test error as open marks below.
 
     frame: as `experiments.variants.race` gives it. The first variant's training errors lie in a band through all rows; a training that
-    diverged is a cross at 100 %. A row's name ends in what a step costs, in multiply-adds, as a multiple of the first's. ValueError for a missing column.
+    diverged is a cross at 100 %. A row's name ends in what a step costs, in multiply-adds, as a multiple of the first's. ValueError for a
+    missing column.
     """
     table = list(results(frame).values()) if len(frame) else []
     traces, shapes = [], []
@@ -49,7 +50,8 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     names = [f"{v.name} · {v.multiply_adds / table[0].multiply_adds:.2f} ×" for v in table]
     rows = dict(tickvals=[-row for row in range(len(table))], ticktext=names, range=[0.6 - len(table), 0.6])
     return draw(
-        [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces], title="Where each variant ends, a mark a seed",
+        [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
+        title="Where each variant ends, a mark a seed",
         origin=f"{frame['origin'].iloc[0]}, {theme.seeds(frame['seed'])}" if len(frame) else "", empty=empty, shapes=shapes,
         x=dict(title="Images wrong after the last step (%, log scale)", type="log", range=list(np.log10([NONE / 1.4, 130])),
                tickvals=list(TICKS), ticktext=list(TICKS.values()), gridcolor=theme.GRID, showgrid=True),

@@ -107,14 +107,13 @@ def cost_sentence(frame):
         for word, group in (("More", more), ("Fewer", less))
         if group
     ]
-    same = len(others) - len(more) - len(less)
-    said += [f"within {100 * EQUAL:.0f} % of it: the other {same}" if said else f"All within {100 * EQUAL:.0f} % of {first.name}'s"] if same else []
-    return "; ".join(said).replace("; Fewer", "; fewer") + "."
+    said += [f"The others: as many, within {100 * EQUAL:.0f} %"] * (len(more) + len(less) < len(others))
+    return ". ".join(said) + "."
 
 
-def ratio(parameters, multiply_adds, base):
-    """A cost beside another, in words: "1.00 × the parameters and 0.79 × the multiply-adds"; base: the other's pair."""
-    return f"{parameters / base[0]:.2f} × the parameters and {multiply_adds / base[1]:.2f} × the multiply-adds"
+def ratio(cost, base):
+    """A cost, (parameters, multiply-adds), beside another, in words: "1.00 × the parameters and 0.79 × the multiply-adds"."""
+    return f"{cost[0] / base[0]:.2f} × the parameters and {cost[1] / base[1]:.2f} × the multiply-adds"
 
 
 def alt_text(frame):
