@@ -51,12 +51,12 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     rows = dict(tickvals=[-row for row in range(len(table))], ticktext=names, range=[0.6 - len(table), 0.6])
     return draw(
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
-        title="Where each variant ends, a mark a seed",
-        origin=f"{frame['origin'].iloc[0]}, {theme.seeds(frame['seed'])}" if len(frame) else "", empty=empty, shapes=shapes,
-        x=dict(title="Images wrong after the last step (%, log scale)", type="log", range=list(np.log10([NONE / 1.4, 130])),
+        title="Where each variant ends", empty=empty, shapes=shapes,
+        origin=f"{frame['origin'].iloc[0]}, {theme.seeds(frame['seed'])}" if len(frame) else "",
+        x=dict(title="Images wrong after the last step, a mark a seed (%, log scale)", type="log", range=list(np.log10([NONE / 1.4, 130])),
                tickvals=list(TICKS), ticktext=list(TICKS.values()), gridcolor=theme.GRID, showgrid=True),
         y=dict(title="Variant · cost of a step", **rows), height=150 + ROW * max(len(table), 4),
-        legend=dict(orientation="h", x=1, xanchor="right", y=1, yanchor="bottom"),
+        legend=dict(orientation="h", x=1, xanchor="right", yref="container", y=0.99, yanchor="top"),
     )  # fmt: skip
 
 

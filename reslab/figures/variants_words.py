@@ -8,7 +8,7 @@ from reslab.figures import theme
 from reslab.figures.degradation_words import CLEAR, EMPTY
 
 COLUMNS = ("name", "of", "seed", "outcome", "final_train_error", "test_error", "step", "parameters", "multiply_adds")
-LOWER, HIGHER, SAME, BROKEN = "lower", "higher", "about the same", "did not finish"
+LOWER, HIGHER, SAME, BROKEN, ALONE = "lower", "higher", "about the same", "did not finish", "nothing to compare it with"
 EQUAL = 0.05  # costs that differ by a smaller fraction are called the same
 
 
@@ -61,6 +61,8 @@ def verdict(frame, name, *, of=None):
 def _verdict(variant, base):
     if variant.broken:
         return BROKEN
+    if base is None:
+        return ALONE
     if base.broken:
         return LOWER  # it finished, where what it changes did not
     gap = variant.train.mean() - base.train.mean()
@@ -74,25 +76,30 @@ def sentence(frame):
     table = results(frame)
     if not table:
         return EMPTY
-    groups = {LOWER: [], SAME: [], HIGHER: [], BROKEN: []}
+    groups = {LOWER: [], SAME: [], HIGHER: [], BROKEN: [], ALONE: []}
     for variant in table.values():
-        if variant.of in table:
-            groups[_verdict(variant, table[variant.of])].append(_told(variant, table[variant.of]))
-    first = next(iter(table.values()))
+        outcome, told = _verdict(variant, base := table.get(variant.of)), _told(variant, base)
+        if outcome != ALONE or not any(other.of == variant.name for other in table.values()):  # else others are told beside it
+            groups[outcome].append(told)
     words = {
         LOWER: "Lower than that of the net it changes, in every seed",
         SAME: "About the same, or the seeds overlap",
         HIGHER: "Higher in every seed",
         BROKEN: "Did not finish",
+        ALONE: "By themselves",
     }
-    when = f"Training error after {first.steps} steps, {theme.seeds(first.seeds)}."
-    told = [f"{words[outcome]}: {', '.join(told) if told else 'none'}." for outcome, told in groups.items() if told or outcome == LOWER]
+    seeds = theme.seeds(seed for variant in table.values() for seed in variant.seeds)
+    when = f"Training error after {max(variant.steps for variant in table.values())} steps, {seeds}."
+    none_lower = bool(groups[SAME] or groups[HIGHER])  # which is worth saying, where there was something to be lower than
+    told = [f"{words[k]}: {', '.join(told) or 'none'}." for k, told in groups.items() if told or (k == LOWER and none_lower)]
     return " ".join([when, *told])
 
 
 def _told(variant, base):
     if variant.broken:
         return f"{variant.name} ({variant.broken[0][1]} in {len(variant.broken)} of {len(variant.seeds)} seeds)"
+    if base is None:
+        return f"{variant.name} ({variant.error})"
     beside = f", where {base.name} {base.broken[0][1]}" if base.broken else f" for {base.error}"
     return f"{variant.name} ({variant.error}{beside})"
 
