@@ -112,6 +112,7 @@ class Variants(Live):
         setting, others = parse_state(Composed, text)
         self.base = others[0] if others else Composed(lr=setting.lr, seed=setting.seed)
         Live.state.fset(self, text)
+        self._waiting = [waiting for waiting in self._waiting if waiting != self.base]  # which `queue` names, whichever it is by then
 
     def _named(self):
         return list(dict.fromkeys([self.base, *super()._named()]))

@@ -114,7 +114,8 @@ def cost_sentence(frame):
         for word, group in (("More", more), ("Fewer", less))
         if group
     ]
-    said += [f"The others: as many, within {100 * EQUAL:.0f} %"] * (len(more) + len(less) < len(others))
+    rest = "The others" if said else "All"
+    said += [f"{rest}: as many as {first.name}, within {100 * EQUAL:.0f} %"] * (len(more) + len(less) < len(others))
     return ". ".join(said) + "."
 
 
