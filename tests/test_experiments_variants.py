@@ -158,4 +158,4 @@ def test_what_hides_in_most_blocks_is_shown_where_it_does_not(base):
     assert not lesson.block(base)["changes_shape"].any()
     assert lesson.block(replace(base, shortcut="D"))["changes_shape"].all()
     assert list(lesson.block(replace(base, shortcut="D", order="preact"))["part"])[:3] == ["x", "before", "before"]
-    assert "in 80 % of steps" in set(lesson.block(replace(base, stochastic_depth=0.5))["layer"])  # block 11 of 27
+    assert "taken 80 %" in set(lesson.block(replace(base, stochastic_depth=0.5))["layer"])  # block 11 of 27

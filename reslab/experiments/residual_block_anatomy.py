@@ -184,7 +184,7 @@ def describe(module):
     if isinstance(module, Bias):
         return "+ scalar"
     if isinstance(module, Survival):
-        return f"in {100 * module.rate:.0f} % of steps"
+        return f"taken {100 * module.rate:.0f} %"
     if isinstance(module, nn.Sequential):
         return ", ".join(map(describe, module))
     return "identity" if isinstance(module, nn.Identity) else type(module).__name__

@@ -74,7 +74,11 @@ class Composed(Setting):
     @property
     def label(self):
         """What the chart calls it, with the depth as it is built and what has an effect: "resnet-58 · widen 2 · lr 0.1"."""
-        told = {name: value for name, value in self.changed.items() if name not in self.idle}
+        return self.told(self.changed)
+
+    def told(self, fields):
+        """Its label with some of the changed fields."""
+        told = {name: value for name, value in self.changed.items() if name in fields and name not in self.idle}
         words = [value if name in ("order", "block", "init") else f"{name.replace('_', ' ')} {value}" for name, value in told.items()]
         return " · ".join([f"{'resnet' if self.skip else 'plain'}-{self.net['depth']}", *words])
 
@@ -160,13 +164,13 @@ class Variants(Live):
         """Bring charts and sentence up to date with the runs and the chosen net."""
         with self._lock:
             frame, counted = self.frame(), self.preview
-            empty = f"Press Start to race {self.setting.label}<br>against {self.base.label}"
+            empty = f"Press Start to race<br>{theme.wrap(self.setting.label, 40)}<br>against {theme.wrap(self.base.label, 40)}"
             self.curves.show(figures.race(frame, base=self.base.label, empty=empty, draw=theme.chart))
             if counted is None:
                 return
             self.diagram.show(figures.diagram(counted["block"], draw=theme.chart))
-            costs = figures.ratio(*counted["costs"])
-            said = [f"{counted['setting'].label} costs {costs} of {counted['base'].label}."]
+            net, base = (counted[which].told(counted[which].net) for which in ("setting", "base"))
+            said = [f"{net} costs {figures.ratio(*counted['costs'])} of {base}."]
             alternative = [residual_block.block_text(counted["block"])]
             if len(frame):
                 said.append(degradation.sentence(frame))

@@ -48,7 +48,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         text((x0 + x1) / 2, y, "<br>".join(layers), letters if len(layers) < 5 else 8)
 
     # From left to right: x, the boxes of the branch, the sum, the activation, y; an arrow between each two.
-    wide, small = (19, 10) if len(boxes) < 3 else (13.5, 7) if len(boxes) == 3 else (10.5, 7)
+    wide, small = (19, 10) if len(boxes) < 3 else (13.5, 8) if len(boxes) == 3 else (13, 8)
     lengths = [*(wide for _ in boxes), *([3] if skip else []), small]
     space = (94 - sum(lengths)) / (len(lengths) + 1)
     at, shape = 2, part["x"]["shape"].iloc[0]
