@@ -32,6 +32,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     colour = line["color"]
     shapes, notes, hover = [], [], []
     letters = 9 if len(boxes) > 2 else 10  # points; more boxes leave less room
+    crowded = len(boxes) > 3
 
     def text(x, y, said, size=11, **more):
         notes.append(dict(x=x, y=y, text=said, showarrow=False, font=dict(size=size, color=theme.INK), **more))
@@ -59,7 +60,9 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         arrow(at, LEVEL, at + space, LEVEL, shape)
         at += space
         box(at, at + wide, LEVEL, BOX, layers)
-        text(at + wide / 2, LEVEL - BOX, f"{parameters:,} parameters<br>{multiply_adds:,} mult-adds", letters - 1, yanchor="top", yshift=-2)
+        units = (" parameters", " mult-adds") if number == 0 or not crowded else ("", "")
+        costs = f"{parameters:,}{units[0]}<br>{multiply_adds:,}{units[1]}"
+        text(at + wide / 2, LEVEL - BOX, costs, letters - 1, yanchor="top", yshift=-2)
         hover.append((at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{money(parameters, multiply_adds)}"))
         at, shape = at + wide, shape_out
     if skip:
@@ -88,7 +91,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         ghost = dict(type="path", line=dict(color=theme.AXIS, width=1.4, dash="dot"))
         shapes.append(ghost | dict(path=f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {at + space / 2},{ROOF} L {at + space / 2},{LEVEL + 3}"))
         text((fork + at) / 2, ROOF, "no shortcut: every layer rewrites x", 11, yanchor="bottom")
-    arrow(at, LEVEL, at + space, LEVEL, shape, **(dict(x=at - 0.5, xanchor="left") if skip else {}))
+    arrow(at, LEVEL, at + space, LEVEL, "" if crowded else shape, **(dict(x=at - 0.5, xanchor="left") if skip else {}))
     at += space
     box(at, at + small, LEVEL, BOX / 2, part["y"]["layer"].iloc[0].split(", "))
     hover.append((at + small / 2, LEVEL, f"{part['y']['layer'].iloc[0]}: no parameters"))
