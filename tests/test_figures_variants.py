@@ -172,3 +172,39 @@ def test_the_text_alternative_names_every_mean():
     text = figures.alt_text(race(BASE, run("no norm", 0.1, outcome="diverged")))
     assert "Means: ResNet 11.0 %, no norm an unknown share (1 of 1 broke off)." in text
     assert text.endswith(figures.sentence(race(BASE, run("no norm", 0.1, outcome="diverged"))))
+
+
+# The block
+
+
+def block(*layers, before=(), after="identity"):
+    """An invented block: the layers of its branch in words, and of what both paths begin with."""
+    rows = [("x", "input", 0), *(("before", layer, 2) for layer in before), *(("branch", layer, 10) for layer in layers)]
+    rows += [("shortcut", "1×1 conv", 3), ("sum", "addition", 0), ("y", after, 0)]
+    frame = pd.DataFrame(rows, columns=["part", "layer", "parameters"]).assign(module="m", shape="2×4×4", multiply_adds=0, additions=0)
+    return frame.assign(skip=True, block="basic", shortcut="B", changes_shape=True, origin=LIVE)
+
+
+def texts(figure):
+    return [note.text for note in figure.layout.annotations if note.text]
+
+
+def test_what_precedes_a_convolution_shares_its_box_in_pre_activation():
+    said = texts(figures.diagram(block("BatchNorm", "ReLU", "3×3 conv", "BatchNorm", "ReLU", "3×3 conv", "× learned scalar")))
+    assert "BatchNorm<br>ReLU<br>3×3 conv" in said
+    assert "BatchNorm<br>ReLU<br>3×3 conv<br>× learned scalar" in said
+    assert "30 parameters<br>0 mult-adds" in said
+    assert "40 parameters<br>0 mult-adds" in said
+
+
+def test_what_both_paths_begin_with_is_drawn_before_they_part():
+    figure = figures.diagram(block("3×3 conv", "BatchNorm", "ReLU", "3×3 conv", before=("BatchNorm", "ReLU")))
+    assert {"BatchNorm<br>ReLU", "3×3 conv<br>BatchNorm<br>ReLU", "3×3 conv"} <= set(texts(figure))
+    first = next(shape for shape in figure.layout.shapes if shape.type == "rect")
+    path = next(shape.path for shape in figure.layout.shapes if shape.type == "path")
+    assert float(path.split()[1].split(",")[0]) > first.x1  # the shortcut forks off behind the first box
+    assert "BatchNorm → ReLU → from here both paths go on → 3×3 conv" in figure.data[0].name
+
+
+def test_what_comes_after_the_addition_is_in_its_own_box():
+    assert "BatchNorm<br>ReLU" in texts(figures.diagram(block("3×3 conv", "BatchNorm", "ReLU", "3×3 conv", after="BatchNorm, ReLU")))

@@ -19,7 +19,8 @@ from reslab.train import TrainSpec, train
 
 BASE = "ResNet"
 DEPTH = 56  # of the net that the variants change
-HARD = TrainSpec(lr=0.1)  # twice the digits' own rate: what 110 layers of the original order fail at, here and in the paper
+# Twice the digits' own rate. 110 layers of the original order fail at it; those of He et al. 2015, §4.2, began with a lower one.
+HARD = TrainSpec(lr=0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ VARIANTS = {
         fields={"shortcut": "B"},
         claim="ImageNet, 34 layers: 24.52 % top-1 error with option B, 25.03 % with A",
         preset="resnet-34",
-        against="plain-34",
+        against="plain-34",  # what option A costs: nothing
     ),
     "ResNet-D shortcut": Variant(
         of="projection",
@@ -213,7 +214,7 @@ def depth_costs(names=("resnet-18", "resnet-34", "resnet-50", "resnet-101", "res
 def step_times(specs, *, steps=20, seed=0, split=None):
     """What a step of training takes, in seconds: the nets train in turn, a step of each, so that a busy machine is busy for all of them.
 
-    specs: a dict name → NetSpec. Columns: name, step (from 2: the first also prepares), seconds. On one thread of the CPU.
+    specs: a dict name → NetSpec. Columns: name, step (from 2: the first also prepares), seconds. On the CPU.
     """
     split, steps = split or digits(), checks.integer("steps", steps, 1)
     how = TrainSpec(test_every=steps + 2, epochs=steps + 2)  # no test error in between: it would count as training
