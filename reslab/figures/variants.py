@@ -31,8 +31,8 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     """
     table = list(results(frame).values()) if len(frame) else []
     traces, shapes = [], []
-    for part, above, word in (("train", 0.13, "training"), ("test", -0.13, "test")):
-        points = [(100 * error, -row + above, v, seed) for row, v in enumerate(table) for error, seed in _seeds(v, part)]
+    for part, above, word in (("train", 0.16, "training"), ("test", -0.16, "test")):
+        points = [(100 * error, -row + above + shift, v, seed) for row, v in enumerate(table) for error, seed, shift in _seeds(v, part)]
         look = theme.marker(True, 56, open=part == "test", size=9)
         said = [f"<b>{v.name}</b>, seed {seed}<br>{error:.2f} % of the {word} images wrong" for error, _, v, seed in points]
         if points:
@@ -51,7 +51,7 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     rows = dict(tickvals=[-row for row in range(len(table))], ticktext=names, range=[0.6 - len(table), 0.6])
     return draw(
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
-        title="Where each variant ends", empty=empty, shapes=shapes,
+        title="Where each ends", empty=empty, shapes=shapes,
         origin=f"{frame['origin'].iloc[0]}, {theme.seeds(frame['seed'])}" if len(frame) else "",
         x=dict(title="Images wrong after the last step, a mark a seed (%, log scale)", type="log", range=list(np.log10([NONE / 1.4, 130])),
                tickvals=list(TICKS), ticktext=list(TICKS.values()), gridcolor=theme.GRID, showgrid=True),
@@ -61,9 +61,10 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _seeds(variant, part):
-    """(error, seed) of the seeds that finished."""
+    """(error, seed, a little of a row's height, so that equal errors are seen to be several) of the seeds that finished."""
     broken = {seed for seed, *_ in variant.broken}
-    return zip(getattr(variant, part), [seed for seed in variant.seeds if seed not in broken], strict=True)
+    seeds = [seed for seed in variant.seeds if seed not in broken]
+    return zip(getattr(variant, part), seeds, np.linspace(-0.08, 0.08, len(seeds)) if len(seeds) != 1 else [0.0], strict=True)
 
 
 def race(frame, *, base="", empty=EMPTY, draw=theme.figure):
