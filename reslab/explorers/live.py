@@ -76,7 +76,7 @@ class Live(Explorer):
             self.say(f"{self._current.label} is training; {setting.label} is next, when you press Start.")
 
     def _take(self, setting):
-        """Make a setting the chosen one: in the controls, in the line to share, in the code, and in the right-hand chart."""
+        """Make a setting the chosen one: in the controls, in the line to share, in the code, and in the preview."""
         self.setting = setting
         self.controls.take(setting)
         self.refresh_texts()
