@@ -98,8 +98,8 @@ class Variants(Live):
         self.set_base = widgets.Button(description="Set as base", icon="flag", layout=widgets.Layout(width="120px"))
         self.set_base.add_class("reslab-set-base")
         self.set_base.on_click(lambda _: self._on_set_base())
-        self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart))
-        self.curves = Chart(figures.race(self.frame(), draw=theme.chart))
+        self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart), height=290)  # three rows of controls leave no more
+        self.curves = Chart(figures.race(self.frame(), draw=theme.chart), height=290)
         self.control(Composed(), self.chosen)
         self.arrange([self.diagram, self.curves], [*self.buttons, self.set_base])
         self.state = state
