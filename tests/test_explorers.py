@@ -248,7 +248,7 @@ def test_divergence_is_named_on_the_chart(explorer):
 
 def test_an_error_while_training_is_shown_and_the_explorer_lives_on(explorer, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr("reslab.explorers.degradation.build", lambda *_, **__: 1 / 0)
+        broken.setattr("reslab.explorers.live.build", lambda *_, **__: 1 / 0)
         finish(explorer)
     assert "division by zero" in explorer.message.value
     assert "ZeroDivisionError" in explorer.message.value  # the traceback, folded away

@@ -10,5 +10,6 @@ MODULES = [
     "residual_block",
     "scaling",
     "shattering",
+    "variants",
 ]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

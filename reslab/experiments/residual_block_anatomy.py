@@ -12,8 +12,9 @@ from reslab import checks
 from reslab.capture import capture
 from reslab.datasets import digits
 from reslab.nets import NetSpec, build, replace, valid_depths
-from reslab.nets.blocks import ZeroPad, make_block
+from reslab.nets.blocks import make_block
 from reslab.nets.complexity import complexity
+from reslab.nets.layers import Bias, Scale, Survival, ZeroPad
 
 LIVE = "live, this machine"
 
@@ -66,8 +67,16 @@ def anatomy(spec, *, changes_shape=False, seed=0, split=None):
     Shapes are captured from a forward pass; torch.utils.flop_counter counts in it the multiply-adds (two flops each) of convolutions.
     """
     block, x = a_block(spec, changes_shape=changes_shape, seed=seed, split=split)
-    x = x[:1]
-    with FlopCounterMode(display=False) as counter, torch.no_grad(), capture(block.eval(), lambda name, _: name != "Block") as trace:
+    return dissect(block, x[:1]).assign(**_which(spec, changes_shape, seed))
+
+
+def dissect(block, x):
+    """`anatomy` of any block and what enters it, (1, C, H, W): the frame without what tells blocks apart. Both may be on "meta".
+
+    One part more than there: "before", what both paths begin with where an order puts a norm or activation before a projection.
+    """
+    watch = capture(block.eval(), lambda name, _: name != "Block", activation={}, gradient={})  # shapes alone
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), watch as trace:
         block(x)
     flops = {name.removeprefix("Block."): sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
     shapes = dict(trace.frame()[["module", "shape"]].itertuples(index=False, name=None))
@@ -83,7 +92,7 @@ def anatomy(spec, *, changes_shape=False, seed=0, split=None):
     rows.append(("y", "activation", describe(block.activation), shapes["activation"].partition("×")[2], 0, 0, 0))
     frame = pd.DataFrame(rows, columns=["part", "module", "layer", "shape", "parameters", "multiply_adds", "additions"])
     frame["numbers"] = frame["shape"].map(_numbers)
-    return frame.assign(**_which(spec, changes_shape, seed))
+    return frame
 
 
 def tensors(spec, *, changes_shape=False, image=0, seed=0, split=None):
@@ -151,11 +160,22 @@ def block_costs(size=56, width=64):
 def describe(module):
     """A module of a block in the words of the field: "3×3 conv, stride 2"."""
     if isinstance(module, nn.Conv2d):
-        return f"{module.kernel_size[0]}×{module.kernel_size[1]} conv" + f", stride {module.stride[0]}" * (module.stride[0] > 1)
+        groups, stride = f", {module.groups} groups" * (module.groups > 1), f", stride {module.stride[0]}" * (module.stride[0] > 1)
+        return f"{module.kernel_size[0]}×{module.kernel_size[1]} conv{groups}{stride}"
     if isinstance(module, nn.BatchNorm2d):
         return "BatchNorm"
     if isinstance(module, ZeroPad):
         return "every 2nd pixel, " * (module.stride == 2) + f"{module.extra} channels of zeros"
+    if isinstance(module, nn.AvgPool2d):
+        return f"{module.kernel_size}×{module.kernel_size} average"
+    if isinstance(module, Scale):
+        return "× learned scalar" if module.learned else f"× {module.value:.2g}"
+    if isinstance(module, Bias):
+        return "+ scalar"
+    if isinstance(module, Survival):
+        return f"taken {100 * module.rate:.0f} %"
+    if isinstance(module, nn.Sequential):
+        return ", ".join(map(describe, module))
     return "identity" if isinstance(module, nn.Identity) else type(module).__name__
 
 

@@ -18,5 +18,6 @@ MODULES = [
     "scaling",
     "shattering",
     "theme",
+    "variants",
 ]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -26,11 +26,13 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     if not len(frame):
         return draw([], title="The block", empty=empty, **axes)
     skip, part = bool(frame["skip"].iloc[0]), dict(list(frame.groupby("part")))
-    boxes = _boxes(part["branch"])
+    first = _boxes(part["before"]) if "before" in part else []  # on both paths
+    boxes = [*first, *_boxes(part["branch"])]
     line = theme.line(skip, 56)
     colour = line["color"]
     shapes, notes, hover = [], [], []
-    letters = 9 if len(boxes) == 3 else 10  # points; three boxes leave less room
+    letters = 9 if len(boxes) > 2 else 10  # points; more boxes leave less room
+    crowded = len(boxes) > 3
 
     def text(x, y, said, size=11, **more):
         notes.append(dict(x=x, y=y, text=said, showarrow=False, font=dict(size=size, color=theme.INK), **more))
@@ -44,20 +46,23 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
 
     def box(x0, x1, y, half, layers, **look):
         shapes.append(dict(type="rect", x0=x0, x1=x1, y0=y - half, y1=y + half, line=dict(color=theme.INK, width=1.2), **look))
-        text((x0 + x1) / 2, y, "<br>".join(layers), letters)
+        text((x0 + x1) / 2, y, "<br>".join(layers), letters if len(layers) < 5 else 8)
 
     # From left to right: x, the boxes of the branch, the sum, the activation, y; an arrow between each two.
-    wide, small = (13.5, 7) if len(boxes) == 3 else (19, 10)
+    wide, small = (19, 10) if len(boxes) < 3 else (13.5, 8) if len(boxes) == 3 else (13, 8)
     lengths = [*(wide for _ in boxes), *([3] if skip else []), small]
     space = (94 - sum(lengths)) / (len(lengths) + 1)
     at, shape = 2, part["x"]["shape"].iloc[0]
     text(at, LEVEL, "<b>x</b>", 13)
     fork, at = at, at + 1.5
-    for layers, shape_out, parameters, multiply_adds in boxes:
+    for number, (layers, shape_out, parameters, multiply_adds) in enumerate(boxes):
+        fork = at + 1 if number == len(first) > 0 else fork
         arrow(at, LEVEL, at + space, LEVEL, shape)
         at += space
         box(at, at + wide, LEVEL, BOX, layers)
-        text(at + wide / 2, LEVEL - BOX, f"{parameters:,} parameters<br>{multiply_adds:,} mult-adds", letters - 1, yanchor="top", yshift=-2)
+        units = (" parameters", " mult-adds") if number == 0 or not crowded else ("", "")
+        costs = f"{parameters:,}{units[0]}<br>{multiply_adds:,}{units[1]}"
+        text(at + wide / 2, LEVEL - BOX, costs, letters - 1, yanchor="top", yshift=-2)
         hover.append((at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{money(parameters, multiply_adds)}"))
         at, shape = at + wide, shape_out
     if skip:
@@ -86,9 +91,9 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         ghost = dict(type="path", line=dict(color=theme.AXIS, width=1.4, dash="dot"))
         shapes.append(ghost | dict(path=f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {at + space / 2},{ROOF} L {at + space / 2},{LEVEL + 3}"))
         text((fork + at) / 2, ROOF, "no shortcut: every layer rewrites x", 11, yanchor="bottom")
-    arrow(at, LEVEL, at + space, LEVEL, shape, **(dict(x=at - 0.5, xanchor="left") if skip else {}))
+    arrow(at, LEVEL, at + space, LEVEL, "" if crowded else shape, **(dict(x=at - 0.5, xanchor="left") if skip else {}))
     at += space
-    box(at, at + small, LEVEL, BOX / 2, part["y"]["layer"])
+    box(at, at + small, LEVEL, BOX / 2, part["y"]["layer"].iloc[0].split(", "))
     hover.append((at + small / 2, LEVEL, f"{part['y']['layer'].iloc[0]}: no parameters"))
     arrow(at + small, LEVEL, at + small + space, LEVEL, part["y"]["shape"].iloc[0])
     text(at + small + space + 1.5, LEVEL, "<b>y</b>", 13)
@@ -101,8 +106,12 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _boxes(branch):
-    """The branch, a box a convolution with what follows it: (layers in words, shape put out, parameters, multiply-adds)."""
-    number = branch["layer"].str.contains("conv").cumsum()
+    """The branch, a box a convolution with what follows it, or in pre-activation precedes it: (layers in words, shape put out,
+    parameters, multiply-adds)."""
+    is_conv = branch["layer"].str.contains("conv")
+    number = is_conv.cumsum()
+    if not is_conv.iloc[0] and is_conv.any():
+        number = is_conv.shift(fill_value=False).cumsum().clip(upper=is_conv.sum() - 1)
     return [
         (
             [part.strip() for layer in rows["layer"] if layer != "identity" for part in layer.split(",")],

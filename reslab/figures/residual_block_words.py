@@ -80,6 +80,8 @@ def block_text(frame):
     rows = dict(list(frame.groupby("part", sort=False)))
     path = [f"x, {rows['x']['shape'].iloc[0]}"]
     layers = rows["branch"][rows["branch"]["layer"] != "identity"]
+    if "before" in rows:
+        path += [*rows["before"]["layer"], "from here both paths go on"]
     path += [f"{layer}, {shape}" for layer, shape in zip(layers["layer"], layers["shape"], strict=True)]
     text = f"Diagram of a {kind(frame)}, shapes as channels × height × width of one image. Branch: {' → '.join(path)}. "
     if "shortcut" in rows:

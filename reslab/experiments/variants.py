@@ -1,0 +1,256 @@
+"""Lesson 09: what changed since 2015: each variant as a changed field of the spec, its cost, its paper's claim, and a fair race."""
+
+from dataclasses import dataclass, field
+from itertools import islice
+
+import pandas as pd
+import torch
+
+from reslab import checks
+from reslab.datasets import digits
+from reslab.experiments.degradation import small_net
+from reslab.experiments.residual_block_anatomy import LIVE, dissect
+from reslab.nets import FAMILY, build, replace
+from reslab.nets.blocks import EXPANSION
+from reslab.nets.complexity import complexity, skeleton
+from reslab.nets.family import SOURCE
+from reslab.sweep import sweep
+from reslab.train import TrainSpec, train
+
+BASE = "ResNet"
+DEPTH = 56  # of the net that the variants change
+# Twice the digits' own rate. 110 layers of the original order fail at it; those of He et al. 2015, §4.2, began with a lower one.
+HARD = TrainSpec(lr=0.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A net as a change of another: of which, which fields of its NetSpec, and what its paper says that this brought."""
+
+    of: str = BASE
+    fields: dict = field(default_factory=dict)  # the changed fields, with their new values
+    claim: str = ""  # the paper's own measurement on the paper's data, for it and for what it is compared with; "" for none
+    preset: str = ""  # the paper's net in FAMILY ...
+    against: str = ""  # ... and the one that it is compared with
+
+    @property
+    def change(self):
+        """The changed fields, as they are written: 'order="preact"'."""
+        return ", ".join(f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}" for name, value in self.fields.items())
+
+    @property
+    def source(self):
+        return SOURCE.get(self.preset, "")
+
+
+def _order(name, error):
+    claim = f"CIFAR-10, 110 layers: {error} % test error, original order 6.61 %"
+    return Variant(fields={"order": name}, claim=claim, preset=f"{name}-resnet-110", against="resnet-110")
+
+
+# The numbers in the claims are those of the papers; none is measured here.
+VARIANTS = {
+    BASE: Variant(of="", claim="CIFAR-10, 110 layers: 6.61 % test error", preset="resnet-110"),
+    "norm after addition": _order("norm-after-add", "8.17"),
+    "pre-activation": _order("preact", "6.37"),
+    "wide": Variant(
+        fields={"depth": 16, "widen": 2},  # a quarter of the blocks, four times the cost of each
+        claim="CIFAR-10: 4.00 % test error with 28 layers 10 × as wide, 4.62 % with 1,001 layers",
+        preset="wide-resnet-28-10",
+        against="preact-resnet-1001",
+    ),
+    "projection": Variant(
+        fields={"shortcut": "B"},
+        claim="ImageNet, 34 layers: 24.52 % top-1 error with option B, 25.03 % with A",
+        preset="resnet-34",
+        against="plain-34",  # what option A costs: nothing
+    ),
+    "ResNet-D shortcut": Variant(
+        of="projection",
+        fields={"shortcut": "D"},
+        claim="ImageNet, 50 layers: 77.16 % top-1 accuracy, with the deep stem too",
+        preset="resnet-50-d",
+        against="resnet-50",
+    ),
+    "bottleneck": Variant(
+        fields={"block": "bottleneck"},
+        claim="ImageNet: 22.85 % top-1 error with 50 layers of bottlenecks, 24.52 % with 34 of basic blocks",
+        preset="resnet-50",
+        against="resnet-34",
+    ),
+    "wide bottleneck": Variant(of="bottleneck", fields={"widen": 2}, preset="wide-resnet-50-2", against="resnet-50"),
+    "ResNeXt": Variant(
+        of="wide bottleneck",
+        fields={"groups": 8},
+        claim="ImageNet, 50 layers: 22.2 % top-1 error with 32 groups, 23.9 % without",
+        preset="resnext-50-32x4d",
+        against="resnet-50",
+    ),
+    "stochastic depth": Variant(
+        fields={"stochastic_depth": 0.5},
+        claim="CIFAR-10: 4.91 % test error beyond 1,200 layers; trains in less time",
+        preset="stochastic-resnet-1202",
+        against="resnet-1202",
+    ),
+    "ReZero": Variant(
+        fields={"residual_scale": "learned"},
+        claim="CIFAR-10: faster convergence and a better test error",
+        preset="rezero-resnet-110",
+        against="resnet-110",
+    ),
+    "no norm": Variant(fields={"norm": "none"}),
+    "SkipInit": Variant(
+        of="no norm",
+        fields={"residual_scale": "learned"},
+        claim="deep residual nets train without normalization",
+        preset="skipinit-resnet-110",
+        against="resnet-110",
+    ),
+    "Fixup": Variant(
+        of="no norm",
+        fields={"init": "fixup"},
+        claim="trains as stably as with normalization, up to 10,000 layers",
+        preset="fixup-resnet-110",
+        against="resnet-110",
+    ),
+}
+
+
+def a_net(split, depth=DEPTH):
+    """The net that the variants change: residual, width 8, of the split's images."""
+    return replace(small_net(split), depth=depth)
+
+
+def spec_of(name, base):
+    """The NetSpec of a variant: the base's, with the fields changed of all variants that it builds on. ValueError for an unknown one."""
+    variant = VARIANTS[checks.choice("a variant", name, VARIANTS)]
+    return replace(spec_of(variant.of, base), **variant.fields) if variant.of else base
+
+
+def race(names=tuple(VARIANTS), *, base=None, seeds=(0, 1, 2), split=None, how=None, device="auto", workers=None, progress=True):
+    """Train variants on the same images in the same order, for as many steps, with each seed: the tidy frame of all their histories.
+
+    base: the NetSpec that they change; by default 56 layers of width 8. Columns: those of `Run.frame`, where name is the variant's, and of
+    (the variant that it changes), change (the fields, as code), multiply_adds (of one image).
+    """
+    split = split or digits()
+    base = base or a_net(split)
+    specs = {spec_of(name, base): name for name in names}
+    runs = list(sweep(specs, split, how or TrainSpec(), seeds=seeds, device=device, workers=workers, progress=progress))
+    runs.sort(key=lambda run: (list(specs).index(run.spec), run.seed))
+    cost = {spec: complexity(spec)["multiply_adds"].sum() for spec in specs}
+    return pd.concat([_labelled(run, specs[run.spec], cost[run.spec]) for run in runs], ignore_index=True)
+
+
+def _labelled(run, name, multiply_adds):
+    variant = VARIANTS[name]
+    said = {"name": name, "of": variant.of, "change": variant.change, "multiply_adds": multiply_adds}
+    return run.frame().assign(**said, origin=LIVE)
+
+
+def table(frame):
+    """A row a variant of a `race`. Columns: variant, of, change, parameters, multiply_adds (of one image), seconds (of one training, the
+    mean over seeds), train_error, test_error (fractions, the mean over the seeds that finished), finished ("3 of 3"), claim, source."""
+    rows = []
+    for name, part in frame.groupby("name", sort=False):
+        last = part.groupby("seed").last()
+        done = last[last["outcome"] == "finished"]
+        rows.append({
+            "variant": name,
+            **{column: part[column].iloc[0] for column in ("of", "change", "parameters", "multiply_adds")},
+            "seconds": last["seconds"].mean(),
+            "train_error": done["final_train_error"].mean(),
+            "test_error": done["test_error"].mean(),
+            "finished": f"{len(done)} of {len(last)}",
+            "claim": VARIANTS[name].claim,
+            "source": VARIANTS[name].source,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def paper_costs(names=None):
+    """What the papers' own nets cost beside those that they are compared with, counted, not trained.
+
+    Columns: variant, net, against (names in FAMILY), parameters, multiply_adds (of one image, for net), parameters_ratio and
+    multiply_adds_ratio (net's over against's), claim and source.
+    """
+    names = names or [name for name, variant in VARIANTS.items() if variant.against]
+    rows = []
+    for name in names:
+        variant = VARIANTS[checks.choice("a variant", name, VARIANTS)]
+        (parameters, multiply_adds), before = map(cost, (FAMILY[variant.preset], FAMILY[variant.against]))
+        rows.append({
+            "variant": name,
+            "net": variant.preset,
+            "against": variant.against,
+            "parameters": parameters,
+            "multiply_adds": multiply_adds,
+            "parameters_ratio": parameters / before[0],
+            "multiply_adds_ratio": multiply_adds / before[1],
+            "claim": variant.claim,
+            "source": variant.source,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def cost(spec):
+    """(parameters, multiply-adds of one image) of a NetSpec, counted without building it."""
+    layers = complexity(spec)
+    return int(layers["parameters"].sum()), int(layers["multiply_adds"].sum())
+
+
+def depth_costs(names=("resnet-18", "resnet-34", "resnet-50", "resnet-101", "resnet-152", "resnet-110", "resnet-1202")):
+    """What depth costs, counted: a row a net of FAMILY. Columns: net, image, parameters, multiply_adds and memory (bytes of all that its
+    layers put out; training keeps most of it for the way back), the last two for one image."""
+    rows = []
+    for name in names:
+        spec, layers = FAMILY[name], complexity(FAMILY[name])
+        image = f"{spec.in_channels}×{spec.image_size}×{spec.image_size}"
+        sums = layers[["parameters", "multiply_adds", "activation_bytes"]].sum()
+        rows.append({"net": name, "image": image, **sums.rename({"activation_bytes": "memory"})})
+    return pd.DataFrame(rows)
+
+
+def step_times(specs, *, steps=20, seed=0, split=None):
+    """What a step of training takes, in seconds: the nets train in turn, a step of each, so that a busy machine is busy for all of them.
+
+    specs: a dict name → NetSpec. Columns: name, step (from 2: the first also prepares), seconds. On the CPU.
+    """
+    split, steps = split or digits(), checks.integer("steps", steps, 1)
+    how = TrainSpec(test_every=steps + 2, epochs=steps + 2)  # no test error in between: it would count as training
+    trainings = {name: train(build(spec, seed=seed), split, how, device="cpu") for name, spec in specs.items()}
+    rows, before = [], {}
+    for events in islice(zip(*trainings.values(), strict=True), steps + 1):
+        for name, event in zip(trainings, events, strict=True):
+            rows.append((name, event.step, event.seconds - before.get(name, 0.0)))
+            before[name] = event.seconds
+    frame = pd.DataFrame(rows, columns=["name", "step", "seconds"])
+    return frame[frame["step"] > 1].reset_index(drop=True)
+
+
+def time_saved(depth=110, *, stochastic_depth=0.5, steps=20, split=None):
+    """(measured, expected): the share of a step's time that stochastic depth saves, by `step_times`, and of the branches that it passes by.
+
+    A branch is passed by with a probability that rises linearly to `stochastic_depth` at the last of L blocks (Huang et al. 2016,
+    arXiv:1603.09382): on average stochastic_depth · (L + 1) / 2L of them.
+    """
+    split = split or digits()
+    base = a_net(split, depth)
+    blocks = sum(base.blocks_per_stage)
+    specs = {"usual": base, "stochastic": replace(base, stochastic_depth=stochastic_depth)}
+    mean = step_times(specs, steps=steps, split=split).groupby("name")["seconds"].mean()
+    return 1 - mean["stochastic"] / mean["usual"], stochastic_depth * (blocks + 1) / (2 * blocks)
+
+
+def block(spec):
+    """A block from the middle of a net as `residual_block.anatomy` has it, counted on shapes alone: the second of stage 2.
+
+    Where it would hide what the spec changes, the first of stage 2, which halves the image and doubles the channels: with shortcuts
+    other than A, which differ there alone, and in a net of one block a stage.
+    """
+    changes_shape = spec.blocks_per_stage[1] == 1 or (spec.skip and spec.shortcut in ("B", "D"))
+    channels = spec.width * (EXPANSION if spec.block == "bottleneck" else spec.widen)  # of stage 1
+    scale = 1 if changes_shape else 2
+    x = torch.empty(1, scale * channels, spec.image_size // scale, spec.image_size // scale, device="meta")
+    frame = dissect(skeleton(spec).stage2[0 if changes_shape else 1], x)
+    return frame.assign(skip=spec.skip, block=spec.block, shortcut=spec.shortcut, changes_shape=changes_shape, origin=LIVE)

@@ -1,0 +1,248 @@
+"""Explorers that train while you watch: Start, Pause, Step, Stop, Reset, and runs that pile up on a chart."""
+
+import dataclasses
+import threading
+import time
+
+import ipywidgets as widgets
+import pandas as pd
+
+from reslab.datasets import digits
+from reslab.explorers.explorer import Explorer
+from reslab.explorers.setting import parse_state, write_state
+from reslab.explorers.worker import Latest, Worker
+from reslab.nets import build, replace
+from reslab.train import TrainSpec, train
+
+REDRAW = 0.2  # seconds between drawings while training: quick to the eye, and little of the processor's time
+LIVE = "live, this machine"
+
+
+class Live(Explorer):
+    """Trains the nets of its settings in the background, and measures the chosen one before any training.
+
+    A subclass has `kind` (its Setting, with an lr and a seed), `measure(setting)`, which returns what is to be seen of a net before it is
+    trained (called in a thread), `draw()`, which brings charts and sentence up to date, and `code`. It makes its charts, calls
+    `control(self.kind(), self.chosen)` and `arrange(charts, self.buttons)`; then it sets `state`.
+
+    state: the controls, and behind a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs named
+    there are trained when Start is pressed.
+    runs: the runs on the chart, a dict Setting → reslab.Run.
+    """
+
+    kind = None
+
+    def __init__(self, *, split=None, how=None, device="auto"):
+        super().__init__()
+        self.split, self.how, self.device = split or digits(), how or TrainSpec(), device
+        self.runs, self._waiting, self._queue = {}, [], []  # measured; named, for the next Start; of this Start
+        self._current = self._event = None  # the setting of the net that took the last step, and the event of that step
+        self._last = {}  # setting → its last event, of the nets in training
+        self._lock = threading.RLock()  # over the charts and the buttons' faces, which both threads set; never held while joining
+        self._training = False  # from Start until the worker's last word
+        self._drawn = 0.0
+        self.preview = None  # what `measure` says of the chosen net, or of the one before until that is measured
+        self.worker = Worker(self._on_event, self._on_end)
+        self._previews = Latest(self._on_preview)
+        self._make_buttons()
+
+    # --- controls -------------------------------------------------------------------------------------------------------
+
+    def _make_buttons(self):
+        self.buttons = [self.start, self.pause, self.step, self.stop, self.reset] = [
+            widgets.Button(description=text, icon=icon, tooltip=tip, layout=widgets.Layout(width="86px"))
+            for text, icon, tip in (
+                ("Start", "play", "Train the chosen net"),
+                ("Pause", "pause", "Halt after this step, and go on later"),
+                ("Step", "step-forward", "Take one step of training, and halt"),
+                ("Stop", "stop", "End this run; its curve stays"),
+                ("Reset", "trash", "Stop, and clear the charts"),
+            )
+        ]
+        for name in ("start", "pause", "step", "stop", "reset"):
+            getattr(self, name).add_class(f"reslab-{name}")
+        self.start.on_click(lambda _: self._on_start())
+        self.pause.on_click(lambda _: self._on_pause())
+        self.step.on_click(lambda _: self._on_step())
+        self.stop.on_click(lambda _: self._on_stop())
+        self.reset.on_click(lambda _: self._on_reset())
+
+    def chosen(self, setting, said):
+        """Take the setting that the controls have come to."""
+        self._take(setting)
+        if said:
+            self.say(said)
+        elif self._training:
+            self.say(f"{self._current.label} is training; {setting.label} is next, when you press Start.")
+
+    def _take(self, setting):
+        """Make a setting the chosen one: in the controls, in the line to share, in the code, and in the preview."""
+        self.setting = setting
+        self.controls.take(setting)
+        self.refresh_texts()
+        if not self._training:
+            self.say("")
+            self._previews.ask(setting)
+
+    # --- state ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self):
+        """Everything, in one line: the controls, and behind a bar the runs on the chart and those that wait for Start."""
+        return write_state(self.setting, self._named())
+
+    @state.setter
+    def state(self, text):
+        setting, waiting = parse_state(self.kind, text)
+        self.worker.stop()
+        self.worker.join()
+        self.runs = {run: self.runs[run] for run in waiting if run in self.runs and self.runs[run].outcome != "stopped"}
+        self._waiting = [run for run in waiting if run not in self.runs]
+        self._take(setting)
+        self._buttons()
+        self.draw()
+        if self._waiting:
+            self.say(f"Press Start to train {', '.join(run.label for run in self.queue())}.")
+
+    def _named(self):
+        """The settings on the chart, in training, and waiting."""
+        return list(dict.fromkeys([*self.runs, *self._queue, *self._waiting]))
+
+    # --- buttons: they set the worker's state and their own faces, and return ---------------------------------------------
+
+    def _on_start(self, paused=False):
+        if self._training:
+            return
+        self._queue, self._waiting = self.queue(), []
+        for setting in self._queue:
+            self.runs.pop(setting, None)  # trained again, it takes its place at the end
+        self.refresh_texts()
+        self.say("")
+        self.worker.join()  # the last run has been drawn; its thread may need another moment
+        with self._lock:
+            self._training = True
+            self.worker.start(self._train(self._queue), paused=paused)
+            self._buttons()
+
+    def _on_pause(self):
+        self.worker.pause(not self.worker.paused)
+        self._buttons()
+
+    def _on_step(self):
+        if self._training:
+            self.worker.step()
+        else:
+            self._on_start(paused=True)
+            self.worker.step()
+        self._buttons()
+
+    def _on_stop(self):
+        self.worker.stop()
+        with self._lock:
+            if self._training:
+                self.progress_text.value = "stopping ..."
+                self.stop.disabled = self.pause.disabled = self.step.disabled = True
+
+    def _on_reset(self):
+        self.worker.stop()
+        self.worker.join()
+        self.runs, self._waiting = {}, []
+        self._current = self._event = None
+        self.progress.value, self.progress_text.value = 0, ""
+        self._take(self.setting)
+        self._buttons()
+        self.draw()
+
+    def _buttons(self):
+        """Grey out what cannot apply now, and say why."""
+        with self._lock:
+            training, paused = self._training, self._training and self.worker.paused
+            self.start.disabled = training
+            self.start.tooltip = "Stop the run first" if training else "Train the chosen net"
+            self.pause.disabled = self.stop.disabled = not training
+            self.pause.description, self.pause.icon = ("Resume", "play") if paused else ("Pause", "pause")
+            self.pause.tooltip = "Nothing is training" if not training else "Go on" if paused else "Halt after this step, and go on later"
+            self.stop.tooltip = "End this run; its curve stays" if training else "Nothing is training"
+            self.step.disabled = False
+            self.reset.disabled = not (training or self.runs or self._waiting)
+
+    # --- work, in the worker's thread ---------------------------------------------------------------------------------------
+
+    def _train(self, settings):
+        """(setting, event) of every step, one net after another."""
+        for setting in settings:
+            yield from self._steps(setting)
+
+    def _steps(self, setting):
+        self._current = setting
+        net = build(setting.spec(self.split), seed=setting.seed)
+        for event in train(net, self.split, replace(self.how, lr=setting.lr), device=self.device):
+            yield setting, event
+
+    def _on_event(self, item):
+        self._current, event = item
+        self._event = self._last[self._current] = event
+        if event.state != "running" or self.worker.paused or time.monotonic() - self._drawn > REDRAW:
+            for setting, last in self._last.items():
+                self._keep(setting, last)
+            if event.state != "running":
+                del self._last[self._current]
+            self.progress.max, self.progress.value = event.steps, event.step
+            left = len(self._last) * (event.steps - event.step) * event.seconds / event.step
+            state = f"about {left:.0f} s left" if event.state == "running" else event.state
+            self.progress_text.value = f"{self._current.label}: step {event.step} of {event.steps}, {state}"
+            self.draw()
+            self._drawn = time.monotonic()
+
+    def _keep(self, setting, event):
+        run = event.run()
+        if event.state == "running" and self._training:
+            run = dataclasses.replace(run, outcome="running")
+        self.runs[setting] = run
+
+    def _on_end(self, error):
+        for setting, event in self._last.items():
+            if event.state == "running" and setting in self.runs:
+                self.runs[setting] = event.run()  # "stopped"
+                self.progress_text.value = f"{setting.label}: stopped at step {event.step} of {event.steps}"
+        self._event, self._last = None, {}
+        with self._lock:
+            self._training, self._queue = False, []
+            self._buttons()
+        self.refresh_texts()
+        self.draw()
+        if error is not None:
+            self.report(error)
+
+    def _on_preview(self, setting):
+        try:
+            measured = self.measure(setting)
+        except Exception as error:  # shown here: nothing else would, in a thread
+            self.report(error)
+            return
+        if setting == self.setting:  # else a newer wish is on its way
+            self.preview = measured
+            self.draw()
+
+    # --- what the subclass answers, and what it may use ---------------------------------------------------------------------
+
+    def measure(self, setting):
+        """What is to be seen of a net before it is trained; called in a thread of its own."""
+        raise NotImplementedError
+
+    def draw(self):
+        """Bring charts and sentence up to date with the runs and the preview."""
+        raise NotImplementedError
+
+    def queue(self):
+        """The settings that Start trains."""
+        return self._waiting or [self.setting]
+
+    def frame(self):
+        """The histories of the runs on the chart, one tidy frame."""
+        frames = [run.frame().assign(name=setting.label, origin=LIVE) for setting, run in list(self.runs.items())]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=HISTORY)
+
+
+LABELS = ["name", "skip", "depth", "seed", "parameters", "outcome", "final_train_error", "origin", "step"]
+HISTORY = [*LABELS, "epoch", "lr", "loss", "train_error", "test_error", "seconds"]

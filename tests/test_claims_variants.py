@@ -1,0 +1,136 @@
+"""What lesson 09 claims, measured over three seeds with the lesson's own nets, data and settings.
+
+Measured when these limits were chosen (final training error, eval mode, %, seeds 0, 1, 2 on an x86 CPU), with 56 layers of width 8, at
+lr 0.05, after 60 steps:
+
+    ResNet               1.1   1.1   1.2        wide bottleneck      2.1   2.5   3.1
+    norm after addition 64.6  65.0  68.2        ResNeXt              2.6   3.5   1.8
+    pre-activation       1.6   1.4   1.6        stochastic depth     9.6   8.6  23.5
+    wide                 0.0   0.0   0.0        ReZero               3.2   3.6   1.2
+    projection           3.1   4.9   3.5        no norm              diverged, all three
+    ResNet-D shortcut    7.3   3.4   7.5        SkipInit            71.7  69.9  84.5
+    bottleneck           4.1  10.2   8.6        Fixup               83.9  62.9  72.5
+
+With 110 layers, at lr 0.1 (seeds 0 to 4): ResNet 42.8, 24.8, 68.8, 66.6, 14.6; pre-activation 1.0, 1.0, 0.4, 0.9, 0.7; ReZero (0 to 2)
+1.9, 2.0, 3.2.
+Three times the steps: SkipInit 4.3, 0.8, 2.1; stochastic depth 0.1, 0.1, 0.1; no norm diverged.
+"""
+
+import pytest
+
+from reslab import TrainSpec, digits, replace
+from reslab.experiments import variants as lesson
+from reslab.experiments.degradation import by_depth
+from reslab.figures import variants as figures
+from reslab.nets import FAMILY
+
+SEEDS = (0, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return digits()
+
+
+def errors(frame, name):
+    """The final training errors of a variant, by seed (fractions)."""
+    return frame[frame["name"] == name].groupby("seed")["final_train_error"].last()
+
+
+@pytest.fixture(scope="module")
+def deep(split):
+    names = ["ResNet", "pre-activation", "ReZero"]
+    return lesson.race(names, base=lesson.a_net(split, 110), how=lesson.HARD, seeds=SEEDS, split=split, progress=False)
+
+
+@pytest.mark.claims
+def test_pre_activation_trains_110_layers_where_the_original_order_does_not(deep):
+    assert (errors(deep, "pre-activation") < 0.05).all()
+    assert (errors(deep, "ResNet") > 0.10).all()
+    assert figures.verdict(deep, "pre-activation") == "lower"
+
+
+@pytest.mark.claims
+def test_so_does_a_scalar_a_block_that_begins_at_0(deep):
+    """The exercise's solution."""
+    assert (errors(deep, "ReZero") < 0.10).all()
+
+
+@pytest.fixture(scope="module")
+def race(split):
+    names = [name for name in lesson.VARIANTS if name not in ("ReZero", "SkipInit", "Fixup")]
+    return lesson.race(names, seeds=SEEDS, split=split, progress=False)
+
+
+@pytest.mark.claims
+def test_at_56_layers_no_variant_beats_the_original_clearly(race):
+    assert (errors(race, "ResNet") < 0.05).all()
+    for name in ("pre-activation", "wide"):
+        assert figures.verdict(race, name) == "about the same"
+    for name in lesson.VARIANTS:
+        if name in set(race["name"]) and lesson.VARIANTS[name].of == "ResNet":
+            assert figures.verdict(race, name) != "lower"
+
+
+@pytest.mark.claims
+def test_a_norm_on_the_way_of_every_skip_makes_56_layers_fail(race):
+    assert (errors(race, "norm after addition") > errors(race, "ResNet") + 0.30).all()
+
+
+@pytest.mark.claims
+def test_16_wide_layers_do_as_well_for_fewer_multiply_adds(race):
+    assert (errors(race, "wide") < errors(race, "ResNet") + 0.02).all()
+    cost = race.groupby("name")["multiply_adds"].first()
+    assert 0.79 < cost["wide"] / cost["ResNet"] < 0.80
+
+
+@pytest.mark.claims
+def test_groups_keep_the_error_of_the_wide_bottleneck_at_two_fifths_of_its_cost(race):
+    assert abs(errors(race, "ResNeXt").mean() - errors(race, "wide bottleneck").mean()) < 0.03
+    assert errors(race, "wide bottleneck").mean() < errors(race, "bottleneck").mean()
+    cost = race.groupby("name")["multiply_adds"].first()
+    assert 0.40 < cost["ResNeXt"] / cost["wide bottleneck"] < 0.41
+
+
+@pytest.mark.claims
+@pytest.mark.parametrize("name", ["projection", "ResNet-D shortcut"])
+def test_projections_are_no_help_here(race, name):
+    assert errors(race, name).mean() > errors(race, "ResNet").mean()
+    assert figures.verdict(race, name, of="ResNet") != "lower"
+
+
+@pytest.mark.claims
+def test_stochastic_depth_does_not_get_as_far_in_60_steps(race):
+    assert (errors(race, "stochastic depth") > errors(race, "ResNet") + 0.03).all()
+
+
+@pytest.mark.claims
+def test_without_a_norm_it_diverges(race):
+    assert figures.verdict(race, "no norm") == "did not finish"
+    assert set(race[race["name"] == "no norm"].groupby("seed")["outcome"].last()) == {"diverged"}
+
+
+@pytest.mark.claims
+def test_in_three_times_the_steps_skipinit_trains_it_and_stochastic_depth_gets_there(split):
+    how = TrainSpec(epochs=18)
+    longer = lesson.race(["no norm", "SkipInit", "stochastic depth"], how=how, seeds=SEEDS, split=split, progress=False)
+    assert figures.verdict(longer, "SkipInit") == "lower"
+    assert (errors(longer, "SkipInit") < 0.20).all()
+    assert (errors(longer, "stochastic depth") < 0.05).all()
+
+
+@pytest.mark.claims
+def test_with_8_layers_the_skips_change_little():
+    """Measured: plain-8 1.9, 2.1, 2.5 %; resnet-8 2.2, 1.5, 1.6 %."""
+    frame = by_depth((8,), seeds=SEEDS, progress=False).groupby(["skip", "seed"])["final_train_error"].last()
+    assert abs(frame[False].mean() - frame[True].mean()) < 0.02
+
+
+def test_what_the_text_says_of_costs_is_counted():
+    costs = lesson.paper_costs(["wide", "ResNeXt", "ResNet-D shortcut"]).set_index("variant")["multiply_adds_ratio"]
+    assert costs.round(2).to_dict() == {"wide": 3.52, "ResNeXt": 1.03, "ResNet-D shortcut": 1.06}
+    depths = lesson.depth_costs(["resnet-18", "resnet-34", "resnet-152"]).set_index("net")["multiply_adds"].astype(float)
+    assert round(depths["resnet-152"] / depths["resnet-18"], 1) == 6.3
+    assert round(depths["resnet-152"] / depths["resnet-34"], 1) == 3.1
+    parameters = [lesson.cost(replace(FAMILY["resnet-110"], order=order))[0] for order in ("original", "preact")]
+    assert parameters[0] == parameters[1]
