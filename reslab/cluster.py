@@ -1,6 +1,6 @@
 """A sweep's trainings on a Ray cluster: one a task, on as much of a GPU as it asks for, again elsewhere when its worker dies.
 
-Ray comes with `pip install reslab[cluster]`, on every node. This is the one module that knows it, and imports it when it is asked to.
+Ray comes with `pip install -e '.[cluster]'`, on every node. This is the one module that knows it, and imports it when it is asked to.
 """
 
 import logging
@@ -21,7 +21,7 @@ def train(jobs, tell, *, address, cpus, gpus):
     try:
         import ray
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("a sweep on a cluster needs Ray: pip install 'reslab[cluster]'") from error
+        raise ModuleNotFoundError("a sweep on a cluster needs Ray: in reslab's checkout, pip install -e '.[cluster]'") from error
     joined = ray.is_initialized()
     if not joined:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)

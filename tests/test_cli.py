@@ -222,7 +222,16 @@ def test_a_diverged_net_has_an_exit_code_of_its_own_and_a_failed_one_that_of_fai
 # Interrupted
 
 
+@pytest.fixture
+def heeded():
+    """A shell makes what it runs in the background ignore SIGINT, and so would a child of these tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("heeded")
 def test_an_interrupt_saves_and_the_same_command_goes_on(reslab, folder, how):
     words = ["train", "resnet-8", "--width", "4", "--epochs", "300", "--log-every", "10"]
     begin = [sys.executable, "-m", "reslab", *words, "--device", "cpu", "--save-every", "0"]

@@ -59,6 +59,22 @@ def test_a_transformers_blocks_are_found_by_what_they_add():
     assert set(frame.loc[frame["block"] != "", "shortcut"]) == {"identity"}
 
 
+def test_a_net_that_adds_by_itself_is_no_block():
+    class Adding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.conv, self.fc = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 10)
+
+        def forward(self, x):
+            x = self.stem(x)
+            x = x + self.conv(x)
+            return self.fc(x.mean((2, 3)))
+
+    frame = layers({"mine": Adding()}, images={"mine": (3, 16, 16)})
+    assert set(frame["block"]) == {""}
+    assert main_path(frame) == ["3×3 conv, 8", "3×3 conv, 8", "fc, 10"]
+
+
 def test_a_module_that_adds_nothing_is_plain_and_stays_as_it_is():
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
     model.train()

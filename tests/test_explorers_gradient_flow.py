@@ -1,5 +1,7 @@
 """The explorer of lesson 02 without a browser: set `.value`, press the buttons, read the figures' data."""
 
+import gc
+import sys
 import threading
 
 import numpy as np
@@ -66,6 +68,23 @@ def test_the_factors_of_the_chosen_net_are_beside_its_profile(explorer, split):
     assert [trace.name for trace in explorer.profile.figure.data] == ["plain-8", "resnet-8"]
     assert explorer.sentence.value.startswith("At initialisation, in training mode, the gradient at the first block against that at the")
     assert "On its way back, that of resnet-8 is multiplied by" in explorer.sentence.value
+
+
+def test_a_thousand_toggles_leave_no_memory_and_no_thread(explorer):
+    take(explorer, skip=True)
+
+    def toggle(times):
+        for _ in range(times):
+            explorer.skip.value = not explorer.skip.value
+        assert explorer.join(60)
+
+    toggle(20)
+    gc.collect()
+    threads, blocks = threading.active_count(), sys.getallocatedblocks()
+    toggle(1000)
+    gc.collect()
+    assert sys.getallocatedblocks() - blocks < 50_000  # a chart has thousands; pandas keeps up to 500 dead references to each column
+    assert threading.active_count() <= threads
 
 
 def test_what_cannot_apply_is_greyed_out_and_says_why(explorer):

@@ -96,6 +96,17 @@ def test_what_is_measured_first_is_drawn_first_and_taken_for_no_more_than_it_is(
     assert explorer.asked == ["resnet-8", "resnet-8,seed=21"]
 
 
+def test_what_is_said_of_a_bad_line_stays_when_the_chart_is_drawn(explorer):
+    explorer.gate.clear()
+    explorer.skip.value = False
+    explorer.share.value = "resnet-9"
+    assert "8 or 14" in explorer.message.value
+    explorer.gate.set()
+    assert explorer.join(30)
+    assert explorer.drawn[-1] == ["plain-8"]
+    assert "8 or 14" in explorer.message.value
+
+
 def test_a_slider_dragged_through_fifty_values_measures_the_first_and_the_last(explorer):
     explorer.gate.clear()
     drawn = len(explorer.drawn)

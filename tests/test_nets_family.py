@@ -134,7 +134,7 @@ def test_every_net_of_torchvision_has_our_layers_parameters_and_cost(name):
     assert multiply_adds(net) == multiply_adds(theirs)
 
 
-@pytest.mark.parametrize("name", ["resnet-18", "resnet-50", "resnext-50-32x4d"])
+@pytest.mark.parametrize("name", ["resnet-18", "resnet-50", "resnext-50-32x4d", "wide-resnet-50-2"])
 def test_torchvisions_weights_give_its_logits_and_gradients(name):
     torch.manual_seed(0)
     theirs = lived_in(torchvision.models.get_model(PRETRAINED[name]))

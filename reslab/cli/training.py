@@ -21,7 +21,7 @@ from reslab.cli.options import (
 )
 
 DIVERGED, INTERRUPTED = 3, 130  # exit codes
-NAMES = "NAME is a net of the paper: plain-N or resnet-N, N one of 8, 20, 32, 44, 56, 110, 1202. Options change it."
+NAMES = "NAME is plain-N or resnet-N, N one of 8, 20, 32, 44, 56, 110, 1202, or any other net of FAMILY. Options change it."
 MANY = "Names, datasets, seeds and the options of the net take several values between commas; every combination is trained."
 
 
@@ -66,7 +66,7 @@ def train(name, dataset, seed, **options):
 @option("--seed", group="Data", type=Many(click.INT), default="0", help="Of the weights; several between commas.  [0]")
 @spec_options(many=True)
 @option("--workers", group="Machine", type=int, help="Trainings at a time.  [one a core; one on a GPU]")
-@option("--address", group="Machine", help="Of a Ray cluster: auto, local, or ray://HOST:PORT (pip install 'reslab[cluster]').")
+@option("--address", group="Machine", help="Of a Ray cluster: auto, local, or ray://HOST:PORT (pip install -e '.[cluster]').")
 @option("--cpus", group="Machine", default=1.0, help="That a training takes of the cluster.  [1]")
 @option("--gpus", group="Machine", default=0.0, help="The same of GPUs; 0.25 puts four trainings on one.  [0]")
 @recording

@@ -68,7 +68,8 @@ def adding_blocks(net, image):
         net(torch.empty(1, *image, device="meta"))
     frame = trace.frame()
     blocks = {}
-    for name in frame.loc[frame["part"] == "sum", "module"].unique():
+    adding = frame.loc[frame["part"] == "sum", "module"].unique()
+    for name in adding[adding != type(net).__name__]:  # the net as a whole is no block of itself
         parts = [child for child, module in net.get_submodule(name).named_children() if child in SHORTCUTS and module is not None]
         blocks[name] = ("projection", f"{name}.{parts[0]}") if parts else ("identity", f"{name}.")
     return blocks

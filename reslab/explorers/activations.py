@@ -184,6 +184,7 @@ class Activations(Instant):
         """Draw what a view shows, of a test image or of one's own; its feature maps may have to be measured, in the background."""
         with self._lock:
             self.own, self._said = own, said
+            self.say(said)
             self._look(view)
         self._latest.ask(self.setting)
 
@@ -291,11 +292,11 @@ class Activations(Instant):
         if view.show == "histogram":
             bins = _together([self._histograms_of(setting, measured) for setting, measured in shown])
             self.profile.show(histograms.block(bins, view.block, draw=theme.chart))
-            self.sentence.value = histograms.alt_text(bins)
+            self.tell(histograms.alt_text(bins))
         else:
             signal = _together([measured.signal for _, measured in shown])
             self.profile.show(figures.profile(signal, view.show, opened=view.block, draw=theme.chart))
-            self.sentence.value = figures.sentence(signal, view.show)
+            self.tell(figures.sentence(signal, view.show), figures.alt_text(signal, view.show) if len(signal) else "")
             for trace in self.profile.figure.data:
                 if trace.meta["key"].endswith("/profile"):
                     trace.on_click(self._clicked)

@@ -107,7 +107,10 @@ class Architecture(Explorer):
         for trace in self.map.figure.data:
             if trace.meta["key"].endswith("/box"):
                 trace.on_click(self._clicked)
-        self.sentence.value = escape(figures.sentence(layers)) if len(layers) else "Choose a net."
+        if len(layers):
+            self.tell(figures.sentence(layers), figures.alt_text(layers))
+        else:
+            self.tell("Choose a net.")
         self.opened.value = "<p>Click a layer to open it.</p>"
 
     def _clicked(self, trace, points, _state):
@@ -126,6 +129,13 @@ class Architecture(Explorer):
             texts = ["The image that the net is shown, less the mean of the training images."]
         else:
             part = skeleton(self.nets[net]).get_submodule(block or module)
-            texts = [repr(part), inspect.getsource(type(part))] if block else [repr(part)]
+            texts = [repr(part), _source(type(part))] if block else [repr(part)]
         self.opened.value = f"<h4>{escape(net)}: {escape(block or module)}</h4>{numbers.to_html(index=False, border=0)}"
         self.opened.value += "".join(f"<pre>{escape(text)}</pre>" for text in texts)
+
+
+def _source(kind):
+    try:
+        return inspect.getsource(kind)
+    except OSError:  # of a class written in a cell of a notebook
+        return f"# Python does not know where {kind.__name__} is written; a class in a module of its own shows its code here."

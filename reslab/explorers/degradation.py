@@ -78,7 +78,10 @@ class Degradation(Live):
             empty = f"Press Start to train {self.setting.label}"
             self.curves.show(figures.training_curves(frame, empty=empty, draw=theme.chart))
             self.gradients.show(gradient_flow.gradient_profile(self.layers(), draw=theme.chart))
-            self.sentence.value = figures.sentence(frame) if len(frame) else "Pick a net, and press Start to watch it train on real digits."
+            if len(frame):
+                self.tell(figures.sentence(frame), figures.alt_text(frame))
+            else:
+                self.tell("Pick a net, and press Start to watch it train on real digits.")
 
     def rehearse(self):
         """Train the three nets of the lesson, so that the picture shows them."""

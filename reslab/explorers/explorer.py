@@ -10,6 +10,8 @@ from IPython.display import display
 
 from reslab.explorers.controls import Controls
 
+HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"  # for screen readers alone
+
 
 class Page(anywidget.AnyWidget):
     """What an explorer needs of the page: its style, and word to plotly's charts when their boxes change size.
@@ -85,6 +87,10 @@ class Explorer:
         )
         self.widget.add_class("reslab")
         self._charts = charts
+
+    def tell(self, said, alternative=""):
+        """Put the measured sentence under the charts, and behind it, for screen readers alone, what the charts show."""
+        self.sentence.value = f'{escape(said, quote=False)}<span style="{HIDDEN}">{escape(alternative, quote=False)}</span>'
 
     def say(self, text, error=False):
         """Put one line under the buttons; errors stand out, and a screen reader hears both."""

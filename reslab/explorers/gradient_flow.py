@@ -108,7 +108,7 @@ class GradientFlow(Instant):
                 deep = f"The factors are measured for nets of up to {EXPLAINED} layers."
                 empty = deep if self.setting.depth > EXPLAINED else f"Measuring {self.setting.label} ..."
                 self.right.show(gradient_factors.product(explained, empty=empty, draw=theme.chart))
-            self.sentence.value = said if len(layers) else ""
+            self.tell(said, gradient_flow.alt_text(layers)) if len(layers) else self.tell("")
             self._faces()
 
     def _faces(self):

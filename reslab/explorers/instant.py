@@ -33,7 +33,7 @@ class Instant(Explorer):
         self._unfinished = None  # the Setting in there of which there is more to come
         self._lock = threading.RLock()  # over what is measured, pinned and drawn, which both threads do
         self._latest = Latest(self._answer)
-        self._patience, self._said = None, ""
+        self._patience, self._said, self._impatient = None, "", False  # impatient: says that it is measuring
         self.pin = widgets.Button(icon="thumb-tack", layout=widgets.Layout(width="112px"))
         self.clear = widgets.Button(description="Clear pins", icon="trash", layout=widgets.Layout(width="112px"))
         self.pin.add_class("reslab-pin")
@@ -151,7 +151,9 @@ class Instant(Explorer):
         while len(self._measured) > max(self.remembered, len(self.pins) + 1):
             self._measured.popitem(last=False)
         self.draw()
-        self.say(self._said)
+        if self._impatient:  # else what stands there may be the answer to a bad line, pasted meanwhile
+            self.say(self._said)
+            self._impatient = False
 
     def _lose_patience(self, setting):
         """It takes long: rather an empty chart, which says so, than the curve of a setting that is no longer chosen."""
@@ -159,6 +161,7 @@ class Instant(Explorer):
             if setting == self.setting and setting not in self._measured:
                 self.draw()
                 self.say(f"Measuring {setting.label} ...")
+                self._impatient = True
 
     def _stop_waiting(self):
         if self._patience is not None:

@@ -1,7 +1,6 @@
 """The explorer of lesson 03: take one block apart, and watch it learn to put out what it gets."""
 
 from dataclasses import dataclass
-from html import escape
 from typing import ClassVar
 
 import pandas as pd
@@ -15,8 +14,6 @@ from reslab.explorers.setting import Setting
 from reslab.figures import residual_block as figures
 from reslab.figures import theme
 from reslab.nets import NetSpec, valid_depths
-
-HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"  # for screen readers alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,13 +131,13 @@ class ResidualBlock(Instant):
         else:
             self.chart.show(figures.learning_curves(frame, draw=theme.chart))
         if not chosen:
-            self.sentence.value = ""
+            self.tell("")
             return
         said = figures.cost_sentence(anatomy)
         if "learning" in chosen:
             said = f"{figures.sentence(frame)} {said if len(learning) == 1 else ''}"
         alternative = figures.block_text(anatomy) + (f" {figures.alt_text(frame)}" if "learning" in chosen else "")
-        self.sentence.value = f'{escape(said)}<span style="{HIDDEN}">{escape(alternative)}</span>'
+        self.tell(said, alternative)
 
     @property
     def code(self):

@@ -1,7 +1,6 @@
 """The explorer of lesson 09: compose a net from the variants, see its block and its cost, and race it against a base."""
 
 from dataclasses import dataclass
-from html import escape
 from typing import ClassVar
 
 import ipywidgets as widgets
@@ -10,7 +9,6 @@ import pandas as pd
 from reslab.experiments import variants as experiments
 from reslab.explorers.chart import Chart
 from reslab.explorers.live import Live
-from reslab.explorers.residual_block import HIDDEN
 from reslab.explorers.setting import Setting, parse_state
 from reslab.figures import degradation, residual_block, theme
 from reslab.figures import variants as figures
@@ -175,7 +173,7 @@ class Variants(Live):
             if len(frame):
                 said.append(degradation.sentence(frame))
                 alternative.append(degradation.alt_text(frame))
-            self.sentence.value = f'{escape(" ".join(said))}<span style="{HIDDEN}">{escape(" ".join(alternative))}</span>'
+            self.tell(" ".join(said), " ".join(alternative))
 
     @property
     def code(self):

@@ -23,7 +23,8 @@ def complexity(net, image=None):
     Columns: module (its name in the net; of an addition, the block's), kind ("Conv2d"; "addition"), shape (of its output for one
     image: "64×112×112"), parameters, multiply_adds (for one image: of convolutions, linear layers and attention, as He et al. 2015
     count them, biases left out), activation_bytes (of its output for one image in float32; 0 where a layer hands on what it was
-    given). In eval mode: stochastic depth leaves nothing out.
+    given). In eval mode: stochastic depth leaves nothing out. Layers alone are counted, at every call: parameters that another module
+    uses by itself (a ViT's class token), or that are used without their layer's being called (Swin's attention), have no row.
     """
     net, image, rows = skeleton(net).eval(), image or _image(net), []
 

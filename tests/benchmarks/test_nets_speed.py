@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
+from reslab.experiments.architecture import layers
+from reslab.figures.architecture import architecture_map
 from reslab.nets import FAMILY, NetSpec, build, replace
 from reslab.nets.complexity import presets
 
@@ -61,6 +63,13 @@ def test_stochastic_depth_saves_time(report):
     rounds = [[seconds(step, net, x, y) for net in (stochastic, usual)] for _ in range(12)][2:]
     mean = statistics.fmean(taken[0] for taken in rounds) / statistics.fmean(taken[1] for taken in rounds)
     report(f"resnet-110, stochastic depth 0.5: {mean:.2f} of the time of a step without it; 3/4 of the branches are taken on average")
+
+
+@pytest.mark.parametrize("name", ["resnet-152", "resnet-1202"])
+def test_drawing_the_map(report, name):
+    frame = layers([name])
+    counted, drawn = seconds(layers, [name]), seconds(architecture_map, frame)
+    report(f"the architecture map of {name}: its layers counted in {counted:.2f} s, drawn in {drawn:.2f} s")
 
 
 def test_counting_all_presets(report):
