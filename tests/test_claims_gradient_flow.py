@@ -194,7 +194,7 @@ def test_the_table_of_the_papers_nets(table, norm, init, known):
 
 
 def test_what_the_lesson_says_of_the_papers_nets(table):
-    assert (table.loc[[("none", "kaiming", f"plain-{depth}") for depth in (20, 56, 110)]] > 0.005).all(axis=None)
+    assert (table.loc[[("none", "kaiming", f"plain-{depth}") for depth in (20, 56, 110)]] > 0.01).all(axis=None)
     assert (table.loc[("none", "torch", "plain-110")] < 1e-40).all()  # which float32 turns to 0
 
 
