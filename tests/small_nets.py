@@ -11,15 +11,6 @@ DEPTHS = {"basic": 8, "bottleneck": 11}  # the shallowest CIFAR nets
 INITS = ("kaiming", "xavier", "torch")  # those of any net; Fixup is for residual nets without norm
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tensors this small gain nothing from more, and a busy neighbour costs them nothing with one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def small(**fields):
     return NetSpec(**SMALL | fields)
 

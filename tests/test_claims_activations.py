@@ -22,22 +22,13 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
 from reslab import NetSpec, TrainSpec, build, digits, replace
 from reslab.experiments import activations
 from reslab.experiments.degradation import small_net
 
 SEEDS = (0, 1, 2)
-pytestmark = [pytest.mark.claims, pytest.mark.parametrize("seed", SEEDS)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
+pytestmark = [pytest.mark.claims, pytest.mark.parametrize("seed", SEEDS), pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")

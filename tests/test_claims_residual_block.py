@@ -4,21 +4,12 @@ Each kind of block at the best of its learning rates. In brackets what was measu
 """
 
 import pytest
-import torch
 
 from reslab import digits, replace
 from reslab.experiments import residual_block as lesson
 
 SEEDS = (0, 1, 2)
-pytestmark = pytest.mark.claims
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = [pytest.mark.claims, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 from click.testing import CliRunner
 
 from reslab import cli
@@ -22,15 +21,9 @@ from reslab.runs import Run
 from reslab.store import Store
 from reslab.train import PRESETS, TrainSpec, fit
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHORT = "--width 4 --epochs 1"  # 10 steps of the digits
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -14,16 +14,10 @@ from reslab.datasets import Split
 from reslab.experiments import activations
 from reslab.experiments.degradation import small_net
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUICK = TrainSpec(epochs=2)
 LABELS = ["name", "skip", "depth", "seed"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture(scope="module")

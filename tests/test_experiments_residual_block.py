@@ -10,13 +10,7 @@ from reslab import NetSpec, build, digits, replace
 from reslab.experiments import residual_block as lesson
 from reslab.nets import Block
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -5,21 +5,14 @@ import re
 
 import pandas as pd
 import pytest
-import torch
 
 from reslab import FAMILY, TrainSpec, digits, fit, replace
 from reslab.experiments import variants as lesson
 from reslab.nets.complexity import complexity
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUICK = TrainSpec(epochs=2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from reslab import TrainSpec, digits, explorers
@@ -17,15 +16,9 @@ from reslab.experiments import activations
 from reslab.explorers.activations import SHOWS, Signal, View
 from reslab.nets import build
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LIVE = "live, this machine"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture(scope="module")

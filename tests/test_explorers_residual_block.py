@@ -4,19 +4,12 @@ import re
 
 import numpy as np
 import pytest
-import torch
 
 from reslab import digits, explorers
 from reslab.experiments import residual_block as experiments
 from reslab.explorers.residual_block import OneBlock
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,12 @@ import time
 
 import numpy as np
 import pytest
-import torch
 
 from reslab import TrainSpec, digits, explorers, fit
 from reslab.experiments import variants as experiments
 from reslab.explorers.variants import Composed
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,13 @@ import random
 import numpy as np
 import pytest
 import torch
-from small_nets import DEPTHS, INITS, blocks, images, layers, one_thread, parameters, refusal, same_bits, small  # noqa: F401
+from small_nets import DEPTHS, INITS, blocks, images, layers, parameters, refusal, same_bits, small
 from torch import nn
 
 from reslab.nets import CHOICES, FAMILY, NetSpec, build, replace
 from reslab.nets.weights import shapes_only
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

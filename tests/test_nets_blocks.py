@@ -5,12 +5,14 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from small_nets import DEPTHS, blocks, images, layers, one_thread, parameters, same_bits, small  # noqa: F401
+from small_nets import DEPTHS, blocks, images, layers, parameters, same_bits, small
 from torch import nn
 
 from reslab.nets import CHOICES, NetSpec, build, replace
 from reslab.nets.layers import ZeroPad
 from reslab.nets.weights import shapes_only
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("skip", [True, False])

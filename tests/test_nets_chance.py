@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 import torch.nn.functional as F
-from small_nets import blocks, images, one_thread, same_bits, small  # noqa: F401
+from small_nets import blocks, images, same_bits, small
 
 from reslab import TrainSpec, digits, fit
 from reslab.nets import FAMILY, NetSpec, build, replace
@@ -15,6 +15,8 @@ from reslab.nets.layers import Dropout, Survival
 from reslab.runs import Checkpoint
 from reslab.sweep import sweep
 from reslab.train import train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

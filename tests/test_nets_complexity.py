@@ -2,11 +2,13 @@
 
 import pytest
 import torch
-from small_nets import images, one_thread, parameters, small  # noqa: F401
+from small_nets import images, parameters, small
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from reslab.nets import CHOICES, FAMILY, build, replace
 from reslab.nets.complexity import complexity
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Allocations(TorchDispatchMode):

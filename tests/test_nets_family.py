@@ -4,7 +4,7 @@ import pytest
 import timm
 import torch
 import torchvision
-from small_nets import images, layers, one_thread, parameters  # noqa: F401
+from small_nets import images, layers, parameters
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -12,6 +12,8 @@ from reslab.nets import FAMILY, NetSpec, build, replace
 from reslab.nets.complexity import complexity, presets
 from reslab.nets.imagenet import PRETRAINED, key_map, load
 from reslab.nets.weights import shapes_only
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def multiply_adds(net, size=224):

@@ -9,10 +9,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import torch
 import torchvision
-from small_nets import one_thread, refusal, same_bits, small  # noqa: F401
+from small_nets import refusal, same_bits, small
 
 from reslab.nets import FAMILY, WeightsUnavailable, build, imagenet, pretrained
 from reslab.nets.imagenet import PRETRAINED, key_map, load
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 WEIGHTS = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
 

@@ -5,12 +5,14 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from small_nets import DEPTHS, blocks, images, layers, one_thread, parameters, same_bits, small  # noqa: F401
+from small_nets import DEPTHS, blocks, images, layers, parameters, same_bits, small
 from torch import nn
 
 from reslab.nets import CHOICES, FAMILY, NetSpec, build, replace
 from reslab.nets.layers import Bias
 from reslab.nets.weights import shapes_only
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 ORDERS = CHOICES["order"]
 BY_HAND = {  # Fig. 4 (a) to (e), with the block's own layers: b is its branch

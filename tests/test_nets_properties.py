@@ -3,15 +3,18 @@
 import json
 import re
 
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_nets import blocks, images, layers, one_thread, parameters, refusal  # noqa: F401
+from small_nets import blocks, images, layers, parameters, refusal
 from torch.utils.flop_counter import FlopCounterMode
 
 from reslab.nets import CHOICES, FAMILY, NetSpec, build, replace, valid_depths
 from reslab.nets.complexity import complexity
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 REPEATABLE = {"deadline": None, "derandomize": True, "database": None}
 

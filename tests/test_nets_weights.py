@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from small_nets import INITS, layers, one_thread, small  # noqa: F401
+from small_nets import INITS, layers, small
 from torch import nn
 
 from reslab.capture import capture
 from reslab.nets import CHOICES, Block, NetSpec, build
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

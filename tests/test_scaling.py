@@ -3,22 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from reslab.datasets import digits
 from reslab.experiments import scaling
 from reslab.figures import scaling as figures
 from reslab.train import TrainSpec
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUICK = TrainSpec(epochs=4, batch_size=50)  # on 200 images: 16 steps
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.claims

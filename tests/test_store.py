@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 
 from reslab import store as module
 from reslab.datasets import digits
@@ -19,15 +18,9 @@ from reslab.nets import NetSpec
 from reslab.store import Store, recorded
 from reslab.train import TrainSpec, fit, train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 HOW = TrainSpec(epochs=1, batch_size=50, capture_every=2)  # on 200 images: 4 steps
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

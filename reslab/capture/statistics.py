@@ -8,7 +8,7 @@ import torch
 
 def rms(x):
     """Root mean square of a tensor: √mean(x²), exact for gradients as small as 1e-40, whose squares float32 would lose."""
-    if x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() <= 2**17:
+    if x.device.type == "cpu" and x.dtype == torch.float32 and 2**12 <= x.numel() <= 2**17:
         norm = torch.linalg.vector_norm(x)  # up to four times as fast, and good to six digits while the squares that count are in range
         if 1e-15 < norm.item() < 1e18:
             return norm / math.sqrt(x.numel())

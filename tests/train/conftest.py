@@ -10,12 +10,8 @@ from reslab.nets import NetSpec
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tensors this small gain nothing from more, and a busy neighbour costs them nothing with one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def all_in_one_thread(one_thread):
+    """Every test of training."""
 
 
 @pytest.fixture(scope="module")
