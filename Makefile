@@ -15,7 +15,7 @@ BIN  := $(VENV)/bin
 
 # pytest's exit code where PYTEST_ARGS picked none of these tests.
 NONE_PICKED := test $$? -eq 5
-NBVAL := --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
+NBVAL := -p tests.nbval_patience --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test bench lessons

@@ -72,7 +72,10 @@ def _sweep(jobs, train_all, progress):
     todo = [job for job in jobs if job not in had]
     layout = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}"
     total = sum(job.work for job in todo)
-    bar = tqdm(total=total, desc=f"{len(todo)} nets", bar_format=layout, disable=not (progress and todo), leave=False)
+    bar = tqdm(
+        total=total, desc=f"{len(todo)} nets", bar_format=layout, disable=not (progress and todo), leave=False,
+        miniters=max(1, total // 200),  # a notebook's bar sends messages, and a client that reads a cell's at its end can hold 1,000
+    )  # fmt: skip
     done, failed, latest, lock = 0, 0, "", threading.Lock()
 
     def tell(work, news=""):
