@@ -10,9 +10,9 @@ import pandas as pd
 
 from reslab.datasets import Split
 from reslab.nets import NetSpec, build, replace
-from reslab.runs import CorruptRun, Provenance, Run
+from reslab.runs import CorruptRun, Provenance, Run, Weights
 from reslab.store import Store
-from reslab.train import HISTORY, Ranks, TrainSpec, pick_device, train
+from reslab.train import HISTORY, Ranks, TrainSpec, evaluate, pick_device, train
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +29,7 @@ class Job:
     device: str = "auto"
     store: Store | None = None
     save_every: float = 30.0  # seconds of training between checkpoints, into the store
+    weights: bool = False  # whether to keep what the net learned, in the store
     again: bool = False  # whether to train what the store has, and to put the new run in the place of the old one
 
     @cached_property
@@ -44,7 +45,8 @@ class Job:
         """The run that the store has of this training, or None."""
         reads = self.store and not self.again and self.ranks.rank == 0
         run = self.store.find(self.spec, self.split, self.how, self.seed) if reads else None
-        return self.ranks.first(run if run and run.ended else None)
+        whole = run and run.ended and (not self.weights or run.outcome == "diverged" or self.store.has_weights(run))
+        return self.ranks.first(run if whole else None)
 
     def keep(self, run):
         """Put the run into the store, unless there is more of it to come; the remarks."""
@@ -80,7 +82,11 @@ class Job:
                     saved = time.monotonic()
                 if leave:
                     break
-            return so_far(), remarks
+            run = so_far()
+            if self.weights and run.outcome == "finished" and self.store and self.ranks.rank == 0:
+                tensors = event.checkpoint().tensors if event else begun.tensors
+                remarks += self._attempt(lambda: self.store.save_weights(run, self._learned(tensors)))
+            return run, remarks
         except Exception as error:  # whatever it was, the others of the sweep go on, and this one says what happened
             return self.failure(error, so_far()), remarks
 
@@ -101,6 +107,16 @@ class Job:
             remarks = [f"passed over: {error} This training begins anew."]
         checkpoint = self.ranks.first(checkpoint)
         return checkpoint, train(build(self.spec, seed=self.seed), self.split, self.how, device=self.device, resume=checkpoint), remarks
+
+    def _learned(self, tensors):
+        """The Weights that the tensors of a checkpoint at the end of training come to."""
+        net = build(self.spec, seed=self.seed)
+        tensors = {name: tensors[f"model.{name}"].cpu() for name in net.state_dict()}
+        tensors |= {name: tensors[name].half() for name, _ in net.named_parameters()}
+        net.load_state_dict(tensors)
+        device = pick_device(self.device)
+        errors = {f"{part}_error": evaluate(net.to(device), self.split.to(device), part) for part in ("train", "test")}
+        return Weights(tensors=tensors, **errors)
 
     def _nothing(self):
         """The run of a training that came to no event."""

@@ -1,7 +1,8 @@
-"""What a training leaves behind: a `Run` (numbers, with where they came from) and a `Checkpoint` (a run and its tensors).
+"""What a training leaves behind: a `Run` (numbers, with where they came from), a `Checkpoint` (a run and its tensors, to go on from),
+and `Weights` (what it learned).
 
-A run is one JSON file, a checkpoint one safetensors file: readable without unpickling anything, written whole or not at all,
-and refused when a digit of them has changed since. `reslab.store` keeps many.
+A run is one JSON file, the others are safetensors files: readable without unpickling anything, written whole or not at all, and
+refused when a digit of them has changed since. `reslab.store` keeps many.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ import secrets
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,11 +29,11 @@ from safetensors.torch import save_file
 from reslab import __version__
 from reslab.nets import NetSpec
 
-FORMAT, CHECKPOINT = "reslab run 1", "reslab checkpoint 1"
+FORMAT, CHECKPOINT, WEIGHTS = "reslab run 1", "reslab checkpoint 1", "reslab weights file 1"
 
 
 class CorruptRun(ValueError):
-    """A file that is not a whole run or checkpoint of reslab; the message says which file and what is wrong with it."""
+    """A file of reslab's that is not whole, or none of its files; the message says which file and what is wrong with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,29 +202,63 @@ class Checkpoint:
     def save(self, path):
         """Write the checkpoint to a .safetensors file, in place of an older one, whole or not at all."""
         run = torch.frombuffer(bytearray(self.run.to_json().encode()), dtype=torch.uint8)  # a header, of 100 MB at most, may be too short
-        tensors = {"run": run} | {name: tensor.contiguous() for name, tensor in self.tensors.items()}
-        metadata = {"format": CHECKPOINT, "sha256": _digest_of_tensors(tensors)}
-        _write(Path(path), lambda temporary: save_file(tensors, temporary, metadata=metadata), overwrite=True)
+        _save_tensors(path, CHECKPOINT, {"run": run} | self.tensors)
 
     @classmethod
     def load(cls, path):
         """Read a checkpoint that `save` wrote; FileNotFoundError, or CorruptRun in one sentence."""
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no checkpoint at {path}.")
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != CHECKPOINT:
-                    raise ValueError(f"it does not say {CHECKPOINT!r}")
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            if metadata.get("sha256") != _digest_of_tensors(tensors):
-                raise ValueError("its checksum does not match its tensors")
+        with _loaded_tensors(path, CHECKPOINT) as (tensors, _):
             run = Run.from_json(bytes(tensors.pop("run").numpy()).decode())
             return cls(run=run, tensors=tensors)
-        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = textwrap.shorten(str(error), 150, placeholder=" ...").rstrip(".")  # safetensors lists all the types it knows
-            raise CorruptRun(f"{path} is not a whole reslab checkpoint: {reason}.") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """What a net learned, for taking it apart: its parameters in half precision, and how often it is wrong with these.
+
+    tensors: as of `state_dict`: parameters float16, all else (BatchNorm's running statistics) as it was.
+    train_error, test_error: fractions, eval mode, of a net with these very numbers: up to rounding those of the Run.
+    """
+
+    tensors: dict
+    train_error: float
+    test_error: float
+
+    def save(self, path):
+        """Write the weights to a .safetensors file, in place of older ones, whole or not at all."""
+        _save_tensors(path, WEIGHTS, self.tensors, train_error=repr(self.train_error), test_error=repr(self.test_error))
+
+    @classmethod
+    def load(cls, path):
+        """Read weights that `save` wrote; FileNotFoundError, or CorruptRun in one sentence."""
+        with _loaded_tensors(path, WEIGHTS) as (tensors, said):
+            return cls(tensors=tensors, train_error=float(said["train_error"]), test_error=float(said["test_error"]))
+
+
+def _save_tensors(path, kind, tensors, **said):
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    metadata = {"format": kind, "sha256": _digest_of_tensors(tensors, **said), **said}
+    _write(Path(path), lambda temporary: save_file(tensors, temporary, metadata=metadata), overwrite=True)
+
+
+@contextmanager
+def _loaded_tensors(path, kind):
+    """(tensors, metadata) of a file of this kind; what is wrong with it, here or in the `with` block, is a CorruptRun."""
+    path, what = Path(path), kind.removesuffix(" 1")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {what.removeprefix('reslab ')} at {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.pop("format", None) != kind:
+                raise ValueError(f"it does not say {kind!r}")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        if metadata.pop("sha256", None) != _digest_of_tensors(tensors, **metadata):
+            raise ValueError("its checksum does not match its tensors")
+        yield tensors, metadata
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = textwrap.shorten(str(error), 150, placeholder=" ...").rstrip(".")  # safetensors lists all the types it knows
+        raise CorruptRun(f"{path} is not a whole {what}: {reason}.") from error
 
 
 def _write(path, write, overwrite):
@@ -256,8 +292,8 @@ def _digest(content):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _digest_of_tensors(tensors):
-    digest = hashlib.sha256()
+def _digest_of_tensors(tensors, **said):
+    digest = hashlib.sha256("".join(f"{name} {value}\n" for name, value in sorted(said.items())).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).cpu().numpy())

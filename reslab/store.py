@@ -6,6 +6,7 @@
 
     PATH/digits/plain-56.width8.seed0.1a2b3c4d.json         a run; the last part is a digest of all that decides its numbers
     PATH/digits/plain-56.width8.seed1.5e6f7a8b.safetensors  where a training goes on that was stopped, or killed
+    PATH/digits/weights/plain-56.width8.seed0.1a2b3c4d.safetensors  what a net learned, where that was asked for
 """
 
 import hashlib
@@ -21,12 +22,13 @@ import pandas as pd
 from filelock import FileLock  # torch depends on it too
 
 from reslab import checks
-from reslab.runs import Checkpoint, CorruptRun, Run
+from reslab.nets import build
+from reslab.runs import Checkpoint, CorruptRun, Run, Weights
 
 NOT_IN_NAMES = ("skip", "depth", "in_channels", "image_size", "classes")  # the net's name and the dataset say them
 # Fields of NetSpec and TrainSpec that are younger than the runs people have, each with what it was before there was a choice. Where it
 # still is, it does not count in a file's name. (A field that is merely at its default does: defaults change, and names must not meet.)
-YOUNGER = {}
+YOUNGER = {"capture_first": 0}
 ABANDONED = 86_400  # seconds after which a half-written file is nobody's any more
 
 
@@ -119,6 +121,33 @@ class Store:
         """Where this training, as `fit` takes it, can go on, or None; CorruptRun if the file is not whole."""
         path = (self.path / _file(spec, spec.name, how.to_dict(), split.name, split.fingerprint, seed)).with_suffix(".safetensors")
         return Checkpoint.load(path) if path.exists() else None
+
+    # Weights
+
+    def save_weights(self, run, weights):
+        """Keep what the net of a run learned; returns the path."""
+        path = self._weights_path(run)
+        weights.save(path)
+        return path
+
+    def has_weights(self, run):
+        return self._weights_path(run).exists()
+
+    def weights(self, run):
+        """The `Weights` of a run; FileNotFoundError if they were not kept, CorruptRun if the file is not whole."""
+        if not self.has_weights(run):
+            raise FileNotFoundError(f"{self.path} has no weights of {run.name}, seed {run.seed}; sweep(..., weights=True) would keep them.")
+        return Weights.load(self._weights_path(run))
+
+    def net(self, run):
+        """The net of a run as it was when trained, in eval mode; errors as of `weights`."""
+        net = build(run.spec, seed=run.seed)
+        net.load_state_dict(self.weights(run).tensors)
+        return net.eval()
+
+    def _weights_path(self, run):
+        path = self.path_of(run)
+        return path.parent / "weights" / path.with_suffix(".safetensors").name
 
     # Files
 

@@ -18,14 +18,15 @@ from reslab.train import TrainSpec, check_fit, pick_device, ranks
 
 
 def sweep(
-    specs, split, how=None, *, seeds=(0,), device="auto", workers=None, store=None, save_every=30.0, again=False,
-    address=None, cpus=1.0, gpus=0.0, progress=True,
+    specs, split, how=None, *, seeds=(0,), device="auto", workers=None, store=None, save_every=30.0,
+    weights=False, again=False, address=None, cpus=1.0, gpus=0.0, progress=True,
 ):  # fmt: skip
     """Train each spec with each seed on each split; a generator of Runs, in the order in which they finish.
 
     split: a Split, or several, to which each spec is then fitted (in_channels, image_size, classes).
     store: a Store, which gives what it has instead of training it again (unless `again`), takes each run as it ends, and every
-    `save_every` seconds of training a checkpoint, from which a sweep that was stopped or killed goes on.
+    `save_every` seconds of training a checkpoint, from which a sweep that was stopped or killed goes on. weights: whether it keeps
+    what each net learned, too, for `store.net`.
     workers: trainings at a time; None for one a core on a CPU (threads suffice: PyTorch works outside Python's lock), one on a
     GPU. address: of a Ray cluster, "auto" for the one this machine belongs to, "local" for one started for the occasion (see
     `reslab.cluster`); each training is then a task that takes `cpus` and `gpus`, of which it may be a fraction.
@@ -47,6 +48,8 @@ def sweep(
     if store is not None and not isinstance(store, Store):
         raise TypeError(f"store must be a Store, not {type(store).__name__}; Store(path) keeps runs in a folder.")
     checks.number("save_every", save_every)
+    if checks.flag("weights", weights) and store is None:
+        raise ValueError("weights are kept in a store: give one, Store(path).")
     if address is None:
         device = pick_device(device)  # on a cluster, each worker has its own
         usual = (os.cpu_count() or 1) if device.type == "cpu" else 1
@@ -55,11 +58,11 @@ def sweep(
         train_all = partial(cluster.train, address=address, cpus=checks.number("cpus", cpus), gpus=checks.number("gpus", gpus))
     else:
         raise ValueError("workers is for one machine; on a cluster, say with cpus and gpus what a training takes.")
-    jobs = []
+    jobs, keeping = [], {"store": store, "save_every": save_every, "weights": weights, "again": again}
     for part, spec, seed in itertools.product(splits, specs, seeds):
         spec = replace(spec, **part.shape) if len(splits) > 1 else spec
         check_fit(spec, part, how)
-        jobs.append(Job(spec=spec, split=part, how=how, seed=seed, device=device, store=store, save_every=save_every, again=again))
+        jobs.append(Job(spec=spec, split=part, how=how, seed=seed, device=device, **keeping))
     if ranks.world() > 1 and (len(jobs) > 1 or address is not None):
         raise ValueError(f"torchrun's processes train one net together, and here are {len(jobs)} trainings; sweep them without torchrun.")
     jobs.sort(key=lambda job: -job.work)  # the longest first, so that no core ends up waiting for one late, long net

@@ -93,9 +93,9 @@ def test_a_new_field_renames_no_file(store, split, run, monkeypatch):
     monkeypatch.setattr(NetSpec, "to_dict", lambda spec: fields(spec) | {"wormholes": 1})
     grown = [replace(run, how=run.how | {"warp": warp}) for warp in (1, 2)]
     assert store.path_of(run) != old  # so nobody overlooks it
-    monkeypatch.setattr(module, "YOUNGER", {"warp": 1, "wormholes": 1})
+    monkeypatch.setattr(module, "YOUNGER", module.YOUNGER | {"warp": 1, "wormholes": 1})
     assert [store.path_of(each) == old for each in (run, *grown)] == [True, True, False]
-    monkeypatch.setattr(module, "YOUNGER", {"warp": 2, "wormholes": 2})
+    monkeypatch.setattr(module, "YOUNGER", module.YOUNGER | {"warp": 2, "wormholes": 2})
     assert [store.path_of(each) == old for each in (run, *grown)] == [False, False, False]
 
 

@@ -31,6 +31,7 @@ def recording(function):
         option("--device", default="auto", help="auto, cpu, cuda or mps.  [auto]"),
         store_option,
         option("--save-every", default=30.0, metavar="SECONDS", help="Between checkpoints.  [30]"),
+        option("--weights", is_flag=True, help="Keep what each net learned, too, in half precision."),
         option("--again", is_flag=True, help="Train what the store has, and replace it."),
         json_option,
     ]
@@ -97,7 +98,7 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
         specs = list(dict.fromkeys(replace(base, **change, **splits[0].shape) for base in bases for change in changes))
         recorder = sweep.sweep(
             specs, splits, how, seeds=seeds, device=options["device"], store=store, save_every=options["save_every"],
-            again=options["again"], progress=is_first and sys.stderr.isatty(), **machine,
+            weights=options["weights"], again=options["again"], progress=is_first and sys.stderr.isatty(), **machine,
         )  # fmt: skip
 
     def say(text, **where):

@@ -36,6 +36,7 @@ class TrainSpec:
     log_every: int = 1  # steps between events; numbers come from the device once an event
     test_every: int = 1  # epochs between test errors, each at the first event since; the last step always has one
     capture_every: int = 0  # steps between captures of every block, beginning with the first; 0: none
+    capture_first: int = 0  # steps at the beginning that are captured each
     precision: str = "fp32"  # or bf16: autocast, with weights in float32; for GPUs
     compile: bool = False  # torch.compile, with CUDA graphs on a GPU; for long trainings; captured steps are not compiled
     deterministic: bool = False  # the same numbers to the bit on a GPU too; on CPUs they always are, with as many threads
@@ -53,7 +54,7 @@ class TrainSpec:
             checks.number("a milestone", milestone, 0, 1)
         for name, high in {"epochs": 1e6, "lr": math.inf, "momentum": 1, "weight_decay": math.inf, "label_noise": 1}.items():
             clean[name] = checks.number(name, getattr(self, name), 0, high, above=name in ("epochs", "lr"))
-        for name, low in {"batch_size": 1, "warmup": 0, "log_every": 1, "test_every": 1, "capture_every": 0}.items():
+        for name, low in {"batch_size": 1, "warmup": 0, "log_every": 1, "test_every": 1, "capture_every": 0, "capture_first": 0}.items():
             clean[name] = checks.integer(name, getattr(self, name), low)
         for name in ("data_seed", "label_seed"):
             clean[name] = checks.integer(name, getattr(self, name), 0, 2**32 - 1)
@@ -68,6 +69,10 @@ class TrainSpec:
         """(steps in an epoch, steps in all) on so many training images."""
         per_epoch = max(1, images // self.batch_size)
         return per_epoch, max(1, round(self.epochs * per_epoch))
+
+    def captured(self, step):
+        """Whether a step, from 1 on, is captured."""
+        return step <= self.capture_first or (self.capture_every > 0 and (step - 1) % self.capture_every == 0)
 
     def learning_rate(self, step, steps):
         """The learning rate at a step from 1 to steps."""

@@ -157,7 +157,7 @@ class _Training:
         self.step += 1
         for group in self.optimizer.param_groups:
             group["lr"] = how.learning_rate(self.step, self.steps)
-        watched = how.capture_every and (self.step - 1) % how.capture_every == 0
+        watched = how.captured(self.step)
         if not all(module.training for module in self.modules):  # to ask is ten times as fast as model.train()
             self.model.train()
         self.optimizer.zero_grad()

@@ -200,12 +200,17 @@ def test_test_errors_come_every_few_epochs_and_at_the_end_whatever_is_logged(spl
     assert run.history.loc[run.history["test_error"].notna(), "step"].tolist() == tested
 
 
-@pytest.mark.parametrize(("capture_every", "log_every"), [(1, 1), (3, 1), (3, 7), (5, 2), (4, 100), (100, 1)])
-def test_captures_come_at_the_first_step_and_every_so_many_and_none_is_lost(split, spec, capture_every, log_every):
+@pytest.mark.parametrize(
+    ("capture_first", "capture_every", "log_every"),
+    [(0, 1, 1), (0, 3, 1), (0, 3, 7), (0, 5, 2), (0, 4, 100), (0, 100, 1), (4, 0, 1), (4, 3, 2), (5, 5, 1), (100, 6, 7)],
+)
+def test_captures_come_at_the_first_steps_and_every_so_many_and_none_is_lost(split, spec, capture_first, capture_every, log_every):
     net = build(spec)
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
-    events = list(train(net, split, replace(HOW, capture_every=capture_every, log_every=log_every)))
-    expected = list(range(1, 13, capture_every))
+    how = replace(HOW, capture_first=capture_first, capture_every=capture_every, log_every=log_every)
+    events = list(train(net, split, how))
+    every = range(1, 13, capture_every) if capture_every else ()
+    expected = sorted({*range(1, min(capture_first, 12) + 1), *every})
     layers = events[-1].run().layers
     assert layers["step"].unique().tolist() == expected
     assert layers.groupby("step")["module"].apply(list).tolist() == [blocks] * len(expected)

@@ -191,6 +191,7 @@ def test_the_lessons_defaults():
         "log_every": 1,
         "test_every": 1,
         "capture_every": 0,
+    "capture_first": 0,
         "precision": "fp32",
         "compile": False,
         "deterministic": False,
