@@ -46,19 +46,29 @@ def test_workers_in_threads(split, depth, report):
 
 
 def test_workers_on_a_local_ray(split, report):
+    """A sweep has workers started, which import PyTorch: so the time that more nets take more, and what is left over, by itself."""
     import ray
 
     cores = os.cpu_count() or 1
+    few, many = 4 * cores, 12 * cores
+
+    def seconds(nets):
+        return nets / nets_per_second(split, 56, nets, address="local")
+
     ray.init(address="local", num_cpus=cores, include_dashboard=False, log_to_driver=False)
     try:
-        nets_per_second(split, 56, 2 * cores, address="local")  # its workers have imported what they need
-        ratios = []
+        seconds(few)
+        ratios, starts = [], []
         for _ in range(3):
-            one = nets_per_second(split, 56, 2, address="local", cpus=cores)  # one at a time
-            ratios.append(nets_per_second(split, 56, 4 * cores, address="local") / one / cores)
+            one = nets_per_second(split, 56, 4, workers=1)  # in this process
+            short, long = seconds(few), seconds(many)
+            each = (long - short) / (many - few)
+            ratios.append(1 / each / one / cores)
+            starts.append(short - few * each)
     finally:
         ray.shutdown()
-    report(f"sweep, resnet-56, Ray with {cores} processes: {statistics.median(ratios):.2f} of {cores} times one worker's")
+    found = f"{statistics.median(ratios):.2f} of {cores} times one without Ray ({min(ratios):.2f} to {max(ratios):.2f})"
+    report(f"sweep, resnet-56, Ray with {cores} processes: {found}, after {statistics.median(starts):.1f} s in which they start")
 
 
 def test_keeping_the_runs(split, report, tmp_path):
