@@ -3,7 +3,12 @@
 from itertools import groupby
 from pathlib import Path
 
+import pandas as pd
+
 from reslab.cli.options import command
+from reslab.experiments.degradation import beside_the_paper
+from reslab.figures.degradation import sentence
+from reslab.nets import CIFAR10_ERRORS, FAMILY
 from reslab.store import Store
 from reslab.train import TrainSpec
 
@@ -21,6 +26,9 @@ from reslab import recorded
 
 recorded().history(dataset="digits", depth=56)   # tidy, as `Run.frame`; its origin says "recorded"
 recorded().layers(dataset="digits", skip=False)  # activations and gradients, a row a block and captured step
+
+(run,) = recorded().runs(dataset="digits", width=8, skip=True, depth=56, seed=0)
+net = recorded().net(run)                        # as it was when trained, where its weights were kept: to take it apart
 ```
 
 A file that was edited by hand does not load. This page is made from the files, by `python data/readme.py`; a test fails when it is stale.
@@ -48,13 +56,10 @@ arXiv:1603.05027. Of ImageNet nothing is recorded: reslab has no loader for it.
 """
 HOW = "--dataset cifar10 --log-every 1000 --test-every 3 --capture-every 6400 --seed 0,1,2 --store data/runs"
 STEPS, SEEDS = 64_000, {0, 1, 2}
-PAPERS = dict.fromkeys(["plain-20", "plain-32", "plain-44", "plain-56", "plain-110"], "–")  # net: test error
-PAPERS |= {"resnet-20": "8.75%", "resnet-32": "7.51%", "resnet-44": "7.17%", "resnet-56": "6.97%", "resnet-110": "6.43%"}
-PAPERS |= {"resnet-1202": "7.93%", "norm-after-add-resnet-110": "8.17%", "relu-before-add-resnet-110": "7.84%"}
-PAPERS |= {"relu-only-preact-resnet-110": "6.71%", "preact-resnet-110": "6.37%"}
+PAPERS = ["plain-20", "plain-32", "plain-44", "plain-56", "plain-110", *CIFAR10_ERRORS]  # the nets of the papers' tables
 PART = """\
-**Not the papers' runs**: a tenth of the images and minutes of training, for a machine without a GPU. The papers' test errors stand in the
-last column, for the distance: they are of all images, another schedule, and 64,000 steps.
+**Not the papers' runs**: a tenth of the images and minutes of training, for a machine without a GPU. The papers' test errors stand beside
+them for the distance: they are of all images, of another schedule, and of 64,000 steps.
 
 """
 
@@ -65,16 +70,17 @@ def readme(store):
     size = f"{len(files)} runs, {sum(file.stat().st_size for file in files) / 1e6:.1f} of at most {LIMIT / 1e6:.0f} MB."
     parts = [HEAD, size + "\n"]
     for (dataset, *_), runs in groupby(sorted(store.runs(), key=lambda run: str(setting(run))), setting):
-        parts.append(section(store, dataset, list(runs)))
+        parts.append(section(store, dataset, sorted(runs, key=lambda run: (run.spec.skip, run.spec.depth, run.name, run.seed))))
     parts.append(PAPER.format(how=HOW, rows="\n".join(papers_row(store, name) for name in PAPERS)))
     return "\n".join(parts)
 
 
 def setting(run):
-    """What the runs of one section have in common: all but depth, skip and seed."""
-    spec = {name: value for name, value in run.spec.to_dict().items() if name not in ("depth", "skip")}
-    where = {name: value for name, value in vars(run.provenance).items() if name != "date"}
-    return run.dataset, run.data, spec, run.how, where
+    """What the runs of one section have in common: all but the net, its seed, and the day."""
+    usual = FAMILY[run.name].to_dict()
+    changes = {name: value for name, value in run.spec.to_dict().items() if value != usual[name]}
+    where = {name: value for name, value in vars(run.provenance).items() if name not in ("date", "commit")}
+    return run.dataset, run.data, changes, TrainSpec(**run.how), where
 
 
 def papers_row(store, name):
@@ -82,36 +88,84 @@ def papers_row(store, name):
     runs = [run for run in store.runs(dataset="cifar10") if run.name == name and TrainSpec(**run.how).steps(50_000)[1] == STEPS]
     here = {run.seed for run in runs}
     seeds = [f"{what} {', '.join(map(str, sorted(which)))}" for what, which in (("seeds", here), ("missing: seeds", SEEDS - here)) if which]
-    return f"| {name} | {PAPERS[name]} | {'; '.join(seeds)} |"
+    return f"| {name} | {in_the_paper(name)} | {'; '.join(seeds)} |"
+
+
+def in_the_paper(name):
+    return f"{CIFAR10_ERRORS[name]}%" if name in CIFAR10_ERRORS else "–"
 
 
 def section(store, dataset, runs):
-    runs = sorted(runs, key=lambda run: (run.spec.skip, run.spec.depth, run.seed))
-    where, dates = runs[0].provenance, sorted({run.provenance.date for run in runs})
+    where = runs[0].provenance
+    dates, commits = (sorted({getattr(run.provenance, name) for run in runs}) for name in ("date", "commit"))
     threads = f"{where.threads} {'thread' if where.threads == 1 else 'threads'}"
-    columns = ["net", "seed", "parameters", "steps", "outcome", "training error", "test error", "seconds", "file"]
-    is_part = dataset.startswith("cifar10-")
-    columns += ["test error in the paper"] * is_part
-    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    rows = []
     for run in runs:
         row = run.summary()
-        errors = [f"{row[name]:.1%}" if row[name] == row[name] else "" for name in ("final_train_error", "test_error")]
-        cells = [run.name, run.seed, f"{run.parameters:,}", row["steps"], run.outcome, *errors, f"{row['seconds']:.1f}"]
-        cells += [f"`{store.path_of(run).name}`", *([PAPERS[run.name]] if is_part else [])]
-        rows.append(f"| {' | '.join(map(str, cells))} |")
+        cells = [run.name, run.seed, f"{run.parameters:,}", row["steps"], run.outcome]
+        cells += [*map(percent, (row["final_train_error"], row["test_error"])), f"{row['seconds']:.1f}", f"`{store.path_of(run).name}`"]
+        rows.append(cells)
     return f"""\
 ## {dataset}, width {runs[0].spec.width}
 
-{PART * is_part}    {command(runs)} --device {where.device} --store data/runs
+{PART * is_part(dataset)}{commands(store, runs)}
 
 {runs[0].source}.
 
-{where.machine}, {where.device}, {threads} a training; Python {where.python}, torch {where.torch}, reslab {where.reslab} at commit
-`{where.commit}`; {" to ".join(dict.fromkeys((dates[0], dates[-1])))}. Errors are after the last step, in eval mode;
-seconds are by the clock, on a machine that others used meanwhile.
+{where.machine}, {where.device}, {threads} a training; Python {where.python}, torch {where.torch}, reslab {where.reslab}, commit
+{", ".join(f"`{commit}`" for commit in commits)}; {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.
+Errors are after the last step, in eval mode; seconds are by the clock, on a machine that others used meanwhile.
 
-{chr(10).join(rows)}
-"""
+{table(["net", "seed", "parameters", "steps", "outcome", "training error", "test error", "seconds", "file"], rows)}
+{beside(runs) * is_part(dataset)}{weights(store, runs)}"""
+
+
+def is_part(dataset):
+    return dataset.startswith("cifar10-")
+
+
+def commands(store, runs):
+    """The commands that record the runs: a line for the nets that have the same seeds."""
+    nets, last = {}, f"--device {runs[0].provenance.device} --store data/runs"
+    for kept in (" --weights", ""):
+        for _, group in groupby([run for run in runs if store.has_weights(run) == bool(kept)], lambda run: run.name):
+            group = list(group)
+            nets.setdefault((kept, *(run.seed for run in group)), []).extend(group)
+    return "\n".join(f"    {command(group)}{kept} {last}" for (kept, *_), group in nets.items())
+
+
+def beside(runs):
+    """The means over the seeds, beside He et al. 2015, Table 6, and what becomes of the error with depth, as in their Fig. 6."""
+    frame = pd.concat([run.frame() for run in runs], ignore_index=True)
+    paper = frame[frame["name"].isin([f"{kind}-{depth}" for kind in ("plain", "resnet") for depth in (20, 32, 44, 56, 110)])]
+    rows = [
+        [row.name, f"{row.parameters:,}", row.seeds, percent(row.train_error), percent(row.test_error), in_the_paper(row.name)]
+        for row in beside_the_paper(frame).itertuples(index=False)
+    ]
+    head = ["net", "parameters", "seeds", "training error", "test error", "test error in the paper"]
+    figure = "In the paper's Fig. 6 plain nets err more with depth, and residual nets less."
+    return f"\nMeans over the seeds:\n\n{table(head, rows)}\n{sentence(paper)} {figure}\n"
+
+
+def weights(store, runs):
+    """The weights that were kept, and what errors they have."""
+    kept = [(run, store.weights(run)) for run in runs if store.has_weights(run)]
+    rows = [
+        [run.name, run.seed, percent(weights.train_error), percent(weights.test_error), f"`weights/{store.path_of(run).stem}.safetensors`"]
+        for run, weights in kept
+    ]
+    head = ["net", "seed", "training error", "test error", "file"]
+    text = "What these nets learned, in half precision, with the errors of the rounded numbers; `recorded().net(run)` is the net:"
+    return f"\n{text}\n\n{table(head, rows)}" * bool(rows)
+
+
+def table(head, rows):
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    return "\n".join(lines + [f"| {' | '.join(map(str, row))} |" for row in rows]) + "\n"
+
+
+def percent(error):
+    return f"{error:.1%}" if error == error else ""
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from reslab import __version__
 from reslab.nets import NetSpec
@@ -238,7 +238,7 @@ class Weights:
 def _save_tensors(path, kind, tensors, **said):
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     metadata = {"format": kind, "sha256": _digest_of_tensors(tensors, **said), **said}
-    _write(Path(path), lambda temporary: save_file(tensors, temporary, metadata=metadata), overwrite=True)
+    _write(Path(path), lambda temporary: temporary.write_bytes(save(tensors, metadata)), overwrite=True)  # save_file's none but we may read
 
 
 @contextmanager

@@ -129,13 +129,13 @@ def test_plain_nets_of_14_layers_get_by_and_of_26_fail(seed):
     assert errors[14] < 0.10 < errors[26]
 
 
-# On photographs, recorded on a CPU; two seeds are all there are.
+# On photographs, recorded on a CPU: three seeds of 20 and 56 layers, one of the others.
 
 
 @pytest.mark.claims
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_on_photographs_the_deep_plain_net_loses_far_more_than_the_residual_one(seed):
-    photos = recorded().history(dataset="cifar10-5000+1000@34900")
+    photos = recorded().history(dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0)
     error = photos[photos["seed"] == seed].groupby("name")["final_train_error"].first()
     assert error["plain-56"] - error["plain-20"] > 2 * (error["resnet-56"] - error["resnet-20"]) > 0
     assert error[["resnet-20", "resnet-56"]].max() < error[["plain-20", "plain-56"]].min()

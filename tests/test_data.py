@@ -18,10 +18,11 @@ from reslab.experiments.scaling import noise
 from reslab.figures import theme
 from reslab.nets import FAMILY
 from reslab.store import Store
-from reslab.train import PRESETS, TrainSpec, train
+from reslab.train import PRESETS, TrainSpec, evaluate, train
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
+VARIANTS = {"preact-resnet-110", "stochastic-resnet-110"}
 README = (DATA / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    (reslab .*)", README, re.MULTILINE)
 
@@ -52,8 +53,10 @@ def test_the_readme_is_of_these_runs(store):
 
 def test_the_folder_is_small_and_holds_runs_alone(store, runs):
     files = [path for path in store.path.rglob("*") if path.is_file() and path.name != ".lock"]
-    assert {store.path_of(run) for run in runs} == set(files), "a spec has a new field: see store.YOUNGER"
-    assert {store.path_of(replace(run, how=TrainSpec(**run.how).to_dict())) for run in runs} == set(files), "see store.YOUNGER"
+    learned = {file for file in files if file.parent.name == "weights"}
+    assert {store.path_of(run) for run in runs} == set(files) - learned, "a spec has a new field: see store.YOUNGER"
+    assert {store.path_of(replace(run, how=TrainSpec(**run.how).to_dict())) for run in runs} == set(files) - learned, "see store.YOUNGER"
+    assert {file.stem for file in learned} == {store.path_of(run).stem for run in runs if store.has_weights(run)}
     assert sum(path.stat().st_size for path in files) < module().LIMIT
 
 
@@ -72,7 +75,10 @@ def test_plain_and_residual_nets_of_every_depth_are_there_over_three_seeds(store
 
 def test_a_part_of_cifar10_is_recorded_as_what_it_is(store):
     found = [run for run in store.runs() if run.dataset.startswith("cifar10-")]
-    assert {run.name for run in found} == {"plain-20", "plain-56", "resnet-20", "resnet-56"}
+    seeds = {name: {run.seed for run in found if run.name == name} for name in {run.name for run in found}}
+    assert set(seeds) == {f"{kind}-{depth}" for kind in ("plain", "resnet") for depth in (20, 32, 44, 56, 110)} | VARIANTS
+    assert all(seeds[f"{kind}-{depth}"] == {0, 1, 2} for kind in ("plain", "resnet") for depth in (20, 56))
+    assert len(found) == sum(map(len, seeds.values()))
     for run in found:
         assert run.spec == FAMILY[run.name]
         assert TrainSpec(**run.how) == PRESETS["cpu-subset"]
@@ -101,6 +107,25 @@ def test_lessons_read_them_as_tidy_frames_labelled_as_recorded(store):
         assert all(map(theme.recorded, frame["origin"].unique()))
         assert frame["origin"].nunique() == 1
     assert len(store.frame()) == len(store.runs())
+
+
+def test_weights_of_one_seed_of_each_net_that_lessons_take_apart_are_there(store, runs):
+    kept = {(run.dataset.partition("-")[0], run.name, run.seed) for run in runs if store.has_weights(run)}
+    assert kept == {(data, f"{kind}-{depth}", 0) for data in ("cifar10", "digits") for kind in ("plain", "resnet") for depth in (20, 56)}
+    for run in filter(store.has_weights, runs):
+        weights = store.weights(run)
+        assert weights.train_error == pytest.approx(run.final_train_error, abs=0.005)  # half a point: the numbers are rounded
+        assert weights.test_error == pytest.approx(run.history["test_error"].iloc[-1], abs=0.005)
+        assert sum(parameter.numel() for parameter in store.net(run).parameters()) == run.parameters
+
+
+def test_the_weights_evaluated_again_have_the_errors_recorded_with_them(store):
+    """Those of CIFAR-10 need its photos, which are not here; they were written by the same code."""
+    split, image = digits(), 1 / 1400  # of 1,400 and 397 images: another processor may see one on the edge otherwise
+    for run in filter(store.has_weights, store.runs(dataset="digits")):
+        net, weights = store.net(run), store.weights(run)
+        assert evaluate(net, split, "train") == pytest.approx(weights.train_error, abs=1.5 * image)
+        assert evaluate(net, split, "test") == pytest.approx(weights.test_error, abs=5 * image)
 
 
 def test_a_recorded_run_is_what_a_training_here_begins_with(store):
@@ -134,8 +159,19 @@ def test_the_commands_of_the_readme_are_commands(command, monkeypatch, tmp_path)
         assert asked["seeds"] == [0, 1, 2]
     else:
         there = recorded().runs(dataset=re.search(r"--dataset (\S+)", command)[1])
-        assert set(itertools.product(asked["specs"], asked["seeds"])) == {(run.spec, run.seed) for run in there}
-        assert all(asked["how"] == TrainSpec(**run.how) for run in there)
+        wanted = set(itertools.product(asked["specs"], asked["seeds"]))
+        found = [run for run in there if (run.spec, run.seed) in wanted]
+        assert len(found) == len(wanted)
+        assert all(asked["how"] == TrainSpec(**run.how) for run in found)
+        assert all(recorded().has_weights(run) == asked["weights"] for run in found)
+
+
+def test_each_run_has_its_command(runs):
+    """No run is of two, and none of none."""
+    words = [command.split() for command in COMMANDS]
+    listed = [(word[word.index("--dataset") + 1], name, int(seed)) for word in words for name in word[2].split(",")
+              for seed in word[word.index("--seed") + 1].split(",")]  # fmt: skip
+    assert sorted(entry for entry in listed if entry[0] != "cifar10") == sorted((run.dataset, run.name, run.seed) for run in runs)
 
 
 def test_there_is_a_command_for_the_digits_and_for_cifar10():

@@ -61,6 +61,7 @@ def test_they_are_no_checkpoint_and_no_run(spec, split, store):
     assert store.unfinished() == []
     assert len(store.runs()) == 1
     (file,) = store.path.glob("*/weights/*")
+    assert file.stat().st_mode == store.path_of(run).stat().st_mode  # others may read both, or neither
     assert (file.parent.parent, file.stem) == (store.path_of(run).parent, store.path_of(run).stem)
 
 

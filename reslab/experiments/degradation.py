@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from reslab.datasets import digits
-from reslab.nets import Block, NetSpec, build, replace
+from reslab.nets import CIFAR10_ERRORS, Block, NetSpec, build, replace
 from reslab.sweep import sweep
 from reslab.train import TrainSpec, evaluate, train
 
@@ -46,6 +46,21 @@ def verdict(frame, shallow=20, deep=56, *, skip=False):
             raise ValueError(f"the frame has no {'residual' if skip else 'plain'} net of depth {depth}; it has {list(errors.index)}.")
     difference = errors[deep] - errors[shallow]
     return "about the same" if abs(difference) < CLEAR else "higher" if difference > 0 else "lower"
+
+
+def beside_the_paper(frame):
+    """What runs came to, a row a net, beside the test errors of He et al. 2015 (arXiv:1512.03385, Table 6) on all of CIFAR-10.
+
+    frame: the histories of runs, as `Run.frame` has them. Columns: name, parameters, seeds (how many), steps, train_error and
+    test_error (fractions, means over the seeds), paper_test_error (fraction, NaN where the paper prints none).
+    """
+    ended = frame[frame["outcome"] == "finished"]
+    last = ended.groupby(["name", "seed"], sort=False).last().reset_index()
+    table = last.groupby("name", sort=False).agg(
+        parameters=("parameters", "first"), seeds=("seed", "nunique"), steps=("step", "max"),
+        train_error=("final_train_error", "mean"), test_error=("test_error", "mean"),
+    )  # fmt: skip
+    return table.reset_index().assign(paper_test_error=lambda table: table["name"].map(CIFAR10_ERRORS) / 100)
 
 
 def by_construction(depth=56, *, shallow=8, seed=0, split=None, how=None, device="auto"):

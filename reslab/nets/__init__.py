@@ -6,7 +6,7 @@ put them together; weights.py draws weights, imagenet.py takes torchvision's; co
 
 from reslab.checks import replace
 from reslab.nets.blocks import Block
-from reslab.nets.family import FAMILY
+from reslab.nets.family import CIFAR10_ERRORS, FAMILY
 from reslab.nets.imagenet import WeightsUnavailable, pretrained
 from reslab.nets.resnet import ResNet
 from reslab.nets.spec import CHOICES, NetSpec, nearest_depth, valid_depths
@@ -15,6 +15,7 @@ from reslab.nets.weights import build
 
 __all__ = [
     "CHOICES",
+    "CIFAR10_ERRORS",
     "FAMILY",
     "VGG",
     "Block",
