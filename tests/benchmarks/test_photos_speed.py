@@ -1,0 +1,123 @@
+"""Photos of CIFAR-10's size and number, on the device that device="auto" picks: ours against the loop of every tutorial, and against
+what the device's memory could carry at best. Made for a GPU; on a CPU a few steps show that it runs."""
+
+# ruff: noqa: I001
+import os
+import statistics
+import time
+
+import reslab  # before torch, as in a lesson
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from timing import seconds
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from reslab import FAMILY, TrainSpec, build
+from reslab.datasets import from_arrays
+from reslab.nets.complexity import complexity
+from reslab.train import pick_device, train
+
+DEVICE = pick_device("auto")
+ON_GPU = DEVICE.type == "cuda"
+STEPS, WARM = (200, 50) if ON_GPU else (3, 1)
+REPEATS = 3
+WAYS = {
+    "fp32": {},
+    "bf16": {"precision": "bf16"},
+    "fp32, compiled": {"compile": True},
+    "bf16, compiled": {"precision": "bf16", "compile": True},
+}
+
+
+@pytest.fixture(scope="module")
+def photos():
+    """As many random images as CIFAR-10 has for training, and one batch to test."""
+    images = 50_000 if ON_GPU else 1_024
+    x = np.random.default_rng(0).integers(0, 256, (images + 128, 32, 32, 3), dtype=np.uint8)
+    return x, from_arrays(x, np.arange(len(x)) % 10, test=128)
+
+
+class Photos(Dataset):
+    """What a tutorial reads CIFAR-10 with: an image at a time through PIL, cropped, flipped and normalised on the CPU."""
+
+    def __init__(self, images):
+        self.images = images
+        steps = [transforms.ToPILImage(), transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
+        self.transform = transforms.Compose([*steps, transforms.Normalize((0.5,) * 3, (0.25,) * 3)])
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, i):
+        return self.transform(self.images[i]), i % 10
+
+
+def textbook(net, images):
+    """Steps of the tutorials' loop, float32, `.item()` at each; endless."""
+    workers = min(os.cpu_count() or 1, 8) if ON_GPU else 0
+    loader = DataLoader(Photos(images), 128, shuffle=True, drop_last=True, num_workers=workers, pin_memory=ON_GPU)
+    net = net.to(DEVICE).train()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+    while True:
+        for x, y in loader:
+            x, y = x.to(DEVICE), y.to(DEVICE)
+            optimizer.zero_grad()
+            logits = net(x)
+            loss = F.cross_entropy(logits, y)
+            loss.backward()
+            optimizer.step()
+            yield loss.item(), (logits.argmax(1) == y).sum().item()
+
+
+def ours(net, split, **how):
+    """Steps of ours, STEPS of them an event; endless for these purposes."""
+    return train(net, split, TrainSpec(epochs=1000, lr=0.1, augment="crop-flip", log_every=STEPS, test_every=10**6, **how), device=DEVICE)
+
+
+@pytest.mark.parametrize("name", ["resnet-20", "resnet-56", "resnet-18"] if ON_GPU else ["resnet-20"])
+def test_images_a_second(name, photos, report):
+    images, split = photos
+    spec = FAMILY[name] if name != "resnet-18" else reslab.replace(FAMILY[name], stem="cifar", image_size=32, classes=10)
+    tutorial = textbook(build(spec), images[: len(split.y_train)])
+    for _ in range(WARM):
+        next(tutorial)
+    slow = [seconds(lambda: [next(tutorial) for _ in range(STEPS)]) for _ in range(REPEATS)]
+    report(f"{name}, photos, {DEVICE.type}: the textbook loop {128 * STEPS / statistics.median(slow):,.0f} images a second")
+    least = bytes_a_step(spec) / bandwidth()
+    for way, how in WAYS.items():
+        events = ours(build(spec), split, **how)
+        first = seconds(next, events)
+        fast = [seconds(next, events) for _ in range(REPEATS)]
+        ratios = [a / b for a, b in zip(slow, fast, strict=True)]
+        times = f"{statistics.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f})"
+        bound = statistics.median(fast) / STEPS / least
+        rate = 128 * STEPS / statistics.median(fast)
+        report(f"    ours, {way}: {rate:,.0f}, {times}; {bound:.1f} times what memory alone needs; first {STEPS} steps {first:.0f} s")
+
+
+def bytes_a_step(spec, batch=128):
+    """The least that has to go to and from memory in half precision: each convolution's output and its gradient, written and read once."""
+    layers = complexity(spec)
+    outputs = layers.loc[layers["kind"] == "Conv2d", "activation_bytes"].sum() / 2  # of an image; they are counted in float32
+    return 4 * batch * outputs
+
+
+def bandwidth(size=2**28 if ON_GPU else 2**24):
+    """Bytes a second that the device copies, counted both ways."""
+    source = torch.ones(size, device=DEVICE)
+    target, rates = torch.empty_like(source), []
+    for _ in range(5):
+        _wait()
+        began = time.perf_counter()
+        target.copy_(source)
+        _wait()
+        rates.append(2 * source.nbytes / (time.perf_counter() - began))
+    return max(rates)
+
+
+def _wait():
+    if ON_GPU:
+        torch.cuda.synchronize()
