@@ -38,11 +38,15 @@ PAPER = """\
 ## The papers' runs on CIFAR-10
 
 He et al. 2015 (arXiv:1512.03385), §4.2: 50,000 images, 64,000 steps of 128, the rate divided by 10 at half and at three quarters of them;
-at 110 layers a warm-up. With one error a thousand steps, and every block captured ten times, on a GPU:
+at 110 layers a warm-up. With one error a thousand steps, every block captured in each of the first hundred steps and ten times in all,
+and the weights of one seed of the nets that lessons take apart, on a GPU:
 
-    reslab sweep plain-20,plain-32,plain-44,plain-56,resnet-20,resnet-32,resnet-44,resnet-56 --preset paper {how}
-    reslab sweep plain-110,resnet-110,resnet-1202 --preset paper-110 {how}
-    reslab sweep norm-after-add-resnet-110,relu-before-add-resnet-110,relu-only-preact-resnet-110,preact-resnet-110 --preset paper-110 {how}
+    reslab sweep plain-20,plain-56,resnet-20,resnet-56 --preset paper {how} --seed 0 --weights
+    reslab sweep plain-20,plain-56,resnet-20,resnet-56 --preset paper {how} --seed 1,2
+    reslab sweep plain-32,plain-44,resnet-32,resnet-44 --preset paper {how} --seed 0,1,2
+    reslab sweep plain-110,resnet-110,resnet-1202 --preset paper-110 {how} --seed 0,1,2
+    reslab sweep norm-after-add-resnet-110,relu-before-add-resnet-110 --preset paper-110 {how} --seed 0,1,2
+    reslab sweep relu-only-preact-resnet-110,preact-resnet-110 --preset paper-110 {how} --seed 0,1,2
 
 Stopped or killed, they go on when given again. Several trainings share one GPU with `--workers 4`, or one GPU each of a Ray cluster
 with `--address auto --gpus 1`; one net has several GPUs with `torchrun --nproc-per-node 2 -m reslab train`.
@@ -54,7 +58,7 @@ with `--address auto --gpus 1`; one net has several GPUs with `torchrun --nproc-
 The papers' errors: He et al. 2015, Table 6 (of the plain nets it has none; resnet-110 is the best of five), and He et al. 2016,
 arXiv:1603.05027. Of ImageNet nothing is recorded: reslab has no loader for it.
 """
-HOW = "--dataset cifar10 --log-every 1000 --test-every 3 --capture-every 6400 --seed 0,1,2 --store data/runs"
+HOW = "--dataset cifar10 --log-every 1000 --test-every 3 --capture-first 100 --capture-every 6400 --store data/runs"
 STEPS, SEEDS = 64_000, {0, 1, 2}
 PAPERS = ["plain-20", "plain-32", "plain-44", "plain-56", "plain-110", *CIFAR10_ERRORS]  # the nets of the papers' tables
 PART = """\
