@@ -138,4 +138,14 @@ def test_on_photographs_the_deep_plain_net_loses_far_more_than_the_residual_one(
     photos = recorded().history(dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0)
     error = photos[photos["seed"] == seed].groupby("name")["final_train_error"].first()
     assert error["plain-56"] - error["plain-20"] > 2 * (error["resnet-56"] - error["resnet-20"]) > 0
-    assert error[["resnet-20", "resnet-56"]].max() < error[["plain-20", "plain-56"]].min()
+    for depth in (20, 56):
+        assert error[f"resnet-{depth}"] < error[f"plain-{depth}"] - 0.05
+
+
+@pytest.mark.claims
+def test_on_photographs_each_residual_net_errs_less_than_the_plain_one_of_its_depth():
+    photos = recorded().history(dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0, seed=0)
+    error = photos.groupby(["depth", "skip"])["final_train_error"].first().unstack()
+    assert list(error.index) == [20, 32, 44, 56, 110]
+    assert (error[True] < error[False] - 0.05).all()
+    assert error.loc[110, False] - error.loc[20, False] > 2 * (error.loc[110, True] - error.loc[20, True]) > 0
