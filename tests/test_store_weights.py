@@ -1,5 +1,7 @@
 """What a net learned, kept beside its run: half precision, the errors that belong to it, and a net that has them."""
 
+import re
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -120,4 +122,9 @@ def test_the_command_line_keeps_them_too(tmp_path):
     assert result.exit_code == 0, result.output
     store = Store(tmp_path)
     (run,) = store.runs()
-    assert store.weights(run).test_error == evaluate(store.net(run), digits(), "test")
+    weights = store.weights(run)
+    assert weights.test_error == evaluate(store.net(run), digits(), "test")
+    shown = CliRunner().invoke(cli.main, ["runs", "show", "resnet-8", "--store", str(tmp_path)])
+    said = rf"Weights, in half precision\n  train_error +{weights.train_error}\n  test_error +{weights.test_error}\n"
+    assert re.search(said, shown.output)
+    assert "--epochs 0.5 --dataset digits --seed 0 --weights\n" in shown.output

@@ -40,18 +40,23 @@ def list_runs(filters, store, as_json):
 def show(run, store, as_json):
     """Show a run: what was asked, what was measured after each epoch, and where. RUN is its file's name, or a part that no other has."""
     with in_words():
-        run = open_store(store).named(run)
+        store = open_store(store)
+        run = store.named(run)
     if as_json:
         return click.echo(run.to_json())
     tested = run.history[run.history["test_error"].notna()]
     parts = {"Net": run.spec.to_dict() if run.spec else {}, "Training": run.how, "Where": vars(run.provenance)}
     elsewhere = {*parts["Net"], *parts["Where"], *(() if run.cause else ("cause",))}
     summary = {name: value for name, value in run.summary().items() if name not in elsewhere}
+    if kept := store.has_weights(run):
+        with in_words():
+            weights = store.weights(run)
+        parts["Weights, in half precision"] = {"train_error": weights.train_error, "test_error": weights.test_error}
     for heading, values in {"Run": summary, **parts}.items():
         click.echo(f"{heading}\n" + "\n".join(f"  {name:<18} {value}" for name, value in values.items()))
     click.echo(f"Measured\n{tested.to_string(index=False, float_format=lambda x: f'{x:.4g}')}")
     if run.spec and run.seed is not None:
-        click.echo(f"Again\n  {command([run])}")
+        click.echo(f"Again\n  {command([run])}{' --weights' * kept}")
 
 
 @runs.command()
