@@ -68,7 +68,8 @@ def test_without_ray_nothing_is_trained_and_the_sentence_is_the_one_given(monkey
 
 
 def test_losses_that_differ_are_said_to():
-    frame = pd.DataFrame({"name": "resnet-8", "seed": [0, 1] * 2, "step": 1, "loss": [2.0, 1.0, 2.0, 1.03], "where": ["here"] * 2 + ["there"] * 2})
+    where = ["here", "here", "there", "there"]
+    frame = pd.DataFrame({"name": "resnet-8", "seed": [0, 1, 0, 1], "step": 1, "loss": [2.0, 1.0, 2.0, 1.03], "where": where})
     assert figures.agreement_sentence(scaling.losses(frame)) == "2 nets, here and there: losses that differ by up to 3.0%."
 
 
