@@ -4,7 +4,6 @@ import importlib.util
 import itertools
 import re
 import shlex
-import tomllib
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from reslab.datasets import digits
 from reslab.experiments.scaling import noise
 from reslab.figures import theme
 from reslab.nets import FAMILY
-from reslab.store import Store
 from reslab.train import PRESETS, TrainSpec, evaluate, train
 
 ROOT = Path(__file__).parents[1]
@@ -179,10 +177,3 @@ def test_there_is_a_command_for_the_digits_and_for_cifar10():
     asked = [(name, seed) for command in COMMANDS if "--dataset cifar10 " in command
              for name in command.split()[2].split(",") for seed in re.search(r"--seed (\S+)", command)[1].split(",")]  # fmt: skip
     assert sorted(asked) == sorted((name, seed) for name in module().PAPERS for seed in "012")
-
-
-def test_they_travel_with_the_package():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {"data/README.md": "reslab/data/README.md", "data/runs": "reslab/data/runs"}
-    assert Store(DATA / "runs").path.is_dir()

@@ -1,4 +1,7 @@
-"""Lesson 11: what its experiments return, what its figures show, and its claim, over three seeds."""
+"""Lesson 11: what its experiments return, what its figures show, and its claims, over three seeds."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -23,6 +26,51 @@ def test_a_training_that_was_stopped_has_the_numbers_of_one_that_was_not(seed):
     assert set(frame["name"]) == {"resnet-8, in one go", "resnet-8, stopped 3 times"}
     frame.loc[frame.index[-1], "loss"] = np.nextafter(frame["loss"].iloc[-1], 9)
     assert not scaling.same_numbers(frame)
+
+
+@pytest.mark.claims
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_two_processes_have_the_losses_of_one(seed):
+    command = f"reslab train resnet-8 --width 8 --norm none --epochs 2 --device cpu --seed {seed}"
+    losses = scaling.losses(scaling.torchrun(command, processes=(1, 2)))
+    assert losses.index.tolist() == [("resnet-8", seed, step) for step in range(1, 21)]
+    assert figures.agreement_sentence(losses) == "1 net, 1 process and 2 processes: the same losses to 4 digits, in all 20 steps."
+
+
+def test_what_torchrun_cannot_train_is_a_sentence():
+    with pytest.warns(UserWarning, match="torchrun with 1 process trained nothing here: Error: .*resnet-9"):
+        frame = scaling.torchrun("reslab train resnet-9", processes=(1,))
+    assert figures.agreement_sentence(scaling.losses(frame)) == "Nothing to compare: see the warning above."
+    with pytest.warns(UserWarning, match=r"torchrun with 2 processes trained nothing here: nothing came of it in 0\.1 s"):
+        scaling.torchrun("reslab train resnet-8 --device cpu", processes=(2,), patience=0.1)
+
+
+# In a process of its own: Ray leaves warnings, sockets and threads behind.
+ON_RAY = """
+from reslab.experiments import scaling
+from reslab.figures.scaling import agreement_sentence
+
+frame = scaling.clustered(seeds=(0, 1, 2))
+assert set(frame["origin"].str.contains("recorded")) == {False}
+print(agreement_sentence(scaling.losses(frame)))
+"""
+
+
+@pytest.mark.claims
+def test_ray_has_the_losses_of_threads():
+    done = subprocess.run([sys.executable, "-c", ON_RAY], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "3 nets, in threads and on Ray: the same losses to 4 digits, in all 60 steps.\n", done.stderr
+
+
+def test_without_ray_nothing_is_trained_and_the_sentence_is_the_one_given(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert figures.agreement_sentence(scaling.losses(scaling.clustered()), missing="No Ray here.") == "No Ray here."
+
+
+def test_losses_that_differ_are_said_to():
+    where = ["here", "here", "there", "there"]
+    frame = pd.DataFrame({"name": "resnet-8", "seed": [0, 1, 0, 1], "step": 1, "loss": [2.0, 1.0, 2.0, 1.03], "where": where})
+    assert figures.agreement_sentence(scaling.losses(frame)) == "2 nets, here and there: losses that differ by up to 3.0%."
 
 
 def test_the_papers_hours_are_its_steps_times_a_step():

@@ -1,8 +1,14 @@
 """Lesson 11: what a training costs on this machine, that stopping it costs nothing, and what several at once bring."""
 
+import importlib.util
 import itertools
+import os
+import shlex
+import subprocess
+import sys
 import tempfile
 import time
+import warnings
 
 import pandas as pd
 import torch
@@ -17,6 +23,7 @@ from reslab.sweep import sweep
 from reslab.train import TrainSpec, fit, pick_device, train
 
 PAPER_STEPS = 64_000  # He et al. 2015 (arXiv:1512.03385), §4.2, of 128 images each
+PATIENCE = 300  # seconds for a training that torchrun starts; with no network of its own, a machine can have it wait for ever
 
 
 def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, steps=2, device="auto"):
@@ -90,3 +97,59 @@ def throughput(workers=(1, 2), *, nets=4, depth=20, split=None, how=None):
     frame = pd.DataFrame(rows)
     frame["nets_per_minute"] = 60 * frame["nets"] / frame["seconds"]
     return frame.assign(speed=frame["nets_per_minute"] / frame["nets_per_minute"].iloc[0])
+
+
+def torchrun(command, processes=(1, 2), *, patience=PATIENCE):
+    """Give a `reslab train` command to PyTorch's torchrun, with so many processes each time, a thread and a share of every batch for each.
+
+    The columns of `Run.frame`, and where ("1 process", "2 processes"). What came to no run is a warning, and has no rows.
+    """
+    runs = {}
+    for count in processes:
+        where = f"{count} process{'es' * (count > 1)}"
+        try:
+            runs[where] = _torchrun(count, shlex.split(command), patience)
+        except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+            reason = f"nothing came of it in {patience} s" if isinstance(error, subprocess.TimeoutExpired) else error
+            warnings.warn(f"torchrun with {where} trained nothing here: {reason}", stacklevel=2)
+    return _by_place({where: [run] for where, run in runs.items()})
+
+
+def _torchrun(count, words, patience):
+    """The run of a command; RuntimeError with the first error that was said if there is none."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count), "-m", *words]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
+    with tempfile.TemporaryDirectory() as folder, subprocess.Popen([*start, "--store", folder], **pipes) as process:
+        try:
+            said = process.communicate(timeout=patience)[1]
+        finally:
+            process.terminate()  # where it is still at work; its processes end with it, as they would not if it were killed
+        runs = Store(folder).runs()
+        if not runs:
+            errors = [line for line in said.splitlines() if "Error" in line]  # the processes' come before torchrun's own
+            raise RuntimeError(errors[0] if errors else f"it ended with code {process.returncode}.")
+    return replace(runs[0], recorded=False)  # it was measured here and now
+
+
+def clustered(seeds=(0, 1, 2, 3), *, split=None, how=None):
+    """Train a residual net without BatchNorm with each seed, as tasks of a Ray started for the occasion, and again in threads.
+
+    The columns of `Run.frame`, and where ("on Ray", "in threads"); no rows where Ray is not installed.
+    """
+    if importlib.util.find_spec("ray") is None:
+        return _by_place({})
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a lesson tells nobody anything
+    split, how = split or digits(), how or TrainSpec(epochs=2)
+    spec = replace(small_net(split), depth=8, norm="none")
+    places = {"on Ray": {"address": "local"}, "in threads": {}}
+    return _by_place({where: list(sweep([spec], split, how, seeds=seeds, device="cpu", **place)) for where, place in places.items()})
+
+
+def _by_place(runs):
+    frames = [run.frame().assign(where=where) for where, some in runs.items() for run in some]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["name", "seed", "step", "loss", "where"])
+
+
+def losses(frame):
+    """The loss of every step of every training of `torchrun` or `clustered`, a column for each place where it was made."""
+    return frame.pivot(index=["name", "seed", "step"], columns="where", values="loss")

@@ -1,10 +1,10 @@
-"""Lesson 11, scaling up: how long the paper's trainings take here, and what several workers bring."""
+"""Lesson 11, scaling up: how long the paper's trainings take here, what several workers bring, and whether the numbers stay."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
 from reslab.figures import theme
 
-__all__ = ["hours", "paper_sentence", "throughput", "throughput_sentence"]
+__all__ = ["agreement_sentence", "hours", "paper_sentence", "throughput", "throughput_sentence"]
 
 
 def hours(frame, *, draw=theme.figure):
@@ -63,3 +63,16 @@ def throughput_sentence(frame):
     """What was measured: the most workers against the first row's."""
     last = frame.iloc[-1]
     return f"{last['workers']:.0f} workers train {last['speed']:.2f} times as many nets a minute as {frame['workers'].iloc[0]:.0f}."
+
+
+def agreement_sentence(losses, missing="Nothing to compare: see the warning above."):
+    """Whether trainings have the same losses wherever they were made, to rounding: 4 digits.
+
+    losses: indexed by name, seed, step, a column a place; `missing` is said of fewer than two.
+    """
+    if losses.shape[1] < 2:
+        return missing
+    apart = ((losses.max(axis="columns") - losses.min(axis="columns")) / losses.min(axis="columns")).max()
+    nets = losses.index.droplevel("step").nunique()
+    found = f"the same losses to 4 digits, in all {len(losses)} steps" if apart < 1e-4 else f"losses that differ by up to {apart:.1%}"
+    return f"{nets} net{'s' * (nets > 1)}, {' and '.join(losses.columns)}: {found}."

@@ -1,0 +1,69 @@
+"""The wheel: all of reslab and its recorded runs, nothing else, and it finds them where it is unpacked."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("reslab", "data", "tests", "notebooks")
+STRAYS = (".lock", "digits/.resnet-8.json.0123456789abcdef")  # in a store that is used, or was when its process was killed
+WEIGHTS = "digits/weights/resnet-8.safetensors"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy, with what may lie in a store besides its runs."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for part in PARTS:
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / name, folder)
+    for name in (*STRAYS, WEIGHTS):
+        file = folder / "data" / "runs" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("not read here", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unpacked(checkout, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(build, cwd=checkout, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "unpacked")
+    return folder / "unpacked"
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_holds_every_module_and_every_run_and_nothing_else(checkout, unpacked):
+    modules = {f"reslab/{name}" for name in files(checkout / "reslab")}
+    runs = {f"reslab/data/runs/{name}" for name in files(checkout / "data" / "runs") - set(STRAYS)}
+    assert f"reslab/data/runs/{WEIGHTS}" in runs
+    assert len(modules) > 50
+    assert len(runs) > 40
+    held = {name for name in files(unpacked) if ".dist-info/" not in name}
+    assert held == modules | runs | {"reslab/data/README.md"}
+
+
+def test_what_is_installed_finds_its_runs(checkout, unpacked, tmp_path):
+    ask = "import reslab; store = reslab.recorded(); print(reslab.__file__, store.path, len(store.runs()), sep='\\n')"
+    environment = os.environ | {"PYTHONPATH": str(unpacked)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", ask], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    module, store, count = done.stdout.splitlines()
+    assert Path(module) == unpacked / "reslab" / "__init__.py"
+    assert Path(store) == unpacked / "reslab" / "data" / "runs"
+    assert int(count) == len([name for name in files(checkout / "data" / "runs") if name.endswith(".json")])
