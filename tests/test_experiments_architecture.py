@@ -6,6 +6,7 @@ import torchvision.models as vision
 from torch import nn
 
 from reslab.experiments.architecture import COLUMNS, label, layers
+from reslab.figures.architecture import architecture_map
 from reslab.nets import FAMILY, build, replace
 
 
@@ -56,7 +57,19 @@ def test_a_transformers_blocks_are_found_by_what_they_add():
     frame = layers({"vit": model}, images={"vit": (3, 32, 32)})
     assert frame.loc[frame["block"] != "", "block"].nunique() == 3
     assert main_path(frame)[1:4] == ["attention, 2 heads", "fc, 16", "fc, 8"]
+    assert main_path(frame)[-3:] == ["parameters", "fc, 1000", "parameters"]  # of places, at the encoder's end; the class token
+    assert frame["parameters"].sum() == sum(parameter.numel() for parameter in model.parameters())
     assert set(frame.loc[frame["block"] != "", "shortcut"]) == {"identity"}
+
+
+def test_weights_that_a_block_uses_by_itself_are_drawn_in_it():
+    with torch.device("meta"):
+        frame = layers({"swin": vision.swin_t()})
+    rows = frame[frame["label"] == "parameters"]
+    assert len(rows) == 12 * 3  # of each block's attention: two layers' weights, and a table of biases
+    assert (rows["block"] != "").all()
+    (boxes,) = [trace for trace in architecture_map(frame).data if trace.meta["key"] == "swin/box"]
+    assert list(boxes.text[:8]) == ["image, less its mean", "4×4 conv, 96, /4", *["parameters"] * 3, "fc, 384", "fc, 96", "fc, 192"]
 
 
 def test_a_net_that_adds_by_itself_is_no_block():

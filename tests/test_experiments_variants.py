@@ -8,6 +8,7 @@ import pytest
 
 from reslab import FAMILY, TrainSpec, digits, fit, replace
 from reslab.experiments import variants as lesson
+from reslab.nets.blocks import ORDERS
 from reslab.nets.complexity import complexity
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -46,6 +47,10 @@ def test_the_papers_net_is_of_that_variant_and_its_source_is_named(name):
         if field not in ("depth", "widen", "groups"):  # whose numbers are the small net's own
             assert getattr(FAMILY[variant.preset], field) == value
     assert FAMILY[variant.preset].groups > 1 if name == "ResNeXt" else True
+
+
+def test_every_order_is_a_variant(base):
+    assert {lesson.spec_of(name, base).order for name in lesson.VARIANTS} == set(ORDERS)
 
 
 def test_an_unknown_variant_is_refused_with_the_nearest(base):
@@ -126,6 +131,8 @@ CHANGES = [
     {},
     {"order": "preact"},
     {"order": "norm-after-add"},
+    {"order": "relu-before-add"},
+    {"order": "relu-only-preact"},
     {"skip": False},
     {"shortcut": "B", "order": "preact"},
     {"shortcut": "D"},

@@ -1,8 +1,12 @@
 """The architecture explorer without a browser: choose nets, click a layer, paste a state."""
 
+import inspect
+from html import unescape
+from textwrap import dedent
 from types import SimpleNamespace
 
 import pytest
+import torchvision.models as vision
 from torch import nn
 
 from reslab import explorers, figures
@@ -85,6 +89,52 @@ def test_a_block_whose_code_is_nowhere_says_so():
     explorer = explorers.Architecture("mine", nets={"mine": nn.Sequential(space["Cell"]())})
     explorer.open("mine", "0.conv", "0")
     assert "Python does not know where Cell is written" in explorer.opened.value
+
+
+@pytest.mark.parametrize(
+    ("module", "kind"),
+    [("stem.conv", nn.Conv2d), ("stem.pool", nn.MaxPool2d), ("pool", nn.AdaptiveAvgPool2d), ("fc", nn.Linear)],
+)
+def test_a_lone_layer_opens_with_what_its_class_does(module, kind):
+    explorer = explorers.Architecture("resnet-18")
+    trace = boxes(explorer, "resnet-18")
+    place = [list(pair) for pair in trace.customdata].index([module, ""])
+    trace._click_callbacks[0](trace, SimpleNamespace(point_inds=[place]), None)
+    assert f"{kind.__name__}(" in explorer.opened.value
+    assert dedent(inspect.getsource(kind.forward)).strip() in unescape(explorer.opened.value)
+
+
+def test_a_lone_layer_whose_forward_is_long_or_nowhere_says_so():
+    class Attending(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(3, 1)
+
+        def forward(self, x):
+            tokens = x.flatten(2).mT
+            return self.attention(tokens, tokens, tokens)[0]
+
+    explorer = explorers.Architecture("mine", nets={"mine": Attending()}, images={"mine": (3, 4, 4)})
+    explorer.open("mine", "attention")
+    assert "more lines in torch.nn.modules.activation" in explorer.opened.value
+    space = {"__name__": "__main__", "nn": nn}
+    exec("class Layer(nn.Module):\n    def forward(self, x):\n        return 2 * x", space)
+    explorer = explorers.Architecture("mine", nets={"mine": nn.Sequential(nn.Conv2d(3, 3, 1), space["Layer"]())})
+    explorer.open("mine", "1")
+    assert "Python does not know where Layer is written" in explorer.opened.value
+
+
+def test_parameters_of_no_layer_open_with_their_shapes_and_the_code_that_uses_them():
+    vit = vision.VisionTransformer(image_size=32, patch_size=16, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=16)
+    explorer = explorers.Architecture("vit", nets={"vit": vit}, images={"vit": (3, 32, 32)})
+    assert list(boxes(explorer, "vit").text).count("parameters") == 2
+    explorer.open("vit", "")
+    assert "vit: parameters of the net itself" in explorer.opened.value
+    assert "class_token: 1×1×8" in explorer.opened.value
+    assert "self.class_token.expand(" in explorer.opened.value
+    explorer.open("vit", "encoder")
+    assert "pos_embedding: 1×5×8" in explorer.opened.value
+    assert "self.pos_embedding" in explorer.opened.value
 
 
 def test_the_code_draws_the_same_map(explorer):

@@ -1,10 +1,15 @@
-"""The architecture map, drawn from frames written by hand: what is a box, where it stands, what folds, and what the words say."""
+"""The architecture map, of frames written by hand and of the deepest nets: boxes, where they stand, what folds, and the words."""
+
+from itertools import pairwise
 
 import pandas as pd
 import pytest
 
+from reslab.experiments import architecture as experiment
 from reslab.figures import architecture, theme
 from reslab.figures.architecture import architecture_map
+
+LINE = 1.3  # the height of a line of text, in font sizes: what plotly sets them apart by
 
 
 def row(net, module, label, shape, *, block="", shortcut="", path="branch", adds=0, parameters=0):
@@ -104,6 +109,70 @@ def test_equal_blocks_of_a_deep_net_are_drawn_once_with_their_number():
     assert len(traces(architecture_map(deep, fold=False))["resnet-400/box"].y) == 1 + 800 + 2
     assert len(traces(architecture_map(small_net("resnet-14"), fold=True))["resnet-14/box"].y) == 9
     assert figure.layout.height < 500
+
+
+DEEP = {"resnet-152": (29, 13), "resnet-1202": (14, 9), "preact-resnet-1001": (22, 10)}  # boxes; lone layers and kinds of blocks
+
+
+@pytest.fixture(scope="module", params=[*DEEP, " + ".join(DEEP)])
+def deep(request):
+    """A map of the real nets of 152, 1,001 and 1,202 layers, one by one and side by side."""
+    names = request.param.split(" + ")
+    layers = experiment.layers(names)
+    return names, layers, architecture_map(layers)
+
+
+def test_the_deepest_nets_fold_into_few_boxes_traces_and_labels(deep):
+    names, layers, figure = deep
+    for name in names:
+        assert len(traces(figure)[f"{name}/box"].y) == len(traces(figure)[f"{name}/cost"].y) == DEEP[name][0]
+        blocks = layers.loc[(layers["net"] == name) & (layers["block"] != ""), "block"].nunique()
+        drawn = architecture.groups(layers[layers["net"] == name])
+        assert sum(group.times for group in drawn if group.module) == blocks > 3 * len(drawn)
+    shapes = layers.loc[layers["path"] == "branch", "output_shape"].str.split("×")
+    sizes = shapes[shapes.map(len) == 3].map(lambda shape: tuple(shape[1:])).nunique()
+    assert len(figure.data) == 4 * len(names)  # boxes, their filling, and two kinds of skips
+    assert len(figure.layout.shapes) == sizes - 1
+    assert len(figure.layout.annotations) <= sizes + 5 * len(names) + 1  # a heading and at most four folds a net; where it comes from
+    assert sum(len(trace.x) for trace in figure.data) < 150 * len(names)
+
+
+def test_no_label_of_the_deepest_nets_lies_on_another(deep):
+    _, _, figure = deep
+    high, margin = figure.layout.height, figure.layout.template.layout.margin
+    bottom, top = figure.layout.yaxis.range
+    row = (high - margin.t - margin.b) / (bottom - top)  # pixels
+    font = figure.layout.template.layout.annotationdefaults.font.size
+    columns = {}  # where it stands from left to right → (top, bottom) of its labels, in pixels
+    for trace in figure.data:
+        if trace.meta["key"].endswith("/box"):
+            columns[trace.base] = [(row * y - trace.textfont.size / 2, row * y + trace.textfont.size / 2) for y in trace.y]
+    for note in figure.layout.annotations:
+        if note.name != "origin":
+            tall = LINE * font * (1 + note.text.count("<br>"))
+            middle = row * note.y - (tall / 2 if note.yanchor == "bottom" else 0)
+            column = note.x - architecture.WIDTH / 2 if note.yanchor == "bottom" else note.x  # a heading stands over its boxes
+            columns.setdefault(column, []).append((middle - tall / 2, middle + tall / 2))
+            assert middle - tall / 2 >= row * top
+    assert len(columns) >= 3
+    for labels in columns.values():
+        labels.sort()
+        assert all(end <= start for (_, end), (start, _) in pairwise(labels))
+
+
+def test_the_deepest_nets_are_told_in_words_that_count_their_blocks(deep):
+    names, layers, _ = deep
+    words = architecture.alt_text(layers)
+    assert words.startswith(f"Architecture map of {len(names)} net")
+    for name in names:
+        (told,) = [part for part in words.split(". ") if part.startswith(f"{name}: ")]
+        assert told.count(", ") + 1 == DEEP[name][1]
+    if "resnet-1202" in names:
+        assert "200 blocks of 3×3 conv 16 and 3×3 conv 16 with identity shortcut" in words
+    if "preact-resnet-1001" in names:
+        assert "110 blocks of 1×1 conv 64 and 3×3 conv 64 and 1×1 conv 256 with identity shortcut" in words
+    if "resnet-152" in names:
+        assert "35 blocks of 1×1 conv 256 and 3×3 conv 256 and 1×1 conv 1024 with identity shortcut" in words
 
 
 def test_the_words_are_those_of_the_frame():

@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+import torchvision.models as vision
 from small_nets import images, parameters, small
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from reslab.nets import CHOICES, FAMILY, build, replace
 from reslab.nets.complexity import complexity
@@ -95,3 +98,62 @@ def test_layers_and_memory_of_resnet_50():
     assert frame["kind"].value_counts().to_dict() == kinds
     assert frame.loc[frame["kind"] == "Conv2d", "activation_bytes"].sum() == 4 * 11_113_984
     assert frame["shape"].iloc[0] == "64×112×112"
+
+
+# Other people's nets
+
+
+def vision_net(name):
+    with torch.device("meta"):
+        return getattr(vision, name)().eval()
+
+
+@pytest.mark.parametrize("name", ["resnet50", "vit_b_16", "swin_t", "densenet121", "efficientnet_b0", "convnext_tiny"])
+def test_every_parameter_of_torchvisions_nets_is_counted_once(name):
+    net = vision_net(name)
+    assert complexity(net, (3, 224, 224))["parameters"].sum() == parameters(net)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "vit_b_16", "densenet121", "efficientnet_b0", "convnext_tiny"])
+def test_multiply_adds_are_half_of_torchs_operations(name):
+    net = vision_net(name)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(torch.empty(1, 3, 224, 224, device="meta"))
+    assert 2 * complexity(net, (3, 224, 224))["multiply_adds"].sum() == counter.get_total_flops()
+
+
+def loose(frame):
+    rows = frame[frame["kind"] == "parameters"]
+    return list(rows[["module", "shape", "parameters"]].itertuples(index=False, name=None))
+
+
+def test_parameters_of_no_layers_call_are_in_rows_of_their_owners():
+    frame = complexity(vision_net("vit_b_16"), (3, 224, 224))
+    assert loose(frame) == [("encoder", "197×768", 197 * 768), ("", "1000", 768)]  # places; the class token
+    assert frame["module"].tolist().index("encoder") == frame["module"].tolist().index("encoder.ln") + 1
+    frame = complexity(vision_net("swin_t"), (3, 224, 224))
+    attention = [row for row in loose(frame) if row[0].startswith("features.1.0.")]
+    assert attention == [
+        ("features.1.0.attn", "56×56×96", 13**2 * 3),  # a bias for each of three heads and each distance in a window of 7 × 7
+        ("features.1.0.attn.qkv", "56×56×96", 96 * 3 * 96 + 3 * 96),
+        ("features.1.0.attn.proj", "56×56×96", 96 * 96 + 96),
+    ]
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.tied, self.unused = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1), nn.Linear(3, 2)
+        self.tied.weight = self.conv.weight
+
+    def forward(self, x):
+        return self.tied(self.conv(self.conv(x)))
+
+
+def test_what_is_called_twice_costs_twice_and_has_its_parameters_once():
+    frame = complexity(Twice(), (4, 5, 5))
+    assert list(frame["module"]) == ["conv", "conv", "tied", "unused"]
+    assert list(frame["parameters"]) == [20, 0, 4, 8]  # of the tied layer, the bias is new
+    assert list(frame["multiply_adds"]) == [16 * 25] * 3 + [0]
+    assert loose(frame) == [("unused", "4×5×5", 8)]
+    assert frame["parameters"].sum() == parameters(Twice())

@@ -23,6 +23,7 @@ def layers(nets, *, images=None):
     Columns: net, skip (whether anything is added in it), module, block (the name of the block that it is in, "" for none), shortcut (of
     that block: "", "identity", "zero padding" or "projection"), path ("branch" or "shortcut"), label ("3×3 conv, 128, /2"; "" for a norm,
     an activation, an addition), kind, output_shape, parameters, multiply_adds, memory (bytes of its output), all for one image in float32.
+    Parameters that no layer's call accounts for have a row and the label "parameters": see `complexity`.
     The blocks of a module that is not reslab's are those whose forward pass adds two tensors of one shape, and the shortcut in such a block
     is the part called downsample, shortcut or skip. Raises ValueError for a module that does not take the images.
     """
@@ -45,7 +46,8 @@ def _layers(name, net, image):
     frame["shortcut"] = [blocks[block][0] if block else "" for block in frame["block"]]
     where = list(zip(frame["module"], frame["block"], strict=True))
     frame["path"] = ["shortcut" if block and _is_inside(module, blocks[block][1]) else "branch" for module, block in where]
-    frame["label"] = [label(built.get_submodule(module)) for module in frame["module"]]  # of an addition, the block's: ""
+    kinds = zip(frame["module"], frame["kind"], strict=True)  # of an addition, the label is the block's: ""
+    frame["label"] = [kind if kind == "parameters" else label(built.get_submodule(module)) for module, kind in kinds]
     shown = {"module": INPUT, "label": "image, less its mean", "kind": "image", "output_shape": "×".join(map(str, image))}
     shown |= {"block": "", "shortcut": "", "path": "branch", "parameters": 0, "multiply_adds": 0, "memory": 4 * math.prod(image)}
     frame = pd.concat([pd.DataFrame([shown]), frame], ignore_index=True)

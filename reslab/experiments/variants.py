@@ -52,6 +52,8 @@ def _order(name, error):
 VARIANTS = {
     BASE: Variant(of="", claim="CIFAR-10, 110 layers: 6.61 % test error", preset="resnet-110"),
     "norm after addition": _order("norm-after-add", "8.17"),
+    "ReLU before addition": _order("relu-before-add", "7.84"),
+    "ReLU-only pre-activation": _order("relu-only-preact", "6.71"),
     "pre-activation": _order("preact", "6.37"),
     "wide": Variant(
         fields={"depth": 16, "widen": 2},  # a quarter of the blocks, four times the cost of each

@@ -2,6 +2,7 @@
 
 import inspect
 from html import escape
+from textwrap import dedent
 from types import SimpleNamespace
 
 import ipywidgets as widgets
@@ -17,6 +18,7 @@ from reslab.nets import FAMILY
 from reslab.nets.complexity import skeleton
 
 NONE = "–"  # an empty column
+MOST_LINES = 40  # of code that is shown of a lone layer
 
 
 class Architecture(Explorer):
@@ -119,7 +121,7 @@ class Architecture(Explorer):
             self.open(trace.name, module, block)
 
     def open(self, net, module, block=""):
-        """Show a layer of a net, or the block that it is in: what it is, its numbers, and its code."""
+        """Show a layer of a net and its forward, or the block that it is in, with all its code: what it is, and its numbers."""
         layers = self._counted[net]
         rows = layers[layers["block"] == block] if block else layers[layers["module"] == module]
         numbers = rows[["module", "output_shape", "parameters", "multiply_adds", "memory"]]
@@ -129,13 +131,25 @@ class Architecture(Explorer):
             texts = ["The image that the net is shown, less the mean of the training images."]
         else:
             part = skeleton(self.nets[net]).get_submodule(block or module)
-            texts = [repr(part), _source(type(part))] if block else [repr(part)]
-        self.opened.value = f"<h4>{escape(net)}: {escape(block or module)}</h4>{numbers.to_html(index=False, border=0)}"
+            is_layer = block or "parameters" not in set(rows["kind"])
+            texts = [repr(part) if is_layer else _own_parameters(part), _source(part, whole=bool(block))]
+        name = block or module or "parameters of the net itself"
+        self.opened.value = f"<h4>{escape(net)}: {escape(name)}</h4>{numbers.to_html(index=False, border=0)}"
         self.opened.value += "".join(f"<pre>{escape(text)}</pre>" for text in texts)
 
 
-def _source(kind):
+def _own_parameters(module):
+    """The parameters that a module has beside its layers, "class_token: 1×1×768", a line each."""
+    return "\n".join(f"{name}: {'×'.join(map(str, parameter.shape))}" for name, parameter in module.named_parameters(recurse=False))
+
+
+def _source(module, whole):
+    """The code of a module's class, the whole of it or the beginning of its forward; a sentence where Python has none to show."""
+    kind = type(module)
     try:
-        return inspect.getsource(kind)
-    except OSError:  # of a class written in a cell of a notebook
+        lines = dedent(inspect.getsource(kind if whole else kind.forward)).splitlines()
+    except (OSError, TypeError):  # of a class written in a cell of a notebook; of one that is not written in Python
         return f"# Python does not know where {kind.__name__} is written; a class in a module of its own shows its code here."
+    if not whole and (more := len(lines) - MOST_LINES) > 0:
+        lines[MOST_LINES:] = [f"# … {more} more lines in {kind.__module__}"]
+    return "\n".join(lines)

@@ -17,30 +17,44 @@ SAME_SHAPE = (nn.BatchNorm2d, *ACTIVATIONS.values())
 
 
 def complexity(net, image=None):
-    """A row a layer, and one for the addition of each of reslab's residual blocks, in the order of the forward pass.
+    """A row a call of a layer, and one for the addition of each of reslab's residual blocks, in the order of the forward pass.
 
     net: a NetSpec; or any nn.Module, and the shape of its images, (channels, height, width).
-    Columns: module (its name in the net; of an addition, the block's), kind ("Conv2d"; "addition"), shape (of its output for one
-    image: "64×112×112"), parameters, multiply_adds (for one image: of convolutions, linear layers and attention, as He et al. 2015
-    count them, biases left out), activation_bytes (of its output for one image in float32; 0 where a layer hands on what it was
-    given). In eval mode: stochastic depth leaves nothing out. Layers alone are counted, at every call: parameters that another module
-    uses by itself (a ViT's class token), or that are used without their layer's being called (Swin's attention), have no row.
+    Columns: module (its name in the net; of an addition, the block's), kind ("Conv2d"; "addition"; "parameters"), shape (of its output
+    for one image: "64×112×112"), parameters, multiply_adds (for one image: of convolutions, linear layers and attention, as He et al.
+    2015 count them, biases left out), activation_bytes (of its output for one image in float32; 0 where a layer hands on what it was
+    given). In eval mode: stochastic depth leaves nothing out. Each parameter is in one row, that of the first call that uses it, so that
+    they sum up to the net's own number. Those that no layer's call accounts for (a ViT's class token; the weights that Swin's attention
+    takes from layers it does not call, whose multiply-adds are not counted) are in rows of kind "parameters": by the name of the module
+    that owns them, at the end of the innermost call around it, and with the shape of the layer before.
     """
     net, image, rows = skeleton(net).eval(), image or _image(net), []
+    counted, ends = set(), {}  # the ids of the parameters in a row; how many rows there were when a module's first call ended
 
     def add_row(name, kind, output, parameters=0, multiply_adds=0, is_new=True):
         shape = "×".join(map(str, output.shape[1:]))
         rows.append([name, kind, shape, parameters, multiply_adds, FLOAT32 * output.numel() * is_new])
 
+    def new_parameters(module, recurse=True):
+        new = {id(parameter): parameter.numel() for parameter in module.parameters(recurse) if id(parameter) not in counted}
+        counted.update(new)
+        return sum(new.values())
+
     def watch(name, module):
         def after(_, inputs, output):
             output = output[0] if isinstance(output, tuple) else output
-            parameters = sum(parameter.numel() for parameter in module.parameters())
-            add_row(name, type(module).__name__, output, parameters, multiply_adds(module, output), output is not inputs[0])
+            is_new = not any(output is given for given in inputs)
+            add_row(name, type(module).__name__, output, new_parameters(module), multiply_adds(module, output), is_new)
 
         module.register_forward_hook(after)
         if isinstance(module, SAME_SHAPE):
             module.forward = torch.empty_like  # says as much of shapes, ten times as fast
+
+    def watch_end(name, module):
+        def after(*_):
+            ends.setdefault(name, len(rows))
+
+        module.register_forward_hook(after)
 
     def watch_addition(name, block):
         def before(_, inputs):
@@ -53,9 +67,23 @@ def complexity(net, image=None):
             watch_addition(name, module)
         if not list(module.children()) or isinstance(module, nn.MultiheadAttention):  # which calls none of its parts
             watch(name, module)
+        else:
+            watch_end(name, module)
     with torch.no_grad():
         net(torch.empty(1, *image, device="meta"))
+    loose = [(name, parameters) for name, module in net.named_modules() if (parameters := new_parameters(module, recurse=False))]
+    loose.sort(key=lambda owned: _end(owned[0], ends))
+    for name, parameters in reversed(loose):  # the last first: it moves no other's place
+        place = _end(name, ends)
+        rows.insert(place, [name, "parameters", rows[place - 1][2] if place else "", parameters, 0, 0])
     return pd.DataFrame(rows, columns=["module", "kind", "shape", "parameters", "multiply_adds", "activation_bytes"])
+
+
+def _end(name, ends):
+    """Where the innermost module around a name ended that was called; the net itself, whose name is "", always was."""
+    while name not in ends and name:
+        name = name.rpartition(".")[0]
+    return ends.get(name, 0)
 
 
 def multiply_adds(layer, output):
