@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from reslab import FAMILY, TrainSpec, digits, fit, replace
+from reslab import FAMILY, TrainSpec, digits, fit, recorded, replace
 from reslab.experiments import variants as lesson
 from reslab.nets.blocks import ORDERS
 from reslab.nets.complexity import complexity
@@ -159,3 +159,19 @@ def test_what_hides_in_most_blocks_is_shown_where_it_does_not(base):
     assert lesson.block(replace(base, shortcut="D"))["changes_shape"].all()
     assert list(lesson.block(replace(base, shortcut="D", order="preact"))["part"])[:3] == ["x", "before", "before"]
     assert "taken 80 %" in set(lesson.block(replace(base, stochastic_depth=0.5))["layer"])  # block 11 of 27
+
+
+def test_a_recorded_race_is_the_recorded_runs_that_are_variants_of_a_net(race):
+    found = lesson.recorded_race(FAMILY["resnet-110"], "cifar10-5000+1000@34900")
+    assert list(found.columns) == list(race.columns)
+    assert list(found["name"].unique()) == ["ResNet", "pre-activation", "stochastic depth"]
+    assert found["origin"].str.startswith("recorded, ").all()
+    (run,) = recorded().runs(dataset="cifar10-5000+1000@34900", order="preact", seed=0)
+    rows = found[(found["name"] == "pre-activation") & (found["seed"] == 0)]
+    assert rows["loss"].tolist() == run.history["loss"].tolist()
+    assert rows["multiply_adds"].unique().tolist() == [complexity(run.spec)["multiply_adds"].sum()]
+
+
+def test_what_was_not_recorded_is_said():
+    with pytest.raises(ValueError, match="no run of resnet-8 or a variant of it on digits came"):
+        lesson.recorded_race(FAMILY["resnet-8"], "digits")

@@ -1,5 +1,6 @@
 """Lesson 09: what changed since 2015: each variant as a changed field of the spec, its cost, its paper's claim, and a fair race."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -14,6 +15,7 @@ from reslab.nets import FAMILY, build, replace
 from reslab.nets.blocks import EXPANSION
 from reslab.nets.complexity import complexity, skeleton
 from reslab.nets.family import SOURCE
+from reslab.store import recorded
 from reslab.sweep import sweep
 from reslab.train import TrainSpec, train
 
@@ -139,15 +141,29 @@ def race(names=tuple(VARIANTS), *, base=None, seeds=(0, 1, 2), split=None, how=N
     base = base or a_net(split)
     specs = {spec_of(name, base): name for name in names}
     runs = list(sweep(specs, split, how or TrainSpec(), seeds=seeds, device=device, workers=workers, progress=progress))
-    runs.sort(key=lambda run: (list(specs).index(run.spec), run.seed))
-    cost = {spec: complexity(spec)["multiply_adds"].sum() for spec in specs}
-    return pd.concat([_labelled(run, specs[run.spec], cost[run.spec]) for run in runs], ignore_index=True)
+    return _labelled(runs, specs)
 
 
-def _labelled(run, name, multiply_adds):
-    variant = VARIANTS[name]
-    said = {"name": name, "of": variant.of, "change": variant.change, "multiply_adds": multiply_adds}
-    return run.frame().assign(**said, origin=LIVE)
+def recorded_race(base, dataset):
+    """What `race` gives, of the runs that came with reslab: those of a net, and of the variants of it, on a dataset. ValueError if none."""
+    specs = {}
+    for name in VARIANTS:
+        with suppress(ValueError):  # a net that cannot be changed so has no such run
+            specs[spec_of(name, base)] = name
+    runs = [run for run in recorded().runs(dataset=dataset) if run.spec in specs]
+    if not runs:
+        raise ValueError(f"no run of {base.name} or a variant of it on {dataset} came with reslab; recorded().frame() lists what did.")
+    return _labelled(runs, specs)
+
+
+def _labelled(runs, names):
+    """The histories of runs, variant by variant in the order of `names`, which has the variant of each spec."""
+    frames, cost = [], {spec: complexity(spec)["multiply_adds"].sum() for spec in {run.spec for run in runs}}
+    for run in sorted(runs, key=lambda run: (list(names).index(run.spec), run.seed)):
+        variant = VARIANTS[names[run.spec]]
+        said = {"name": names[run.spec], "of": variant.of, "change": variant.change, "multiply_adds": cost[run.spec]}
+        frames.append(run.frame().assign(**said, origin=run.origin if run.recorded else LIVE))
+    return pd.concat(frames, ignore_index=True)
 
 
 def table(frame):
