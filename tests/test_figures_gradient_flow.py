@@ -151,6 +151,13 @@ def test_maps_stand_side_by_side_on_one_scale():
     assert figure.layout.coloraxis.cmax == 4
 
 
+def test_three_maps_are_as_wide_as_one_another_and_fill_the_chart():
+    figure = gradient_flow.first_steps(frames(*(invented(name, step=1) for name in ("plain-20", "resnet-8", "resnet-20"))))
+    domains = [getattr(figure.layout, f"xaxis{number}").domain for number in ("", 2, 3)]
+    assert [right - left for left, right in domains] == pytest.approx([domains[0][1]] * 3)
+    assert (domains[0][0], domains[2][1]) == pytest.approx((0, 1))
+
+
 # The factors
 
 

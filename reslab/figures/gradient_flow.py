@@ -20,6 +20,7 @@ __all__ = ["alt_text", "by_depth", "first_steps", "gradient_profile", "ratios", 
 
 # Nets alike in skip and depth share colour and dash: the second and those after it wear these, a few along the line.
 SYMBOLS = ("circle", "square", "triangle-up", "x", "star", "cross")
+GAP = 0.035  # between two maps, as a share of the chart's width: enough for the last step's number beside the next map's first
 LOST = "#CC79A7"  # Okabe and Ito's purple: no colour of the map, which goes from blue through grey to yellow
 
 
@@ -122,6 +123,7 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
     maps = [_map(run) for run in runs]
     drawn = [abs(np.log10(value[state == ""])) for value, state in maps]
     reach = int(np.ceil(np.concatenate([[0.5], *drawn]).max()))  # decades, up and down
+    width = (1 - GAP * (len(runs) - 1)) / max(1, len(runs))
     for i, (run, (value, state)) in enumerate(zip(runs, maps, strict=True)):
         number = "" if i == 0 else i + 1
         blocks = dict(sorted(zip(run["index"].tolist(), run["module"], strict=True)))
@@ -136,7 +138,7 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         traces.append(dict(place, z=np.where(state == "", np.nan, 1), text=state, meta={"key": run.key("lost")}, **purple))
         told = [f"purple: {' or '.join(sorted(set(state.flat) - {''}))}"] * bool((state != "").any())
         told += [f"diverged at step {run['step'][-1]}"] * ("outcome" in run.columns and run["outcome"][-1] == "diverged")
-        left, right = i / len(runs), (i + 0.96) / len(runs)
+        left, right = i * (width + GAP), i * (width + GAP) + width
         inside = dict(x=right, y=0.98, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False)
         notes += [dict(name=run.key("state"), text="<br>".join(told), **inside)] * bool(told)
         title = f"Step of training, {run.label}"
