@@ -10,9 +10,9 @@ import pandas as pd
 
 from reslab.datasets import Split
 from reslab.nets import NetSpec, build, replace
-from reslab.runs import CorruptRun, Provenance, Run, Weights
+from reslab.runs import CorruptRun, Provenance, Run
 from reslab.store import Store
-from reslab.train import HISTORY, Ranks, TrainSpec, evaluate, pick_device, train
+from reslab.train import HISTORY, Ranks, TrainSpec, pick_device, train
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,8 +84,7 @@ class Job:
                     break
             run = so_far()
             if self.weights and run.outcome == "finished" and self.store and self.ranks.rank == 0:
-                tensors = event.checkpoint().tensors if event else begun.tensors
-                remarks += self._attempt(lambda: self.store.save_weights(run, self._learned(tensors)))
+                remarks += self._attempt(lambda: self.store.save_weights(run, event.weights()))
             return run, remarks
         except Exception as error:  # whatever it was, the others of the sweep go on, and this one says what happened
             return self.failure(error, so_far()), remarks
@@ -107,16 +106,6 @@ class Job:
             remarks = [f"passed over: {error} This training begins anew."]
         checkpoint = self.ranks.first(checkpoint)
         return checkpoint, train(build(self.spec, seed=self.seed), self.split, self.how, device=self.device, resume=checkpoint), remarks
-
-    def _learned(self, tensors):
-        """The Weights that the tensors of a checkpoint at the end of training come to."""
-        net = build(self.spec, seed=self.seed)
-        tensors = {name: tensors[f"model.{name}"].cpu() for name in net.state_dict()}
-        tensors |= {name: tensors[name].half() for name, _ in net.named_parameters()}
-        net.load_state_dict(tensors)
-        device = pick_device(self.device)
-        errors = {f"{part}_error": evaluate(net.to(device), self.split.to(device), part) for part in ("train", "test")}
-        return Weights(tensors=tensors, **errors)
 
     def _nothing(self):
         """The run of a training that came to no event."""

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from reslab import cli
 from reslab.datasets import digits
-from reslab.nets import NetSpec, build
+from reslab.nets import NetSpec, build, replace
 from reslab.runs import CorruptRun, Weights
 from reslab.store import Store
 from reslab.sweep import sweep
@@ -56,6 +56,12 @@ def test_parameters_are_in_half_precision_and_nothing_else_is(spec, split, store
     assert list(tensors) == sorted(net.state_dict())
     assert {name for name, tensor in tensors.items() if tensor.dtype == torch.float16} == {name for name, _ in net.named_parameters()}
     assert all(tensors[name].dtype == buffer.dtype for name, buffer in net.named_buffers())
+
+
+def test_training_errors_count_by_the_labels_that_were_trained_on(spec, split, store):
+    (run,) = sweep([spec], split, replace(HOW, label_noise=0.5), store=store, device="cpu", progress=False, weights=True)
+    assert run.final_train_error > 0.3
+    assert abs(store.weights(run).train_error - run.final_train_error) <= 2 / 200
 
 
 def test_they_are_no_checkpoint_and_no_run(spec, split, store):

@@ -1,5 +1,6 @@
 """The steps of a training, and the events that tell of them."""
 
+import copy
 import dataclasses
 import math
 import time
@@ -16,7 +17,7 @@ from tqdm.auto import tqdm
 from reslab.capture import capture
 from reslab.datasets import Split
 from reslab.nets import NetSpec, build
-from reslab.runs import Checkpoint, Provenance, Run
+from reslab.runs import Checkpoint, Provenance, Run, Weights
 from reslab.train.augment import crop_flip, draw
 from reslab.train.device import layout_of, pick_device, settings
 from reslab.train.evaluation import evaluate
@@ -43,6 +44,7 @@ class Event:
     layers: pd.DataFrame | None  # the blocks captured, see `capture`; None where none were
     run: Callable[[], Run] = field(repr=False)  # the run so far; call it before the next event
     checkpoint: Callable[[], Checkpoint] = field(repr=False)  # to go on from here; call it before the next event
+    weights: Callable[[], Weights] = field(repr=False)  # what the model has learned, in half precision; likewise
 
 
 def train(model, split, how=None, *, device="auto", resume=None):
@@ -148,7 +150,8 @@ class _Training:
         if traces:
             layers = pd.concat([trace.frame() for trace in traces], ignore_index=True)
             self.layers.append(layers)
-        return Event(state=self.state, steps=self.steps, layers=layers, run=self.run, checkpoint=self.checkpoint, **row)
+        calls = {"run": self.run, "checkpoint": self.checkpoint, "weights": self.weights}
+        return Event(state=self.state, steps=self.steps, layers=layers, **row, **calls)
 
     def _step(self):
         """One step of SGD; returns the trace (or None), and the loss and the number of mistakes, (2,) float32 on the device."""
@@ -218,6 +221,14 @@ class _Training:
             if buffer is not None:
                 tensors[f"momentum.{name}"] = buffer.clone()
         return Checkpoint(run=self.run(), tensors=tensors)
+
+    def weights(self):
+        tensors = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+        tensors |= {name: tensors[name].half() for name, _ in self.model.named_parameters()}
+        rounded = copy.deepcopy(self.model)
+        rounded.load_state_dict(tensors)
+        errors = {f"{part}_error": evaluate(rounded, self.split, part) for part in ("train", "test")}
+        return Weights(tensors=tensors, **errors)
 
     def _restore(self, checkpoint):
         run, tensors = checkpoint.run, checkpoint.tensors

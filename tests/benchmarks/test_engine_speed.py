@@ -9,10 +9,7 @@ import sys
 import reslab  # noqa: F401 (before torch: it sets how torch's idle threads wait, here as in a lesson)
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
-from threadpoolctl import ThreadpoolController
-from timing import ours, ratio, seconds
+from timing import ours, ratio, seconds, textbook
 from torch.utils.data import DataLoader, TensorDataset
 
 from reslab import NetSpec, TrainSpec, build
@@ -22,32 +19,10 @@ from reslab.sweep import sweep
 REPEATS = 5
 
 
-def textbook(net, split, steps, threads=None):
-    """The loop of every tutorial: a DataLoader of normalised tensors, `.item()` at every step. Yields the loss of each step.
-
-    threads: None for as many as PyTorch takes by itself.
-    """
+def tutorial(net, split, steps, threads=None):
+    """The textbook loop on a split: a DataLoader of normalised tensors."""
     x, y = split.batch(slice(None), "train")
-    loader = DataLoader(TensorDataset(x, y), batch_size=128, shuffle=True, drop_last=True)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=steps)
-    net.train()
-    openmp, done = ThreadpoolController().select(user_api="openmp"), 0
-    while True:
-        for images, labels in loader:
-            with openmp.limit(limits=threads):
-                optimizer.zero_grad()
-                logits = net(images)
-                loss = F.cross_entropy(logits, labels)
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                correct = (logits.argmax(1) == labels).sum().item()
-                measured = loss.item(), correct
-            done += 1
-            yield measured
-            if done == steps:
-                return
+    return textbook(net, DataLoader(TensorDataset(x, y), batch_size=128, shuffle=True, drop_last=True), steps, threads=threads)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +45,7 @@ def test_a_training_step_on_larger_images_against_the_textbook_loop(photos, repo
 
 def against(spec, split, rounds, threads, report):
     steps = rounds + 5
-    each = [ratio(textbook(build(spec), split, steps, threads), ours(build(spec), split, steps), rounds) for _ in range(REPEATS)]
+    each = [ratio(tutorial(build(spec), split, steps, threads), ours(build(spec), split, steps), rounds) for _ in range(REPEATS)]
     faster, a, b = (statistics.median(column) for column in zip(*each, strict=True))
     spread = f"{min(r[0] for r in each):.2f} to {max(r[0] for r in each):.2f} in {REPEATS} repeats"
     size = f"{spec.name}, width {spec.width}, {spec.image_size} × {spec.image_size}"
@@ -82,7 +57,7 @@ def test_two_nets_at_once_against_the_textbook_loop(split, report):
     spec, cores = NetSpec(depth=56, width=8, **split.shape), os.cpu_count()
     quotients = []
     for _ in range(REPEATS):
-        one = seconds(list, textbook(build(spec), split, 20))
+        one = seconds(list, tutorial(build(spec), split, 20))
         how = TrainSpec(epochs=2, test_every=10_000)
         many = seconds(list, sweep([spec], split, how, seeds=range(cores), progress=False)) / cores
         quotients.append(one / many)

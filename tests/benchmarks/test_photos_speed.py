@@ -5,13 +5,13 @@ what the device's memory could carry at best. Made for a GPU; on a CPU a few ste
 import os
 import statistics
 import time
+from itertools import islice
 
 import reslab  # before torch, as in a lesson
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from timing import seconds
+from timing import seconds, textbook
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
@@ -55,21 +55,11 @@ class Photos(Dataset):
         return self.transform(self.images[i]), i % 10
 
 
-def textbook(net, images):
-    """Steps of the tutorials' loop, float32, `.item()` at each; endless."""
+def tutorial(net, images):
+    """The textbook loop on such a dataset."""
     workers = min(os.cpu_count() or 1, 8) if ON_GPU else 0
     loader = DataLoader(Photos(images), 128, shuffle=True, drop_last=True, num_workers=workers, pin_memory=ON_GPU)
-    net = net.to(DEVICE).train()
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
-    while True:
-        for x, y in loader:
-            x, y = x.to(DEVICE), y.to(DEVICE)
-            optimizer.zero_grad()
-            logits = net(x)
-            loss = F.cross_entropy(logits, y)
-            loss.backward()
-            optimizer.step()
-            yield loss.item(), (logits.argmax(1) == y).sum().item()
+    return textbook(net, loader, WARM + REPEATS * STEPS, device=DEVICE)
 
 
 def ours(net, split, **how):
@@ -81,10 +71,9 @@ def ours(net, split, **how):
 def test_images_a_second(name, photos, report):
     images, split = photos
     spec = FAMILY[name] if name != "resnet-18" else reslab.replace(FAMILY[name], stem="cifar", image_size=32, classes=10)
-    tutorial = textbook(build(spec), images[: len(split.y_train)])
-    for _ in range(WARM):
-        next(tutorial)
-    slow = [seconds(lambda: [next(tutorial) for _ in range(STEPS)]) for _ in range(REPEATS)]
+    steps = tutorial(build(spec), images[: len(split.y_train)])
+    list(islice(steps, WARM))
+    slow = [seconds(list, islice(steps, STEPS)) for _ in range(REPEATS)]
     report(f"{name}, photos, {DEVICE.type}: the textbook loop {128 * STEPS / statistics.median(slow):,.0f} images a second")
     least = bytes_a_step(spec) / bandwidth()
     for way, how in WAYS.items():
