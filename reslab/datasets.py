@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from reslab import arrays, checks, downloads
@@ -114,6 +115,21 @@ class Split:
         drawn = f"{len(kept['x_train'])} train and {len(kept['x_test'])} test images of it drawn with seed {seed}"
         return replace(self, **kept, source=f"{self.source}; {drawn}")
 
+    def resized(self, size):
+        """The same Split with its images at `size` × `size` pixels, bilinear (antialiased where they become smaller).
+
+        What is on them is no more than before. mean and std stay, as in `subset`. Raises ValueError for a size below 1.
+        """
+        size = checks.integer("size", size, 1)
+
+        def resize(x):
+            larger = (F.interpolate(some.float(), (size, size), mode="bilinear", antialias=True) for some in x.split(1024))
+            return torch.cat([some if x.is_floating_point() else some.round().to(x.dtype) for some in larger])
+
+        old = self.x_train.shape[-1]
+        source = f"{self.source}; resized from {old} × {old} to {size} × {size} pixels, bilinear"
+        return replace(self, x_train=resize(self.x_train), x_test=resize(self.x_test), source=source)
+
     def __repr__(self):
         sizes = f"{len(self.x_train):,} train + {len(self.x_test):,} test images"
         return f"<Split {self.name}: {sizes}, {arrays.brief(self.x_train)}, {len(self.class_names)} classes, on {self.x_train.device}>"
@@ -161,12 +177,16 @@ def load(name):
     """The Split of a name in `DATASETS`, of an .npz file, or of a folder with a sub-folder of pictures for each class.
 
     "cifar10-5000+1000" is a `subset` of that name, of so many training and test images, drawn with seed 0; "...@7" with seed 7.
+    "cifar10-64px" is that name `resized` to 64 × 64 pixels; of both, the last is done last.
     Raises ValueError naming the nearest one, FileNotFoundError, DatasetUnavailable.
     """
     if drawn := re.fullmatch(r"(.+)-(\d+)\+(\d+)(@\d+)?", str(name)):
         split = load(drawn[1])
         part = split.subset(int(drawn[2]), int(drawn[3]), seed=int((drawn[4] or "@0")[1:]))
         return replace(part, name=split.name + str(name).removeprefix(drawn[1]))
+    if sized := re.fullmatch(r"(.+)-(\d+)px", str(name)):
+        split = load(sized[1])
+        return replace(split.resized(int(sized[2])), name=split.name + str(name).removeprefix(sized[1]))
     if str(name).endswith(".npz"):
         return from_file(name)
     if os.sep in str(name):

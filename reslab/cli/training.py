@@ -42,7 +42,7 @@ def recording(function):
 
 def dataset_option(many):
     kind, several = (Many(click.STRING), "; several between commas") if many else (click.STRING, "")
-    own = "your .npz, your FOLDER/; cifar10-5000+1000 for so many of its training and test images"
+    own = "your .npz, your FOLDER/; cifar10-5000+1000 for so many of its training and test images; cifar10-64px for that many pixels a side"
     help = f"{', '.join(names_in('DATASETS'))}, {own}{several}.  [digits]"
     return option("--dataset", group="Data", type=kind, default="digits", help=help)
 

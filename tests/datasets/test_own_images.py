@@ -259,6 +259,9 @@ def test_load_takes_a_file_a_folder_and_a_part_of_any(pets, tmp_path):
     assert load(f"{tmp_path / 'mine.npz'}-9+2").name == "mine-9+2"
     with pytest.raises(ValueError, match="n_train is 2000; it must be from 1 to 1400"):
         load("digits-2000+60")
+    sized = load("digits-200+60@7-16px")
+    assert (sized.name, sized.fingerprint) == ("digits-200+60@7-16px", other.resized(16).fingerprint)
+    assert load("digits-16px-200+60").fingerprint == digits().resized(16).subset(200, 60).fingerprint
 
 
 def test_load_knows_the_names_and_suggests_the_nearest():

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sentences import saying
 from sklearn.datasets import load_digits
 
@@ -190,6 +191,30 @@ def test_subset_keeps_each_image_with_its_label_and_follows_its_seed(split):
 def test_subset_refuses_impossible_counts(split, counts, message):
     with pytest.raises(ValueError, match=saying(message)):
         split.subset(**counts)
+
+
+# resized
+
+
+@pytest.mark.parametrize("size", [4, 8, 13, 64])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_resized_is_pillows_bilinear(dtype, size):
+    split = Split(**parts(dtype=dtype))
+    other = split.resized(size)
+    assert (other.shape["image_size"], other.x_train.dtype, other.mean, other.std) == (size, dtype, split.mean, split.std)
+    for part in ("x_train", "x_test"):
+        for image, before in zip(getattr(other, part), getattr(split, part), strict=True):
+            planes = [Image.fromarray(plane.float().numpy()).resize((size, size), Image.Resampling.BILINEAR) for plane in before]
+            expected = torch.from_numpy(np.stack([np.asarray(plane) for plane in planes]))
+            assert (image.float() - expected).abs().max() <= (0.501 if dtype == torch.uint8 else 1e-3)  # rounded to whole numbers, or not
+    assert torch.equal(other.y_train, split.y_train)
+    assert other.source.endswith(f"; resized from 8 × 8 to {size} × {size} pixels, bilinear")
+
+
+def test_resized_to_the_same_size_changes_no_image_and_refuses_none(split):
+    assert torch.equal(split.resized(8).x_train, split.x_train)
+    with pytest.raises(ValueError, match=saying("size is 0; it must be at least 1.")):
+        split.resized(0)
 
 
 # What a Split refuses, each in one sentence
