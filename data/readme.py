@@ -1,15 +1,16 @@
 """Write data/README.md from the recorded runs: `python data/readme.py`, after runs were recorded."""
 
+import re
 from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
 
-from reslab.cli.options import command
+from reslab.cli.options import command, named
 from reslab.experiments.degradation import beside_the_paper
 from reslab.figures.degradation import sentence
-from reslab.nets import CIFAR10_ERRORS, FAMILY
-from reslab.store import Store
+from reslab.nets import CIFAR10_ERRORS
+from reslab.store import NOT_IN_NAMES, Store
 from reslab.train import TrainSpec
 
 HERE = Path(__file__).parent
@@ -61,10 +62,21 @@ arXiv:1603.05027. Of ImageNet nothing is recorded: reslab has no loader for it.
 HOW = "--dataset cifar10 --log-every 1000 --test-every 3 --capture-first 100 --capture-every 6400 --store data/runs"
 STEPS, SEEDS = 64_000, {0, 1, 2}
 PAPERS = ["plain-20", "plain-32", "plain-44", "plain-56", "plain-110", *CIFAR10_ERRORS]  # the nets of the papers' tables
-PART = """\
-**Not the papers' runs**: a tenth of the images and minutes of training, for a machine without a GPU. The papers' test errors stand beside
-them for the distance: they are of all images, of another schedule, and of 64,000 steps.
+SMALL = """\
+**Not the papers' runs**: {images:,} images and {steps:,} steps, on a machine without a GPU. The papers' errors stand beside them for the
+distance: they are of 50,000 images, 64,000 steps and another schedule.
 
+"""
+TABLE_2 = """
+In the paper's Table 2, on ImageNet (top-1, 10 crops; shortcuts A, ours B): plain-18 27.94 %, plain-34 28.54 %, ResNet-18 27.88 %,
+ResNet-34 25.03 %. These here are CIFAR-10's photos, enlarged: what is on them is still 32 × 32 pixels.
+"""
+BF16 = """\
+## bfloat16 beside float32
+
+The same trainings in either, means over the seeds and their range:
+
+{rows}
 """
 
 
@@ -75,16 +87,31 @@ def readme(store):
     parts = [HEAD, size + "\n"]
     for (dataset, *_), runs in groupby(sorted(store.runs(), key=lambda run: str(setting(run))), setting):
         parts.append(section(store, dataset, sorted(runs, key=lambda run: (run.spec.skip, run.spec.depth, run.name, run.seed))))
+    parts += filter(None, [precisions(store)])
     parts.append(PAPER.format(how=HOW, rows="\n".join(papers_row(store, name) for name in PAPERS)))
     return "\n".join(parts)
 
 
 def setting(run):
     """What the runs of one section have in common: all but the net, its seed, and the day."""
-    usual = FAMILY[run.name].to_dict()
-    changes = {name: value for name, value in run.spec.to_dict().items() if value != usual[name]}
     where = {name: value for name, value in vars(run.provenance).items() if name not in ("date", "commit")}
-    return run.dataset, run.data, changes, TrainSpec(**run.how), where
+    return run.dataset, run.data, changes(run), TrainSpec(**run.how), where
+
+
+def changes(run):
+    """The fields of a run's spec that are not those of the named net that it is a change of, nor its images'."""
+    usual = named(run).to_dict() | {name: getattr(run.spec, name) for name in NOT_IN_NAMES}
+    return {name: value for name, value in run.spec.to_dict().items() if value != usual[name]}
+
+
+def is_small(run):
+    """Whether it is a training on CIFAR-10 that is not the papers' in length."""
+    return run.dataset.startswith("cifar10") and TrainSpec(**run.how).steps(images(run))[1] != STEPS
+
+
+def images(run):
+    part = re.search(r"-(\d+)\+", run.dataset)
+    return int(part[1]) if part else 50_000
 
 
 def papers_row(store, name):
@@ -109,10 +136,14 @@ def section(store, dataset, runs):
         cells = [run.name, run.seed, f"{run.parameters:,}", row["steps"], run.outcome]
         cells += [*map(percent, (row["final_train_error"], row["test_error"])), f"{row['seconds']:.1f}", f"`{store.path_of(run).name}`"]
         rows.append(cells)
+    small = is_small(runs[0])
+    distance = SMALL.format(images=images(runs[0]), steps=max(run.summary()["steps"] for run in runs))
+    other = {"width": runs[0].spec.width} | changes(runs[0]) | {"precision": runs[0].how["precision"]}
+    heading = [dataset, *(f"{name} {value}" for name, value in other.items())]
     return f"""\
-## {dataset}, width {runs[0].spec.width}
+## {", ".join(heading)}
 
-{PART * is_part(dataset)}{commands(store, runs)}
+{distance * small}{commands(store, runs)}
 
 {runs[0].source}.
 
@@ -121,11 +152,7 @@ def section(store, dataset, runs):
 Errors are after the last step, in eval mode; seconds are by the clock, on a machine that others used meanwhile.
 
 {table(["net", "seed", "parameters", "steps", "outcome", "training error", "test error", "seconds", "file"], rows)}
-{beside(runs) * is_part(dataset)}{weights(store, runs)}"""
-
-
-def is_part(dataset):
-    return dataset.startswith("cifar10-")
+{beside(runs) * small}{weights(store, runs)}"""
 
 
 def commands(store, runs):
@@ -141,14 +168,43 @@ def commands(store, runs):
 def beside(runs):
     """The means over the seeds, beside He et al. 2015, Table 6, and what becomes of the error with depth, as in their Fig. 6."""
     frame = pd.concat([run.frame() for run in runs], ignore_index=True)
-    paper = frame[frame["name"].isin([f"{kind}-{depth}" for kind in ("plain", "resnet") for depth in (20, 32, 44, 56, 110)])]
+    paper = frame[frame["name"].str.fullmatch(r"(plain|resnet)-\d+")]
     rows = [
         [row.name, f"{row.parameters:,}", row.seeds, percent(row.train_error), percent(row.test_error), in_the_paper(row.name)]
         for row in beside_the_paper(frame).itertuples(index=False)
     ]
     head = ["net", "parameters", "seeds", "training error", "test error", "test error in the paper"]
     figure = "In the paper's Fig. 6 plain nets err more with depth, and residual nets less."
-    return f"\nMeans over the seeds:\n\n{table(head, rows)}\n{sentence(paper)} {figure}\n"
+    text = f"\nMeans over the seeds:\n\n{table(head, rows)}\n{sentence(paper)} {figure}\n"
+    return text + TABLE_2 * any(run.name == "resnet-34" for run in runs)
+
+
+def precisions(store):
+    """The runs in bfloat16 of which there is the same in float32, beside these; "" if there are none."""
+    rows = []
+    for (dataset, name), runs in groupby(sorted(store.runs(precision="bf16"), key=of), of):
+        pairs = [(twin, run) for run in runs for twin in store.runs(precision="fp32", name=name, dataset=dataset) if is_twin(twin, run)]
+        if pairs:
+            ends = [[run.summary() for run in runs] for runs in zip(*pairs, strict=True)]
+            cells = [span([end[error] for end in some]) for some in ends for error in ("final_train_error", "test_error")]
+            rows.append([name, dataset, len(pairs), *cells])
+    head = ["net", "images", "seeds", "training error, fp32", "test error, fp32", "training error, bf16", "test error, bf16"]
+    return BF16.format(rows=table(head, rows)) * bool(rows)
+
+
+def of(run):
+    return run.dataset, run.name
+
+
+def is_twin(run, other):
+    """Whether two runs differ in the precision alone."""
+    first, second = (TrainSpec(**run.how | {"precision": "fp32"}) for run in (run, other))
+    return (run.spec, run.data, run.seed, first) == (other.spec, other.data, other.seed, second)
+
+
+def span(errors):
+    """The mean of some errors, and from where to where they go."""
+    return f"{percent(sum(errors) / len(errors))} ({100 * min(errors):.1f} to {100 * max(errors):.1f})"
 
 
 def weights(store, runs):

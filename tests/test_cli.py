@@ -301,6 +301,14 @@ def test_the_command_of_a_run_records_it_again(reslab, folder):
     assert options.command([run, dataclasses.replace(run, seed=5)]) == f"reslab {words.replace('train', 'sweep')},5"
 
 
+@pytest.mark.parametrize("net", ["--depth 14 --no-skip", "resnet-32 --order preact", "wide-resnet-16-8 --widen 2"])
+def test_the_command_of_a_net_without_a_name_of_its_own_is_one_that_can_be_given(reslab, folder, net):
+    reslab(f"train {net} --width 3 --epochs 0.1")
+    (run,) = Store(folder).runs()
+    assert "it was there" in reslab(options.command([run]).removeprefix("reslab ")).stdout
+    assert len(Store(folder).runs()) == 1
+
+
 # The lessons
 
 

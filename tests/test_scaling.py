@@ -79,6 +79,26 @@ def test_the_papers_hours_are_its_steps_times_a_step():
     assert (frame["step_seconds"] > 0).all()
     assert frame["hours"].tolist() == pytest.approx((frame["step_seconds"] * 64_000 / 3600).tolist())
     assert set(frame["device"]) == {"cpu"}
+    assert set(frame["precision"]) == {"fp32"}
+
+
+def test_the_papers_steps_are_timed_in_either_precision(monkeypatch):
+    asked, train = [], scaling.train
+    monkeypatch.setattr(scaling, "train", lambda net, split, how, **others: asked.append(how) or train(net, split, how, **others))
+    frame = scaling.paper_recipe(("plain-8",), precision="bf16", steps=1, device="cpu")
+    assert [how.precision for how in asked] == frame["precision"].tolist() == ["bf16"]
+    assert (frame["step_seconds"] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times", "verdict"),
+    [(0.2, "0.5", "it pays"), (0.43, "1.1", "it makes no clear difference"), (4.8, "12", "it does not pay")],
+)
+def test_precision_in_words(seconds, times, verdict):
+    usual = pd.DataFrame({"name": ["resnet-20", "resnet-56"], "precision": "fp32", "step_seconds": [0.4, 1.2]})
+    other = pd.DataFrame({"name": ["resnet-20"], "precision": "bf16", "step_seconds": [seconds]})
+    said = f"A step of resnet-20 takes {times} times as long in bf16 as in fp32: {verdict} here."
+    assert figures.precision_sentence(usual, other) == said
 
 
 @pytest.mark.parametrize(("hours", "said", "long"), [(0.5, "minutes", "30 minutes"), (7.4, "hours", "7 hours"), (84, "days", "3.5 days")])

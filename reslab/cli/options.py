@@ -169,18 +169,25 @@ def to_json(summary):
     return json.dumps({name: None if value != value else value for name, value in summary.items()}, ensure_ascii=False)
 
 
+def named(run):
+    """The net of FAMILY that a run's is a change of: the one of its name, else of its kind and depth, else of its kind."""
+    from reslab.nets import FAMILY
+
+    kind = "resnet" if run.spec.skip else "plain"
+    return next(FAMILY[name] for name in (run.name, f"{kind}-{run.spec.depth}", f"{kind}-20") if name in FAMILY)
+
+
 def command(runs):
     """The command that records these runs, which are of one dataset, alike but for name and seed."""
-    from reslab.nets import FAMILY
     from reslab.train import PRESETS
 
     run = runs[0]
-    base = FAMILY.get(run.name) or type(run.spec)(depth=run.spec.depth, skip=run.spec.skip)
+    base = named(run)
     how = PRESETS["digits"].to_dict() | run.how  # fields that older runs lack had their defaults
     presets = {name: preset.to_dict() for name, preset in PRESETS.items()}
     changes = {name: [field for field in fields("TrainSpec") if how[field.name] != usual[field.name]] for name, usual in presets.items()}
     preset = min(changes, key=lambda name: len(changes[name]))  # the nearest
-    words = ["reslab", "train" if len(runs) == 1 else "sweep", ",".join(dict.fromkeys(run.name for run in runs))]
+    words = ["reslab", "train" if len(runs) == 1 else "sweep", ",".join(dict.fromkeys(named(run).name for run in runs))]
     for field in fields("NetSpec"):
         value = getattr(run.spec, field.name)
         words += [field.flag, written(value)] if value != getattr(base, field.name) else []

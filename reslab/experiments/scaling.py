@@ -26,19 +26,20 @@ PAPER_STEPS = 64_000  # He et al. 2015 (arXiv:1512.03385), §4.2, of 128 images 
 PATIENCE = 300  # seconds for a training that torchrun starts; with no network of its own, a machine can have it wait for ever
 
 
-def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, steps=2, device="auto"):
+def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, precision="fp32", steps=2, device="auto"):
     """How long the CIFAR-10 trainings of He et al. 2015 (§4.2) would take here, from a few steps of each on images of noise.
 
-    A step takes as long whatever is in the images. One step more, the first, is not counted: it is slower. Columns: name, depth, skip,
-    step_seconds (the fastest of `steps`: what else runs on the machine only slows it), hours (of 64,000 steps), device, machine.
+    A step takes as long whatever is in the images. One step more, the first, is not counted: it is slower. precision: as in
+    `TrainSpec`. Columns: name, depth, skip, precision, step_seconds (the fastest of `steps`: what else runs on the machine only slows
+    it), hours (of 64,000 steps), device, machine.
     """
     device, rows = pick_device(device), []
-    split = noise()
+    split, how = noise(), TrainSpec(epochs=steps + 1, test_every=steps + 2, precision=precision)
     for name in names:
-        events = train(build(FAMILY[name]), split, TrainSpec(epochs=steps + 1, test_every=steps + 2), device=device)
+        events = train(build(FAMILY[name]), split, how, device=device)
         seconds = [event.seconds for event in itertools.islice(events, steps + 1)]
         step = min(after - before for before, after in itertools.pairwise(seconds))
-        rows.append({"name": name, "depth": FAMILY[name].depth, "skip": FAMILY[name].skip, "step_seconds": step})
+        rows.append({"name": name, "depth": FAMILY[name].depth, "skip": FAMILY[name].skip, "precision": precision, "step_seconds": step})
     frame = pd.DataFrame(rows)
     return frame.assign(hours=frame["step_seconds"] * PAPER_STEPS / 3600, device=device.type, machine=Provenance.here(device).machine)
 

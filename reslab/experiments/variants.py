@@ -144,13 +144,16 @@ def race(names=tuple(VARIANTS), *, base=None, seeds=(0, 1, 2), split=None, how=N
     return _labelled(runs, specs)
 
 
-def recorded_race(base, dataset):
-    """What `race` gives, of the runs that came with reslab: those of a net, and of the variants of it, on a dataset. ValueError if none."""
+def recorded_race(base, dataset, **filters):
+    """What `race` gives, of the runs that came with reslab: those of a net, and of the variants of it, on a dataset. ValueError if none.
+
+    filters: as `Store.runs` takes them, for a dataset on which nets were trained in several ways.
+    """
     specs = {}
     for name in VARIANTS:
         with suppress(ValueError):  # a net that cannot be changed so has no such run
             specs[spec_of(name, base)] = name
-    runs = [run for run in recorded().runs(dataset=dataset) if run.spec in specs]
+    runs = [run for run in recorded().runs(dataset=dataset, **filters) if run.spec in specs]
     if not runs:
         raise ValueError(f"no run of {base.name} or a variant of it on {dataset} came with reslab; recorded().frame() lists what did.")
     return _labelled(runs, specs)

@@ -4,7 +4,7 @@
 
 from reslab.figures import theme
 
-__all__ = ["agreement_sentence", "hours", "paper_sentence", "throughput", "throughput_sentence"]
+__all__ = ["agreement_sentence", "hours", "paper_sentence", "precision_sentence", "throughput", "throughput_sentence"]
 
 
 def hours(frame, *, draw=theme.figure):
@@ -37,6 +37,19 @@ def paper_sentence(frame):
     """What was measured: a step of each net, and how long 64,000 of them take."""
     steps = [f"{row.name} {row.step_seconds:.2g} s, so {duration(row.hours)}" for row in frame.itertuples(index=False)]
     return f"One step of 128 images takes {'; '.join(steps)} for the 64,000 of the paper."
+
+
+def precision_sentence(usual, other):
+    """What was measured of the nets that both have: a step in the other precision against one in the usual.
+
+    usual, other: as `paper_sentence` takes them, with the column precision.
+    """
+    said = []
+    for row in other.merge(usual, on="name", suffixes=("", "_usual")).itertuples(index=False):
+        times = row.step_seconds / row.step_seconds_usual
+        verdict = "it pays" if times < 0.9 else "it does not pay" if times > 1.1 else "it makes no clear difference"
+        said.append(f"A step of {row.name} takes {times:.2g} times as long in {row.precision} as in {row.precision_usual}: {verdict} here.")
+    return " ".join(said)
 
 
 def throughput(frame, *, draw=theme.figure):

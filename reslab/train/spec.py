@@ -37,7 +37,7 @@ class TrainSpec:
     test_every: int = 1  # epochs between test errors, each at the first event since; the last step always has one
     capture_every: int = 0  # steps between captures of every block, beginning with the first; 0: none
     capture_first: int = 0  # steps at the beginning that are captured each
-    precision: str = "fp32"  # or bf16: autocast, with weights in float32; for GPUs
+    precision: str = "fp32"  # or bf16: autocast, with weights in float32; for GPUs, and processors that have it
     compile: bool = False  # torch.compile, with CUDA graphs on a GPU; for long trainings; captured steps are not compiled
     deterministic: bool = False  # the same numbers to the bit on a GPU too; on CPUs they always are, with as many threads
 
