@@ -27,8 +27,9 @@ def sweep(
     store: a Store, which gives what it has instead of training it again (unless `again`), takes each run as it ends, and every
     `save_every` seconds of training a checkpoint, from which a sweep that was stopped or killed goes on. weights: whether it keeps
     what each net learned, too, for `store.net`.
-    workers: trainings at a time; None for one a core on a CPU (threads suffice: PyTorch works outside Python's lock), one on a
-    GPU. address: of a Ray cluster, "auto" for the one this machine belongs to, "local" for one started for the occasion (see
+    workers: trainings at a time, in threads; None for one a core on a CPU, one on a GPU. (PyTorch works outside Python's lock, which
+    small nets need part of their time, so on many cores they wait for it: address="local" gives each training a process.)
+    address: of a Ray cluster, "auto" for the one this machine belongs to, "local" for one started for the occasion (see
     `reslab.cluster`); each training is then a task that takes `cpus` and `gpus`, of which it may be a fraction.
     progress: a bar with the time left. Under torchrun, its processes train one net together, and this takes one alone.
 
