@@ -17,7 +17,7 @@ import torch
 
 from reslab import recorded
 from reslab.datasets import digits
-from reslab.experiments.degradation import DEPTHS, by_depth, small_net
+from reslab.experiments.degradation import DEPTHS, beside_the_paper, by_depth, small_net
 from reslab.experiments.gradient_flow import at_initialisation
 from reslab.nets import build, replace
 from reslab.train import TrainSpec
@@ -129,13 +129,27 @@ def test_plain_nets_of_14_layers_get_by_and_of_26_fail(seed):
     assert errors[14] < 0.10 < errors[26]
 
 
-# On photographs, recorded on a CPU: three seeds of 20 and 56 layers, one of the others.
+# On photographs, recorded on a CPU: of all of them one seed; of a tenth three seeds of 20 and 56 layers, one of the others.
+
+
+@pytest.mark.claims
+def test_on_all_of_cifar10_the_deep_plain_net_fails_and_the_residual_one_does_not():
+    """Measured after 15 epochs, training and test error (%): plain-20 10.7 and 14.7, plain-56 37.5 and 38.6;
+    resnet-20 8.7 and 13.0, resnet-56 6.2 and 11.0."""
+    table = beside_the_paper(recorded().history(dataset="cifar10", epochs=15)).set_index("name")
+    for error in ("train_error", "test_error"):
+        assert table.loc["plain-56", error] > 2 * table.loc["plain-20", error]
+        assert table.loc["resnet-56", error] < table.loc["resnet-20", error]
+        assert table.loc["resnet-20", error] < table.loc["plain-20", error]
+    behind = table["test_error"] - table["paper_test_error"]  # the lesson says: a few points
+    assert 0 < behind["resnet-56"] < 0.06
+    assert 0 < behind["resnet-20"] < 0.06
 
 
 @pytest.mark.claims
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_on_photographs_the_deep_plain_net_loses_far_more_than_the_residual_one(seed):
-    photos = recorded().history(dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0)
+    photos = recorded().history(dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0, precision="fp32")
     error = photos[photos["seed"] == seed].groupby("name")["final_train_error"].first()
     assert error["plain-56"] - error["plain-20"] > 2 * (error["resnet-56"] - error["resnet-20"]) > 0
     for depth in (20, 56):
@@ -144,7 +158,7 @@ def test_on_photographs_the_deep_plain_net_loses_far_more_than_the_residual_one(
 
 @pytest.mark.claims
 def test_on_photographs_each_residual_net_errs_less_than_the_plain_one_of_its_depth():
-    photos = recorded().history(dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0, seed=0)
+    photos = recorded().history(dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0, precision="fp32", seed=0)
     error = photos.groupby(["depth", "skip"])["final_train_error"].first().unstack()
     assert list(error.index) == [20, 32, 44, 56, 110]
     assert (error[True] < error[False] - 0.05).all()

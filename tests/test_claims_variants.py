@@ -153,7 +153,7 @@ def test_what_the_text_says_of_costs_is_counted():
 @pytest.mark.claims
 def test_on_photographs_pre_activation_is_ahead_and_stochastic_depth_behind():
     """Recorded, 312 steps; measured, seed 0: 44.1 %, for the original's 54.5 %, and 70.2 %."""
-    photos = lesson.recorded_race(FAMILY["resnet-110"], "cifar10-5000+1000@34900")
+    photos = lesson.recorded_race(FAMILY["resnet-110"], "cifar10-5000+1000@34900", precision="fp32")
     error = photos.groupby(["seed", "name"])["final_train_error"].first().unstack()
     assert (error["pre-activation"] < error["ResNet"] - 0.02).all()
     assert error.loc[0, "stochastic depth"] > error.loc[0, "ResNet"] + 0.05

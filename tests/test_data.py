@@ -20,9 +20,10 @@ from reslab.train import PRESETS, TrainSpec, evaluate, train
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
-VARIANTS = {"preact-resnet-110", "stochastic-resnet-110"}
+KINDS, VARIANTS = ("plain", "resnet"), {"preact-resnet-110", "stochastic-resnet-110"}
 README = (DATA / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    (reslab .*)", README, re.MULTILINE)
+PAPERS = {command for command in COMMANDS if "--preset paper" in command}
 
 
 @pytest.fixture(scope="module")
@@ -59,34 +60,58 @@ def test_the_folder_is_small_and_holds_runs_alone(store, runs):
 
 
 def test_plain_and_residual_nets_of_every_depth_are_there_over_three_seeds(store):
-    found = store.runs(dataset="digits", width=8)
+    found = store.runs(dataset="digits", depth=(8, 20, 32, 44, 56, 110))
     wanted = {(skip, depth, seed) for skip in (False, True) for depth in (8, 20, 32, 44, 56, 110) for seed in (0, 1, 2)}
     assert {(run.spec.skip, run.spec.depth, run.seed) for run in found} == wanted
     assert len(found) == len(wanted)
-    split = digits()
     for run in found:
-        assert run.data == split.fingerprint
         assert run.outcome == "finished"
         assert run.layers["index"].max() == (run.spec.depth - 2) // 2
         assert run.layers["step"].nunique() >= 10
 
 
-def test_a_part_of_cifar10_is_recorded_as_what_it_is(store):
-    found = [run for run in store.runs() if run.dataset.startswith("cifar10-")]
-    seeds = {name: {run.seed for run in found if run.name == name} for name in {run.name for run in found}}
-    assert set(seeds) == {f"{kind}-{depth}" for kind in ("plain", "resnet") for depth in (20, 32, 44, 56, 110)} | VARIANTS
-    assert all(seeds[f"{kind}-{depth}"] == {0, 1, 2} for kind in ("plain", "resnet") for depth in (20, 56))
+def test_the_digits_are_the_digits(store):
+    found, split = store.runs(dataset="digits"), digits()
+    assert all(run.spec == replace(run.spec, width=8, **split.shape) and run.data == split.fingerprint for run in found)
+
+
+# How each part of the photographs was trained: images, net names with their seeds, and the training.
+TENTH = {f"{kind}-{depth}": {0, 1, 2} if depth in (20, 56) else {0} for kind in KINDS for depth in (20, 32, 44, 56, 110)}
+SUBSET = PRESETS["cpu-subset"]
+PHOTOS = {
+    "a tenth": ("cifar10-5000+1000@34900", TENTH | {key: {0} for key in VARIANTS}, SUBSET),
+    "a tenth, bf16": ("cifar10-5000+1000@34900", {"plain-20": {0, 1, 2}, "resnet-20": {0, 1, 2}}, replace(SUBSET, precision="bf16")),
+    "all": (
+        "cifar10",
+        {f"{kind}-{depth}": {0} for kind in KINDS for depth in (20, 56)},
+        replace(PRESETS["short"], precision="bf16", capture_first=100, capture_every=100),
+    ),
+}
+
+
+@pytest.mark.parametrize("part", PHOTOS)
+def test_photographs_are_recorded_as_what_they_are(store, part):
+    dataset, seeds, how = PHOTOS[part]
+    found = store.runs(dataset=dataset, precision=how.precision)
+    assert {name: {run.seed for run in found if run.name == name} for name in {run.name for run in found}} == seeds
     assert len(found) == sum(map(len, seeds.values()))
     for run in found:
-        assert run.spec == FAMILY[run.name]
-        assert TrainSpec(**run.how) == PRESETS["cpu-subset"]
+        assert run.spec == replace(FAMILY[run.name], image_size=64 if "64px" in dataset else 32, classes=10)
+        assert TrainSpec(**run.how) == how
         assert run.source.startswith("CIFAR-10: Krizhevsky 2009")
-        assert "5000 train and 1000 test images of it drawn with seed 34900" in run.source
+        assert "95 (75 training, 20 test) come from a JPEG copy" in run.source
+        assert ("5000 train and 1000 test images of it drawn with seed 34900" in run.source) == ("5000" in dataset)
+        assert ("resized from 32 × 32 to 64 × 64 pixels" in run.source) == ("64px" in dataset)
         assert run.source in README
         assert run.layers["step"].nunique() >= 60
         assert run.layers["index"].max() == (run.spec.depth - 2) // 2
-    assert "**Not the papers' runs**" in README
-    assert all(run.summary()["steps"] == 64_000 for run in store.runs(dataset="cifar10"))  # so nobody takes the one for the other
+
+
+def test_no_other_photographs_are_there_and_none_is_taken_for_the_papers(store):
+    found = [run for run in store.runs() if run.dataset != "digits"]
+    assert len(found) == sum(len(some) for _, seeds, _ in PHOTOS.values() for some in seeds.values())
+    assert README.count("**Not the papers' runs**") == len(PHOTOS)
+    assert not any(run.summary()["steps"] == 64_000 for run in found)
 
 
 def test_every_run_says_truly_where_it_comes_from(runs):
@@ -108,7 +133,7 @@ def test_lessons_read_them_as_tidy_frames_labelled_as_recorded(store):
 
 
 def test_weights_of_one_seed_of_each_net_that_lessons_take_apart_are_there(store, runs):
-    kept = {(run.dataset.partition("-")[0], run.name, run.seed) for run in runs if store.has_weights(run)}
+    kept = {(run.dataset, run.name, run.seed) for run in runs if store.has_weights(run)}
     assert kept == {(data, f"{kind}-{depth}", 0) for data in ("cifar10", "digits") for kind in ("plain", "resnet") for depth in (20, 56)}
     for run in filter(store.has_weights, runs):
         weights = store.weights(run)
@@ -152,28 +177,30 @@ def test_the_commands_of_the_readme_are_commands(command, monkeypatch, tmp_path)
     result = CliRunner().invoke(cli.main, shlex.split(command)[1:])
     assert result.exit_code == 0, result.output
     assert asked["store"].path == tmp_path / "data" / "runs"
-    if "--dataset cifar10 " in command:
+    if command in PAPERS:
         assert asked["how"].steps(50_000)[1] == 64_000
         assert asked["how"].capture_first == 100
     else:
         there = recorded().runs(dataset=re.search(r"--dataset (\S+)", command)[1])
         wanted = set(itertools.product(asked["specs"], asked["seeds"]))
-        found = [run for run in there if (run.spec, run.seed) in wanted]
+        found = [run for run in there if (run.spec, run.seed) in wanted and TrainSpec(**run.how) == asked["how"]]
         assert len(found) == len(wanted)
-        assert all(asked["how"] == TrainSpec(**run.how) for run in found)
         assert all(recorded().has_weights(run) == asked["weights"] for run in found)
 
 
 def test_each_run_has_its_command(runs):
     """No run is of two, and none of none."""
-    words = [command.split() for command in COMMANDS]
-    listed = [(word[word.index("--dataset") + 1], name, int(seed)) for word in words for name in word[2].split(",")
-              for seed in word[word.index("--seed") + 1].split(",")]  # fmt: skip
-    assert sorted(entry for entry in listed if entry[0] != "cifar10") == sorted((run.dataset, run.name, run.seed) for run in runs)
+    assert sorted(listed(set(COMMANDS) - PAPERS)) == sorted((run.dataset, run.name.removeprefix("preact-") if run.spec.depth == 1202 else
+                                                             run.name, run.seed) for run in runs)  # fmt: skip
 
 
-def test_there_is_a_command_for_the_digits_and_for_cifar10():
+def test_there_is_a_command_for_the_digits_and_for_the_papers_runs():
     assert sum("--dataset digits" in command for command in COMMANDS) >= 1
-    asked = [(name, seed) for command in COMMANDS if "--dataset cifar10 " in command
-             for name in command.split()[2].split(",") for seed in re.search(r"--seed (\S+)", command)[1].split(",")]  # fmt: skip
-    assert sorted(asked) == sorted((name, seed) for name in module().PAPERS for seed in "012")
+    assert sorted(listed(PAPERS)) == sorted(("cifar10", name, seed) for name in module().PAPERS for seed in (0, 1, 2))
+
+
+def listed(commands):
+    """(images, net, seed) of each training that commands ask for."""
+    words = [command.split() for command in commands]
+    return [(word[word.index("--dataset") + 1], name, int(seed)) for word in words for name in word[2].split(",")
+            for seed in word[word.index("--seed") + 1].split(",")]  # fmt: skip

@@ -82,6 +82,32 @@ def test_first_steps_are_at_a_constant_learning_rate(split):
     assert {how.learning_rate(step, steps) for step in range(1, 6)} == {0.2}
 
 
+def test_one_step_is_sgds_and_its_parts_are_what_they_are_called(split):
+    spec = net(split, depth=14, skip=False)
+    parts = gradient_flow.one_step(spec, split, seeds=(0, 3), lr=0.1)
+    assert parts["moved"].tolist() == 2 * list(gradient_flow.PARTS)
+    assert parts["seed"].tolist() == 5 * [0] + 5 * [3]
+    for seed, rows in parts.groupby("seed"):
+        ratio, growth = (rows.set_index("moved")[column] for column in ("ratio", "growth"))
+        for part, prefixes in {"nothing": (), "everything": ("",), "convolutions alone": ("conv",), "γ and β alone": ("norm",)}.items():
+            stepped = build(spec, seed=seed).double()
+            gradient = gradient_flow._backward(stepped, split, "train")["gradient_rms"]
+            before = stepped.stem.conv.weight.norm().item()
+            chosen = [p for name, p in stepped.named_parameters() if any(name.split(".")[-2].startswith(prefix) for prefix in prefixes)]
+            if chosen:
+                torch.optim.SGD(chosen, lr=0.1).step()
+                gradient = gradient_flow._backward(stepped, split, "train")["gradient_rms"]
+            assert ratio[part] == pytest.approx(gradient.iloc[0] / gradient.iloc[-1], rel=1e-9)
+            assert growth[part] == pytest.approx(stepped.stem.conv.weight.norm().item() / before, rel=1e-9)
+        assert growth["everything, at the old size"] == pytest.approx(1)
+        assert ratio["everything, at the old size"] == pytest.approx(ratio["everything"], rel=0.05)  # BatchNorm's ε is all that sees it
+
+
+def test_one_step_is_of_nets_with_batchnorm(split):
+    with pytest.raises(ValueError, match="this net has none"):
+        gradient_flow.one_step(net(split, norm="none"), split)
+
+
 def test_in_eval_mode_a_fresh_batchnorm_does_next_to_nothing(split):
     with_norm = at_initialisation(net(split, depth=20, skip=False), split, mode="eval")
     without = at_initialisation(net(split, depth=20, skip=False, norm="none"), split)

@@ -170,6 +170,8 @@ def test_a_recorded_race_is_the_recorded_runs_that_are_variants_of_a_net(race):
     rows = found[(found["name"] == "pre-activation") & (found["seed"] == 0)]
     assert rows["loss"].tolist() == run.history["loss"].tolist()
     assert rows["multiply_adds"].unique().tolist() == [complexity(run.spec)["multiply_adds"].sum()]
+    some = lesson.recorded_race(FAMILY["resnet-110"], "cifar10-5000+1000@34900", seed=0, order="preact")
+    assert some["name"].unique().tolist() == ["pre-activation"]
 
 
 def test_what_was_not_recorded_is_said():

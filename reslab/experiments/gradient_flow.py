@@ -4,6 +4,7 @@ A gradient here is ∂loss/∂(output of a block), and its size the RMS over all
 block, where it begins, it goes back to the first: the ratio first/last says how much it has shrunk or grown on the way.
 """
 
+import copy
 import math
 
 import numpy as np
@@ -52,6 +53,14 @@ PUZZLE = (
     {"depth": 32, "skip": False},
     {"depth": 56, "skip": False, "norm": "none", "activation": "tanh"},
 )
+# Parts of a step: which parameters it moves, and whether convolutions get back the size (norm) that they had.
+PARTS = {
+    "nothing": (lambda name: False, False),
+    "everything": (lambda name: True, False),
+    "everything, at the old size": (lambda name: True, True),
+    "convolutions alone": (lambda name: "conv" in name, False),
+    "γ and β alone": (lambda name: "norm" in name, False),
+}
 KINDS = ("activations", "weights", "norms", "skip + branch")  # of factors on the gradient's way
 
 
@@ -105,6 +114,37 @@ def early(split, steps=20, lr=0.1):
     """The TrainSpec of `first_steps`."""
     batch = min(BATCH, len(split.y_train))
     return TrainSpec(epochs=steps / (len(split.y_train) // batch), batch_size=batch, lr=lr, schedule="constant", capture_every=1)
+
+
+def one_step(spec, split=None, *, seeds=(0,), lr=0.1):
+    """One step of gradient descent, or a part of it alone, and the gradient after it on the same images: a row a part × seed.
+
+    Columns: name, skip, depth, seed, and the other settings; moved, which part: of `PARTS`; ratio (first/last); growth (of the norm of
+    the stem's weights, times). In float64. ValueError for a net without BatchNorm.
+    """
+    split = split or digits()
+    if spec.norm != "batch":
+        raise ValueError("one_step tells the parts of a step with BatchNorm from one another; this net has none.")
+    frames = []
+    for seed in seeds:
+        net = build(spec, seed=seed).double()
+        start = copy.deepcopy(net.state_dict())
+        _backward(net, split, "train")
+        gradients = {name: parameter.grad.clone() for name, parameter in net.named_parameters()}  # later passes add to .grad
+        for part, (moves, resized) in PARTS.items():
+            net.load_state_dict(start)
+            with torch.no_grad():
+                for name, parameter in net.named_parameters():
+                    size = parameter.norm()
+                    if moves(name):
+                        parameter -= lr * gradients[name]
+                    if resized and "conv" in name:
+                        parameter *= size / parameter.norm()
+            growth = (net.stem.conv.weight.norm() / start["stem.conv.weight"].norm()).item()
+            gradient = _backward(net, split, "train")["gradient_rms"]
+            row = pd.DataFrame([{"moved": part, "ratio": gradient.iloc[0] / gradient.iloc[-1], "growth": growth}])
+            frames.append(_labelled(row, spec, seed, "train"))
+    return pd.concat(frames, ignore_index=True)
 
 
 # --- what the gradient is multiplied by on its way ----------------------------------------------------------------------------

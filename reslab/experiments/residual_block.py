@@ -179,7 +179,8 @@ DECAYS = {
 def decay_alone(*, seeds=(0,), steps=300, shrink=0.02, split=None):
     """What weight decay does by itself, with no data to learn from: every step takes `shrink` (a fraction) off the weights, no more.
 
-    Only learning rate × decay matters to it: in the recipe of He et al. 2015, §4.2, a step takes 0.1 · 1e-4 off. Three cases (DECAYS):
+    Only learning rate × decay matters to it: in the recipe of He et al. 2015, §4.2, a step takes 0.1 · 1e-4 off,
+    and ten times that once momentum 0.9 has built up. Three cases (DECAYS):
     without a norm; with BatchNorm, all parameters; with BatchNorm, the convolutions alone, as many do since. A row every tenth step.
     Columns: those of `learn`, and case, left (the fraction of each decayed weight that is still there), size = ‖H(x)‖/‖x‖.
     """

@@ -15,7 +15,7 @@ SOURCES = {  # where a net was proposed → its specs
     "He et al. 2015, arXiv:1512.03385, §4.2": [
         NetSpec(depth=depth, skip=skip) for skip in (False, True) for depth in (8, 20, 32, 44, 56, 110, 1202)
     ],
-    "He et al. 2015, arXiv:1512.03385, Table 1": [
+    "He et al. 2015, arXiv:1512.03385, §4.1": [
         *(replace(spec, skip=False) for spec in (RESNET_18, RESNET_34)),
         *(RESNET_18, RESNET_34, RESNET_50, RESNET_101, RESNET_152),
     ],
