@@ -63,10 +63,12 @@ HOW = "--dataset cifar10 --log-every 1000 --test-every 3 --capture-first 100 --c
 STEPS, SEEDS = 64_000, {0, 1, 2}
 PAPERS = ["plain-20", "plain-32", "plain-44", "plain-56", "plain-110", *CIFAR10_ERRORS]  # the nets of the papers' tables
 SMALL = """\
-**Not the papers' runs**: {images:,} images and {steps:,} steps, on a machine without a GPU. The papers' errors stand beside them for the
-distance: they are of 50,000 images, 64,000 steps and another schedule.
+**Not the papers' runs**: {images:,} images and {steps:,} steps, on a machine without a GPU. {paper}
 
 """
+CIFAR = """\
+The papers' errors stand beside them for the
+distance: they are of 50,000 images, 64,000 steps and another schedule."""
 TABLE_2 = """
 In the paper's Table 2, on ImageNet (top-1, 10 crops; shortcuts A, ours B): plain-18 27.94 %, plain-34 28.54 %, ResNet-18 27.88 %,
 ResNet-34 25.03 %. These here are CIFAR-10's photos, enlarged: what is on them is still 32 × 32 pixels.
@@ -137,7 +139,8 @@ def section(store, dataset, runs):
         cells += [*map(percent, (row["final_train_error"], row["test_error"])), f"{row['seconds']:.1f}", f"`{store.path_of(run).name}`"]
         rows.append(cells)
     small = is_small(runs[0])
-    distance = SMALL.format(images=images(runs[0]), steps=max(run.summary()["steps"] for run in runs))
+    paper = CIFAR if runs[0].spec.stem == "cifar" else "The paper trained these nets on ImageNet."
+    distance = SMALL.format(images=images(runs[0]), steps=max(run.summary()["steps"] for run in runs), paper=paper)
     other = {"width": runs[0].spec.width} | changes(runs[0]) | {"precision": runs[0].how["precision"]}
     heading = [dataset, *(f"{name} {value}" for name, value in other.items())]
     return f"""\

@@ -75,12 +75,25 @@ def test_the_digits_are_the_digits(store):
     assert all(run.spec == replace(run.spec, width=8, **split.shape) and run.data == split.fingerprint for run in found)
 
 
+def test_the_thousand_layers_are_recorded_as_they_went(store):
+    """The original order stays at chance at the lesson's learning rate, which is a finding and no failure of the run."""
+    quick, gentle = store.runs(depth=1202, epochs=6), store.runs(depth=1202, epochs=18)
+    assert {(run.spec.order, run.seed) for run in quick} == {(order, seed) for order in ("original", "preact") for seed in (0, 1, 2)}
+    assert [(run.spec.order, run.seed, run.how["lr"]) for run in gentle] == [("original", 0, 0.01)]
+    assert {(run.dataset, run.outcome) for run in quick + gentle} == {("digits", "finished")}
+
+
 # How each part of the photographs was trained: images, net names with their seeds, and the training.
 TENTH = {f"{kind}-{depth}": {0, 1, 2} if depth in (20, 56) else {0} for kind in KINDS for depth in (20, 32, 44, 56, 110)}
 SUBSET = PRESETS["cpu-subset"]
 PHOTOS = {
     "a tenth": ("cifar10-5000+1000@34900", TENTH | {key: {0} for key in VARIANTS}, SUBSET),
     "a tenth, bf16": ("cifar10-5000+1000@34900", {"plain-20": {0, 1, 2}, "resnet-20": {0, 1, 2}}, replace(SUBSET, precision="bf16")),
+    "a tenth, enlarged": (
+        "cifar10-5000+1000@34900-64px",
+        {f"{kind}-{depth}": {0} for kind in KINDS for depth in (18, 34)},
+        replace(SUBSET, precision="bf16"),
+    ),
     "all": (
         "cifar10",
         {f"{kind}-{depth}": {0} for kind in KINDS for depth in (20, 56)},
@@ -171,8 +184,8 @@ def test_the_commands_of_the_readme_are_commands(command, monkeypatch, tmp_path)
         return iter(())
 
     monkeypatch.setattr("reslab.sweep.sweep", sweep)
-    photos = noise()  # of the same shape
-    monkeypatch.setattr("reslab.datasets.load", lambda name: digits() if name == "digits" else photos)
+    images = digits() if "--dataset digits" in command else noise(size=64 if "64px" in command else 32)  # of the same shape
+    monkeypatch.setattr("reslab.datasets.load", lambda name: images)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli.main, shlex.split(command)[1:])
     assert result.exit_code == 0, result.output
