@@ -152,7 +152,7 @@ def test_on_enlarged_photographs_the_gap_at_34_layers_is_far_wider_than_at_18():
     photos = recorded().history(dataset="cifar10-5000+1000@34900-64px")
     error = photos.groupby(["depth", "skip"])["final_train_error"].first().unstack()
     gap = error[False] - error[True]
-    assert gap[34] > 2 * gap[18] > 0
+    assert gap[34] > 3 * gap[18] > 0  # as the lesson says
     assert error.loc[34, False] > error.loc[18, False] + 0.1
 
 

@@ -172,6 +172,6 @@ def test_a_thousand_layers_learn_with_pre_activation_and_do_not_begin_without(se
 
 @pytest.mark.claims
 def test_a_thousand_layers_of_the_original_order_learn_more_gently():
-    """Recorded, 180 steps at learning rate 0.01, one seed; see the run itself for how far."""
+    """Recorded, 180 steps at learning rate 0.01, one seed; measured: 6.5 %."""
     (run,) = recorded().runs(dataset="digits", depth=1202, epochs=18)
-    assert run.final_train_error < 0.2
+    assert run.final_train_error < 0.1

@@ -45,12 +45,8 @@ def fits_and_stacks(notebook, name, last=".reslab-progress-text"):
     def box(css):
         return notebook.find(css).first.bounding_box()
 
-    def height():
-        top, bottom = box(".reslab-skip"), box(last)
-        return bottom["y"] + bottom["height"] - top["y"]
-
-    notebook.wait_until(lambda: height() < 560)  # what Lab leaves of 720 pixels below its bars; what was folded away may take a moment
-    left, right, panel = (box(css) for css in (LEFT, RIGHT, ".jp-Notebook"))
+    top, bottom, left, right, panel = (box(css) for css in (".reslab-skip", last, LEFT, RIGHT, ".jp-Notebook"))
+    assert bottom["y"] + bottom["height"] - top["y"] < 560  # what Lab leaves of 720 pixels below its bars
     assert left["y"] == right["y"]
     assert left["x"] + left["width"] <= right["x"] + 1
     assert right["x"] + right["width"] <= panel["x"] + panel["width"]
