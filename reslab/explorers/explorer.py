@@ -24,8 +24,9 @@ class Page(anywidget.AnyWidget):
         .reslab .reslab-toggle { font-weight: 600; height: 36px; }
         .reslab .reslab-off { background: #B84F00; color: white; }
         .reslab .reslab-on { background: #0072B2; color: white; }
-        .reslab .reslab-sentence { font-size: 17px; line-height: 1.3; min-height: 48px; }
-        .reslab .reslab-message { line-height: 1.3; min-height: 20px; }
+        .reslab .reslab-sentence { font-size: 17px; min-height: 48px; }
+        .reslab .reslab-message { min-height: 20px; }
+        .reslab :is(.reslab-sentence, .reslab-message) .widget-html-content { line-height: 1.3; }
         .reslab .reslab-source pre { white-space: pre-wrap; margin: 0; }
     """
     _esm = """

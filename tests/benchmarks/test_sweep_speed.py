@@ -5,6 +5,8 @@ import itertools
 import os
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import reslab  # noqa: F401 (before torch, as in a lesson)
 import pytest
@@ -14,6 +16,7 @@ from reslab import NetSpec, Store, TrainSpec, digits
 from reslab.sweep import sweep
 
 HOW = TrainSpec(epochs=2, test_every=100)  # 20 steps
+A_WORKER = 12  # nets: at a sweep's end some workers have nothing left to do, which of few nets is much
 
 
 def nets_per_second(split, depth, nets, **options):
@@ -32,17 +35,32 @@ def split():
     torch.set_num_threads(threads)
 
 
+def alone(depth):
+    """What one process trains while others, which share nothing with it, do as much."""
+    torch.set_num_threads(1)
+    return nets_per_second(digits(), depth, A_WORKER, workers=1)
+
+
 @pytest.mark.parametrize("depth", [20, 56])
 def test_workers_in_threads(split, depth, report):
+    """Beside them as many processes that know nothing of each other: what the machine's cores have to give at all."""
     cores = os.cpu_count() or 1
     nets_per_second(split, depth, 2, workers=1)
     for workers in [n for n in (2, 4, 8, 16, 32) if n <= cores]:
-        ratios = []
-        for _ in range(3):
-            one = nets_per_second(split, depth, 2, workers=1)
-            ratios.append(nets_per_second(split, depth, 2 * workers, workers=workers) / one / workers)
-        found = f"{statistics.median(ratios):.2f} of {workers} times one worker's ({min(ratios):.2f} to {max(ratios):.2f})"
-        report(f"sweep, resnet-{depth}, {workers} threads on {cores} cores: {found}")
+        threads, processes = [], []
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            list(pool.map(alone, [8] * workers))  # which imports PyTorch
+            for _ in range(5):
+                one = nets_per_second(split, depth, A_WORKER // 2, workers=1)
+                threads.append(nets_per_second(split, depth, A_WORKER * workers, workers=workers) / one / workers)
+                processes.append(statistics.mean(pool.map(alone, [depth] * workers)) / one)
+        found = f"{median(threads)} of {workers} times one worker's; as many processes, each by itself, {median(processes)}"
+        share = statistics.median(thread / process for thread, process in zip(threads, processes, strict=True))
+        report(f"sweep, resnet-{depth}, {workers} threads on {cores} cores: {found}; so {share:.2f} of what the cores allow")
+
+
+def median(ratios):
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def test_workers_on_a_local_ray(split, report):
@@ -67,7 +85,7 @@ def test_workers_on_a_local_ray(split, report):
             starts.append(short - few * each)
     finally:
         ray.shutdown()
-    found = f"{statistics.median(ratios):.2f} of {cores} times one without Ray ({min(ratios):.2f} to {max(ratios):.2f})"
+    found = f"{median(ratios)} of {cores} times one without Ray"
     report(f"sweep, resnet-56, Ray with {cores} processes: {found}, after {statistics.median(starts):.1f} s in which they start")
 
 

@@ -39,23 +39,30 @@ def hand_out(notebook, text, answer=None):
     notebook.click("text=Share this state")  # folded away again
 
 
+def boxes(notebook, *csses):
+    """Where the first match of each is in the window, all at one moment: the page may scroll between two questions."""
+    elements = [notebook.find(css).first.element_handle() for css in csses]
+    return notebook.page.evaluate("elements => elements.map(element => element.getBoundingClientRect().toJSON())", elements)
+
+
 def fits_and_stacks(notebook, name, last=".reslab-progress-text"):
     """All of it is on a projector's page at once, both charts side by side; on a narrow screen they are one above the other."""
 
-    def box(css):
-        return notebook.find(css).first.bounding_box()
+    def charts_stacked():
+        left, right = boxes(notebook, LEFT, RIGHT)
+        return right["top"] > left["top"] + 100
 
-    top, bottom, left, right, panel = (box(css) for css in (".reslab-skip", last, LEFT, RIGHT, ".jp-Notebook"))
-    assert bottom["y"] + bottom["height"] - top["y"] < 560  # what Lab leaves of 720 pixels below its bars
-    assert left["y"] == right["y"]
-    assert left["x"] + left["width"] <= right["x"] + 1
-    assert right["x"] + right["width"] <= panel["x"] + panel["width"]
+    top, bottom, left, right, panel = boxes(notebook, ".reslab-skip", last, LEFT, RIGHT, ".jp-Notebook")
+    assert bottom["bottom"] - top["top"] < 560  # what Lab leaves of 720 pixels below its bars
+    assert left["top"] == right["top"]
+    assert left["right"] <= right["left"] + 1
+    assert right["right"] <= panel["right"]
     notebook.resize(820, 900)
-    notebook.wait_until(lambda: box(RIGHT)["y"] > box(LEFT)["y"] + 100)
+    notebook.wait_until(charts_stacked)
     notebook.show(".reslab")
     notebook.screenshot(f"{name}-narrow")
     notebook.resize(1280, 720)
-    notebook.wait_until(lambda: box(RIGHT)["y"] == box(LEFT)["y"])
+    notebook.wait_until(lambda: not charts_stacked())
 
 
 def darken(notebook):
