@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from reslab.cli.options import command, named
+from reslab.cli.options import changes, command, recipe, written
 from reslab.experiments.degradation import beside_the_paper
 from reslab.figures.degradation import sentence
 from reslab.nets import CIFAR10_ERRORS
-from reslab.store import NOT_IN_NAMES, Store
+from reslab.store import Store
 from reslab.train import TrainSpec
 
 HERE = Path(__file__).parent
@@ -48,27 +48,32 @@ and the weights of one seed of the nets that lessons take apart, on a GPU:
     reslab sweep plain-110,resnet-110,resnet-1202 --preset paper-110 {how} --seed 0,1,2
     reslab sweep norm-after-add-resnet-110,relu-before-add-resnet-110 --preset paper-110 {how} --seed 0,1,2
     reslab sweep relu-only-preact-resnet-110,preact-resnet-110 --preset paper-110 {how} --seed 0,1,2
+    reslab sweep preact-resnet-164,wide-resnet-16-8,stochastic-resnet-110 --preset paper-110 {how} --seed 0,1,2
 
-Stopped or killed, they go on when given again. Several trainings share one GPU with `--workers 4`, or one GPU each of a Ray cluster
-with `--address auto --gpus 1`; one net has several GPUs with `torchrun --nproc-per-node 2 -m reslab train`.
+Stopped or killed, they go on when given again. Several trainings share one GPU, as processes of a local Ray, with
+`--address local --gpus 0.25`, or have one GPU each of a cluster with `--address auto --gpus 1`; one net has several GPUs with `torchrun --nproc-per-node 2 -m reslab train`.
 
 | net | test error in the paper | recorded here |
 |---|---|---|
 {rows}
 
-The papers' errors: He et al. 2015, Table 6 (of the plain nets it has none; resnet-110 is the best of five), and He et al. 2016,
-arXiv:1603.05027. Of ImageNet nothing is recorded: reslab has no loader for it.
+The papers' errors: He et al. 2015, Table 6 (of the plain nets it has none; resnet-110 is the best of five), He et al. 2016,
+arXiv:1603.05027, Zagoruyko & Komodakis 2016, arXiv:1605.07146, and Huang et al. 2016, arXiv:1603.09382. The last two trained longer, by
+recipes of their own; the commands give all nets the same. Of ImageNet nothing is recorded: reslab has no loader for it.
 """
 HOW = "--dataset cifar10 --log-every 1000 --test-every 3 --capture-first 100 --capture-every 6400 --store data/runs"
 STEPS, SEEDS = 64_000, {0, 1, 2}
 PAPERS = ["plain-20", "plain-32", "plain-44", "plain-56", "plain-110", *CIFAR10_ERRORS]  # the nets of the papers' tables
 SMALL = """\
-**Not the papers' runs**: {images:,} images and {steps:,} steps, on a machine without a GPU. {paper}
+**Not the papers' runs**: {images:,} images and {steps:,} steps{where}. {paper}
 
 """
 CIFAR = """\
 The papers' errors stand beside them for the
 distance: they are of 50,000 images, 64,000 steps and another schedule."""
+FIG_6 = """
+In the paper's Fig. 6 plain nets err more with depth, and residual nets less.
+"""
 TABLE_2 = """
 In the paper's Table 2, on ImageNet (top-1, 10 crops; shortcuts A, ours B): plain-18 27.94 %, plain-34 28.54 %, ResNet-18 27.88 %,
 ResNet-34 25.03 %. These here are CIFAR-10's photos, enlarged: what is on them is still 32 × 32 pixels.
@@ -100,15 +105,9 @@ def setting(run):
     return run.dataset, run.data, changes(run), TrainSpec(**run.how), where
 
 
-def changes(run):
-    """The fields of a run's spec that are not those of the named net that it is a change of, nor its images'."""
-    usual = named(run).to_dict() | {name: getattr(run.spec, name) for name in NOT_IN_NAMES}
-    return {name: value for name, value in run.spec.to_dict().items() if value != usual[name]}
-
-
 def is_small(run):
     """Whether it is a training on CIFAR-10 that is not the papers' in length."""
-    return run.dataset.startswith("cifar10") and TrainSpec(**run.how).steps(images(run))[1] != STEPS
+    return re.match(r"cifar10(-|$)", run.dataset) is not None and TrainSpec(**run.how).steps(images(run))[1] != STEPS
 
 
 def images(run):
@@ -140,9 +139,11 @@ def section(store, dataset, runs):
         rows.append(cells)
     small = is_small(runs[0])
     paper = CIFAR if runs[0].spec.stem == "cifar" else "The paper trained these nets on ImageNet."
-    distance = SMALL.format(images=images(runs[0]), steps=max(run.summary()["steps"] for run in runs), paper=paper)
-    other = {"width": runs[0].spec.width} | changes(runs[0]) | {"precision": runs[0].how["precision"]}
-    heading = [dataset, *(f"{name} {value}" for name, value in other.items())]
+    longest, machine = max(run.summary()["steps"] for run in runs), ", on a machine without a GPU" * (where.device == "cpu")
+    distance = SMALL.format(images=images(runs[0]), steps=longest, where=machine, paper=paper)
+    preset, differs = recipe(runs[0])
+    other = {"width": runs[0].spec.width} | changes(runs[0]) | {"preset": preset} | differs | {"precision": runs[0].how["precision"]}
+    heading = [dataset, *(f"{name} {written(value)}" for name, value in other.items())]
     return f"""\
 ## {", ".join(heading)}
 
@@ -169,7 +170,7 @@ def commands(store, runs):
 
 
 def beside(runs):
-    """The means over the seeds, beside He et al. 2015, Table 6, and what becomes of the error with depth, as in their Fig. 6."""
+    """The means over the seeds, beside the papers' errors, and what becomes of the error with depth, here and in He et al. 2015."""
     frame = pd.concat([run.frame() for run in runs], ignore_index=True)
     paper = frame[frame["name"].str.fullmatch(r"(plain|resnet)-\d+")]
     rows = [
@@ -177,9 +178,8 @@ def beside(runs):
         for row in beside_the_paper(frame).itertuples(index=False)
     ]
     head = ["net", "parameters", "seeds", "training error", "test error", "test error in the paper"]
-    figure = "In the paper's Fig. 6 plain nets err more with depth, and residual nets less."
-    text = f"\nMeans over the seeds:\n\n{table(head, rows)}\n{sentence(paper)} {figure}\n"
-    return text + TABLE_2 * any(run.name == "resnet-34" for run in runs)
+    text = f"\nMeans over the seeds:\n\n{table(head, rows)}\n{sentence(paper)}\n"
+    return text + (FIG_6 if runs[0].spec.stem == "cifar" else TABLE_2)
 
 
 def precisions(store):

@@ -84,7 +84,8 @@ class Job:
                     break
             run = so_far()
             if self.weights and run.outcome == "finished" and self.store and self.ranks.rank == 0:
-                remarks += self._attempt(lambda: self.store.save_weights(run, event.weights()))
+                none = f"{run.name}, seed {self.seed}, had ended in its checkpoint; the same sweep again trains it anew, for its weights."
+                remarks += self._attempt(lambda: self.store.save_weights(run, event.weights())) if event else [none]
             return run, remarks
         except Exception as error:  # whatever it was, the others of the sweep go on, and this one says what happened
             return self.failure(error, so_far()), remarks

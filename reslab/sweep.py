@@ -54,7 +54,10 @@ def sweep(
     if address is None:
         device = pick_device(device)  # on a cluster, each worker has its own
         usual = (os.cpu_count() or 1) if device.type == "cpu" else 1
-        train_all = partial(_in_threads, workers=usual if workers is None else checks.integer("workers", workers, 1))
+        workers = usual if workers is None else checks.integer("workers", workers, 1)
+        if workers > 1 and how.compile and device.type == "cuda":  # whose graphs share memory that one training at a time may use
+            raise ValueError("compiled nets train one at a time in a process: with workers=1, or in processes, with address='local'.")
+        train_all = partial(_in_threads, workers=workers)
     elif workers is None:
         train_all = partial(cluster.train, address=address, cpus=checks.number("cpus", cpus), gpus=checks.number("gpus", gpus))
     else:

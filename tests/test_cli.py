@@ -309,6 +309,14 @@ def test_the_command_of_a_net_without_a_name_of_its_own_is_one_that_can_be_given
     assert len(Store(folder).runs()) == 1
 
 
+def test_no_command_is_given_that_would_record_something_else(reslab, folder):
+    reslab("sweep resnet-20 --depth 14,26 --width 3 --epochs 0.1")
+    runs = Store(folder).runs()
+    assert [options.command([run]).split()[2:5] for run in runs] == [["resnet-20", "--depth", depth] for depth in ("14", "26")]
+    with pytest.raises(ValueError, match="resnet-14 and resnet-26 are not of one command; ask for each by itself"):
+        options.command(runs)
+
+
 # The lessons
 
 

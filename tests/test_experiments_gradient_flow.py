@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from reslab import NetSpec, build, digits, replace
+from reslab import FAMILY, NetSpec, build, digits, replace
 from reslab.experiments import gradient_flow, shattering
 from reslab.experiments.degradation import small_net
 from reslab.experiments.gradient_flow import at_initialisation, factors, first_steps, label
@@ -103,9 +103,11 @@ def test_one_step_is_sgds_and_its_parts_are_what_they_are_called(split):
         assert ratio["everything, at the old size"] == pytest.approx(ratio["everything"], rel=0.05)  # BatchNorm's ε is all that sees it
 
 
-def test_one_step_is_of_nets_with_batchnorm(split):
+def test_one_step_is_of_nets_with_batchnorm_and_a_stem_of_one_convolution(split):
     with pytest.raises(ValueError, match="this net has none"):
         gradient_flow.one_step(net(split, norm="none"), split)
+    with pytest.raises(ValueError, match="a stem of one convolution: 'cifar' or 'imagenet'; this net's is 'deep'"):
+        gradient_flow.one_step(FAMILY["resnet-50-d"], split)
 
 
 def test_in_eval_mode_a_fresh_batchnorm_does_next_to_nothing(split):

@@ -8,6 +8,7 @@ import pytest
 
 from reslab import FAMILY, TrainSpec, digits, fit, recorded, replace
 from reslab.experiments import variants as lesson
+from reslab.nets import CIFAR10_ERRORS
 from reslab.nets.blocks import ORDERS
 from reslab.nets.complexity import complexity
 
@@ -172,8 +173,28 @@ def test_a_recorded_race_is_the_recorded_runs_that_are_variants_of_a_net(race):
     assert rows["multiply_adds"].unique().tolist() == [complexity(run.spec)["multiply_adds"].sum()]
     some = lesson.recorded_race(FAMILY["resnet-110"], "cifar10-5000+1000@34900", seed=0, order="preact")
     assert some["name"].unique().tolist() == ["pre-activation"]
+    base = lesson.recorded_race(FAMILY["preact-resnet-110"], "cifar10-5000+1000@34900", seed=0, stochastic_depth=0)
+    assert base["name"].unique().tolist() == ["ResNet"]  # what is changed, though it is a variant of another
+
+
+def test_recorded_nets_are_means_over_the_seeds_of_what_was_recorded():
+    names, where = ["resnet-110", "preact-resnet-164", "wide-resnet-16-8"], "cifar10-5000+1000@34900"
+    found = lesson.recorded_nets(names, where)
+    assert list(dict.fromkeys(found["name"])) == names
+    for row in found.itertuples():
+        runs = recorded().runs(dataset=where, name=row.name, precision=row.precision)
+        assert row.seeds == len(runs)
+        assert row.multiply_adds == complexity(FAMILY[row.name])["multiply_adds"].sum()
+        for error in ("train_error", "test_error"):
+            ends = [run.summary()["final_train_error" if error == "train_error" else error] for run in runs]
+            assert getattr(row, error) == pytest.approx(sum(ends) / len(ends))
+    assert found.set_index("name")["paper_test_error"].to_dict() == {name: CIFAR10_ERRORS[name] / 100 for name in names}
 
 
 def test_what_was_not_recorded_is_said():
-    with pytest.raises(ValueError, match="no run of resnet-8 or a variant of it on digits came"):
-        lesson.recorded_race(FAMILY["resnet-8"], "digits")
+    with pytest.raises(ValueError, match="no run of resnet-8 of width 16 for images 3×32×32, or of a variant of it, on digits, lr 2 came"):
+        lesson.recorded_race(FAMILY["resnet-8"], "digits", lr=2)
+    with pytest.raises(ValueError, match="no run of resnet-50 or vgg-19 on digits came"):
+        lesson.recorded_nets(["resnet-50", "vgg-19"], "digits")
+    with pytest.raises(ValueError, match="Did you mean 'cifar10'"):
+        lesson.recorded_race(FAMILY["resnet-110"], "cifar-10")

@@ -6,6 +6,7 @@ from textwrap import dedent
 from types import SimpleNamespace
 
 import pytest
+import torch
 import torchvision.models as vision
 from torch import nn
 
@@ -135,6 +136,26 @@ def test_parameters_of_no_layer_open_with_their_shapes_and_the_code_that_uses_th
     explorer.open("vit", "encoder")
     assert "pos_embedding: 1×5×8" in explorer.opened.value
     assert "self.pos_embedding" in explorer.opened.value
+
+
+class ByHand(nn.Module):
+    """A net that takes the weights of layers which it does not call."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(12, 2)
+        self.scales = nn.ParameterList([nn.Parameter(torch.ones(2))])
+
+    def forward(self, x):
+        return x.flatten(1) @ self.linear.weight.T * self.scales[0]
+
+
+def test_parameters_that_were_taken_from_a_layer_open_with_the_code_that_takes_them():
+    explorer = explorers.Architecture("mine", nets={"mine": ByHand()}, images={"mine": (3, 2, 2)})
+    for module, shape in (("linear", "weight: 2×12"), ("scales", "0: 2")):
+        explorer.open("mine", module)
+        assert shape in explorer.opened.value
+        assert "x.flatten(1) @ self.linear.weight.T" in explorer.opened.value
 
 
 def test_the_code_draws_the_same_map(explorer):

@@ -177,11 +177,13 @@ def test_the_text_alternative_names_every_mean():
 # The block
 
 
-def block(*layers, before=(), after="identity"):
-    """An invented block: the layers of its branch in words, and of what both paths begin with."""
-    rows = [("x", "input", 0), *(("before", layer, 2) for layer in before), *(("branch", layer, 10) for layer in layers)]
-    rows += [("shortcut", "1×1 conv", 3), ("sum", "addition", 0), ("y", after, 0)]
-    frame = pd.DataFrame(rows, columns=["part", "layer", "parameters"]).assign(module="m", shape="2×4×4", multiply_adds=0, additions=0)
+def block(branch, before="", after="identity"):
+    """An invented block. branch, before: its layers by name, "norm1 activation1 conv1", the latter those that both paths begin with."""
+    words = {"conv": "3×3 conv", "norm": "BatchNorm", "activation": "ReLU", "scale": "× learned scalar"}
+    parts = [("before", name, 2) for name in before.split()] + [("branch", name, 10) for name in branch.split()]
+    rows = [("x", "x", "input", 0), *((part, f"{part}.{name}", words[name.rstrip("123")], price) for part, name, price in parts)]
+    rows += [("shortcut", "shortcut", "1×1 conv", 3), ("sum", "sum", "addition", 0), ("y", "activation", after, 0)]
+    frame = pd.DataFrame(rows, columns=["part", "module", "layer", "parameters"]).assign(shape="2×4×4", multiply_adds=0, additions=0)
     return frame.assign(skip=True, block="basic", shortcut="B", changes_shape=True, origin=LIVE)
 
 
@@ -190,16 +192,20 @@ def texts(figure):
 
 
 def test_what_precedes_a_convolution_shares_its_box_in_pre_activation():
-    said = texts(figures.diagram(block("BatchNorm", "ReLU", "3×3 conv", "BatchNorm", "ReLU", "3×3 conv", "× learned scalar")))
+    said = texts(figures.diagram(block("norm1 activation1 conv1 norm2 activation2 conv2 scale")))
     assert "BatchNorm<br>ReLU<br>3×3 conv" in said
     assert "BatchNorm<br>ReLU<br>3×3 conv<br>× learned scalar" in said
     assert "30 parameters<br>0 mult-adds" in said
     assert "40 parameters<br>0 mult-adds" in said
 
 
+def test_each_convolution_has_what_is_around_it_where_an_activation_comes_first():
+    assert texts(figures.diagram(block("activation1 conv1 norm1 activation2 conv2 norm2"))).count("ReLU<br>3×3 conv<br>BatchNorm") == 2
+
+
 def test_what_both_paths_begin_with_is_drawn_before_they_part():
-    figure = figures.diagram(block("3×3 conv", "BatchNorm", "ReLU", "3×3 conv", before=("BatchNorm", "ReLU")))
-    assert {"BatchNorm<br>ReLU", "3×3 conv<br>BatchNorm<br>ReLU", "3×3 conv"} <= set(texts(figure))
+    figure = figures.diagram(block("conv1 norm2 activation2 conv2", before="norm1 activation1"))
+    assert {"BatchNorm<br>ReLU", "3×3 conv", "BatchNorm<br>ReLU<br>3×3 conv"} <= set(texts(figure))
     first = next(shape for shape in figure.layout.shapes if shape.type == "rect")
     path = next(shape.path for shape in figure.layout.shapes if shape.type == "path")
     assert float(path.split()[1].split(",")[0]) > first.x1  # the shortcut forks off behind the first box
@@ -207,4 +213,4 @@ def test_what_both_paths_begin_with_is_drawn_before_they_part():
 
 
 def test_what_comes_after_the_addition_is_in_its_own_box():
-    assert "BatchNorm<br>ReLU" in texts(figures.diagram(block("3×3 conv", "BatchNorm", "ReLU", "3×3 conv", after="BatchNorm, ReLU")))
+    assert "BatchNorm<br>ReLU" in texts(figures.diagram(block("conv1 norm1 activation1 conv2", after="BatchNorm, ReLU")))

@@ -41,8 +41,19 @@ def test_what_torchrun_cannot_train_is_a_sentence():
     with pytest.warns(UserWarning, match="torchrun with 1 process trained nothing here: Error: .*resnet-9"):
         frame = scaling.torchrun("reslab train resnet-9", processes=(1,))
     assert figures.agreement_sentence(scaling.losses(frame)) == "Nothing to compare: see the warning above."
+    with pytest.warns(UserWarning, match="torchrun with 3 processes trained nothing here: ValueError: .*128"):
+        scaling.torchrun("reslab train resnet-8 --device cpu --epochs 0.1", processes=(3,))
     with pytest.warns(UserWarning, match=r"torchrun with 2 processes trained nothing here: nothing came of it in 0\.1 s"):
         scaling.torchrun("reslab train resnet-8 --device cpu", processes=(2,), patience=0.1)
+
+
+def test_trainings_of_which_one_broke_off_do_not_agree():
+    steps = pd.MultiIndex.from_product([["net"], [0], [1, 2, 3]], names=["name", "seed", "step"])
+    for lost in ([2.0, np.nan, np.nan], [2.0, 1.0, np.inf], [np.nan] * 3):
+        losses = pd.DataFrame({"here": [2.0, 1.0, 0.5], "there": lost}, index=steps)
+        count = int((~np.isfinite(lost)).sum())
+        said = f"here and there: {count} of 3 steps have no loss in one of them, so the trainings do not agree."
+        assert figures.agreement_sentence(losses) == said
 
 
 # In a process of its own: Ray leaves warnings, sockets and threads behind.

@@ -12,7 +12,7 @@ from reslab.nets import NetSpec, build, replace
 from reslab.runs import CorruptRun, Weights
 from reslab.store import Store
 from reslab.sweep import sweep
-from reslab.train import TrainSpec, evaluate
+from reslab.train import TrainSpec, evaluate, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -83,6 +83,17 @@ def test_a_run_without_weights_is_trained_again_for_them_and_one_with_them_is_no
     assert again.final_train_error == run.final_train_error
     assert trained(spec, split, store, weights=True).recorded
     assert trained(spec, split, store).recorded
+
+
+def test_of_a_checkpoint_at_the_end_there_are_none_until_it_is_trained_anew(spec, split, store):
+    *_, last = train(build(spec, seed=0), split, HOW, device="cpu")
+    store.save_checkpoint(last.checkpoint())
+    with pytest.warns(UserWarning, match="resnet-8, seed 0, had ended in its checkpoint; the same sweep again trains it anew"):
+        run = trained(spec, split, store, weights=True)
+    assert run.outcome == "finished"
+    assert run.history.drop(columns="seconds").equals(last.run().history.drop(columns="seconds"))
+    assert not store.has_weights(run)
+    assert store.has_weights(trained(spec, split, store, weights=True))
 
 
 def test_stochastic_depth_has_learned_its_draws_too(split, store):

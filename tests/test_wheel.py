@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PARTS = ("reslab", "data", "tests", "notebooks")
 STRAYS = (".lock", "digits/.resnet-8.json.0123456789abcdef")  # in a store that is used, or was when its process was killed
+DOWNLOAD = "cache/photos.tar.gz"  # in the data folder of a checkout, see `reslab.downloads`
 WEIGHTS = "digits/weights/resnet-8.safetensors"
 
 
@@ -20,11 +21,10 @@ def checkout(tmp_path_factory):
     """A copy, with what may lie in a store besides its runs."""
     folder = tmp_path_factory.mktemp("checkout")
     for part in PARTS:
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".*", "cache"))
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, folder)
-    for name in (*STRAYS, WEIGHTS):
-        file = folder / "data" / "runs" / name
+    for file in (folder / "data" / name for name in (DOWNLOAD, *(f"runs/{name}" for name in (*STRAYS, WEIGHTS)))):
         file.parent.mkdir(exist_ok=True)
         file.write_text("not read here", encoding="utf-8")
     return folder

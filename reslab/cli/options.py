@@ -177,22 +177,43 @@ def named(run):
     return next(FAMILY[name] for name in (run.name, f"{kind}-{run.spec.depth}", f"{kind}-20") if name in FAMILY)
 
 
-def command(runs):
-    """The command that records these runs, which are of one dataset, alike but for name and seed."""
-    from reslab.train import PRESETS
+def changes(run):
+    """The fields of a run's NetSpec that are not those of the net that it is `named` after, as options would set them."""
+    usual = named(run)
+    return {field.name: getattr(run.spec, field.name) for field in fields("NetSpec") if _differ(run.spec, usual, field.name)}
 
-    run = runs[0]
-    base = named(run)
-    how = PRESETS["digits"].to_dict() | run.how  # fields that older runs lack had their defaults
-    presets = {name: preset.to_dict() for name, preset in PRESETS.items()}
-    changes = {name: [field for field in fields("TrainSpec") if how[field.name] != usual[field.name]] for name, usual in presets.items()}
-    preset = min(changes, key=lambda name: len(changes[name]))  # the nearest
+
+def _differ(spec, usual, field):
+    return getattr(spec, field) != getattr(usual, field)
+
+
+def recipe(run):
+    """The preset nearest to how a run was trained, and what differs from it: ("short", {"precision": "bf16"})."""
+    from reslab.train import PRESETS, TrainSpec
+
+    how, found = TrainSpec(**run.how), {}  # fields that older runs lack had their defaults
+    for name, preset in PRESETS.items():
+        found[name] = {field.name: getattr(how, field.name) for field in fields("TrainSpec") if _differ(how, preset, field.name)}
+    return min(found.items(), key=lambda item: len(item[1]))
+
+
+def command(runs):
+    """The command that records these runs, which are of one dataset, alike but for name and seed. ValueError if there is no one such."""
+    run, changed = runs[0], changes(runs[0])
+    for other in runs:
+        if changes(other) != changed:
+            raise ValueError(f"{run.name} and {other.name} are not of one command; ask for each by itself.")
+    preset, differs = recipe(run)
     words = ["reslab", "train" if len(runs) == 1 else "sweep", ",".join(dict.fromkeys(named(run).name for run in runs))]
-    for field in fields("NetSpec"):
-        value = getattr(run.spec, field.name)
-        words += [field.flag, written(value)] if value != getattr(base, field.name) else []
-    words += ["--preset", preset] if preset != "digits" else []
-    for field in changes[preset]:
-        value = how[field.name]
-        words += [field.flag if value else f"--no-{field.flag[2:]}"] if field.kind == "bool" else [field.flag, written(value)]
+    words += flags("NetSpec", changed) + ["--preset", preset] * (preset != "digits") + flags("TrainSpec", differs)
     return " ".join([*words, "--dataset", run.dataset, "--seed", ",".join(dict.fromkeys(str(run.seed) for run in runs))])
+
+
+def flags(spec, values):
+    """Fields of a spec with their values, as the words that set them: ["--width", "8", "--no-skip"]."""
+    words = []
+    for field in fields(spec):
+        if field.name in values:
+            value = values[field.name]
+            words += [field.flag if value else f"--no-{field.flag[2:]}"] if field.kind == "bool" else [field.flag, written(value)]
+    return words

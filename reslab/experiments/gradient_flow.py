@@ -120,11 +120,13 @@ def one_step(spec, split=None, *, seeds=(0,), lr=0.1):
     """One step of gradient descent, or a part of it alone, and the gradient after it on the same images: a row a part × seed.
 
     Columns: name, skip, depth, seed, and the other settings; moved, which part: of `PARTS`; ratio (first/last); growth (of the norm of
-    the stem's weights, times). In float64. ValueError for a net without BatchNorm.
+    the stem's weights, times). In float64. ValueError for a net without BatchNorm, or whose stem is not one convolution.
     """
     split = split or digits()
     if spec.norm != "batch":
         raise ValueError("one_step tells the parts of a step with BatchNorm from one another; this net has none.")
+    if spec.stem not in ("cifar", "imagenet"):
+        raise ValueError(f"one_step follows the weights of a stem of one convolution: 'cifar' or 'imagenet'; this net's is {spec.stem!r}.")
     frames = []
     for seed in seeds:
         net = build(spec, seed=seed).double()

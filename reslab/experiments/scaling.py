@@ -117,7 +117,7 @@ def torchrun(command, processes=(1, 2), *, patience=PATIENCE):
 
 
 def _torchrun(count, words, patience):
-    """The run of a command; RuntimeError with the first error that was said if there is none."""
+    """The run of a command; RuntimeError with the first error that was said if there is none, or with why it failed."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count), "-m", *words]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
     with tempfile.TemporaryDirectory() as folder, subprocess.Popen([*start, "--store", folder], **pipes) as process:
@@ -129,6 +129,8 @@ def _torchrun(count, words, patience):
         if not runs:
             errors = [line for line in said.splitlines() if "Error" in line]  # the processes' come before torchrun's own
             raise RuntimeError(errors[0] if errors else f"it ended with code {process.returncode}.")
+        if runs[0].outcome == "failed":
+            raise RuntimeError(runs[0].cause)
     return replace(runs[0], recorded=False)  # it was measured here and now
 
 

@@ -9,7 +9,7 @@ import torch
 
 from reslab import checks
 from reslab.datasets import digits
-from reslab.experiments.degradation import small_net
+from reslab.experiments.degradation import beside_the_paper, small_net
 from reslab.experiments.residual_block_anatomy import LIVE, dissect
 from reslab.nets import FAMILY, build, replace
 from reslab.nets.blocks import EXPANSION
@@ -139,7 +139,9 @@ def race(names=tuple(VARIANTS), *, base=None, seeds=(0, 1, 2), split=None, how=N
     """
     split = split or digits()
     base = base or a_net(split)
-    specs = {spec_of(name, base): name for name in names}
+    specs = {}
+    for name in names:
+        specs.setdefault(spec_of(name, base), name)  # a base may be a variant already, and keeps its name
     runs = list(sweep(specs, split, how or TrainSpec(), seeds=seeds, device=device, workers=workers, progress=progress))
     return _labelled(runs, specs)
 
@@ -152,11 +154,38 @@ def recorded_race(base, dataset, **filters):
     specs = {}
     for name in VARIANTS:
         with suppress(ValueError):  # a net that cannot be changed so has no such run
-            specs[spec_of(name, base)] = name
-    runs = [run for run in recorded().runs(dataset=dataset, **filters) if run.spec in specs]
-    if not runs:
-        raise ValueError(f"no run of {base.name} or a variant of it on {dataset} came with reslab; recorded().frame() lists what did.")
+            specs.setdefault(spec_of(name, base), name)
+    net = f"{base.name} of width {base.width} for images {base.in_channels}×{base.image_size}×{base.image_size}"
+    runs = _recorded(f"{net}, or of a variant of it,", lambda run: run.spec in specs, dataset, filters)
     return _labelled(runs, specs)
+
+
+def recorded_nets(names, dataset, **filters):
+    """What nets of the papers came to, of the runs that came with reslab: a row a net and precision. ValueError if there is none.
+
+    names: in FAMILY. filters: as `Store.runs` takes them. Columns: those of `degradation.beside_the_paper`, and after the name
+    precision and multiply_adds (of one image).
+    """
+    names, tables = list(names), []
+    runs = _recorded(" or ".join(names), lambda run: run.name in names, dataset, filters)
+    runs.sort(key=lambda run: (names.index(run.name), run.seed))
+    for precision in dict.fromkeys(run.how["precision"] for run in runs):
+        alike = [run for run in runs if run.how["precision"] == precision]
+        table = beside_the_paper(pd.concat([run.frame() for run in alike], ignore_index=True))
+        table.insert(1, "precision", precision)
+        table.insert(2, "multiply_adds", table["name"].map({run.name: cost(run.spec)[1] for run in alike}))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _recorded(what, wanted, dataset, filters):
+    """The wanted ones of the runs on a dataset that came with reslab; ValueError, saying `what` was wanted, if there are none."""
+    checks.choice("dataset", dataset, sorted({run.dataset for run in recorded().runs()}))
+    runs = [run for run in recorded().runs(dataset=dataset, **filters) if wanted(run)]
+    if not runs:
+        asked = "".join(f", {name} {value}" for name, value in filters.items())
+        raise ValueError(f"no run of {what} on {dataset}{asked} came with reslab; recorded().frame() lists what did.")
+    return runs
 
 
 def _labelled(runs, names):

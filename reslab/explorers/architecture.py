@@ -130,9 +130,13 @@ class Architecture(Explorer):
         if module == experiment.INPUT:
             texts = ["The image that the net is shown, less the mean of the training images."]
         else:
-            part = skeleton(self.nets[net]).get_submodule(block or module)
-            is_layer = block or "parameters" not in set(rows["kind"])
-            texts = [repr(part) if is_layer else _own_parameters(part), _source(part, whole=bool(block))]
+            whole = skeleton(self.nets[net])
+            part = whole.get_submodule(block or module)
+            if block or "parameters" not in set(rows["kind"]):
+                texts = [repr(part), _source(part, whole=bool(block))]
+            else:  # used by the forward of the module that has them; or, if that is a layer that was not called, of the one that has it
+                user = part if any(part.children()) or not module else whole.get_submodule(module.rpartition(".")[0])
+                texts = [_own_parameters(part), _source(user, whole=False)]
         name = block or module or "parameters of the net itself"
         self.opened.value = f"<h4>{escape(net)}: {escape(name)}</h4>{numbers.to_html(index=False, border=0)}"
         self.opened.value += "".join(f"<pre>{escape(text)}</pre>" for text in texts)

@@ -106,12 +106,8 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _boxes(branch):
-    """The branch, a box a convolution with what follows it, or in pre-activation precedes it: (layers in words, shape put out,
-    parameters, multiply-adds)."""
-    is_conv = branch["layer"].str.contains("conv")
-    number = is_conv.cumsum()
-    if not is_conv.iloc[0] and is_conv.any():
-        number = is_conv.shift(fill_value=False).cumsum().clip(upper=is_conv.sum() - 1)
+    """The branch, a box a convolution with what its order puts around it: (layers in words, shape put out, parameters, multiply-adds)."""
+    number = branch["module"].str.extract(r"(\d+)$")[0].ffill()  # "branch.norm2" is of the second; "branch.scale" comes after the last
     return [
         (
             [part.strip() for layer in rows["layer"] if layer != "identity" for part in layer.split(",")],

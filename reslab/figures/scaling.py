@@ -2,6 +2,8 @@
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
+import numpy as np
+
 from reslab.figures import theme
 
 __all__ = ["agreement_sentence", "hours", "paper_sentence", "precision_sentence", "throughput", "throughput_sentence"]
@@ -81,10 +83,15 @@ def throughput_sentence(frame):
 def agreement_sentence(losses, missing="Nothing to compare: see the warning above."):
     """Whether trainings have the same losses wherever they were made, to rounding: 4 digits.
 
-    losses: indexed by name, seed, step, a column a place; `missing` is said of fewer than two.
+    losses: indexed by name, seed, step, a column a place; `missing` is said of fewer than two. Steps that were not made everywhere, or
+    whose loss is no number, are counted and not compared.
     """
     if losses.shape[1] < 2:
         return missing
+    whole, steps = losses[np.isfinite(losses).all(axis="columns")], len(losses)
+    if len(whole) < steps:
+        places = " and ".join(losses.columns)
+        return f"{places}: {steps - len(whole)} of {steps} steps have no loss in one of them, so the trainings do not agree."
     apart = ((losses.max(axis="columns") - losses.min(axis="columns")) / losses.min(axis="columns")).max()
     nets = losses.index.droplevel("step").nunique()
     found = f"the same losses to 4 digits, in all {len(losses)} steps" if apart < 1e-4 else f"losses that differ by up to {apart:.1%}"

@@ -54,4 +54,7 @@ CIFAR10_ERRORS = {  # the papers' test errors (%) on CIFAR-10; of the plain nets
     "relu-before-add-resnet-110": 7.84,
     "relu-only-preact-resnet-110": 6.71,
     "preact-resnet-110": 6.37,
+    "preact-resnet-164": 5.46,  # He et al. 2016, Table 3
+    "wide-resnet-16-8": 4.27,  # Zagoruyko & Komodakis 2016, Table 5
+    "stochastic-resnet-110": 5.23,  # Huang et al. 2016, Table 1 (5.25 in its first version)
 }

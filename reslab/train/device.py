@@ -1,5 +1,6 @@
-"""Where PyTorch computes, with how many threads, and how exactly."""
+"""Where PyTorch computes, with how many threads, how exactly, and compiled to what."""
 
+import inspect
 import os
 import threading
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from reslab import checks
 from reslab.nets import NetSpec
+from reslab.nets.layers import Chance
 
 
 def pick_device(device="auto"):
@@ -32,6 +34,20 @@ def layout_of(model):
 
 def device_of(model):
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+def compiled(model, device, *, alone=True):
+    """The model as torch.compile makes it, with the same weights; alone: whether this process trains it by itself.
+
+    On a GPU a small net is a queue of short kernels: as a CUDA graph they are launched at once. Not so where the forward pass draws
+    numbers, for each draw would be a graph of its own; nor in several processes (pytorch#140395); nor before PyTorch 2.15, in which
+    graphs belonged to one Python thread (pytorch#123177).
+    """
+    draws = any(isinstance(module, Chance) for module in model.modules())
+    graphs = device.type == "cuda" and alone and not draws and torch.__version__ >= "2.15"
+    # Else all nets of a class share eight programs, and the ninth runs uncompiled without a word.
+    options = {"isolate_recompiles": True} if "isolate_recompiles" in inspect.signature(torch.compile).parameters else {}
+    return torch.compile(model, mode="reduce-overhead" if graphs else None, **options)
 
 
 # cuBLAS is deterministic only with this, which must be there before its first product.

@@ -50,8 +50,10 @@ class Ranks:
             if index >= gpus:
                 raise ValueError(f"process {self.rank} has no GPU of its own among the {gpus}; start as many processes as there are.")
             self.device = torch.device("cuda", index)
+            torch.cuda.set_device(self.device)  # for whatever asks for the present one
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            on_gpu = device.type == "cuda"
+            dist.init_process_group("nccl" if on_gpu else "gloo", device_id=self.device if on_gpu else None)
             atexit.register(dist.destroy_process_group)
 
     def share(self, batch_size):

@@ -18,6 +18,12 @@ def check_fit(spec, split, how):
         raise ValueError(f"batch_size is {how.batch_size}, and {split.name} has {len(split.y_train)} training images; take at most those.")
 
 
+def check_device(how, device):
+    """ValueError if a device cannot train as a TrainSpec says."""
+    if how.compile and how.deterministic and device.type == "cuda":
+        raise ValueError("compile times a GPU's kernels and takes the fastest, so it is not deterministic there; leave one of the two out.")
+
+
 def check_resume(checkpoint, model, spec, split, how):
     """ValueError if a checkpoint is of another training than this."""
     if not isinstance(checkpoint, Checkpoint):

@@ -19,11 +19,11 @@ from reslab.datasets import Split
 from reslab.nets import NetSpec, build
 from reslab.runs import Checkpoint, Provenance, Run, Weights
 from reslab.train.augment import crop_flip, draw
-from reslab.train.device import layout_of, pick_device, settings
+from reslab.train.device import compiled, layout_of, pick_device, settings
 from reslab.train.evaluation import evaluate
 from reslab.train.ranks import Ranks
 from reslab.train.spec import TrainSpec
-from reslab.train.suits import check_fit, check_logits, check_resume
+from reslab.train.suits import check_device, check_fit, check_logits, check_resume
 
 HISTORY = ("step", "epoch", "lr", "loss", "train_error", "test_error", "seconds")
 
@@ -90,6 +90,7 @@ class _Training:
         check_fit(self.spec, split, how)
         self.ranks = Ranks(device)
         self.share, device = self.ranks.share(how.batch_size), self.ranks.device
+        check_device(how, device)
         self.steps_per_epoch, self.steps = how.steps(len(split.y_train))
         if resume is not None:
             check_resume(resume, model, self.spec, split, how)
@@ -100,9 +101,7 @@ class _Training:
         if self.spec is None:
             check_logits(model, split)
         self.net = self.ranks.wrap(model, every_parameter=self.spec is not None and not self.spec.stochastic_depth)
-        # The same weights. On a GPU a small net is a queue of short kernels: as a CUDA graph they are launched at once.
-        mode = "reduce-overhead" if device.type == "cuda" else None
-        self.compiled = torch.compile(self.net, mode=mode) if how.compile else self.net
+        self.compiled = compiled(self.net, device, alone=self.ranks.world == 1) if how.compile else self.net
         fused = device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.SGD(model.parameters(), how.lr, how.momentum, weight_decay=how.weight_decay, fused=fused)
         if how.momentum:
@@ -170,7 +169,8 @@ class _Training:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=how.precision == "bf16"):
                 logits = (self.net if watched else self.compiled)(x)  # (N, classes)
             loss = F.cross_entropy(logits.float(), y)
-            loss.backward()
+            with torch.autograd.set_multithreading_enabled(False):  # else all trainings share one thread for a GPU's backward passes
+                loss.backward()
         self.optimizer.step()
         mistakes = (logits.detach().argmax(1) != y).sum()
         return trace, torch.stack([loss.detach(), mistakes.float()])
@@ -227,7 +227,8 @@ class _Training:
         tensors |= {name: tensors[name].half() for name, _ in self.model.named_parameters()}
         rounded = copy.deepcopy(self.model)
         rounded.load_state_dict(tensors)
-        errors = {f"{part}_error": evaluate(rounded, self.split, part) for part in ("train", "test")}
+        with settings(self.threads, self.how.deterministic):
+            errors = {f"{part}_error": evaluate(rounded, self.split, part) for part in ("train", "test")}
         return Weights(tensors=tensors, **errors)
 
     def _restore(self, checkpoint):

@@ -1,5 +1,6 @@
 """`from_arrays`, `from_file`, `from_folder` and `load`: a person's own images, datasets by name, and the cost of the import."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -251,6 +252,9 @@ def test_load_takes_a_file_a_folder_and_a_part_of_any(pets, tmp_path):
     np.savez(tmp_path / "mine.npz", x=BYTES, y=LABELS)
     assert load(tmp_path / "mine.npz").fingerprint == from_arrays(BYTES, LABELS).fingerprint
     assert load(pets).fingerprint == from_folder(pets).fingerprint
+    for name in ("pets-64px", "pets-5+2"):  # which are a part of nothing
+        shutil.copytree(pets, tmp_path / name)
+        assert load(tmp_path / name).fingerprint == from_folder(pets).fingerprint
     part, same = load("digits-200+60"), digits().subset(200, 60)
     assert part.fingerprint == same.fingerprint
     assert (part.name, part.source) == ("digits-200+60", same.source)

@@ -1,5 +1,7 @@
 """Where and how exactly a training computes: precision, compilation, determinism, what stays on the device, and memory."""
 
+import functools
+import inspect
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,9 @@ from trainings import DEVICES, HOW, RESUMABLE, Linear, assert_same_history, asse
 
 from reslab.nets import build, replace
 from reslab.runs import Checkpoint
+from reslab.train import device as devices
 from reslab.train import train
+from reslab.train.suits import check_device
 
 # Precision
 
@@ -75,9 +79,10 @@ def compiled(monkeypatch):
     """A list that fills with the models given to torch.compile, which here traces them but leaves their operations to PyTorch."""
     models, really = [], torch.compile
 
-    def without_a_compiler(model, mode):
-        models.append(model)
-        return really(model, backend="eager")
+    @functools.wraps(really)
+    def without_a_compiler(model, mode, **options):
+        models.append((model, mode))
+        return really(model, backend="eager", **options)
 
     monkeypatch.setattr(torch, "compile", without_a_compiler)
     torch.compiler.reset()
@@ -90,7 +95,7 @@ def test_a_compiled_net_takes_the_steps_and_the_net_itself_those_that_are_captur
     net, plain = build(spec), build(spec)
     *_, last = train(net, split, how, device="cpu")
     *_, expected = train(plain, split, replace(how, compile=False), device="cpu")
-    assert compiled == [net]
+    assert compiled == [(net, None)]
     assert_same_tensors(net.state_dict(), plain.state_dict())
     assert_same_history(last.run(), expected.run())
     assert last.run().layers["step"].unique().tolist() == [1, 5, 9]
@@ -112,6 +117,42 @@ def test_compiled_steps_are_really_compiled(split, compiled):
     list(train(model, split, HOW))
     assert model.told == 12
     assert len(compiled) == 1
+
+
+def test_each_of_many_nets_is_compiled(split, spec, monkeypatch):
+    """Shared by all nets of a class, PyTorch's eight programs would be used up, and the others run as they are."""
+    if "isolate_recompiles" not in inspect.signature(torch.compile).parameters:
+        pytest.skip("this PyTorch cannot keep the programs apart")
+    programs, really = [], torch.compile
+    torch.compiler.reset()
+
+    def backend(program, inputs):
+        programs.append(program)
+        return program
+
+    monkeypatch.setattr(torch, "compile", functools.wraps(really)(lambda model, mode, **options: really(model, backend=backend, **options)))
+    x, _ = split.batch(slice(8))
+    for width in range(1, 11):
+        devices.compiled(build(replace(spec, width=width)), torch.device("cpu"))(x)
+    assert len(programs) == 10
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize(("net", "options", "mode"), [
+    ({}, {}, "reduce-overhead"), ({}, {"alone": False}, None), ({"stochastic_depth": 0.5}, {}, None),
+])  # fmt: skip
+def test_cuda_graphs_are_for_nets_without_draws_that_one_process_trains(spec, compiled, net, options, mode):
+    model = build(replace(spec, **net))
+    devices.compiled(model, torch.device("cuda"), **options)
+    devices.compiled(model, torch.device("cpu"), **options)
+    assert compiled == [(model, mode), (model, None)]
+
+
+def test_what_a_gpu_cannot_do_is_said():
+    exact = replace(HOW, compile=True, deterministic=True)
+    check_device(exact, torch.device("cpu"))
+    with pytest.raises(ValueError, match="not deterministic there; leave one of the two out"):
+        check_device(exact, torch.device("cuda"))
 
 
 # Settings of the process
@@ -221,7 +262,7 @@ def test_the_numbers_of_many_steps_come_to_the_host_at_once(split, spec, monkeyp
     with Transfers() as transfers:
         event = next(events)  # 9 to 12: an epoch began at 7, and the next begins at 13
     assert event.step == 12
-    assert transfers.count == 0
+    assert transfers.count == (device != "cpu")  # of this list
     assert lists == [(2, 4)]  # the losses and mistakes of four steps
 
 
