@@ -51,7 +51,8 @@ and the weights of one seed of the nets that lessons take apart, on a GPU:
     reslab sweep preact-resnet-164,wide-resnet-16-8,stochastic-resnet-110 --preset paper-110 {how} --seed 0,1,2
 
 Stopped or killed, they go on when given again. Several trainings share one GPU, as processes of a local Ray, with
-`--address local --gpus 0.25`, or have one GPU each of a cluster with `--address auto --gpus 1`; one net has several GPUs with `torchrun --nproc-per-node 2 -m reslab train`.
+`--address local --gpus 0.25`, or have one GPU each of a cluster with `--address auto --gpus 1`; one net has several GPUs with
+`torchrun --nproc-per-node 2 -m reslab train`.
 
 | net | test error in the paper | recorded here |
 |---|---|---|

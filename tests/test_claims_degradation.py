@@ -148,12 +148,16 @@ def test_on_all_of_cifar10_the_deep_plain_net_fails_and_the_residual_one_does_no
 
 @pytest.mark.claims
 def test_on_enlarged_photographs_the_gap_at_34_layers_is_far_wider_than_at_18():
-    """Lesson 09; measured, training error (%): plain 39.8 and 72.0, residual 30.1 and 37.0. No gap at 18, as in the paper, it is not."""
+    """Lesson 09; measured, training error (%), seeds 0 to 2: plain 39.8, 39.4, 39.7 and 72.0, 72.6, 76.0; residual 30.1, 29.4, 31.9 and
+    37.0, 42.7, 38.7. No gap at 18, as in the paper, it is not."""
     photos = recorded().history(dataset="cifar10-5000+1000@34900-64px")
-    error = photos.groupby(["depth", "skip"])["final_train_error"].first().unstack()
-    gap = error[False] - error[True]
-    assert gap[34] > 3 * gap[18] > 0  # as the lesson says
-    assert error.loc[34, False] > error.loc[18, False] + 0.1
+    error = photos.groupby(["seed", "depth", "skip"])["final_train_error"].first().unstack()
+    gap = (error[False] - error[True]).unstack()  # a row a seed
+    assert list(gap.index) == [0, 1, 2]
+    assert (gap[34] > 2.5 * gap[18]).all()
+    assert gap[34].mean() > 3 * gap[18].mean()  # as the lesson says
+    assert (gap[18] > 0.05).all()
+    assert (error[False].unstack()[34] > error[False].unstack()[18] + 0.1).all()
 
 
 @pytest.mark.claims

@@ -167,7 +167,7 @@ def test_a_recorded_race_is_the_recorded_runs_that_are_variants_of_a_net(race):
     assert list(found.columns) == list(race.columns)
     assert list(found["name"].unique()) == ["ResNet", "pre-activation", "stochastic depth"]
     assert found["origin"].str.startswith("recorded, ").all()
-    (run,) = recorded().runs(dataset="cifar10-5000+1000@34900", order="preact", seed=0)
+    (run,) = recorded().runs(dataset="cifar10-5000+1000@34900", name="preact-resnet-110", seed=0)
     rows = found[(found["name"] == "pre-activation") & (found["seed"] == 0)]
     assert rows["loss"].tolist() == run.history["loss"].tolist()
     assert rows["multiply_adds"].unique().tolist() == [complexity(run.spec)["multiply_adds"].sum()]

@@ -168,14 +168,13 @@ def recorded_nets(names, dataset, **filters):
     """
     names, tables = list(names), []
     runs = _recorded(" or ".join(names), lambda run: run.name in names, dataset, filters)
-    runs.sort(key=lambda run: (names.index(run.name), run.seed))
     for precision in dict.fromkeys(run.how["precision"] for run in runs):
         alike = [run for run in runs if run.how["precision"] == precision]
         table = beside_the_paper(pd.concat([run.frame() for run in alike], ignore_index=True))
         table.insert(1, "precision", precision)
         table.insert(2, "multiply_adds", table["name"].map({run.name: cost(run.spec)[1] for run in alike}))
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables).sort_values("name", key=lambda column: column.map(names.index), kind="stable", ignore_index=True)
 
 
 def _recorded(what, wanted, dataset, filters):
