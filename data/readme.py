@@ -140,7 +140,7 @@ def section(store, dataset, runs):
         rows.append(cells)
     small = is_small(runs[0])
     paper = CIFAR if runs[0].spec.stem == "cifar" else "The paper trained these nets on ImageNet."
-    longest, machine = max(run.summary()["steps"] for run in runs), ", on a machine without a GPU" * (where.device == "cpu")
+    longest, machine = max(run.summary()["steps"] for run in runs), ", on a CPU" * (where.device == "cpu")
     distance = SMALL.format(images=images(runs[0]), steps=longest, where=machine, paper=paper)
     preset, differs = recipe(runs[0])
     other = {"width": runs[0].spec.width} | changes(runs[0]) | {"preset": preset} | differs | {"precision": runs[0].how["precision"]}

@@ -161,14 +161,16 @@ def test_on_photographs_pre_activation_is_ahead_and_stochastic_depth_behind():
 
 
 @pytest.mark.claims
-def test_on_photographs_16_wide_layers_are_far_ahead_and_164_are_behind_110():
+def test_on_photographs_16_wide_layers_are_far_ahead_and_164_are_behind_the_pre_activated_110():
     """Recorded, 312 steps; measured, seed 0: 34.0 %, and 50.3 % for 110 layers' 44.1 %, pre-activation; in bfloat16 54.4 for 54.5 %."""
     nets = ["resnet-110", "preact-resnet-110", "preact-resnet-164", "wide-resnet-16-8", "stochastic-resnet-110"]
     found = lesson.recorded_nets(nets, "cifar10-5000+1000@34900").set_index(["name", "precision"])
     error, cost = found["train_error"], found["multiply_adds"]
     others = error.drop("wide-resnet-16-8", level="name")
     assert error["wide-resnet-16-8", "bf16"] < others.min() - 0.05
-    assert error["preact-resnet-164", "fp32"] > error["preact-resnet-110", "fp32"] + 0.02
+    shallower = recorded().runs(dataset="cifar10-5000+1000@34900", name="preact-resnet-110")
+    assert len(shallower) == 3
+    assert error["preact-resnet-164", "fp32"] > max(run.final_train_error for run in shallower)
     assert round(cost["wide-resnet-16-8", "bf16"] / cost["resnet-110", "fp32"], 1) == 6.1
     assert abs(cost["preact-resnet-164", "fp32"] / cost["resnet-110", "fp32"] - 1) < 0.03
     assert abs(error["resnet-110", "bf16"] - error["resnet-110", "fp32"]) < 0.02

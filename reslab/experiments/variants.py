@@ -179,9 +179,9 @@ def recorded_nets(names, dataset, **filters):
 
 def _recorded(what, wanted, dataset, filters):
     """The wanted ones of the runs on a dataset that came with reslab; ValueError, saying `what` was wanted, if there are none."""
-    checks.choice("dataset", dataset, sorted({run.dataset for run in recorded().runs()}))
     runs = [run for run in recorded().runs(dataset=dataset, **filters) if wanted(run)]
     if not runs:
+        checks.choice("dataset", dataset, sorted({run.dataset for run in recorded().runs()}))
         asked = "".join(f", {name} {value}" for name, value in filters.items())
         raise ValueError(f"no run of {what} on {dataset}{asked} came with reslab; recorded().frame() lists what did.")
     return runs

@@ -88,10 +88,9 @@ def agreement_sentence(losses, missing="Nothing to compare: see the warning abov
     """
     if losses.shape[1] < 2:
         return missing
-    whole, steps = losses[np.isfinite(losses).all(axis="columns")], len(losses)
-    if len(whole) < steps:
+    if lost := (~np.isfinite(losses)).any(axis="columns").sum():
         places = " and ".join(losses.columns)
-        return f"{places}: {steps - len(whole)} of {steps} steps have no loss in one of them, so the trainings do not agree."
+        return f"{places}: {lost} of {len(losses)} steps have no loss in one of them, so the trainings do not agree."
     apart = ((losses.max(axis="columns") - losses.min(axis="columns")) / losses.min(axis="columns")).max()
     nets = losses.index.droplevel("step").nunique()
     found = f"the same losses to 4 digits, in all {len(losses)} steps" if apart < 1e-4 else f"losses that differ by up to {apart:.1%}"

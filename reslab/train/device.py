@@ -45,7 +45,7 @@ def compiled(model, device, *, alone=True):
     """
     draws = any(isinstance(module, Chance) for module in model.modules())
     graphs = device.type == "cuda" and alone and not draws and torch.__version__ >= "2.15"
-    # Else all nets of a class share eight programs, and the ninth runs uncompiled without a word.
+    # Where PyTorch cannot keep them apart, all nets of a class share eight programs: it logs that the ninth net runs uncompiled.
     options = {"isolate_recompiles": True} if "isolate_recompiles" in inspect.signature(torch.compile).parameters else {}
     return torch.compile(model, mode="reduce-overhead" if graphs else None, **options)
 
