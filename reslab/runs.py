@@ -23,8 +23,8 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from reslab import __version__
 from reslab.nets import NetSpec
@@ -248,11 +248,11 @@ def _loaded_tensors(path, kind):
     if not path.is_file():
         raise FileNotFoundError(f"there is no {what.removeprefix('reslab ')} at {path}.")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.pop("format", None) != kind:
-                raise ValueError(f"it does not say {kind!r}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        content = path.read_bytes()  # in one go: safe_open opens a file twice, and a newer one may be put there in between
+        tensors = dict(sorted(load(content).items()))
+        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
+        if metadata.pop("format", None) != kind:
+            raise ValueError(f"it does not say {kind!r}")
         if metadata.pop("sha256", None) != _digest_of_tensors(tensors, **metadata):
             raise ValueError("its checksum does not match its tensors")
         yield tensors, metadata
