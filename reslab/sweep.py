@@ -9,12 +9,14 @@ from functools import partial
 
 from tqdm.auto import tqdm
 
-from reslab import checks, cluster
+from reslab import checks, cluster, processes
 from reslab.datasets import Split
 from reslab.job import Job
 from reslab.nets import NetSpec, replace
 from reslab.store import Store
 from reslab.train import TrainSpec, check_fit, pick_device, ranks
+
+LONG = 40_000  # milliseconds of work for each worker: from there on processes, which take seconds to start, are sooner done than threads
 
 
 def sweep(
@@ -27,16 +29,16 @@ def sweep(
     store: a Store, which gives what it has instead of training it again (unless `again`), takes each run as it ends, and every
     `save_every` seconds of training a checkpoint, from which a sweep that was stopped or killed goes on. weights: whether it keeps
     what each net learned, too, for `store.net`.
-    workers: trainings at a time, in threads; None for one a core on a CPU, one on a GPU. (PyTorch works outside Python's lock, which
-    small nets need part of their time, so on many cores they wait for it: address="local" gives each training a process.)
+    workers: trainings at a time; None for one a core on a CPU, one on a GPU. They are trained in threads of this process. Several on a
+    GPU, or for long, have a process each (see `reslab.processes`): threads wait for each other, a seventh of their time.
     address: of a Ray cluster, "auto" for the one this machine belongs to, "local" for one started for the occasion (see
     `reslab.cluster`); each training is then a task that takes `cpus` and `gpus`, of which it may be a fraction.
     progress: a bar with the time left. Under torchrun, its processes train one net together, and this takes one alone.
 
     A training that fails is a Run too, its outcome "failed" and its cause named, with a warning; the others go on.
     Closing the generator, or interrupting it, stops the trainings at their next event, and saves where they are. The numbers of a run
-    depend on its spec, split and seeds alone, not on its neighbours. Bad arguments raise ValueError, those of a wrong type
-    TypeError, here and not at the first run.
+    depend on its spec, split and seeds alone, not on its neighbours (but to rounding where it has threads enough for several in a step:
+    processes share them). Bad arguments raise ValueError, those of a wrong type TypeError, here and not at the first run.
     """
     specs, splits, how = list(specs), [split] if isinstance(split, Split) else list(split), how or TrainSpec()
     for part in splits:
@@ -55,9 +57,7 @@ def sweep(
         device = pick_device(device)  # on a cluster, each worker has its own
         usual = (os.cpu_count() or 1) if device.type == "cpu" else 1
         workers = usual if workers is None else checks.integer("workers", workers, 1)
-        if workers > 1 and how.compile and device.type == "cuda":  # whose graphs share memory that one training at a time may use
-            raise ValueError("compiled nets train one at a time in a process: with workers=1, or in processes, with address='local'.")
-        train_all = partial(_in_threads, workers=workers)
+        train_all = partial(_on_this_machine, workers=workers)
     elif workers is None:
         train_all = partial(cluster.train, address=address, cpus=checks.number("cpus", cpus), gpus=checks.number("gpus", gpus))
     else:
@@ -104,6 +104,14 @@ def _sweep(jobs, train_all, progress):
             yield run
 
 
+def _on_this_machine(jobs, tell, *, workers):
+    """Train so many jobs at a time; yields (run, remarks) as they finish."""
+    workers = min(workers, len(jobs))
+    long = any(job.device.type != "cpu" for job in jobs) or sum(job.work for job in jobs) > LONG * workers
+    train = processes.train if workers > 1 and long else _in_threads
+    return train(jobs, tell, workers=workers)
+
+
 def _in_threads(jobs, tell, *, workers):
     """Train the jobs in threads of this process; yields (run, remarks) as they finish."""
     stop = threading.Event()
@@ -112,7 +120,7 @@ def _in_threads(jobs, tell, *, workers):
         run, remarks = job.train(tell, stop.is_set)
         return run, remarks + job.keep(run)  # here, so that one that ends while the sweep is being stopped is kept too
 
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="reslab")
+    pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="reslab")
     futures = [pool.submit(work, job) for job in jobs]
     unseen = set(futures)
     try:

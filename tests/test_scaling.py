@@ -70,7 +70,7 @@ print(agreement_sentence(scaling.losses(frame)))
 @pytest.mark.claims
 def test_ray_has_the_losses_of_threads():
     done = subprocess.run([sys.executable, "-c", ON_RAY], capture_output=True, text=True, timeout=300)
-    assert done.stdout == "3 nets, in threads and on Ray: the same losses to 4 digits, in all 60 steps.\n", done.stderr
+    assert done.stdout == "3 nets, on Ray and without Ray: the same losses to 4 digits, in all 60 steps.\n", done.stderr
 
 
 def test_without_ray_nothing_is_trained_and_the_sentence_is_the_one_given(monkeypatch):

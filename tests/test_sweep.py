@@ -70,12 +70,6 @@ def assert_same_run(ours, theirs):
         assert getattr(ours, name) == getattr(theirs, name), name
 
 
-def test_compiled_nets_do_not_share_a_gpu_in_one_process(split, specs, monkeypatch):
-    monkeypatch.setattr("reslab.sweep.pick_device", lambda device: torch.device("cuda"))
-    with pytest.raises(ValueError, match="compiled nets train one at a time in a process"):
-        sweep(specs, split, replace(HOW, compile=True), workers=2)
-
-
 @pytest.mark.parametrize("workers", [1, 2, 7])
 def test_every_spec_and_seed_comes_once_with_the_numbers_it_has_alone(split, specs, workers):
     runs = list(sweep(specs, split, HOW, seeds=(0, 5), workers=workers, progress=False))

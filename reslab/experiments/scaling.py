@@ -135,16 +135,16 @@ def _torchrun(count, words, patience):
 
 
 def clustered(seeds=(0, 1, 2, 3), *, split=None, how=None):
-    """Train a residual net without BatchNorm with each seed, as tasks of a Ray started for the occasion, and again in threads.
+    """Train a residual net without BatchNorm with each seed, as tasks of a Ray started for the occasion, and again without Ray.
 
-    The columns of `Run.frame`, and where ("on Ray", "in threads"); no rows where Ray is not installed.
+    The columns of `Run.frame`, and where ("on Ray", "without Ray"); no rows where Ray is not installed.
     """
     if importlib.util.find_spec("ray") is None:
         return _by_place({})
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a lesson tells nobody anything
     split, how = split or digits(), how or TrainSpec(epochs=2)
     spec = replace(small_net(split), depth=8, norm="none")
-    places = {"on Ray": {"address": "local"}, "in threads": {}}
+    places = {"on Ray": {"address": "local"}, "without Ray": {}}
     return _by_place({where: list(sweep([spec], split, how, seeds=seeds, device="cpu", **place)) for where, place in places.items()})
 
 

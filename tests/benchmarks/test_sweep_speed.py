@@ -1,4 +1,4 @@
-"""What several trainings at a time bring, and what keeping the runs costs; in this process and as processes of a local Ray."""
+"""What several trainings at a time bring, and what keeping the runs costs: in threads, in processes, and on a local Ray."""
 
 # ruff: noqa: I001
 import itertools
@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 
 import reslab  # noqa: F401 (before torch, as in a lesson)
@@ -63,30 +64,42 @@ def median(ratios):
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
+def once_started(seconds, one, cores):
+    """Text on workers that are started for a sweep: seconds(nets) is what it takes, one() what one worker trains a second without them.
+
+    They import PyTorch: so the time that more nets take more, and what is left over, by itself.
+    """
+    few, many, ratios, starts, wholes = 4 * cores, 24 * cores, [], [], []
+    for _ in range(5):
+        alone = one()
+        short, long = seconds(few), seconds(many)
+        each = (long - short) / (many - few)
+        ratios.append(1 / each / alone / cores)
+        starts.append(short - few * each)
+        wholes.append(many / long / alone / cores)
+    found = f"{median(ratios)} of {cores} times one worker's, after {statistics.median(starts):.1f} s in which they start"
+    return f"{found}; of {many} nets, the start included, {median(wholes)}"
+
+
+@pytest.mark.parametrize("depth", [20, 56])
+def test_workers_in_processes(split, depth, report, monkeypatch):
+    monkeypatch.setattr("reslab.sweep.LONG", 0)
+    cores = os.cpu_count() or 1
+    one = partial(nets_per_second, split, depth, A_WORKER, workers=1)
+    report(f"sweep, resnet-{depth}, {cores} processes: {once_started(lambda n: n / nets_per_second(split, depth, n), one, cores)}")
+
+
 def test_workers_on_a_local_ray(split, report):
-    """A sweep has workers started, which import PyTorch: so the time that more nets take more, and what is left over, by itself."""
     import ray
 
     cores = os.cpu_count() or 1
-    few, many = 4 * cores, 12 * cores
-
-    def seconds(nets):
-        return nets / nets_per_second(split, 56, nets, address="local")
-
+    one = partial(nets_per_second, split, 56, A_WORKER, workers=1)
     ray.init(address="local", num_cpus=cores, include_dashboard=False, log_to_driver=False)
     try:
-        seconds(few)
-        ratios, starts = [], []
-        for _ in range(3):
-            one = nets_per_second(split, 56, 4, workers=1)  # in this process
-            short, long = seconds(few), seconds(many)
-            each = (long - short) / (many - few)
-            ratios.append(1 / each / one / cores)
-            starts.append(short - few * each)
+        found = once_started(lambda nets: nets / nets_per_second(split, 56, nets, address="local"), one, cores)
     finally:
         ray.shutdown()
-    found = f"{median(ratios)} of {cores} times one without Ray"
-    report(f"sweep, resnet-56, Ray with {cores} processes: {found}, after {statistics.median(starts):.1f} s in which they start")
+    report(f"sweep, resnet-56, Ray with {cores} processes: {found}")
 
 
 def test_keeping_the_runs(split, report, tmp_path):
