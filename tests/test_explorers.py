@@ -1,5 +1,6 @@
 """Explorers without a browser: set `.value`, press the buttons, read the figures' data."""
 
+import contextlib
 import gc
 import re
 import threading
@@ -224,6 +225,70 @@ def test_stop_while_paused_and_start_again(split):
     assert explorer.runs == {}
     assert explorer.state == "plain-8"
     assert [trace.name for trace in explorer.curves.figure.data] == []
+
+
+def test_stop_pressed_while_it_draws_has_not_the_last_word(split):
+    explorer = explorers.Degradation("plain-8", split=split, how=TrainSpec(epochs=50))
+    explorer.step.click()
+    wait_until(lambda: explorer.worker.waiting and explorer._event is not None)
+    with explorer._lock:  # as a drawing has it: Stop waits to say "stopping ...", and the training to end
+        pressing = threading.Thread(target=explorer.stop.click)
+        pressing.start()
+        wait_until(lambda: not explorer.worker.waiting)
+        time.sleep(0.2)  # the end may come first
+    pressing.join()
+    assert explorer.worker.join(30)
+    assert explorer.progress_text.value == "plain-8: stopped at step 1 of 100"
+
+
+def test_stop_pressed_in_the_last_drawing_leaves_the_last_word_to_the_training(split):
+    explorer = explorers.Degradation("plain-8", split=split, how=TrainSpec(epochs=1))
+    draw = explorer.draw
+
+    def press_and_draw():
+        if explorer._event is not None and explorer._event.state == "finished":
+            explorer.stop.click()
+        draw()
+
+    explorer.draw = press_and_draw
+    finish(explorer)
+    assert explorer.progress_text.value == "plain-8: step 2 of 2, finished"
+
+
+def test_a_net_chosen_while_another_trained_is_measured_when_that_has_ended(split):
+    explorer = explorers.Degradation("plain-8", split=split, how=TrainSpec(epochs=10))
+    explorer.start.click()
+    explorer.skip.value = True
+    assert "resnet-8 is next, when you press Start" in explorer.message.value
+    assert explorer.worker.join(60)
+    assert explorer._previews.join(60)
+    assert "resnet-8 · untrained" in [trace.name for trace in explorer.gradients.figure.data]
+    assert "is next" not in explorer.message.value  # nothing is training any more
+
+
+def test_what_a_thread_draws_while_the_page_is_heard_is_sent(explorer):
+    """traitlets holds back what changes while a message is taken in, and of a value and None makes None."""
+    figure, sent = explorer.curves.figure, []
+    figure.observe(lambda change: sent.append(change.new), "_py2js_update")
+
+    def draw():
+        with explorer._lock:
+            figure.update_layout(title_text="drawn")
+
+    drawing, hold = threading.Thread(target=draw), figure.hold_trait_notifications
+
+    @contextlib.contextmanager
+    def slow():
+        with hold():
+            drawing.start()
+            drawing.join(1)  # as long as the message takes
+            yield
+
+    figure.hold_trait_notifications = slow
+    figure.set_state({})
+    del figure.hold_trait_notifications
+    drawing.join()
+    assert [message["layout_data"] for message in sent if message] == [{"title.text": "drawn"}]
 
 
 def test_controls_moved_while_training_wait_for_the_next_start(split):

@@ -180,6 +180,15 @@ def test_a_picture_of_ones_own_walks_through_the_nets(explorer, form):
     assert not np.array_equal(seen(explorer)[0][-1], image)
 
 
+def test_a_state_with_another_image_draws_that_and_not_ones_own(explorer):
+    explorer._uploaded(SimpleNamespace(new=({"name": "one.png", "content": memoryview(picture())},), owner=explorer.upload))
+    assert explorer.join(30)
+    own = seen(explorer)[0][-1]
+    explorer.state = "resnet-14 | plain-14 | show=ratio,block=1,image=1"  # which have been measured
+    assert explorer.join(30)
+    assert not np.array_equal(seen(explorer)[0][-1], own)
+
+
 def test_a_bad_file_says_so_and_changes_nothing(explorer):
     before, state = seen(explorer)[0], explorer.state
     explorer._uploaded(SimpleNamespace(new=({"name": "notes.txt", "content": memoryview(b"no image")},), owner=explorer.upload))

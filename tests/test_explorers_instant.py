@@ -56,6 +56,13 @@ class Recorder(Instant):
         self.drawn.append([measurement for _, measurement in self.shown])
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 @pytest.fixture
 def explorer():
     made = Recorder()
@@ -83,10 +90,7 @@ def test_what_was_seen_is_drawn_before_the_handler_returns(explorer):
 
 def test_what_is_measured_first_is_drawn_first_and_taken_for_no_more_than_it_is(explorer):
     explorer.seed.value = 21
-    until = time.monotonic() + 30
-    while explorer.drawn[-1] != ["the first half"]:
-        assert time.monotonic() < until
-        time.sleep(0.001)
+    wait_until(lambda: explorer.drawn[-1] == ["the first half"])
     explorer.seed.value = 0
     assert explorer.drawn[-1] == ["resnet-8"]
     explorer.seed.value = 21  # half of it is there
@@ -107,6 +111,32 @@ def test_what_is_said_of_a_bad_line_stays_when_the_chart_is_drawn(explorer):
     assert "8 or 14" in explorer.message.value
 
 
+def test_what_is_said_of_a_bad_line_stays_when_the_measurement_was_slow(explorer, monkeypatch):
+    monkeypatch.setattr(instant, "PATIENCE", 0.01)
+    explorer.gate.clear()
+    explorer.skip.value = False
+    wait_until(lambda: "Measuring plain-8" in explorer.message.value)
+    explorer.share.value = "resnet-9"
+    explorer._lose_patience(explorer.setting)  # as it may, at the same moment
+    explorer.gate.set()
+    assert explorer.join(30)
+    assert explorer.drawn[-1] == ["plain-8"]
+    assert "8 or 14" in explorer.message.value
+
+
+def test_a_fault_in_one_answer_spares_the_next(explorer, monkeypatch):
+    faults = []
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: faults.append(arguments.exc_type))
+    monkeypatch.setattr(explorer._latest, "_answer", lambda setting: 1 / 0)
+    explorer.skip.value = False
+    wait_until(lambda: faults == [ZeroDivisionError])
+    monkeypatch.undo()
+    explorer.skip.value = True
+    explorer.seed.value = 3
+    assert explorer.join(30)
+    assert explorer.drawn[-1] == ["resnet-8,seed=3"]
+
+
 def test_a_slider_dragged_through_fifty_values_measures_the_first_and_the_last(explorer):
     explorer.gate.clear()
     drawn = len(explorer.drawn)
@@ -122,10 +152,7 @@ def test_a_slow_measurement_empties_the_chart_and_says_so(explorer, monkeypatch)
     monkeypatch.setattr(instant, "PATIENCE", 0.01)
     explorer.gate.clear()
     explorer.depth.value = 1202
-    deadline = time.monotonic() + 30
-    while "Measuring resnet-1202" not in explorer.message.value:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until(lambda: "Measuring resnet-1202" in explorer.message.value)
     assert explorer.drawn[-1] == []
     explorer.gate.set()
     assert explorer.join(30)

@@ -135,14 +135,13 @@ class Activations(Instant):
         is_view = last.strip().startswith(tuple(f"{field.name}=" for field in dataclasses.fields(View)))
         view = View.parse(last) if is_view else View()
         self._there(view)
-        before, self.view = self.view, view
+        before = self.view, self.own
+        self.view, self.own = view, self.own if view.image == self.view.image else None
         try:
             Instant.state.fset(self, nets if is_view else text)
         except ValueError:
-            self.view = before
+            self.view, self.own = before
             raise
-        if before.image != view.image:
-            self.own = None
 
     def _there(self, view):
         """ValueError if the test part has no such image."""
@@ -184,7 +183,7 @@ class Activations(Instant):
         """Draw what a view shows, of a test image or of one's own; its feature maps may have to be measured, in the background."""
         with self._lock:
             self.own, self._said = own, said
-            self.say(said)
+            self._remark(said)
             self._look(view)
         self._latest.ask(self.setting)
 
@@ -262,6 +261,8 @@ class Activations(Instant):
     def measure(self, setting):
         """The net, its Run (None if untrained) and its signal; then with the feature maps. Histograms wait until they are looked at."""
         if setting.weights == "trained":
+            if setting not in self._trained:
+                return  # pinned while another was in training: the request that pinned it is yet to come
             net, run = self._trained[setting]
         else:
             net, run = build(setting.spec(self.split), seed=setting.seed), None

@@ -49,7 +49,7 @@ class Architecture(Explorer):
         self.opened = widgets.HTML(layout=widgets.Layout(flex="1 1 340px", max_height="470px", overflow="auto"))
         self.opened.add_class("reslab-opened")
         self.arrange([self.map, SimpleNamespace(widget=self.opened)], [])
-        self._charts, self._silent = [self.map], False
+        self._silent = False
         self.state = state
 
     # --- state --------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,19 @@
 """A plotly chart that lives in the page and takes new numbers without being drawn anew."""
 
+from contextlib import nullcontext
+
 import ipywidgets as widgets
 import plotly.graph_objects as go
+
+
+class Figure(go.FigureWidget):
+    """A FigureWidget that hears what the page says only while no thread draws: traitlets would lose what is sent meanwhile."""
+
+    lock = nullcontext()  # its explorer's
+
+    def set_state(self, sync_data):
+        with self.lock:
+            super().set_state(sync_data)
 
 
 class Chart:
@@ -11,7 +23,7 @@ class Chart:
     """
 
     def __init__(self, chart, *, height=310):
-        self.figure = go.FigureWidget(go.Figure(**chart))
+        self.figure = Figure(go.Figure(**chart))
         self.figure.layout.update(autosize=True, height=height)
         self.figure._config = {"responsive": True, "displaylogo": False}  # fill the box, and follow it when the page is resized
         self.widget = widgets.Box([self.figure], layout=widgets.Layout(flex="1 1 420px", min_width="360px", overflow="hidden"))

@@ -1,5 +1,6 @@
 """What every explorer shares: its place on the page, the sentence, the state to hand on, and the code to take home."""
 
+import threading
 import traceback
 from html import escape
 
@@ -8,15 +9,17 @@ import ipywidgets as widgets
 import plotly.io as pio
 from IPython.display import display
 
+from reslab.explorers.chart import Chart
 from reslab.explorers.controls import Controls
 
 HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"  # for screen readers alone
 
 
 class Page(anywidget.AnyWidget):
-    """What an explorer needs of the page: its style, and word to plotly's charts when their boxes change size.
+    """What an explorer needs of the page: its style, word to plotly's charts when their boxes change size, and patience with them.
 
-    Inside a notebook a chart hears of the browser's window alone, and so would keep the width that it had before it was shown.
+    Inside a notebook a chart hears of the browser's window alone, and so would keep the width that it had before it was shown. And
+    anywidget gives a widget two seconds to load: a chart, which loads all of plotly.js, that came later would take no number any more.
     """
 
     _css = """
@@ -30,6 +33,9 @@ class Page(anywidget.AnyWidget):
         .reslab .reslab-source pre { white-space: pre-wrap; margin: 0; }
     """
     _esm = """
+        const timeout = AbortSignal.timeout
+        AbortSignal.timeout = milliseconds => timeout.call(AbortSignal, milliseconds === 2000 ? 60000 : milliseconds)
+
         export default {
             render({ el }) {
                 const tell = () => requestAnimationFrame(() => window.dispatchEvent(new Event("resize")))
@@ -49,6 +55,9 @@ class Explorer:
     """
 
     def __init__(self):
+        self._page = Page()  # before any chart, for what it does about their loading
+        self._lock = threading.RLock()  # over all that both the page's messages and a thread may set; never held while joining
+        self._written = ""  # the line to share, as it was last written here
         self.sentence, self.message, self.source = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.progress = widgets.IntProgress(value=0, min=0, max=1, layout=widgets.Layout(flex="1 1 120px", width="auto"))
         self.progress_text = widgets.Label()
@@ -77,7 +86,7 @@ class Explorer:
         folds[1].set_title(0, "Share this state")
         self.widget = widgets.VBox(
             [
-                Page(),
+                self._page,
                 widgets.HBox(self.controls.row, layout=wrap),
                 widgets.HBox([chart.widget for chart in charts], layout=widgets.Layout(flex_flow="row wrap")),
                 self.sentence,
@@ -87,7 +96,9 @@ class Explorer:
             ]
         )
         self.widget.add_class("reslab")
-        self._charts = charts
+        self._charts = [chart for chart in charts if isinstance(chart, Chart)]
+        for chart in self._charts:
+            chart.figure.lock = self._lock
 
     def tell(self, said, alternative=""):
         """Put the measured sentence under the charts, and behind it, for screen readers alone, what the charts show."""
@@ -106,17 +117,22 @@ class Explorer:
 
     def refresh_texts(self):
         """Bring the code and the line to share up to date."""
-        self.source.value = f"<pre>{escape(self.code)}</pre>"
-        self.share.value = self.state
+        with self._lock:
+            self.source.value = f"<pre>{escape(self.code)}</pre>"
+            self._written = self.state
+            self.share.value = self._written
 
     def _pasted(self, change):
+        if change.new == self._written:
+            return
         if change.new.strip() == self.state:
+            self.refresh_texts()
             return
         try:
             self.state = change.new
         except ValueError as error:
-            self.say(str(error), error=True)
             self.refresh_texts()
+            self.say(str(error), error=True)
 
     def rehearse(self):
         """What a page without a kernel should show of this explorer; called before its charts are made into pictures."""

@@ -132,8 +132,8 @@ class GradientFlow(Instant):
             return
         self.worker.join()  # one that was stopped may be in its last step
         with self._lock:
-            self._training, self.explaining = self.setting, False
             net = build(self.setting.spec(self.split), seed=self.setting.seed)
+            self._training, self.explaining = self.setting, False
             self.worker.start(train(net, self.split, early(self.split, STEPS), device=self.device))
             self._faces()
 
@@ -150,6 +150,7 @@ class GradientFlow(Instant):
                 self._keep(event, "stopped" if event.state == "running" else event.state, setting)
             else:
                 self.steps.pop(setting, None)  # another net was chosen meanwhile
+                self.progress.value, self.progress_text.value = 0, ""
             self.refresh_texts()
             self._faces()
         if error is not None:

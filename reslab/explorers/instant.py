@@ -31,9 +31,8 @@ class Instant(Explorer):
         self.pins = []
         self._measured = OrderedDict()  # Setting → measurement
         self._unfinished = None  # the Setting in there of which there is more to come
-        self._lock = threading.RLock()  # over what is measured, pinned and drawn, which both threads do
         self._latest = Latest(self._answer)
-        self._patience, self._said, self._impatient = None, "", False  # impatient: says that it is measuring
+        self._patience, self._said, self._remarked = None, "", ""
         self.pin = widgets.Button(icon="thumb-tack", layout=widgets.Layout(width="112px"))
         self.clear = widgets.Button(description="Clear pins", icon="trash", layout=widgets.Layout(width="112px"))
         self.pin.add_class("reslab-pin")
@@ -81,7 +80,7 @@ class Instant(Explorer):
             self.setting = setting
             self.controls.take(setting)
             self._said = said
-            self.say(said)
+            self._remark(said)
             self._refresh()
             if not self._missing(setting):
                 self._redraw()
@@ -151,17 +150,20 @@ class Instant(Explorer):
         while len(self._measured) > max(self.remembered, len(self.pins) + 1):
             self._measured.popitem(last=False)
         self.draw()
-        if self._impatient:  # else what stands there may be the answer to a bad line, pasted meanwhile
-            self.say(self._said)
-            self._impatient = False
+        self._remark(self._said, over=True)
 
     def _lose_patience(self, setting):
         """It takes long: rather an empty chart, which says so, than the curve of a setting that is no longer chosen."""
         with self._lock:
             if setting == self.setting and setting not in self._measured:
                 self.draw()
-                self.say(f"Measuring {setting.label} ...")
-                self._impatient = True
+                self._remark(f"Measuring {setting.label} ...", over=True)
+
+    def _remark(self, text, over=False):
+        """Say something in passing; over: only over another remark, for what stands there may be the answer to a bad line."""
+        if not over or self.message.value == self._remarked:
+            self.say(text)
+            self._remarked = self.message.value
 
     def _stop_waiting(self):
         if self._patience is not None:

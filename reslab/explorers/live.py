@@ -1,7 +1,6 @@
 """Explorers that train while you watch: Start, Pause, Step, Stop, Reset, and runs that pile up on a chart."""
 
 import dataclasses
-import threading
 import time
 
 import ipywidgets as widgets
@@ -38,10 +37,10 @@ class Live(Explorer):
         self.runs, self._waiting, self._queue = {}, [], []  # measured; named, for the next Start; of this Start
         self._current = self._event = None  # the setting of the net that took the last step, and the event of that step
         self._last = {}  # setting → its last event, of the nets in training
-        self._lock = threading.RLock()  # over the charts and the buttons' faces, which both threads set; never held while joining
         self._training = False  # from Start until the worker's last word
         self._drawn = 0.0
-        self.preview = None  # what `measure` says of the chosen net, or of the one before until that is measured
+        self.preview = self._previewed = None  # what `measure` says of a net: the chosen one, or that before until it is measured
+        self._next = self._progress = ""  # what was said, of the net that is next and of how far the training is
         self.worker = Worker(self._on_event, self._on_end)
         self._previews = Latest(self._on_preview)
         self._make_buttons()
@@ -74,6 +73,7 @@ class Live(Explorer):
             self.say(said)
         elif self._training:
             self.say(f"{self._current.label} is training; {setting.label} is next, when you press Start.")
+            self._next = self.message.value
 
     def _take(self, setting):
         """Make a setting the chosen one: in the controls, in the line to share, in the code, and in the preview."""
@@ -120,7 +120,7 @@ class Live(Explorer):
         self.say("")
         self.worker.join()  # the last run has been drawn; its thread may need another moment
         with self._lock:
-            self._training = True
+            self._training, self._current = True, self._queue[0]
             self.worker.start(self._train(self._queue), paused=paused)
             self._buttons()
 
@@ -148,7 +148,7 @@ class Live(Explorer):
         self.worker.join()
         self.runs, self._waiting = {}, []
         self._current = self._event = None
-        self.progress.value, self.progress_text.value = 0, ""
+        self.progress.value, self.progress_text.value, self._progress = 0, "", ""
         self._take(self.setting)
         self._buttons()
         self.draw()
@@ -190,7 +190,8 @@ class Live(Explorer):
             self.progress.max, self.progress.value = event.steps, event.step
             left = len(self._last) * (event.steps - event.step) * event.seconds / event.step
             state = f"about {left:.0f} s left" if event.state == "running" else event.state
-            self.progress_text.value = f"{self._current.label}: step {event.step} of {event.steps}, {state}"
+            self._progress = f"{self._current.label}: step {event.step} of {event.steps}, {state}"
+            self.progress_text.value = self._progress
             self.draw()
             self._drawn = time.monotonic()
 
@@ -201,28 +202,32 @@ class Live(Explorer):
         self.runs[setting] = run
 
     def _on_end(self, error):
-        for setting, event in self._last.items():
-            if event.state == "running" and setting in self.runs:
-                self.runs[setting] = event.run()  # "stopped"
-                self.progress_text.value = f"{setting.label}: stopped at step {event.step} of {event.steps}"
-        self._event, self._last = None, {}
-        with self._lock:
+        with self._lock:  # Stop, pressed meanwhile, says "stopping ..." before this or not at all
+            for setting, event in self._last.items():
+                if event.state == "running":
+                    self.runs[setting] = event.run()  # "stopped"
+                    self._progress = f"{setting.label}: stopped at step {event.step} of {event.steps}"
+            self.progress_text.value = self._progress
+            self._event, self._last = None, {}
             self._training, self._queue = False, []
             self._buttons()
-        self.refresh_texts()
-        self.draw()
+            if self.message.value == self._next:
+                self.say("")
+            if self._previewed != self.setting:
+                self._previews.ask(self.setting)
         if error is not None:
             self.report(error)
+        self.refresh_texts()
+        self.draw()
 
     def _on_preview(self, setting):
         try:
             measured = self.measure(setting)
+            if setting == self.setting:  # else a newer wish is on its way
+                self.preview, self._previewed = measured, setting
+                self.draw()
         except Exception as error:  # shown here: nothing else would, in a thread
             self.report(error)
-            return
-        if setting == self.setting:  # else a newer wish is on its way
-            self.preview = measured
-            self.draw()
 
     # --- what the subclass answers, and what it may use ---------------------------------------------------------------------
 

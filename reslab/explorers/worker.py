@@ -122,4 +122,9 @@ class Latest:
                     self._thread = None
                     return
                 request = self._wanted.pop()
-            self._answer(request)
+            try:
+                self._answer(request)
+            except BaseException:  # a fault of ours, which the next request need not suffer from
+                with self._lock:
+                    self._thread = None
+                raise

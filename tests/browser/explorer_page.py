@@ -34,9 +34,24 @@ def state(notebook):
 def hand_out(notebook, text, answer=None):
     """Paste a state, as a teacher's students would; answer: what the explorer says to one that it does not take."""
     notebook.click("text=Share this state")
-    notebook.fill(".reslab-share input", text)
+    notebook.fill(".reslab-share input", f"{text} ")  # the space of which is gone once the explorer has answered
     notebook.wait_until(lambda: answer in notebook.text(".reslab-message") if answer else state(notebook) == text)
     notebook.click("text=Share this state")  # folded away again
+
+
+def all_told(notebook):
+    """Whether the sentence is of trainings that have ended, which it says once they are drawn."""
+    said = notebook.text(".reslab-sentence")
+    return "After 60 steps" in said and "so far" not in said
+
+
+def at_rest(notebook, read):
+    """What is read once it changes no more: what a state brings arrives in several messages."""
+    before, now = None, read()
+    while now != before:
+        notebook.page.wait_for_timeout(500)
+        before, now = now, read()
+    return now
 
 
 def boxes(notebook, *csses):

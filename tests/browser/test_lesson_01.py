@@ -1,7 +1,7 @@
 """Lesson 01 in the real JupyterLab, as a learner works through it."""
 
 import pytest
-from explorer_page import LEFT, RIGHT, darken, fits_and_stacks, hand_out, predict, state, values
+from explorer_page import LEFT, RIGHT, all_told, at_rest, darken, fits_and_stacks, hand_out, predict, state, values
 
 LESSON = "01_degradation.ipynb"
 
@@ -48,8 +48,8 @@ def test_a_learner_watches_a_plain_net_fail_and_its_residual_twin_learn(notebook
     # Training moves the curve, Pause holds it, Step moves it by one, Resume and Stop do what they say.
     press("start", lambda: len(values(notebook, LEFT, "plain-56") or []) > 1)
     press("pause", lambda: notebook.text(".reslab-pause") == "Resume")
-    notebook.page.wait_for_timeout(1500)  # a step that had begun may end
-    held = values(notebook, LEFT, "plain-56")
+    notebook.page.wait_for_timeout(1000)  # a step that had begun may end
+    held = at_rest(notebook, lambda: values(notebook, LEFT, "plain-56"))
     notebook.page.wait_for_timeout(1000)
     assert values(notebook, LEFT, "plain-56") == held
     press("step", lambda: len(values(notebook, LEFT, "plain-56")) == len(held) + 1)
@@ -66,11 +66,11 @@ def test_a_learner_watches_a_plain_net_fail_and_its_residual_twin_learn(notebook
     notebook.wait_until(lambda: "Press Start to train" in notebook.text(".reslab-message"))
     notebook.click(".reslab-start")
     notebook.wait_until(lambda: "resnet-56: step 60 of 60, finished" in notebook.text(".reslab-progress-text"), 300)
+    notebook.wait_until(lambda: all_told(notebook))
     assert state(notebook) == handed_out
     error = {name: values(notebook, LEFT, name)[-1] for name in ("plain-20", "plain-56", "resnet-56")}
     assert error["plain-56"] > 50 > error["plain-20"]
     assert error["plain-56"] > 50 > error["resnet-56"]
-    notebook.wait_until(lambda: "After 60 steps" in notebook.text(".reslab-sentence"))
     notebook.screenshot("01_degradation-explorer", ".reslab")
     notebook.show(".reslab")
     notebook.screenshot("01_degradation-light")

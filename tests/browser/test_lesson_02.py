@@ -52,11 +52,11 @@ def test_twenty_steps_of_training_fill_the_map(notebook):
     notebook.click(".reslab-go")
     notebook.wait_until(lambda: trace(notebook, RIGHT, "plain-56"))
     notebook.wait_until(lambda: "step 20 of 20, finished" in notebook.text(".reslab-progress-text"), 120)
+    notebook.wait_until(lambda: "at step 20" in notebook.text(".reslab-sentence"))  # which is told once it is drawn
     cells = trace(notebook, RIGHT, "plain-56")["z"]
     assert len(cells) == 27
     assert cells[0][0] > 2  # decades: the explosion of the first step
     assert abs(cells[0][-1]) < 2
-    notebook.wait_until(lambda: "at step 20" in notebook.text(".reslab-sentence"))
     notebook.show(".reslab")
     notebook.screenshot("02_gradient_flow-steps")
     notebook.screenshot("02_gradient_flow-explorer", ".reslab")

@@ -4,7 +4,7 @@ import io
 import itertools
 
 import pytest
-from explorer_page import LEFT, RIGHT, darken, fits_and_stacks, hand_out, predict, values
+from explorer_page import LEFT, RIGHT, at_rest, darken, fits_and_stacks, hand_out, predict, values
 from PIL import Image
 
 LESSON = "04_activations.ipynb"
@@ -104,9 +104,9 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
 
 
 def test_a_learners_own_image(notebook):
-    hand_out(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=3,image=3")
-    notebook.wait_until(lambda: "stage1.block3" in titles(notebook))
-    before = maps(notebook)
+    hand_out(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=2,image=3")
+    notebook.wait_until(lambda: titles(notebook).count("stage1.block2") == 2 and values(notebook, LEFT, "plain-20 · trained"))
+    before = at_rest(notebook, lambda: maps(notebook))
     upload = notebook.find(".reslab-upload >> input[type=file]").first if notebook.find(".reslab-upload input[type=file]").count() else None
     one = Image.new("L", (120, 90), "white")
     one.paste("black", (55, 10, 68, 80))
@@ -123,7 +123,7 @@ def test_a_learners_own_image(notebook):
 
     give("notes.png", b"no image at all")
     notebook.wait_until(lambda: "no image that can be read" in notebook.text(".reslab-message"))
-    assert maps(notebook) == before
+    assert at_rest(notebook, lambda: maps(notebook)) == before
     give("one.png", file.getvalue())
     notebook.wait_until(lambda: "inverted" in notebook.text(".reslab-message"))
     notebook.wait_until(lambda: maps(notebook) != before)
@@ -137,8 +137,9 @@ def test_two_nets_have_a_place_each_however_they_came(notebook):
     """plotly.js squeezes an axis whose pixels are square, and had to be told that its place has changed."""
     for nets in ("resnet-20", "resnet-20 | plain-20", "plain-20", "resnet-56 | plain-56"):
         hand_out(notebook, f"{nets} | show=activation_rms,block=2,image=1")
-        notebook.wait_until(lambda nets=nets: titles(notebook).count("stage1.block2") == nets.count("-"))
-        notebook.page.wait_for_timeout(300)
+        drawn = [[nets.count("-"), nets.count("-") + 1]]  # the nets' maps, and the image
+        notebook.wait_until(lambda drawn=drawn: [[titles(notebook).count("stage1.block2"), len(maps(notebook))]] == drawn)
+        at_rest(notebook, lambda: maps(notebook))
         assert not overlapping(notebook)
 
 

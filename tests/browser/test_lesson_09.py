@@ -1,7 +1,7 @@
 """Lesson 09 in the real JupyterLab, as a learner works through it."""
 
 import pytest
-from explorer_page import LEFT, RIGHT, choose, darken, fits_and_stacks, hand_out, predict, state
+from explorer_page import LEFT, RIGHT, all_told, at_rest, choose, darken, fits_and_stacks, hand_out, predict, state
 
 LESSON = "09_variants.ipynb"
 RACE = "resnet-14,widen=2 | resnet-56"
@@ -50,14 +50,14 @@ def test_a_learner_composes_a_net_and_races_it(notebook):
     notebook.wait_until(lambda: len(curve(notebook, "widen 2") or []) > 1)
     notebook.click(".reslab-pause")
     notebook.wait_until(lambda: notebook.text(".reslab-pause") == "Resume")
-    notebook.page.wait_for_timeout(1500)  # a step that had begun may end
-    held = [curve(notebook, name) for name in ("resnet-56", "widen 2")]
+    notebook.page.wait_for_timeout(1000)  # a step that had begun may end
+    held = at_rest(notebook, lambda: [curve(notebook, name) for name in ("resnet-56", "widen 2")])
     assert abs(len(held[0]) - len(held[1])) <= 1
     notebook.page.wait_for_timeout(1000)
     assert [curve(notebook, name) for name in ("resnet-56", "widen 2")] == held
     notebook.click(".reslab-pause")
     notebook.wait_until(lambda: "widen 2: step 60 of 60, finished" in notebook.text(".reslab-progress-text"), 300)
-    notebook.wait_until(lambda: "After 60 steps" in notebook.text(".reslab-sentence"))
+    notebook.wait_until(lambda: all_told(notebook))
     assert curve(notebook, "widen 2")[-1] < 20
     assert state(notebook) == f"{RACE} + resnet-14,widen=2"
     notebook.show(".reslab")
