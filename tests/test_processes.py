@@ -107,15 +107,25 @@ def test_processes_share_the_threads_and_the_images(monkeypatch):
     assert {run.data for run in runs} == {photographs.fingerprint}
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Second(Job):
+    """Trains when another has a checkpoint."""
+
+    def train(self, tell, stopped):
+        wait_until(self.store.unfinished)
+        return super().train(tell, stopped)
+
+
 def test_closed_it_saves_where_they_are_and_goes_on_from_there(split, spec, tmp_path):
-    store, how = Store(tmp_path), replace(HOW, epochs=40)
-    runs = sweep([spec, replace(spec, depth=56)], split, how, workers=2, store=store, progress=False)
-    assert next(runs).spec == spec
+    store, long, how = Store(tmp_path), replace(spec, depth=56), replace(HOW, epochs=40)
+    first = Job(spec=long, split=split, how=how, seed=0, store=store, save_every=0.0)
+    runs = processes.train([first, Second(spec=spec, split=split, how=HOW, seed=0, store=store)], lambda *_: None, workers=2)
+    assert next(runs)[0].spec == spec
     runs.close()
     (unfinished,) = store.unfinished()
     assert 0 < unfinished.history["step"].iloc[-1] < 160
-    (run,) = sweep([unfinished.spec], split, how, store=store, progress=False)
-    assert_same_run(run, fit(unfinished.spec, split, how, progress=False))
+    (run,) = sweep([long], split, how, store=store, progress=False)
+    assert_same_run(run, fit(long, split, how, progress=False))
 
 
 def test_closed_it_begins_no_more(split, spec, tmp_path):
@@ -190,19 +200,21 @@ def test_a_bar_that_breaks_holds_nothing_up(split, spec):
 
 
 UNGUARDED = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a program that a shell started in the background would hear of no Ctrl-C
 print("begun", flush=True)
 from reslab import NetSpec, Store, TrainSpec, digits, processes
 from reslab.job import Job
 split = digits().subset(200, 60)
-spec, how = NetSpec(depth=8, width=4, **split.shape), TrainSpec(batch_size=50, HOW)
-jobs = [Job(spec=spec, split=split, how=how, seed=seed, device="cpu", store=Store("store"), save_every=1000.0) for seed in (0, 1)]
+specs, how = [NetSpec(depth=depth, width=4, **split.shape) for depth in (8, 14)], TrainSpec(batch_size=50, HOW)
+jobs = [Job(spec=spec, split=split, how=how, seed=0, device="cpu", store=Store("store"), save_every=1000.0) for spec in specs]
 """
 SUSPENDED = """
 runs = processes.train(jobs, lambda *_: None, workers=2)
 print(next(runs)[0].outcome)
 """
 TELLING = """
-for run, _ in processes.train(jobs, lambda work, said: work and print("told", flush=True), workers=2):
+for run, _ in processes.train(jobs, lambda work, said: said and print(said.split()[0], flush=True), workers=2):
     print(run.outcome)
 """
 
@@ -247,16 +259,18 @@ def test_a_script_needs_no_guard_and_may_leave_a_sweep_unfinished(script, tmp_pa
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "killed"])
 def test_interrupted_or_killed_its_processes_save_and_leave(script, tmp_path, how):
-    process, store = script(TELLING, epochs=20_000, log_every=100), Store(tmp_path / "store")  # two thirds of a second between events
-    for word in ["begun", *["told"] * 6]:
-        assert process.stdout.readline().strip() == word
+    process, store = script(TELLING, epochs=20_000, log_every=50), Store(tmp_path / "store")  # events so far apart that each is told of
+    told = set()
+    while told != {"begun", "resnet-8", "resnet-14"}:
+        told.add(process.stdout.readline().strip())
+        assert process.poll() is None
     if how == "Ctrl-C":
         os.killpg(process.pid, signal.SIGINT)  # the terminal's, to all of them
     else:
         process.kill()
     said, complaints = process.communicate(timeout=120)
     wait_until(lambda: group_is_gone(process))
-    assert set(said.split()) <= {"told"}
+    assert set(said.split()) <= told
     assert ("KeyboardInterrupt" in complaints) == (how == "Ctrl-C")
     assert complaints.count("Traceback") == (how == "Ctrl-C")
     assert [run.outcome for run in store.unfinished()] == ["stopped"] * 2
