@@ -19,7 +19,9 @@ def images(x, what, channels=None):
     try:
         x = np.asarray(x)
     except ValueError as error:
-        raise ValueError(f"{what} is no regular array; all images must have the same height, width and channels.") from error
+        raise ValueError(
+            f"{what} is no regular array; all images must have the same height, width and channels."
+        ) from error
     whole = x.dtype.kind in "ui"
     if x.dtype.kind not in "buif" or (whole and x.size and not 0 <= x.min() <= x.max() <= 255):
         raise ValueError(f"{what} holds {x.dtype}; pixels must be whole numbers from 0 to 255, or floats.")
@@ -28,7 +30,9 @@ def images(x, what, channels=None):
     elif x.ndim == 4:
         first, last = x.shape[2] == x.shape[3], x.shape[1] == x.shape[2]
         if channels is None and first and last:
-            raise ValueError(f"{what} has shape {x.shape}, which can be read two ways; say channels='first' or channels='last'.")
+            raise ValueError(
+                f"{what} has shape {x.shape}, which can be read two ways; say channels='first' or channels='last'."
+            )
         if channels == "last" or (channels is None and last):
             x = x.transpose(0, 3, 1, 2)
     else:
@@ -39,37 +43,66 @@ def images(x, what, channels=None):
 
 
 def labels(y, what):
-    """Whatever is like an array of labels as a numpy array (N,)."""
-    y = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+    """Whatever is like an array of labels, a pandas Series of any kind too, as a numpy array (N,) of whole numbers or strings."""
+    y = np.asarray(y.detach().cpu().tolist() if isinstance(y, Tensor) else y)  # numpy has no bfloat16
     if y.ndim != 1:
         raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label an image.")
+    if y.dtype.kind in "OTS":  # objects, numpy's StringDType and bytes
+        y = _of_one_type(y.tolist(), what)
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError(f"{what} has no label at position {np.flatnonzero(~np.isfinite(y))[0]}; each image needs one.")
     if y.size and y.dtype.kind not in "buiU":
-        raise ValueError(f"{what} holds {y.dtype}; labels must be whole numbers or strings, perhaps {what}.astype(int).")
+        hint = f", perhaps {what}.astype(int)" if y.dtype.kind == "f" else ""
+        raise ValueError(f"{what} holds {y.dtype}; labels must be whole numbers or strings{hint}.")
     return y
+
+
+def _of_one_type(values, what):
+    """Python's values as an array of strings or of whole numbers; ValueError for missing ones and for a mixture."""
+    import pandas as pd  # here, not above: most labels never come here
+
+    found = pd.api.types.infer_dtype(values, skipna=False)
+    dtype = {"string": str, "integer": np.int64, "boolean": bool, "empty": np.int64}.get(found)
+    if dtype is not None:
+        return np.array(values, dtype=dtype)
+    if found == "bytes":
+        return np.array([value.decode(errors="replace") for value in values])
+    if (missing := pd.isna(np.array(values, dtype=object))).any():
+        raise ValueError(f"{what} has no label at position {np.flatnonzero(missing)[0]}; each image needs one.")
+    types = ", ".join(sorted({type(value).__name__ for value in values}))
+    raise ValueError(f"{what} holds {types}; labels must be all whole numbers or all strings.")
 
 
 def check_pair(x, y, x_what, y_what):
     """Raises ValueError unless x is (N, C, S, S) uint8 or finite float32 and y (N,) int64, N at least 1."""
     for what, value in ((x_what, x), (y_what, y)):
         if not isinstance(value, Tensor):
-            raise ValueError(f"{what} is a {type(value).__name__}; it must be a tensor (from_arrays() takes numpy too).")
+            raise ValueError(
+                f"{what} is a {type(value).__name__}; it must be a tensor (from_arrays() takes numpy too)."
+            )
     if x.ndim != 4 or x.shape[2] != x.shape[3] or not math.prod(x.shape[1:]):
         side = min(x.shape[-2:]) if x.ndim == 4 else 0
         hint = f", perhaps cut to {side} × {side}" if side else ""
         raise ValueError(f"{x_what} has shape {tuple(x.shape)}; it must hold square images, (N, C, S, S){hint}.")
     if x.dtype not in (torch.uint8, torch.float32) or y.dtype != torch.int64:
-        raise ValueError(f"{x_what} holds {x.dtype} and {y_what} {y.dtype}; they must be torch.uint8 or torch.float32, and torch.int64.")
+        raise ValueError(
+            f"{x_what} holds {x.dtype} and {y_what} {y.dtype}; they must be torch.uint8 or torch.float32, and torch.int64."
+        )
     if not len(x) or y.shape != (len(x),):
         raise ValueError(
             f"{x_what} has {len(x)} images and {y_what} has shape {tuple(y.shape)}; give one image or more, and a label for each."
         )
     if x.is_floating_point() and not (finite := torch.isfinite(x)).all():
-        raise ValueError(f"{x_what} has {(~finite).sum()} pixels that are NaN or infinite; replace them first, as numpy.nan_to_num does.")
+        raise ValueError(
+            f"{x_what} has {(~finite).sum()} pixels that are NaN or infinite; replace them first, as numpy.nan_to_num does."
+        )
 
 
 def mean_std(x, scale):
     """Mean and standard deviation of x / scale, per channel (C, C); a channel that never varies gets 1, so that it can divide."""
-    pairs = [torch.std_mean(x[:, c].cpu().double(), correction=0) for c in range(x.shape[1])]  # in turn: CIFAR-10 is large in float64
+    pairs = [
+        torch.std_mean(x[:, c].cpu().double(), correction=0) for c in range(x.shape[1])
+    ]  # in turn: CIFAR-10 is large in float64
     return tuple(float(mean) / scale for _, mean in pairs), tuple(float(std) / scale or 1.0 for std, _ in pairs)
 
 

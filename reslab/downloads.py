@@ -1,5 +1,6 @@
 """Downloading data sets through torchvision, and keeping them: retries, a time limit, one sentence when there is no network."""
 
+import inspect
 import os
 import socket
 import time
@@ -7,7 +8,9 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
-TRIES, PAUSE, PATIENCE = 3, 1.0, 20.0  # tries, seconds before the second (twice that before the third), seconds of silence
+TRIES = 3
+PAUSE = 1.0  # seconds before the second try; twice that before the third
+PATIENCE = 20.0  # seconds without a byte that end a try
 
 
 class DatasetUnavailable(RuntimeError):
@@ -27,8 +30,30 @@ def cache_root():
 UNREADABLE = (OSError, RuntimeError, ValueError, AssertionError, LookupError)
 
 
+class DownloadFailed(RuntimeError):
+    """No try succeeded; the message is the cause of the last failure, as one phrase."""
+
+
+def with_retries(download, failures=UNREADABLE):
+    """What `download()` returns: TRIES tries, longer pauses between them, none silent for over PATIENCE seconds.
+
+    failures: the exceptions after which another try makes sense. Raises DownloadFailed.
+    """
+    for attempt in range(TRIES):
+        time.sleep(PAUSE * attempt)
+        try:
+            with _silence_limit(PATIENCE):
+                return download()
+        except failures as error:
+            last = error
+    cause = (str(last).strip() or type(last).__name__).splitlines()[-1].removeprefix("<urlopen error ").rstrip(">. ")
+    if "corrupted" in cause or "invalid hash" in cause:
+        cause = "what arrived does not match its checksum"
+    raise DownloadFailed(cause) from last
+
+
 def fetch(name, kind, root=None):
-    """(train, test) of the torchvision dataset class called `kind`, which knows the address and the checksum and shows the progress.
+    """(train, test) of the torchvision dataset class called `kind`: its address, its checksum, its progress bar.
 
     root: the folder to keep it in, else `cache_root()`. Raises DatasetUnavailable.
     """
@@ -43,36 +68,39 @@ def fetch(name, kind, root=None):
 
 
 def _open(kind, root, download=False):
+    """Both parts; torchvision's classes are asked for them by train=True and False, or by split="train" and "test"."""
+    by_train = "train" in inspect.signature(kind).parameters
+    asked = [{"train": part == "train"} if by_train else {"split": part} for part in ("train", "test")]
     with warnings.catch_warnings():  # CIFAR's files were pickled by a numpy so old that a new one warns about it
         warnings.filterwarnings("ignore", r"dtype\(\): align")
-        return kind(root, train=True, download=download), kind(root, train=False)
+        return tuple(kind(root, download=download, **part) for part in asked)
 
 
 def _download(name, kind, root):
     from filelock import FileLock  # torch depends on it too
 
-    for attempt in range(TRIES):
-        time.sleep(PAUSE * attempt)
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            with FileLock(root / f".{name}.lock"), _silence_limit(PATIENCE):  # of two notebooks at once, one downloads
-                _discard_damaged(kind, root)
-                return _open(kind, root, download=True)
-        except UNREADABLE as error:
-            failure = error
-    folder, archives = _archives(kind, root)
-    cause = (str(failure).strip() or type(failure).__name__).splitlines()[-1].removeprefix("<urlopen error ").rstrip(">. ")
-    cause = "what arrived does not match its checksum" if "corrupted" in cause else cause
-    raise DatasetUnavailable(
-        f"{name} could not be downloaded in {TRIES} tries ({cause}); reslab.datasets.digits() works with no network, "
-        f"or put {', '.join(archives)} into {folder} by hand and call this again."
-    ) from failure
+    def download():
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f".{name}.lock"):  # of two notebooks at once, one downloads
+            _discard_damaged(kind, root)
+            return _open(kind, root, download=True)
+
+    try:
+        return with_retries(download)
+    except DownloadFailed as failure:
+        folder, archives = _archives(kind, root)
+        raise DatasetUnavailable(
+            f"{name} could not be downloaded in {TRIES} tries ({failure}); reslab.datasets.digits() works with no network, "
+            f"or put {', '.join(archives)} into {folder} by hand and call this again."
+        ) from failure.__cause__
 
 
 def _archives(kind, root):
     """The folder in which torchvision looks for the archives, and a dict from their names to their md5."""
     if hasattr(kind, "resources"):  # the MNIST family
         return root / kind.__name__ / "raw", dict(kind.resources)
+    if hasattr(kind, "split_list"):  # SVHN: an archive a part, of which only the two are asked for
+        return root, dict(kind.split_list[part][1:] for part in ("train", "test"))
     return root, {kind.filename: kind.tgz_md5}
 
 

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from reslab import checks
 from reslab.capture import ACTIVATION_STATISTICS, capture
-from reslab.datasets import digits
+from reslab.datasets import digits, pictures
 from reslab.experiments.degradation import small_net
 from reslab.nets import FAMILY, Block, build, replace
 from reslab.runs import Provenance
@@ -177,13 +177,10 @@ def picture(file, split):
     """
     channels, size = split.shape["in_channels"], split.shape["image_size"]
     try:
-        with Image.open(file) as opened:
-            drawn = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        drawn = pictures.read(file)
+    except ValueError as error:
         raise ValueError("This file is no image that can be read; take a PNG or a JPEG of ordinary size.") from error
-    white = Image.new("RGBA", drawn.size, "white")  # what shows through where the image is transparent
-    image = Image.alpha_composite(white, drawn).convert("L" if channels == 1 else "RGB")
-    image = ImageOps.fit(image, (size, size), Image.Resampling.BOX)
+    image = ImageOps.fit(drawn.convert("L") if channels == 1 else drawn, (size, size), Image.Resampling.BOX)
     said = f"cut square, {size} × {size} pixels"
     if channels == 1:
         image, said = ImageOps.autocontrast(image), said + ", grey"

@@ -11,14 +11,13 @@
 
 import pickle
 import re
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 
 from reslab import checks
-from reslab.downloads import PATIENCE, PAUSE, TRIES, UNREADABLE, _silence_limit, cache_root
+from reslab.downloads import TRIES, UNREADABLE, DownloadFailed, cache_root, with_retries
 from reslab.nets.family import FAMILY
 from reslab.nets.weights import shapes_only
 
@@ -42,6 +41,8 @@ PRETRAINED = {  # name in FAMILY → torchvision's
     "vgg-16-bn": "vgg16_bn",
     "vgg-19-bn": "vgg19_bn",
 }
+
+FAILURES = (*UNREADABLE, EOFError, pickle.UnpicklingError)
 
 
 class WeightsUnavailable(RuntimeError):
@@ -115,19 +116,20 @@ def _tensors(net):
 
 def _fetch(name, weights, progress, root):
     file = Path(root).expanduser() / weights.url.rpartition("/")[2]
-    for attempt in range(TRIES):
-        time.sleep(PAUSE * attempt)
+
+    def download():
         try:
-            with _silence_limit(PATIENCE):
-                how = {"check_hash": True, "map_location": "cpu", "weights_only": True}
-                return weights.get_state_dict(model_dir=file.parent, progress=progress, **how)
-        except (*UNREADABLE, EOFError, pickle.UnpicklingError) as error:
-            failure = error
+            how = {"check_hash": True, "map_location": "cpu", "weights_only": True}
+            return weights.get_state_dict(model_dir=file.parent, progress=progress, **how)
+        except FAILURES:
             with suppress(OSError):
                 file.unlink()  # a copy that is there and cannot be read would be in the way of the next try
-    cause = (str(failure).strip() or type(failure).__name__).splitlines()[-1].removeprefix("<urlopen error ").rstrip(">. ")
-    cause = "what arrived does not match its checksum" if "invalid hash" in cause else cause
-    raise WeightsUnavailable(
-        f"the weights of {name} could not be downloaded in {TRIES} tries ({cause}); build(FAMILY['{name}']) works with no network, "
-        f"with weights drawn at random, or put {weights.url} into {file.parent} by hand and call this again."
-    ) from failure
+            raise
+
+    try:
+        return with_retries(download, FAILURES)
+    except DownloadFailed as failure:
+        raise WeightsUnavailable(
+            f"the weights of {name} could not be downloaded in {TRIES} tries ({failure}); build(FAMILY['{name}']) works with "
+            f"no network, with weights drawn at random, or put {weights.url} into {file.parent} by hand and call this again."
+        ) from failure.__cause__

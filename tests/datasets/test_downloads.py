@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from scipy.io import savemat
 from sentences import saying
 
 from reslab import downloads
-from reslab.datasets import DatasetUnavailable, cifar10, cifar100, fashion_mnist, load
+from reslab.datasets import DatasetUnavailable, cifar10, cifar100, fashion_mnist, load, named
 
 
 @pytest.fixture
@@ -202,6 +203,27 @@ def test_a_network_that_recovers_is_forgiven(server, served_cifar10, monkeypatch
     monkeypatch.setattr(downloads, "PAUSE", 1.0)
     assert len(cifar10().x_train) == 50
     assert pauses == [0, 1, 2]  # short, and growing
+
+
+def test_a_data_set_that_torchvision_asks_for_by_split_is_one_function_and_one_entry(server, monkeypatch):
+    sent, listed = {}, {}
+    for part, number in (("train", 12), ("test", 11)):
+        sent[part] = np.random.default_rng(number).integers(0, 256, (number, 3, 32, 32), dtype=np.uint8)
+        file = server.site / f"{part}_32x32.mat"
+        savemat(file, {"X": sent[part].transpose(2, 3, 1, 0), "y": np.arange(number)[:, None] % 10 + 1})  # 10 stands for 0
+        listed[part] = [f"{server.url}/{file.name}", file.name, md5(file.read_bytes())]
+    monkeypatch.setattr(torchvision.datasets.SVHN, "split_list", listed)
+
+    def svhn(root=None):
+        return named._from_torchvision("svhn", "SVHN", root, "Netzer et al. 2011")
+
+    monkeypatch.setitem(named.DATASETS, "svhn", svhn)
+    first = load("svhn")
+    server.stop()
+    for split in (first, load("svhn")):
+        assert np.array_equal(split.x_train.numpy(), sent["train"])
+        assert np.array_equal(split.x_test.numpy(), sent["test"])
+        assert (split.name, split.class_names) == ("svhn", tuple("0123456789"))
 
 
 def unavailable(name, cause, files, folder):

@@ -3,9 +3,11 @@
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -86,10 +88,69 @@ def test_from_arrays_turns_any_labels_into_classes():
     assert (named.class_names, named.name) == (("n", "e", "s", "w"), "compass")
 
 
+WORDS = np.array(["dog", "cat", "eel", "bee"])[LABELS]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.Series(WORDS),
+        pd.Series(WORDS, dtype=object),
+        pd.Series(WORDS, dtype="category"),
+        pd.Series(WORDS, dtype="string"),
+        pd.Categorical(WORDS),
+        pd.Index(WORDS),
+        WORDS.astype(object),
+        WORDS.astype("S3"),
+        WORDS.astype(np.dtypes.StringDType()),
+        list(WORDS),
+    ],
+    ids=lambda labels: f"{type(labels).__name__} {getattr(labels, 'dtype', '')}",
+)
+def test_from_arrays_takes_strings_of_any_kind(labels):
+    mine = from_arrays(BYTES, labels, x_test=BYTES, y_test=list(WORDS))
+    assert mine.class_names == ("bee", "cat", "dog", "eel")
+    assert torch.equal(mine.y_train, mine.y_test)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.Series(LABELS, dtype="Int64"),
+        pd.Series(LABELS, dtype=object),
+        pd.Series(LABELS, dtype="category"),
+        torch.from_numpy(LABELS).to(torch.int32),
+        LABELS.astype(object),
+        LABELS.astype(np.uint8),
+    ],
+    ids=lambda labels: f"{type(labels).__name__} {labels.dtype}",
+)
+def test_from_arrays_takes_whole_numbers_of_any_kind(labels):
+    assert from_arrays(BYTES, labels, x_test=BYTES, y_test=LABELS).y_train.tolist() == LABELS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (pd.Series([*WORDS[:-1], None]), "y has no label at position 19; each image needs one."),
+        (pd.Series([1, None] * 10, dtype="Int64"), "y has no label at position 1; each image needs one."),
+        (np.where(LABELS, 1.0, np.nan), "y has no label at position 0; each image needs one."),
+        (np.array(["a", 1] * 10, dtype=object), "y holds int, str; labels must be all whole numbers or all strings."),
+        (pd.Series(pd.to_datetime(["2026-11-27"] * 20)), "y holds datetime64"),
+        (torch.arange(20) / 2, "y holds float64; labels must be whole numbers or strings, perhaps y.astype(int)."),
+    ],
+)
+def test_from_arrays_says_which_label_is_missing_or_of_another_type(labels, says):
+    with pytest.raises(ValueError, match=saying(says)):
+        from_arrays(BYTES, labels)
+
+
 @pytest.mark.parametrize(("test", "held_out"), [(0.2, 4), (0.001, 1), (0.999, 19), (7, 7), (np.int64(3), 3), (np.float32(0.5), 10)])
 def test_from_arrays_holds_out_a_share_or_a_number(test, held_out):
     numbered = np.arange(20).reshape(20, 1, 1) * np.ones((8, 8))
-    mine = from_arrays(numbered, LABELS, test=test)
+    told = pytest.warns(UserWarning, match="classes of mine have no training image") if held_out == 19 else nullcontext()
+    with told:
+        mine = from_arrays(numbered, LABELS, test=test)
     assert len(mine.x_test) == held_out
     seen = torch.cat([mine.x_train, mine.x_test])[:, 0, 0, 0].int().tolist()
     assert sorted(seen) == list(range(20))
@@ -174,8 +235,11 @@ def pets(tmp_path):
 
 def test_from_folder_resizes_and_cuts_the_middle_out(pets):
     (pets / ".ipynb_checkpoints").mkdir()  # Jupyter leaves these everywhere
+    (pets / "cat" / "._0.png").write_bytes(b"what macOS keeps beside 0.png")
+    (pets / "__MACOSX").mkdir()
     (pets / "cat" / "notes.txt").write_text("not a picture")
-    mine = from_folder(pets, image_size=16, test=3)
+    with pytest.warns(UserWarning, match=r"pets: 1 file left out that is no picture: notes\.txt"):
+        mine = from_folder(pets, image_size=16, test=3)
     assert (mine.name, mine.class_names, mine.scale) == ("pets", ("cat", "dog"), 255)
     assert mine.x_train.shape == (9, 3, 16, 16)
     assert mine.x_test.shape == (3, 3, 16, 16)
@@ -251,6 +315,8 @@ def test_from_file_says_what_does_not_fit(tmp_path, arrays, says):
 def test_load_takes_a_file_a_folder_and_a_part_of_any(pets, tmp_path):
     np.savez(tmp_path / "mine.npz", x=BYTES, y=LABELS)
     assert load(tmp_path / "mine.npz").fingerprint == from_arrays(BYTES, LABELS).fingerprint
+    shutil.copy(tmp_path / "mine.npz", tmp_path / "A.NPZ")
+    assert load(tmp_path / "A.NPZ").fingerprint == load(str(tmp_path / "A.NPZ")).fingerprint == load(tmp_path / "mine.npz").fingerprint
     assert load(pets).fingerprint == from_folder(pets).fingerprint
     for name in ("pets-64px", "pets-5+2"):  # which are a part of nothing
         shutil.copytree(pets, tmp_path / name)

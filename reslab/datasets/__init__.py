@@ -1,0 +1,27 @@
+"""Image sets in memory: a `Split` is a training and a test part, ready for a net.
+
+named.py has the data sets with a name, and `load`; own.py makes a Split of arrays, folder.py of a folder of pictures, each
+of which pictures.py reads; split.py is what they all make. `digits()` needs no network; others are downloaded once.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["folder", "named", "own", "pictures", "split"],
+    submod_attrs={
+        "split": ["Split"],
+        "named": [
+            "DATASETS",
+            "DatasetUnavailable",
+            "cache_root",
+            "cifar10",
+            "cifar100",
+            "digits",
+            "fashion_mnist",
+            "load",
+        ],
+        "own": ["from_arrays", "from_file"],
+        "folder": ["from_folder"],
+    },
+)

@@ -1,0 +1,143 @@
+"""A `Split` of a folder of pictures: one sub-folder a class, or train/ and test/ with one sub-folder a class in each."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from reslab import checks
+from reslab.datasets import pictures
+from reslab.datasets.own import from_arrays
+
+PARTS = {  # names of folders that hold a part of a data set, in the order in which one is taken for it
+    "train": ("train", "training"),
+    "test": ("test", "testing", "val", "valid", "validation"),
+}
+
+
+def from_folder(path, *, image_size=32, test=0.2, seed=0):
+    """A Split of the pictures in a folder that has one sub-folder a class: (N, 3, S, S) uint8 RGB, S = `image_size` pixels.
+
+    Each picture is turned upright (EXIF); its shorter side is resized to S and the middle cut out; what is transparent is
+    white. Where the sub-folders are train and test (or val), with the classes in them, these are the two parts; otherwise
+    test and seed are as in `from_arrays`. Hidden files and folders are passed over; a warning names other files that are
+    no pictures. A link is followed unless it leads back into the folder, and a file that is there twice is taken once.
+    Raises FileNotFoundError for a missing or an empty folder, ValueError for a damaged picture, for one that is in two
+    classes or in both parts, or a bad value.
+    """
+    path = Path(path).expanduser()
+    checks.integer("image_size", image_size, 1)
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {path}; give one that has a sub-folder of pictures for each class."
+        )
+    parts = _parts(path)
+    files = {part: _files_by_class(folder, path) for part, folder in parts.items()}
+    _check_each_is_in_one_place(files, path)
+    drawn = {"test": test, "seed": seed}
+    if "test" in files:
+        x_test, y_test = _read(files["test"], image_size)
+        drawn = {"x_test": x_test, "y_test": y_test}
+    x, y = _read(files["train"], image_size)
+    return from_arrays(x, y, name=path.resolve().name, channels="first", source="the reader's own pictures", **drawn)
+
+
+def _parts(path):
+    """{"train": folder} or {"train": folder, "test": folder}: the folders whose sub-folders are the classes."""
+    found = {folder.name.lower(): folder for folder in _folders(path)}
+    known = [name for names in PARTS.values() for name in names]
+    if not found or not set(found) <= set(known) or not all(map(_folders, found.values())):
+        return {"train": path}  # its sub-folders are classes, whatever they are called
+    parts = {part: [found[name] for name in names if name in found] for part, names in PARTS.items()}
+    if not parts["train"]:
+        raise FileNotFoundError(f"{path} has {', '.join(found)} but no folder train, with a sub-folder for each class.")
+    if unused := [folder.name for folders in parts.values() for folder in folders[1:]]:
+        warnings.warn(
+            f"{path.name}: {', '.join(unused)} left out; {parts['test'][0].name} is the test part.", stacklevel=3
+        )
+    return {part: folders[0] for part, folders in parts.items() if folders}
+
+
+def _folders(path):
+    """The visible sub-folders, sorted; archives made on a Mac have a __MACOSX beside what they hold."""
+    return sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith(".") and f.name != "__MACOSX")
+
+
+def _files_by_class(folder, root):
+    """{class: its picture files}, classes sorted; a warning names files that are no pictures."""
+    readable = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    found, others = {}, []
+    for name in (classes := _folders(folder)):
+        files = _files(name, root)
+        found[name.name] = [file for file in files if file.suffix.lower() in readable]
+        others += [file.name for file in files if file.suffix.lower() not in readable]
+    empty = [name for name, files in found.items() if not files]
+    if empty or not classes:
+        without = f"no picture is in {', '.join(empty)}" if empty else "it has no sub-folder"
+        raise FileNotFoundError(f"{folder} must have a sub-folder of pictures for each class ({without}).")
+    if others:
+        number = "1 file left out that is no picture" if len(others) == 1 else f"{len(others)} files left out that are no pictures"
+        warnings.warn(f"{folder.name}: {number}: {', '.join(others[:3])}{' ...' * (len(others) > 3)}", stacklevel=4)
+    return found
+
+
+def _files(folder, root):
+    """The visible files below a folder, sorted, each real file once. A link to a folder that leads back into root, or above
+    it, is not followed: the pictures there belong to other classes, or are found on their own.
+    """
+    root, found, walked = root.resolve(), {}, set()
+    for here, folders, files in sorted(_walk(folder, root, walked)):
+        del folders
+        for name in files:
+            file = Path(here, name)
+            if not name.startswith(".") and file.is_file():
+                found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+def _walk(folder, root, walked):
+    """os.walk along links that lead out of root, each real folder once."""
+    for here, folders, files in os.walk(folder, followlinks=True):
+        walked.add(Path(here).resolve())
+        kept = []
+        for name in folders:
+            inner = Path(here, name)
+            real = inner.resolve()
+            back = inner.is_symlink() and (real.is_relative_to(root) or root.is_relative_to(real))
+            if not name.startswith(".") and not back and real not in walked:
+                kept.append(name)
+        folders[:] = kept  # os.walk goes on with these
+        yield here, kept, sorted(files)
+
+
+def _check_each_is_in_one_place(files, path):
+    """ValueError for a real file that is in two classes, or in the training and in the test part: a test that was trained on."""
+    seen = {}
+    for part, classes in files.items():
+        for name, some in classes.items():
+            for file in some:
+                place = "/".join([part, name] if len(files) > 1 else [name])
+                other = seen.setdefault(file.resolve(), place)
+                if other != place:
+                    raise ValueError(
+                        f"{file.relative_to(path)} is one file with a picture in {other}; take one of them out."
+                    )
+
+
+def _read(files, image_size):
+    """(N, 3, S, S) uint8 and the class of each, a string."""
+    from torchvision.transforms import CenterCrop, Compose, PILToTensor, Resize
+
+    fit = Compose([Resize(image_size), CenterCrop(image_size), PILToTensor()])
+    labelled = [(file, name) for name, some in files.items() for file in some]
+    x = torch.empty(len(labelled), 3, image_size, image_size, dtype=torch.uint8)
+    for i, (file, _) in enumerate(tqdm(labelled, desc="pictures", delay=2, leave=False)):
+        try:
+            x[i] = fit(pictures.read(file))
+        except ValueError as error:
+            raise ValueError(f"{file} {error}; repair it or take it out of the folder.") from error
+    return x, np.array([name for _, name in labelled])

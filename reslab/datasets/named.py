@@ -1,0 +1,103 @@
+"""Data sets by name: `DATASETS` and `load`. A data set that torchvision has is one function here, and one entry.
+
+This file imports no torch, so that the command line can list the names at once.
+"""
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from reslab import checks, downloads
+from reslab.downloads import DatasetUnavailable, cache_root  # noqa: F401 (part of this module's face)
+
+KRIZHEVSKY = (
+    "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images (no licence stated; cite the report)"
+)
+
+
+def digits(seed=0, test=397):
+    """Scikit-learn's 1,797 handwritten digits, (N, 1, 8, 8) uint8 up to 16, bundled with it: no network is needed.
+
+    `test` of them, drawn with `seed`, are the test part; the others train. Raises ValueError for an impossible `test`.
+    Source: Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI, CC BY 4.0.
+    """
+    from sklearn.datasets import load_digits  # here, not above: it takes longer to import than this function to run
+
+    from reslab.datasets.own import from_arrays
+
+    source = (
+        "scikit-learn's digits: Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, UCI, CC BY 4.0"
+    )
+    stored = load_digits()
+    return from_arrays(
+        stored.images.astype("uint8"), stored.target, name="digits", test=test, scale=16, seed=seed, source=source
+    )
+
+
+def cifar10(root=None):
+    """CIFAR-10: 50,000 + 10,000 photos of 10 things, (N, 3, 32, 32) uint8; a 170 MB download, once.
+
+    root: the folder to keep it in, else `cache_root()`. Raises DatasetUnavailable.
+    Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images" (no licence stated; cite the report).
+    """
+    return _from_torchvision("cifar10", "CIFAR10", root, f"CIFAR-10: {KRIZHEVSKY}")
+
+
+def cifar100(root=None):
+    """CIFAR-100: 50,000 + 10,000 photos of 100 things, (N, 3, 32, 32) uint8; all else as `cifar10`."""
+    return _from_torchvision("cifar100", "CIFAR100", root, f"CIFAR-100: {KRIZHEVSKY}")
+
+
+def fashion_mnist(root=None):
+    """Fashion-MNIST: 60,000 + 10,000 grey pictures of 10 kinds of clothing, (N, 1, 28, 28) uint8; a 31 MB download, once.
+
+    root: as `cifar10`. Raises DatasetUnavailable. Source: Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, MIT licence.
+    """
+    return _from_torchvision(
+        "fashion_mnist", "FashionMNIST", root, "Fashion-MNIST: Xiao et al. 2017, arXiv:1708.07747, MIT licence"
+    )
+
+
+DATASETS = {"digits": digits, "cifar10": cifar10, "cifar100": cifar100, "fashion_mnist": fashion_mnist}
+
+
+def load(name):
+    """The Split of a name in `DATASETS`, of an .npz file, or of a folder with a sub-folder of pictures for each class.
+
+    "cifar10-5000+1000" is a `subset` of that name: so many training and test images, drawn with seed 0; "...@7" with seed 7.
+    "cifar10-64px" is that name `resized` to 64 × 64 pixels. They can be combined, and are then done from left to right:
+    a subset that is enlarged takes less memory than an enlarged set of which a subset is taken.
+    A path is whatever is a `Path`, ends in .npz or has a / in it. Raises ValueError naming the nearest name,
+    FileNotFoundError, DatasetUnavailable.
+    """
+    from reslab.datasets.folder import from_folder
+    from reslab.datasets.own import from_file
+
+    is_path = isinstance(name, os.PathLike)
+    text = os.fspath(name) if is_path else str(name)
+    is_path = is_path or "/" in text or os.sep in text  # Windows takes both separators
+    if is_path and Path(text).expanduser().is_dir():  # whatever it is called: "pets-64px/" is a folder
+        return from_folder(text)
+    if drawn := re.fullmatch(r"(.+)-(\d+)\+(\d+)(@\d+)?", text):
+        split = load(drawn[1])
+        part = split.subset(int(drawn[2]), int(drawn[3]), seed=int((drawn[4] or "@0")[1:]))
+        return replace(part, name=split.name + text.removeprefix(drawn[1]))
+    if sized := re.fullmatch(r"(.+)-(\d+)px", text):
+        split = load(sized[1])
+        return replace(split.resized(int(sized[2])), name=split.name + text.removeprefix(sized[1]))
+    if text.lower().endswith(".npz"):
+        return from_file(text)
+    if is_path:
+        return from_folder(text)
+    return DATASETS[checks.choice("dataset", text.lower(), DATASETS)]()
+
+
+def _from_torchvision(name, kind, root, source):
+    """A Split of the torchvision class called `kind`; classes that it has no names for are called by their numbers."""
+    from reslab.datasets.own import from_arrays
+
+    train, test = downloads.fetch(name, kind, root)
+    y, y_test = (part.targets if hasattr(part, "targets") else part.labels for part in (train, test))
+    names = getattr(train, "classes", None)
+    return from_arrays(train.data, y, x_test=test.data, y_test=y_test, class_names=names, name=name, source=source)

@@ -1,0 +1,82 @@
+"""A `Split` of one's own arrays, or of an .npz file that holds them."""
+
+import inspect
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from reslab import arrays, checks
+from reslab.datasets.split import Split, mention_unseen_classes
+
+
+def from_arrays(
+    x,
+    y,
+    *,
+    name="mine",
+    test=0.2,
+    x_test=None,
+    y_test=None,
+    class_names=None,
+    scale=None,
+    seed=0,
+    channels=None,
+    source="the reader's own",
+):
+    """A Split, on the CPU, of one's own square images, numpy or torch. Raises ValueError for whatever does not fit.
+
+    x: (N, S, S), (N, C, S, S) or (N, S, S, C). The two equal sides tell the last two apart; where all three are equal,
+       channels="first" or "last" does. Whole numbers 0 to 255 are kept as uint8, all else as float32.
+    y: (N,) whole numbers or strings, whose sorted distinct values become 0 to K-1. class_names: K, in that order.
+    test: the share or the number of images held out, drawn with `seed`, without regard to class; unless x_test is given.
+    scale: the value that means white, else 255 for uint8 and 1 for floats.
+    """
+    if (x_test is None) != (y_test is None):
+        raise ValueError(
+            "Only one of x_test and y_test was given; give both, or neither to have a test part drawn from x."
+        )
+    own_test = x_test is not None
+    x, y = arrays.images(x, "x", channels), arrays.labels(y, "y")
+    x_test, y_test = (
+        (arrays.images(x_test, "x_test", channels), arrays.labels(y_test, "y_test")) if own_test else (x[:0], y[:0])
+    )
+    values, classes = np.unique(np.concatenate([y, y_test]), return_inverse=True)
+    y, y_test = torch.from_numpy(classes).long().split([len(y), len(y_test)])
+    arrays.check_pair(x, y, "x", "y")
+    class_names = tuple(map(str, values if class_names is None else class_names))
+    if len(class_names) != len(values):
+        raise ValueError(
+            f"There are {len(class_names)} class_names for {len(values)} distinct labels; give one for each, in sorted order."
+        )
+    if not own_test:
+        train, held_out = arrays.cut(len(x), test, seed)
+        x, y, x_test, y_test = x[train], y[train], x[held_out], y[held_out]
+        source += f"; {len(x_test)} test images drawn with seed {seed}"
+    if scale is None:
+        scale = 255.0 if x.dtype == torch.uint8 else 1.0
+    parts = {"x_train": x, "y_train": y, "x_test": x_test, "y_test": y_test}
+    return mention_unseen_classes(Split(name=name, **parts, class_names=class_names, scale=scale, source=source))
+
+
+def from_file(path):
+    """A Split of an .npz file, whose arrays are the arguments of `from_arrays`: numpy.savez("mine.npz", x=x, y=y, source="my camera").
+
+    Its name is the file's, unless the file has one. Raises FileNotFoundError, and ValueError for whatever does not fit.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}; numpy.savez makes one.")
+    try:
+        with path.open("rb") as file, np.load(file) as stored:  # which refuses what would have to be unpickled
+            fields = {"name": path.stem} | {
+                name: array if array.ndim else array.item() for name, array in stored.items()
+            }
+    except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no file of numpy.savez, or holds Python objects.") from error
+    for name in fields:
+        checks.choice(f"an array in {path}", name, inspect.signature(from_arrays).parameters)
+    if not {"x", "y"} <= set(fields):
+        raise ValueError(f"{path} holds {', '.join(fields)}; it must hold images x and labels y.")
+    return from_arrays(**fields)

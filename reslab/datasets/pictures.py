@@ -1,0 +1,49 @@
+"""One picture file as upright RGB, whatever it was stored as."""
+
+import numpy as np
+from PIL import Image, ImageOps
+
+SIXTEEN_BITS = ("PNG", "PPM")  # the formats whose 16-bit grey Pillow opens as mode "I", as it does 32-bit TIFF
+
+
+def read(file):
+    """The picture of a path or an open file: RGB, 8 bits a channel, turned upright as EXIF says, the first of several frames.
+
+    What is transparent shows white. Of 16 bits the upper eight are kept; floats are 0 for black to 1 for white.
+    Raises ValueError with the reason, worded to follow the file's name.
+    """
+    try:
+        with Image.open(file) as opened:
+            picture = _eight_bits(ImageOps.exif_transpose(opened), opened.format)
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        return picture.convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"has more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels") from error
+    except _Unsuitable:
+        raise
+    except Exception as error:  # a decoder may raise anything for a damaged file
+        raise ValueError("cannot be read as a picture") from error
+
+
+class _Unsuitable(ValueError):
+    """A whole picture whose numbers do not say what is black and what is white."""
+
+
+def _eight_bits(picture, kind):
+    """The picture with 8 bits a channel: Pillow's own conversion cuts larger numbers off at 255, and floats below 1 to 0."""
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and kind in SIXTEEN_BITS):
+        return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
+    if picture.mode == "I":
+        raise _Unsuitable(
+            "holds whole numbers of 32 bits, of which nothing says what is white; save it with 8 or 16 bits"
+        )
+    if picture.mode == "F":
+        values = np.asarray(picture)
+        if not ((values >= 0) & (values <= 1)).all():  # NaN included
+            raise _Unsuitable(
+                f"holds floats from {values.min():g} to {values.max():g}; they must be from 0, black, to 1, white"
+            )
+        return Image.fromarray((values * 255).round().astype(np.uint8))
+    return picture

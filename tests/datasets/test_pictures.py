@@ -1,0 +1,177 @@
+"""Folders of pictures as people have them: every bit depth, turned and transparent ones, links, parts, and what is no picture."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+from sentences import saying
+
+from reslab.datasets import from_folder, load
+
+RAMP = np.tile(np.linspace(0, 65535, 16).round(), (16, 1))  # (16, 16), black on the left to white on the right
+
+
+def folder(path, classes=("cat", "dog"), count=3, draw=lambda name, i: Image.new("RGB", (8, 8), (40 * i, 0, 0))):
+    """A folder of `count` drawn PNGs for each class."""
+    for name in classes:
+        (path / name).mkdir(parents=True)
+        for i in range(count):
+            draw(name, i).save(path / name / f"{i}.png")
+    return path
+
+
+@pytest.fixture
+def pets(tmp_path):
+    return folder(tmp_path / "pets")
+
+
+def grey(values):
+    """The three equal channels of a grey picture, (3, S, S) uint8."""
+    return torch.from_numpy(np.broadcast_to(np.asarray(values, np.uint8), (3, *np.shape(values))).copy())
+
+
+def one(path):
+    """The picture of a folder's class "cat", which has one, (3, 16, 16)."""
+    split = from_folder(path, image_size=16, test=1)
+    return torch.cat([split.x_train, split.x_test])[torch.cat([split.y_train, split.y_test]) == 0][0]
+
+
+def with_picture(tmp_path, picture, ending="png", **options):
+    """A folder of two classes, the first of which has this picture alone."""
+    path = folder(tmp_path / "own", ("dog",))
+    (path / "cat").mkdir()
+    picture.save(path / "cat" / f"0.{ending}", **options)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "pgm"])
+def test_sixteen_bits_keep_their_range(tmp_path, ending):
+    picture = Image.fromarray(RAMP.astype(np.uint16))
+    assert torch.equal(one(with_picture(tmp_path, picture, ending)), grey(RAMP.astype(np.uint16) >> 8))
+
+
+def test_sixteen_bits_of_the_other_byte_order_keep_their_range(tmp_path):
+    path = with_picture(tmp_path, Image.frombytes("I;16B", (16, 16), RAMP.astype(">u2").tobytes()), "tif")
+    assert torch.equal(one(path), grey(RAMP.astype(np.uint16) >> 8))
+
+
+def test_floats_are_black_at_0_and_white_at_1(tmp_path):
+    picture = Image.fromarray((RAMP / 65535).astype(np.float32))
+    assert torch.equal(one(with_picture(tmp_path, picture, "tif")), grey((RAMP / 65535 * 255).round()))
+
+
+@pytest.mark.parametrize(
+    ("picture", "reason"),
+    [
+        (Image.fromarray(RAMP.astype(np.float32)), "holds floats from 0 to 65535; they must be from 0, black, to 1, white"),
+        (Image.fromarray(np.full((16, 16), np.nan, np.float32)), "holds floats from nan to nan; they must be from 0"),
+        (Image.fromarray(RAMP.astype(np.int32)), "holds whole numbers of 32 bits, of which nothing says what is white"),
+    ],
+    ids=["large floats", "nan", "32 bits"],
+)
+def test_numbers_that_do_not_say_what_is_white_are_refused(tmp_path, picture, reason):
+    path = with_picture(tmp_path, picture, "tif")
+    with pytest.raises(ValueError, match=saying(f"{path / 'cat' / '0.tif'} {reason}")):
+        from_folder(path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_upright(tmp_path, orientation):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8))
+    picture.getexif()[0x0112] = orientation
+    path = with_picture(tmp_path, picture, exif=picture.getexif())
+    with Image.open(path / "cat" / "0.png") as stored:
+        upright = np.asarray(ImageOps.exif_transpose(stored))
+    assert torch.equal(one(path), torch.from_numpy(upright.copy()).permute(2, 0, 1))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_is_white(tmp_path, mode):
+    picture = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    picture.paste((0, 0, 0, 255), (8, 0, 16, 16))
+    image = one(with_picture(tmp_path, picture.quantize(2) if mode == "P" else picture.convert(mode)))
+    assert image[:, :, :8].eq(255).all()
+    assert image[:, :, 8:].eq(0).all()
+
+
+def test_gifs_are_pictures_of_their_first_frame(tmp_path):
+    frames = [Image.new("P", (16, 16), i) for i in (0, 1)]
+    for frame in frames:
+        frame.putpalette([250, 0, 0, 0, 0, 250])
+    path = with_picture(tmp_path, frames[0], "gif", save_all=True, append_images=frames[1:])
+    assert one(path)[:, 0, 0].tolist() == [250, 0, 0]
+
+
+def test_a_bomb_is_refused_in_one_sentence(pets, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 31)
+    with pytest.raises(ValueError, match=r"cat.0\.png has more than 0 million pixels; repair it or take it out"):
+        from_folder(pets)
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("Training", "val"), ("train", "validation")])
+def test_train_and_test_folders_are_the_two_parts(tmp_path, names):
+    for part, count in zip(names, (4, 2), strict=True):
+        folder(tmp_path / "pets" / part, count=count)
+    split = from_folder(tmp_path / "pets", image_size=8)
+    assert (split.name, split.class_names) == ("pets", ("cat", "dog"))
+    assert (split.y_train.tolist(), split.y_test.tolist()) == ([0] * 4 + [1] * 4, [0] * 2 + [1] * 2)
+
+
+def test_of_test_and_val_the_first_is_the_test_part_and_it_is_said(tmp_path):
+    for part in ("train", "val", "test"):
+        folder(tmp_path / "pets" / part, count=4 if part == "test" else 2)
+    with pytest.warns(UserWarning, match="pets: val left out; test is the test part"):
+        split = from_folder(tmp_path / "pets", image_size=8)
+    assert (len(split.x_train), len(split.x_test)) == (4, 8)
+
+
+def test_a_test_part_alone_is_refused_and_classes_may_be_called_train(tmp_path):
+    folder(tmp_path / "lonely" / "test")
+    with pytest.raises(FileNotFoundError, match="has test but no folder train"):
+        from_folder(tmp_path / "lonely")
+    vehicles = folder(tmp_path / "vehicles", ("bus", "train"))
+    assert from_folder(vehicles, image_size=8).class_names == ("bus", "train")
+    runs = folder(tmp_path / "runs", ("test", "train"))  # pictures right in them: two classes
+    assert from_folder(runs, image_size=8).class_names == ("test", "train")
+
+
+def test_links_let_no_picture_into_two_places(pets, tmp_path):
+    (pets / "cat" / "all").symlink_to(pets, target_is_directory=True)
+    (pets / "cat" / "above").symlink_to(tmp_path, target_is_directory=True)
+    (pets / "cat" / "again.png").symlink_to(pets / "cat" / "0.png")
+    more = folder(tmp_path / "more", ("cats",), count=2)
+    (pets / "cat" / "more").symlink_to(more / "cats", target_is_directory=True)  # leads out: these are meant
+    (more / "cats" / "back").symlink_to(more, target_is_directory=True)
+    split = from_folder(pets, image_size=8, test=2)
+    assert torch.cat([split.y_train, split.y_test]).sort().values.tolist() == [0] * 5 + [1] * 3
+
+
+def test_a_picture_in_two_classes_or_in_both_parts_is_refused(pets, tmp_path):
+    (pets / "dog" / "cat.png").symlink_to(pets / "cat" / "1.png")
+    with pytest.raises(ValueError, match=r"dog.cat\.png is one file with a picture in cat; take one of them out\."):
+        from_folder(pets)
+    for part in ("train", "test"):
+        folder(tmp_path / "parts" / part)
+    os.remove(tmp_path / "parts" / "test" / "cat" / "0.png")
+    (tmp_path / "parts" / "test" / "cat" / "0.png").symlink_to(tmp_path / "parts" / "train" / "cat" / "0.png")
+    with pytest.raises(ValueError, match=r"is one file with a picture in "):
+        from_folder(tmp_path / "parts")
+
+
+def test_a_class_with_no_training_image_is_mentioned(tmp_path):
+    path = folder(tmp_path / "pets", count=4)
+    rare = folder(tmp_path / "rare", ("eel",), count=1)
+    (rare / "eel").rename(path / "eel")
+    seeds = [seed for seed in range(40) if 8 in torch.randperm(9, generator=torch.Generator().manual_seed(seed))[-3:]]
+    with pytest.warns(UserWarning, match=r"1 of the 3 classes of pets have no training image \(eel\)"):
+        from_folder(path, image_size=8, test=3, seed=seeds[0])
+
+
+@pytest.mark.parametrize("separator", ["/", "\\"])
+def test_a_folder_is_loaded_with_either_separator(pets, monkeypatch, separator):
+    monkeypatch.chdir(pets.parent)
+    expected = from_folder(pets).fingerprint
+    monkeypatch.setattr("reslab.datasets.named.os.sep", separator)  # "\\" is Windows's, which takes "/" too
+    assert load("pets/").fingerprint == load(pets).fingerprint == load(pets.relative_to(pets.parent)).fingerprint == expected
