@@ -3,6 +3,7 @@
 import inspect
 import os
 import socket
+import threading
 import time
 import warnings
 from contextlib import contextmanager
@@ -117,12 +118,17 @@ def _discard_damaged(kind, root):
         (folder / (archive.removesuffix(".gz") if whole else archive)).unlink(missing_ok=True)
 
 
+# socket's default time limit is of the whole process: two downloads at once would restore each other's.
+_limiting = threading.Lock()
+
+
 @contextmanager
 def _silence_limit(seconds):
     """torchvision sets no time limit: a firewall that drops packets would hang a notebook for minutes."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+    with _limiting:
+        before = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(seconds)
+        try:
+            yield
+        finally:
+            socket.setdefaulttimeout(before)

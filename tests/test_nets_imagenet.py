@@ -11,7 +11,8 @@ import torch
 import torchvision
 from small_nets import refusal, same_bits, small
 
-from reslab.nets import FAMILY, WeightsUnavailable, build, imagenet, pretrained
+from reslab import downloads
+from reslab.nets import FAMILY, WeightsUnavailable, build, pretrained
 from reslab.nets.imagenet import PRETRAINED, key_map, load
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -50,7 +51,7 @@ def served(content, tmp_path, monkeypatch):
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     monkeypatch.setattr(WEIGHTS.value, "url", f"http://127.0.0.1:{server.server_port}/{file.name}")
-    monkeypatch.setattr(imagenet, "PAUSE", 0)
+    monkeypatch.setattr(downloads, "PAUSE", 0)
     monkeypatch.setenv("RESLAB_CACHE", str(tmp_path / "cache"))
     server.file, server.asked = file, asked
     yield server
