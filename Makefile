@@ -41,7 +41,7 @@ bench: $(VENV)/.test ## Measure how long things take; wants an idle machine.
 
 lessons: $(VENV)/.test ## Run the lessons and refresh the pictures they keep for readers with no kernel.
 	@echo "lessons: running every notebook and refreshing its pictures"
-	@$(BIN)/python notebooks/refresh.py
+	@$(BIN)/python .ci/lessons.py
 
 $(VENV)/.lab: pyproject.toml | $(BIN)/python
 	@echo "lab: installing reslab and what it needs into $(VENV) (once; minutes, gigabytes without TORCH_INDEX)"

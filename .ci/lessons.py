@@ -1,9 +1,15 @@
 """Run the lessons and keep the pictures of their figures, for readers with no kernel: `make lessons`.
 
 What is kept is text and PNG, and nothing of the machine that made it: no paths, timestamps, widget ids or execution metadata.
+
+    python .ci/lessons.py                                all lessons
+    python .ci/lessons.py notebooks/04_activations.ipynb one
 """
 
+import ast
+import base64
 import hashlib
+import io
 import os
 import shutil
 import sys
@@ -11,22 +17,35 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
-HERE = Path(__file__).parent
-# The parts of reslab that decide what a picture shows; asked of the kernel, so that a lesson goes stale with what it uses, and no other.
+CHECKOUT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = CHECKOUT / "notebooks"
+# The parts of reslab that decide what a picture shows. The kernel is asked which of them it has imported, so that a lesson
+# goes stale when a module that it uses changes, and not when another does.
 DRAWN_BY = """
 import sys
 parts = ("reslab.experiments.", "reslab.figures.", "reslab.explorers.")
 print(*sorted(name for name in sys.modules if name.startswith(parts)))
 """
 KEPT = ("text/plain", "text/html", "image/png")
+COLOURS = 128  # of a kept picture: charts need few, and every refresh adds its pictures to what a clone downloads
 
 
 def fingerprint(notebook):
     """A digest of all that the pictures come from: the cells, and the modules that drew them (`drawn_by`, in the metadata)."""
-    files = [HERE.parent / f"{name.replace('.', '/')}.py" for name in notebook.metadata.reslab["drawn_by"]]
-    code = [file.read_text(encoding="utf-8") if file.exists() else "" for file in files]
+    files = [CHECKOUT / f"{name.replace('.', '/')}.py" for name in notebook.metadata.reslab["drawn_by"]]
+    code = [without_comments(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files]
     return hashlib.sha256("\0".join([cell.source for cell in notebook.cells] + code).encode()).hexdigest()[:16]
+
+
+def without_comments(source):
+    """Python code without comments, docstrings and layout: none of them changes a picture."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
 
 
 def refresh(path):
@@ -37,7 +56,7 @@ def refresh(path):
         if "BROWSER_PATH" not in environment and shutil.which(name):
             environment["BROWSER_PATH"] = shutil.which(name)
     notebook.cells.append(nbformat.v4.new_code_cell(DRAWN_BY))
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(HERE)}}).execute(env=environment)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute(env=environment)
     drawn_by = notebook.cells.pop().outputs[0].text.split()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -59,11 +78,21 @@ def clean(output):
     if "application/vnd.jupyter.widget-view+json" in output.data:
         return None
     output.data = {kind: value for kind, value in output.data.items() if kind in KEPT}
+    if "image/png" in output.data:
+        output.data["image/png"] = compressed(output.data["image/png"])
     return output
 
 
+def compressed(png):
+    """The picture, base64, on white paper and in COLOURS colours: a third of its size, and the same to the eye."""
+    drawn, file = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"), io.BytesIO()
+    picture = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
+
+
 if __name__ == "__main__":
-    lessons = [Path(name) for name in sys.argv[1:]] or sorted(HERE.glob("[0-9][0-9]_*.ipynb"))
+    lessons = [Path(name) for name in sys.argv[1:]] or sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     for lesson in lessons:
-        print(f"running {lesson.name}")
+        print(f"running {lesson.name}", flush=True)
         refresh(lesson)
