@@ -1,0 +1,201 @@
+"""The film of a training: a plain net and its residual twin, trained on the same images in the same order, and looked into on the way.
+
+    state = begin(spec, split)              # one plain JSON value: nets, classes, pictures; no frames yet
+    for patch in film(spec, split):         # trains; each patch is a point of a curve, a frame, or both
+        apply(state, patch)                 # what the stage does, in JavaScript
+    state = record(specs, split)            # the same, to the end, for several pairs
+
+The state (version 1)
+  origin, live, provenance (recorded ones), seeds; dataset, classes (names), guess (chance level), test_images (measured)
+  sprite      the pictures as one PNG: url, size, columns, count, grey, labels
+  pictures    places in the sprite of those that can be chosen
+  nets        key, label, depth, variant, parameters, blocks (names, the stem first), halves (where the map halves), plain, residual:
+    a film    name, steps (in all), state (running, finished, diverged), curve [[step, training error, loss], ...], test_error, frames:
+      a frame   step; per block told_apart (nearest-neighbour accuracy), near [block][picture] → three places in the sprite, gradient
+                (RMS at its output; None for the stem); answer [picture] → probabilities. Some have readout, alike, opened, spread.
+
+BatchNorm normalises by the pictures measured, see representations.py. A frame of step s is of the weights after s updates; so is its
+gradient, which the next step's backward pass measures. Errors are fractions.
+"""
+
+import dataclasses
+import itertools
+import math
+
+from reslab.experiments import film_frames as frames
+from reslab.nets import Block, build, replace
+from reslab.runs import Provenance
+from reslab.train import TrainSpec, pick_device, train
+
+KINDS = ("plain", "residual")
+# Which steps have a frame is said by the TrainSpec: those after which a captured step comes, and the last one.
+RECORDED = TrainSpec(capture_first=13, capture_every=2, test_every=6)
+LIVE = TrainSpec(capture_every=12, test_every=6)
+LIVE_IMAGES = 128  # test pictures: so many cost about half a step's time; all 397 digits cost nearly two
+
+
+def begin(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, variant="", origin=None):
+    """The state of a film before it begins: a JSON-serialisable dict, see the module. Arguments: as `film` takes them.
+
+    variant: words for what sets the pair apart ("no norm"); origin: words, by default of this machine, live.
+    """
+    places = list(range(min(images or len(split.y_test), len(split.y_test))))
+    pictures = [place for place in frames.chosen(split) if place < len(places)]
+    return {
+        "version": 1,
+        "origin": origin or f"live, this machine, seed {seed}",
+        "live": origin is None,
+        "seeds": [seed],
+        "dataset": split.name,
+        "classes": list(split.class_names),
+        "guess": round(1 / len(split.class_names), 4),
+        "test_images": len(places),
+        "sprite": frames.sprite(split, places),
+        "pictures": pictures,
+        "nets": [_pair(spec, split, how or LIVE, variant)],
+    }
+
+
+def film(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, device="auto", variant="", thorough=()):
+    """Train the pair of a NetSpec, step by step in turn; yield patches, for `apply`.
+
+    spec: its `skip` does not count. how: a TrainSpec, by default LIVE; see LIVE for the steps that have a frame. seed: of the weights,
+    which are the same in both. images: so many of the first test pictures are measured; None: all. thorough: steps whose frames have
+    readout, alike and opened too. A net that diverges ends; the other goes on.
+    A patch has net (key), film ("plain" or "residual"), state, point and frame (or None), test_error (or None).
+    """
+    how, device = replace(how or LIVE, log_every=1), pick_device(device)
+    images = min(images or len(split.y_test), len(split.y_test))
+    films = [_one(replace(spec, skip=skip), split, how, seed, images, device, thorough) for skip in (False, True)]
+    for both in itertools.zip_longest(*films):
+        for kind, patch in zip(KINDS, both, strict=True):
+            if patch is not None:
+                yield {"net": _key(spec, variant), "film": kind, **patch}
+
+
+def apply(state, patch):
+    """Put a patch into the state."""
+    (net,) = (net for net in state["nets"] if net["key"] == patch["net"])
+    film = net[patch["film"]]
+    film["state"] = patch["state"]
+    if patch["point"] is not None:
+        film["curve"].append(patch["point"])
+    if patch["frame"] is not None:
+        film["frames"].append(patch["frame"])
+    if patch["test_error"] is not None:
+        film["test_error"] = patch["test_error"]
+
+
+def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", progress=lambda patch: None):
+    """A whole state, recorded: specs is {variant: [NetSpec, ...]}; the first seed's films, and over all seeds the spread.
+
+    how: by default RECORDED. Frames of the untrained nets, of a third of the steps and of the last are thorough. progress: called with
+    every patch. Pictures that no frame names are left out of the sprite.
+    """
+    how = how or RECORDED
+    device = pick_device(device)
+    made = Provenance.here(device, threads=1 if device.type == "cpu" else None)
+    origin = f"recorded, {made.origin}, seed {seeds[0]}"
+    state, steps = None, how.steps(len(split.y_train))[1]
+    for variant, variant_specs in specs.items():
+        for spec in variant_specs:
+            for seed in seeds:
+                first = seed == seeds[0]
+                one = begin(spec, split, how, seed=seed, images=images, variant=variant, origin=origin)
+                thorough = (0, steps // 3, steps) if first else ()
+                for patch in film(spec, split, how, seed=seed, images=images, device=device, variant=variant, thorough=thorough):
+                    apply(one, patch)
+                    progress(patch)
+                if first:
+                    (pair,) = one["nets"]
+                    if state is None:
+                        state = one | {"nets": [], "provenance": dataclasses.asdict(made), "source": split.source}
+                    state["nets"].append(pair)
+                else:
+                    _spread(pair, one["nets"][0])
+    state["seeds"] = list(seeds)
+    return only_referred(state, split)
+
+
+def only_referred(state, split):
+    """The state with a sprite of only those pictures that a frame names, and the places in it changed to suit."""
+    films = [net[kind] for net in state["nets"] for kind in KINDS]
+    near = [block for film in films for frame in film["frames"] for block in frame["near"] if block is not None]
+    places = sorted({place for block in near for picture in block for place in picture} | set(state["pictures"]))
+    new = {place: index for index, place in enumerate(places)}
+    for block in near:
+        block[:] = [[new[place] for place in picture] for picture in block]
+    return state | {"sprite": frames.sprite(split, places), "pictures": [new[place] for place in state["pictures"]]}
+
+
+def _pair(spec, split, how, variant):
+    """The entry of a pair in the state, with empty films."""
+    net = build(spec)
+    blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
+    widths = [_first_stride(net.get_submodule(name)) for name in blocks]
+    steps = how.steps(len(split.y_train))[1]
+    empty = {"steps": steps, "state": "running", "frames": [], "curve": [], "test_error": None}
+    return {
+        "key": _key(spec, variant),
+        "label": f"{spec.depth} layers",
+        "depth": spec.depth,
+        "variant": variant,
+        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "blocks": ["stem", *blocks],
+        "halves": [index for index, stride in enumerate(widths, 1) if stride > 1],
+        **{
+            kind: {"name": replace(spec, skip=skip).name, **empty, "frames": [], "curve": []}
+            for kind, skip in zip(KINDS, (False, True), strict=True)
+        },
+    }
+
+
+def _first_stride(block):
+    return max(module.stride[0] for module in block.branch.modules() if hasattr(module, "stride"))
+
+
+def _key(spec, variant):
+    return f"{spec.depth} {variant}".strip()
+
+
+def _one(spec, split, how, seed, images, device, thorough):
+    """The patches of one net, from its untrained weights to the end of its training."""
+    net = build(spec, seed=seed).to(device)
+    pictures = [place for place in frames.chosen(split) if place < images]
+    x, y = split.batch(slice(images), "test")
+
+    def look(step):
+        frame = frames.frame(net, x, y, pictures, step)
+        return frame | (frames.thorough(net, split, images, pictures) if step in thorough else {})
+
+    frame = look(0)
+    for event in train(net, split, how, device=device):
+        if frame is not None and event.layers is not None:  # the backward pass of the weights that the frame is of
+            yield _patch("running", frame=frame | {"gradient": frames.gradient(event.layers)})
+            frame = None
+        point = [event.step, *frames.rounded((event.train_error, event.loss), 4)]
+        test_error = round(event.test_error, 4) if math.isfinite(event.test_error) else None
+        yield _patch("running" if event.state == "finished" else event.state, point=point, test_error=test_error)
+        if event.state == "running" and how.captured(event.step + 1):
+            frame = look(event.step)
+    last = look(event.step) | {"gradient": frames.last_gradient(net, split, how.batch_size)}
+    yield _patch(event.state, frame=last)
+
+
+def _patch(state, point=None, frame=None, test_error=None):
+    return {"state": state, "point": point, "frame": frame, "test_error": test_error}
+
+
+def _spread(pair, other):
+    """Widen the spread (least, most told apart over the seeds, per block) in the frames of a pair by those of another seed."""
+    for kind in KINDS:
+        steps = {frame["step"]: frame["told_apart"] for frame in other[kind]["frames"]}
+        for frame in pair[kind]["frames"]:
+            before = frame.get("spread") or [[value, value] for value in frame["told_apart"]]
+            here = steps.get(frame["step"], [None] * len(before))  # None: that seed had diverged
+            frame["spread"] = [_widened(band, value) for band, value in zip(before, here, strict=True)]
+
+
+def _widened(band, value):
+    known = [each for each in (*band, value) if each is not None]
+    return [min(known), max(known)] if known else [None, None]

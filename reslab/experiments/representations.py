@@ -1,0 +1,254 @@
+"""Lesson 04: which pictures a net can still tell apart, block by block: untrained, while it trains, and afterwards.
+
+Four measurements of the outputs ("features") of every block:
+
+- nearest-neighbour accuracy: the share of test images whose most similar test image, as this block sees them, has their class;
+- readout accuracy: the share of test images that a linear classifier, trained on the block's features of training images, gets right
+  (Alain & Bengio 2016, arXiv:1610.01644);
+- noise cosine: how similar an image and its copy with a little noise are. Where it falls from block to block the net is chaotic:
+  Poole et al. 2016 (arXiv:1606.05340), Schoenholz et al. 2017 (1611.01232); for residual nets Yang & Schoenholz 2017 (1712.08969),
+  and with BatchNorm Yang et al. 2019 (1902.08129);
+- the nearest neighbours of given images.
+
+Similar means: the cosine of the angle between two feature vectors, each less the mean over the images ("centred cosine").
+
+BatchNorm normalises by the statistics of the images that are measured, all in one batch, before training and after it: in eval mode an
+untrained BatchNorm does next to nothing. All else (dropout, stochastic depth) is in eval mode. Modes, running statistics, gradients
+and the random state are left as they were.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import RidgeClassifier
+from torch import nn
+from tqdm.auto import tqdm
+
+from reslab import checks
+from reslab.capture import capture
+from reslab.datasets import digits
+from reslab.experiments.degradation import small_net
+from reslab.nets import FAMILY, Block, build, replace
+from reslab.runs import Provenance
+from reslab.train import TrainSpec, train
+from reslab.train.device import device_of, layout_of, settings
+
+NETS = ("plain-20", "resnet-20", "plain-56", "resnet-56")
+LARGEST = 8  # pixels: larger feature maps are averaged down to 8 × 8 before they are compared
+NOISE = 0.1  # standard deviations of the training images
+PENALTY = 0.01  # of the ridge readout, per training image, on features of mean square 1
+SMALL = 65_536  # numbers in a batch of images, below which a second thread costs more than it saves
+
+
+# --- the measurements, on feature vectors ---------------------------------------------------------------------------------------
+
+
+def centred_cosines(features):
+    """The centred cosine of every pair of images: features (N, D) → (N, N). Where features do not vary at all, 0."""
+    features = features - features.mean(0)
+    features = features / features.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return features @ features.T
+
+
+def nearest_neighbours(features, places=None, count=1):
+    """The `count` most similar other images of some images, most similar first: (N, D) → (len(places), count) places; None: all.
+
+    Of equally similar images the first counts. An image is never its own neighbour. ValueError for a count that is too large.
+    """
+    count = checks.integer("count", count, 1, len(features) - 1)
+    cosines = centred_cosines(features).fill_diagonal_(-2)  # below every cosine
+    if places is not None:
+        cosines = cosines[torch.as_tensor(places)]
+    if count == 1:
+        return cosines.argmax(1, keepdim=True)  # the first of several maxima, and faster than to sort
+    return cosines.sort(dim=1, descending=True, stable=True).indices[:, :count]
+
+
+def neighbour_accuracy(features, labels):
+    """The share of images (N, D) whose nearest neighbour has their label (N,); NaN where a feature is not finite."""
+    if not features.isfinite().all():
+        return float("nan")
+    return (labels[nearest_neighbours(features)[:, 0]] == labels).float().mean().item()
+
+
+def readout_accuracy(train_features, train_labels, test_features, test_labels):
+    """The share of test images that a ridge classifier of the training images' features gets right; NaN where one is not finite."""
+    if not (train_features.isfinite().all() and test_features.isfinite().all()):
+        return float("nan")
+    mean = train_features.double().mean(0)
+    size = (train_features.double() - mean).square().mean().sqrt().clamp_min(1e-12)  # one number: features keep their proportions
+    train_features, test_features = (((x.double() - mean) / size).cpu().numpy() for x in (train_features, test_features))
+    readout = RidgeClassifier(alpha=PENALTY * len(train_features)).fit(train_features, train_labels.cpu().numpy())
+    return float(readout.score(test_features, test_labels.cpu().numpy()))
+
+
+def noise_cosine(features, noisy):
+    """The centred cosine of each image's features with those of its noisy copy, both (N, D), the mean over the images."""
+    mean = features.mean(0)
+    return F.cosine_similarity(features - mean, noisy - mean, eps=1e-12).mean().item()
+
+
+# --- the features of a net ------------------------------------------------------------------------------------------------------
+
+
+def features(model, x, layers=None):
+    """What each block makes of images, as vectors: {name of the module: (N, D) float32}, in the order of the forward pass.
+
+    model, x, layers: as `outputs` takes them. Feature maps larger than LARGEST are averaged down.
+    """
+    return outputs(model, x, layers, _vectors)
+
+
+def outputs(model, x, layers=None, reduce=lambda output: output.clone()):
+    """What each block puts out in one pass of `batch_forward`: {name of the module: reduce(its output)}, in the order of the pass.
+
+    model: any nn.Module. x: (N, C, S, S), normalised as `Split.batch` does it. layers: which modules, said as `capture` takes them; by
+    default the stem and the blocks of reslab's nets, or the leaves of a model of your own. A module called twice counts at its last
+    call. reduce: called inside the pass, so that whole outputs need not be kept. ValueError if fewer than two images are given.
+    """
+    checks.integer("the number of images", len(x), 2)
+    kept = []
+
+    def keep(output):
+        kept.append(reduce(output.detach()))
+        return output.new_zeros(())  # `capture` asks for a number
+
+    with capture(model, layers or _stations(model), activation={"kept": keep}, gradient={}) as trace:
+        batch_forward(model, x)
+    return dict(zip(trace.frame()["module"], kept, strict=True))
+
+
+def batch_forward(model, x):
+    """One forward pass without gradients in which BatchNorm normalises by this batch and all else is in eval mode; see the module."""
+    device = device_of(model)
+    modes = [(module, module.training) for module in model.modules()]
+    running = {name: buffer.clone() for name, buffer in model.named_buffers()}  # copies: the pass updates running statistics
+    threads = 1 if device.type == "cpu" and x.numel() < SMALL else torch.get_num_threads()
+    try:
+        for module, _ in modes:
+            module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
+        with settings(threads), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+            x = x.to(device).contiguous(memory_format=layout_of(model))
+            return torch.func.functional_call(model, running, x)
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _stations(model):
+    """The stem and the blocks of a net of `build`; None, which is `capture`'s own choice, for other models."""
+    if any(isinstance(module, Block) for module in model.modules()):
+        return lambda name, module: name == "stem" or isinstance(module, Block)
+    return None
+
+
+def _vectors(output):
+    """(N, D) float32 of a batch's outputs: (N, C, H, W), (N, D), or whatever a layer puts out; maps averaged down to LARGEST pixels."""
+    output = output.float()
+    if output.dim() == 4 and max(output.shape[2:]) > LARGEST:
+        output = F.adaptive_avg_pool2d(output, LARGEST)
+    return output.flatten(1)
+
+
+# --- frames ---------------------------------------------------------------------------------------------------------------------
+
+
+def by_block(model, split, layers=None, *, images=None, training_images=None, noise=NOISE, seed=0):
+    """The three numbers of every block of a model: a row a block.
+
+    model, layers: as `features` takes them. images, training_images: so many of the first test and training images; None: all.
+    seed: of the noise. Two passes: the first of the test images; the second of them, their noisy copies and the training images, in one
+    batch, so that one BatchNorm is applied to all.
+    Columns: module, index (0 for the first, the stem in reslab's nets), images (test images measured), neighbour_accuracy,
+    readout_accuracy (fractions), noise_cosine (-1 to 1). NaN where a block's output is not finite.
+    """
+    x, y = _first(split, "test", images)
+    train_x, train_y = _first(split, "train", training_images)
+    drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    noisy = x + checks.number("noise", noise, 0) * drawn.to(x.device)
+    parts = (len(x), len(x), len(train_x))
+    rows, alone = [], features(model, x, layers)
+    for index, (module, together) in enumerate(features(model, torch.cat([x, noisy, train_x]), layers).items()):
+        clean, disturbed, training = together.split(parts)
+        rows.append(
+            {
+                "module": module,
+                "index": index,
+                "images": len(x),
+                "neighbour_accuracy": neighbour_accuracy(alone[module], y.to(clean.device)),
+                "readout_accuracy": readout_accuracy(training, train_y, clean, y),
+                "noise_cosine": noise_cosine(clean, disturbed),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def neighbours(model, split, places, layers=None, *, images=None, count=3):
+    """The nearest neighbours of some test images after every block: a row a block × image × rank.
+
+    places: of the images in the test part. Columns: module, index, place, rank (1 is the nearest), neighbour (its place), label (of
+    the neighbour, 0 to K-1), same_class. ValueError for a place outside the images measured.
+    """
+    x, y = _first(split, "test", images)
+    places = [checks.integer("a place", place, 0, len(x) - 1) for place in places]
+    rows = []
+    for index, (module, seen) in enumerate(features(model, x, layers).items()):
+        for place, nearest in zip(places, nearest_neighbours(seen, places, count).tolist(), strict=True):
+            for rank, neighbour in enumerate(nearest, 1):
+                label, same = int(y[neighbour]), bool(y[neighbour] == y[place])
+                row = {"module": module, "index": index, "place": place, "rank": rank, "neighbour": neighbour}
+                rows.append(row | {"label": label, "same_class": same})
+    return pd.DataFrame(rows)
+
+
+def before_training(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, progress=True, **changes):
+    """`by_block` of untrained nets: its columns, and before them name, skip, depth, norm, init, seed, step (0), origin.
+
+    nets: names of FAMILY, of which depth and skip are taken. base: the NetSpec that all share but for those, by default width 8 on the
+    digits; changes: fields of it, such as norm="none". ValueError for an unknown name.
+    """
+    split, frames = split or digits(), []
+    for spec, seed in _jobs(nets, seeds, replace(base or small_net(split), **changes), progress):
+        net = build(spec, seed=seed)
+        frames.append(_labelled(by_block(net, split), net))
+    return pd.concat(frames, ignore_index=True)
+
+
+def in_training(nets=NETS, *, steps=(20, 60), seeds=(0,), split=None, base=None, how=None, device="auto", progress=True, **changes):
+    """`before_training`'s frame of the same nets, and the same after some steps of their training; one column more, train_error.
+
+    how: a TrainSpec. train_error: fraction, of the last batch; NaN before training. A net that diverges has no rows after that.
+    """
+    split, frames = split or digits(), []
+    how = replace(how or TrainSpec(), log_every=1)
+    for spec, seed in _jobs(nets, seeds, replace(base or small_net(split), **changes), progress):
+        net = build(spec, seed=seed)
+        frames.append(_labelled(by_block(net, split), net).assign(train_error=np.nan))
+        for event in train(net, split, how, device=device):
+            if event.step in steps and event.state != "diverged":
+                frames.append(_labelled(by_block(net, split), net, event.step).assign(train_error=event.train_error))
+            if event.step >= max(steps):
+                break
+    return pd.concat(frames, ignore_index=True)
+
+
+def _first(split, part, images):
+    """The first images of a part, normalised, and their labels."""
+    there = len(split.y_test if part == "test" else split.y_train)
+    return split.batch(slice(there if images is None else checks.integer("images", images, 2, there)), part)
+
+
+def _jobs(nets, seeds, base, progress):
+    """(spec, seed) of every net to measure, behind a progress bar; ValueError for a name that FAMILY does not have."""
+    known = [FAMILY[checks.choice("a net", name, FAMILY)] for name in nets]
+    specs = [replace(base, depth=spec.depth, skip=spec.skip) for spec in known]
+    return tqdm([(spec, seed) for spec in specs for seed in seeds], desc="nets", disable=not progress, leave=False)
+
+
+def _labelled(frame, net, step=0):
+    """The frame with the columns before it that say which net it is of, and what training it has had."""
+    spec = net.spec
+    labels = {"name": spec.name, "skip": spec.skip, "depth": spec.depth, "norm": spec.norm, "init": spec.init, "seed": net.seed}
+    labels |= {"step": step, "origin": Provenance.here(device_of(net)).origin}
+    return pd.DataFrame({name: [value] * len(frame) for name, value in labels.items()} | dict(frame.items()))
