@@ -26,6 +26,14 @@ def random(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def nearest(features, places=None, count=1):
+    return representations.nearest_neighbours(representations.centred_cosines(features), places, count)
+
+
+def accuracy(features, labels):
+    return representations.neighbour_accuracy(representations.centred_cosines(features), labels).item()
+
+
 # --- on feature vectors
 
 
@@ -36,10 +44,10 @@ def cosine(a, b):
 def test_neighbours_are_those_of_brute_force():
     x = random(12, 5)
     centred = (x - x.mean(0)).numpy()
-    for i, found in enumerate(representations.nearest_neighbours(x, count=4).tolist()):
+    for i, found in enumerate(nearest(x, count=4).tolist()):
         others = [j for j in range(12) if j != i]
         assert found == sorted(others, key=lambda j: -cosine(centred[i], centred[j]))[:4]
-    assert representations.nearest_neighbours(x, [7, 2], 4).tolist() == representations.nearest_neighbours(x, count=4)[[7, 2]].tolist()
+    assert nearest(x, [7, 2], 4).tolist() == nearest(x, count=4)[[7, 2]].tolist()
 
 
 def test_cosines_do_not_change_with_an_offset_or_a_scale():
@@ -47,33 +55,43 @@ def test_cosines_do_not_change_with_an_offset_or_a_scale():
     torch.testing.assert_close(representations.centred_cosines(7 * x + 5), representations.centred_cosines(x))
 
 
+def test_many_blocks_are_measured_at_once():
+    x, y = torch.stack([random(9, 4), random(9, 4, seed=1)]), torch.arange(9) % 3
+    cosines = torch.stack([representations.centred_cosines(each) for each in x])
+    together = representations.nearest_neighbours(cosines, [4, 2], 3)
+    assert together.tolist() == [nearest(each, [4, 2], 3).tolist() for each in x]
+    assert representations.neighbour_accuracy(cosines, y).tolist() == [accuracy(each, y) for each in x]
+
+
 def test_an_image_is_not_its_own_neighbour_and_the_first_of_equals_counts():
     x = torch.tensor([[1.0, 0], [1, 0], [-1, 0], [1, 0], [-2, 0]])  # centred on (0, 0)
-    assert representations.nearest_neighbours(x, count=2).tolist() == [[1, 3], [0, 3], [4, 0], [0, 1], [2, 0]]
-    assert representations.nearest_neighbours(x)[:, 0].tolist() == [1, 0, 4, 0, 2]
+    assert nearest(x, count=2).tolist() == [[1, 3], [0, 3], [4, 0], [0, 1], [2, 0]]
+    assert nearest(x)[:, 0].tolist() == [1, 0, 4, 0, 2]
 
 
 def test_features_that_do_not_vary_are_equally_similar():
-    assert representations.nearest_neighbours(torch.ones(4, 3))[:, 0].tolist() == [1, 0, 0, 0]
+    assert nearest(torch.ones(4, 3))[:, 0].tolist() == [1, 0, 0, 0]
 
 
 def test_neighbour_accuracy_counts_the_neighbours_of_the_same_class():
     x = torch.tensor([[3.0, 0], [3, 1], [-3, 0], [-3, 1]])
-    assert representations.neighbour_accuracy(x, torch.tensor([0, 0, 1, 1])) == 1
-    assert representations.neighbour_accuracy(x, torch.tensor([0, 1, 0, 1])) == 0
-    assert representations.neighbour_accuracy(x, torch.tensor([0, 0, 1, 2])) == 0.5
+    assert accuracy(x, torch.tensor([0, 0, 1, 1])) == 1
+    assert accuracy(x, torch.tensor([0, 1, 0, 1])) == 0
+    assert accuracy(x, torch.tensor([0, 0, 1, 2])) == 0.5
 
 
-def test_what_is_not_finite_has_no_accuracy():
-    x, y = torch.tensor([[1.0], [torch.nan], [2.0]]), torch.tensor([0, 1, 1])
-    assert np.isnan(representations.neighbour_accuracy(x, y))
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_what_is_not_finite_has_no_accuracy(value):
+    x, y = torch.tensor([[1.0, 0], [0, 0], [2, 1]]), torch.tensor([0, 1, 1])
+    x[1, 0] = value
+    assert np.isnan(accuracy(x, y))
     assert np.isnan(representations.readout_accuracy(x, y, x[:1], y[:1]))
 
 
 @pytest.mark.parametrize("count", [0, 3, 1.5])
 def test_a_count_of_neighbours_that_there_are_not_is_refused(count):
     with pytest.raises(ValueError, match="count"):
-        representations.nearest_neighbours(torch.ones(3, 2), count=count)
+        nearest(torch.ones(3, 2), count=count)
 
 
 def test_the_readout_is_ridge_regression_on_the_classes():
@@ -161,7 +179,7 @@ def test_a_model_of_ones_own_is_measured_at_the_modules_that_are_named(split):
     assert frame["module"].tolist() == ["0", "1", "2", "3"]
     assert frame.loc[1, "neighbour_accuracy"] == frame.loc[2, "neighbour_accuracy"]  # dropout is in eval mode
     x, y = split.batch(slice(None), "test")
-    assert frame.loc[0, "neighbour_accuracy"] == representations.neighbour_accuracy(x.flatten(1), y)
+    assert frame.loc[0, "neighbour_accuracy"] == accuracy(x.flatten(1), y)
     assert representations.by_block(model, split, nn.Linear)["module"].tolist() == ["1", "3"]
     with pytest.raises(ValueError, match="called 'layer9'"):
         representations.by_block(model, split, "layer9")
@@ -187,7 +205,7 @@ def test_the_frame_of_neighbours(net, split):
     x, y = split.batch(slice(None), "test")
     seen = representations.features(net, x)["stage2.block1"]
     here = frame[(frame["module"] == "stage2.block1") & (frame["place"] == 5)]
-    assert here["neighbour"].tolist() == representations.nearest_neighbours(seen, [5], 2)[0].tolist()
+    assert here["neighbour"].tolist() == nearest(seen, [5], 2)[0].tolist()
     assert here["label"].tolist() == y[here["neighbour"].tolist()].tolist()
     assert here["same_class"].tolist() == (y[here["neighbour"].tolist()] == y[5]).tolist()
     with pytest.raises(ValueError, match="place"):

@@ -30,8 +30,8 @@ from reslab.train import TrainSpec, pick_device, train
 KINDS = ("plain", "residual")
 # Which steps have a frame is said by the TrainSpec: those after which a captured step comes, and the last one.
 RECORDED = TrainSpec(capture_first=13, capture_every=2, test_every=6)
-LIVE = TrainSpec(capture_every=12, test_every=6)
-LIVE_IMAGES = 128  # test pictures: so many cost about half a step's time; all 397 digits cost nearly two
+LIVE = TrainSpec(capture_every=15, test_every=6)  # a frame and its gradient take about a step's time: at most 5 % of the training
+LIVE_IMAGES = 128  # test pictures; all 397 digits would take more than twice as long
 
 
 def begin(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, variant="", origin=None):

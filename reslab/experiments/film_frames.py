@@ -56,13 +56,13 @@ def frame(net, x, y, pictures, step):
     """
     seen = representations.features(net, x, lambda name, module: name in ("stem", "fc") or isinstance(module, Block))
     logits = seen.pop("fc")[pictures]
-    near = [
-        representations.nearest_neighbours(each, pictures, NEAREST).tolist() if each.isfinite().all() else None for each in seen.values()
-    ]
+    cosines = torch.stack([representations.centred_cosines(each) for each in seen.values()])  # (blocks, N, N)
+    told_apart = rounded(representations.neighbour_accuracy(cosines, y.to(cosines.device)))
+    near = representations.nearest_neighbours(cosines, pictures, NEAREST).tolist()
     return {
         "step": step,
-        "told_apart": rounded(representations.neighbour_accuracy(each, y.to(each.device)) for each in seen.values()),
-        "near": near,
+        "told_apart": told_apart,
+        "near": [None if share is None else block for share, block in zip(told_apart, near, strict=True)],
         "answer": [rounded(answer) for answer in logits.softmax(1).tolist()] if logits.isfinite().all() else None,
     }
 

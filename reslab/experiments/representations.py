@@ -45,31 +45,36 @@ SMALL = 65_536  # numbers in a batch of images, below which a second thread cost
 
 
 def centred_cosines(features):
-    """The centred cosine of every pair of images: features (N, D) → (N, N). Where features do not vary at all, 0."""
+    """The centred cosine of every pair of images: features (N, D) → (N, N). Where features do not vary at all, 0.
+
+    All are NaN where one feature is not finite.
+    """
     features = features - features.mean(0)
     features = features / features.norm(dim=1, keepdim=True).clamp_min(1e-12)
     return features @ features.T
 
 
-def nearest_neighbours(features, places=None, count=1):
-    """The `count` most similar other images of some images, most similar first: (N, D) → (len(places), count) places; None: all.
+def nearest_neighbours(cosines, places=None, count=1):
+    """The `count` most similar other images of each image, most similar first, as places: cosines (..., N, N) → (..., N, count).
 
-    Of equally similar images the first counts. An image is never its own neighbour. ValueError for a count that is too large.
+    places: of the images whose neighbours are wanted, (len(places)); None for all N. cosines: of `centred_cosines`, of many blocks at
+    once if stacked. Of equally similar images the first counts. An image is never its own neighbour. ValueError for a count that is
+    too large.
     """
-    count = checks.integer("count", count, 1, len(features) - 1)
-    cosines = centred_cosines(features).fill_diagonal_(-2)  # below every cosine
+    count = checks.integer("count", count, 1, cosines.shape[-1] - 1)
+    itself = torch.eye(cosines.shape[-1], dtype=torch.bool, device=cosines.device)
+    cosines = cosines.masked_fill(itself, -2)  # below every cosine
     if places is not None:
-        cosines = cosines[torch.as_tensor(places)]
+        cosines = cosines[..., torch.as_tensor(places), :]
     if count == 1:
-        return cosines.argmax(1, keepdim=True)  # the first of several maxima, and faster than to sort
-    return cosines.sort(dim=1, descending=True, stable=True).indices[:, :count]
+        return cosines.argmax(-1, keepdim=True)  # the first of several maxima, and faster than to sort
+    return cosines.sort(dim=-1, descending=True, stable=True).indices[..., :count]
 
 
-def neighbour_accuracy(features, labels):
-    """The share of images (N, D) whose nearest neighbour has their label (N,); NaN where a feature is not finite."""
-    if not features.isfinite().all():
-        return float("nan")
-    return (labels[nearest_neighbours(features)[:, 0]] == labels).float().mean().item()
+def neighbour_accuracy(cosines, labels):
+    """The share of images whose nearest neighbour has their label: cosines (..., N, N), labels (N,) → (...); NaN where they are."""
+    right = labels[nearest_neighbours(cosines)[..., 0]] == labels
+    return right.float().mean(-1).where(cosines[..., 0, 0].isfinite(), torch.nan)
 
 
 def readout_accuracy(train_features, train_labels, test_features, test_labels):
@@ -176,7 +181,7 @@ def by_block(model, split, layers=None, *, images=None, training_images=None, no
                 "module": module,
                 "index": index,
                 "images": len(x),
-                "neighbour_accuracy": neighbour_accuracy(alone[module], y.to(clean.device)),
+                "neighbour_accuracy": neighbour_accuracy(centred_cosines(alone[module]), y.to(clean.device)).item(),
                 "readout_accuracy": readout_accuracy(training, train_y, clean, y),
                 "noise_cosine": noise_cosine(clean, disturbed),
             }
@@ -194,7 +199,7 @@ def neighbours(model, split, places, layers=None, *, images=None, count=3):
     places = [checks.integer("a place", place, 0, len(x) - 1) for place in places]
     rows = []
     for index, (module, seen) in enumerate(features(model, x, layers).items()):
-        for place, nearest in zip(places, nearest_neighbours(seen, places, count).tolist(), strict=True):
+        for place, nearest in zip(places, nearest_neighbours(centred_cosines(seen), places, count).tolist(), strict=True):
             for rank, neighbour in enumerate(nearest, 1):
                 label, same = int(y[neighbour]), bool(y[neighbour] == y[place])
                 row = {"module": module, "index": index, "place": place, "rank": rank, "neighbour": neighbour}
