@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from reslab.cli.options import changes, command, recipe, written
+from reslab.cli.options import written
+from reslab.cli.reproduce import changes, command, recipe
 from reslab.experiments.degradation import beside_the_paper
 from reslab.figures.degradation import sentence
 from reslab.nets import CIFAR10_ERRORS
@@ -103,12 +104,12 @@ def readme(store):
 def setting(run):
     """What the runs of one section have in common: all but the net, its seed, and the day."""
     where = {name: value for name, value in vars(run.provenance).items() if name not in ("date", "commit")}
-    return run.dataset, run.data, changes(run), TrainSpec(**run.how), where
+    return run.dataset, run.data, changes(run), TrainSpec.from_dict(run.how), where
 
 
 def is_small(run):
     """Whether it is a training on CIFAR-10 that is not the papers' in length."""
-    return re.match(r"cifar10(-|$)", run.dataset) is not None and TrainSpec(**run.how).steps(images(run))[1] != STEPS
+    return re.match(r"cifar10(-|$)", run.dataset) is not None and TrainSpec.from_dict(run.how).steps(images(run))[1] != STEPS
 
 
 def images(run):
@@ -118,7 +119,7 @@ def images(run):
 
 def papers_row(store, name):
     """A net of the papers: its error there, and the seeds with which it was trained so here."""
-    runs = [run for run in store.runs(dataset="cifar10") if run.name == name and TrainSpec(**run.how).steps(50_000)[1] == STEPS]
+    runs = [run for run in store.runs(dataset="cifar10") if run.name == name and TrainSpec.from_dict(run.how).steps(50_000)[1] == STEPS]
     here = {run.seed for run in runs}
     seeds = [f"{what} {', '.join(map(str, sorted(which)))}" for what, which in (("seeds", here), ("missing: seeds", SEEDS - here)) if which]
     return f"| {name} | {in_the_paper(name)} | {'; '.join(seeds)} |"

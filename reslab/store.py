@@ -24,11 +24,9 @@ from filelock import FileLock  # torch depends on it too
 from reslab import checks
 from reslab.nets import build
 from reslab.runs import Checkpoint, CorruptRun, Run, Weights
+from reslab.specs import TrainSpec
 
 NOT_IN_NAMES = ("skip", "depth", "in_channels", "image_size", "classes")  # the net's name and the dataset say them
-# Fields of NetSpec and TrainSpec that are younger than the runs people have, each with what it was before there was a choice. Where it
-# still is, it does not count in a file's name. (A field that is merely at its default does: defaults change, and names must not meet.)
-YOUNGER = {"capture_first": 0}
 ABANDONED = 86_400  # seconds after which a half-written file is nobody's any more
 
 
@@ -187,18 +185,13 @@ def recorded():
 
 def _file(spec, name, how, dataset, data, seed):
     """The file of a run, relative to its store."""
-    decides = {"spec": spec and _older(spec.to_dict()), "name": name, "how": _older(how), "data": data, "seed": seed}
+    net = spec and spec.deciding(spec.to_dict())
+    decides = {"spec": net, "name": name, "how": TrainSpec.deciding(how), "data": data, "seed": seed}
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
-    changed = {}
-    if spec:
-        values, usual = spec.to_dict(), type(spec)().to_dict()
-        changed = {field: value for field, value in values.items() if value != usual[field] and field not in NOT_IN_NAMES}
+    usual = type(spec)().to_dict() if spec else {}
+    changed = {field: value for field, value in (net or {}).items() if value != usual[field] and field not in NOT_IN_NAMES}
     marks = [f"{field}{value}" for field, value in changed.items()] + ([] if seed is None else [f"seed{seed}"])
     return Path(_plain(dataset), ".".join([_plain(name), *map(_plain, marks), digest, "json"]))
-
-
-def _older(fields):
-    return {name: value for name, value in fields.items() if name not in YOUNGER or value != YOUNGER[name]}
 
 
 def _plain(text):
@@ -207,10 +200,10 @@ def _plain(text):
 
 
 def _same_training(recorded, how):
-    """Whether a run's `how` is this TrainSpec; fields younger than the run count as their defaults."""
+    """Whether a run's `how` is this TrainSpec."""
     try:
-        return type(how)(**recorded) == how
-    except (TypeError, ValueError):  # of a field that is no more
+        return how.from_dict(recorded) == how
+    except ValueError:  # a field that no longer exists
         return False
 
 

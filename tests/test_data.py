@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from reslab import cli, recorded
-from reslab.cli.options import named
+from reslab.cli.reproduce import named
 from reslab.datasets import digits
 from reslab.experiments.scaling import noise
 from reslab.figures import theme
@@ -54,8 +54,8 @@ def test_the_readme_is_of_these_runs(store):
 def test_the_folder_is_small_and_holds_runs_alone(store, runs):
     files = [path for path in store.path.rglob("*") if path.is_file() and path.name != ".lock"]
     learned = {file for file in files if file.parent.name == "weights"}
-    assert {store.path_of(run) for run in runs} == set(files) - learned, "a spec has a new field: see store.YOUNGER"
-    assert {store.path_of(replace(run, how=TrainSpec(**run.how).to_dict())) for run in runs} == set(files) - learned, "see store.YOUNGER"
+    assert {store.path_of(run) for run in runs} == set(files) - learned, "a spec has a new field, which does not say what it was before"
+    assert {store.path_of(replace(run, how=TrainSpec(**run.how).to_dict())) for run in runs} == set(files) - learned
     assert {file.stem for file in learned} == {store.path_of(run).stem for run in runs if store.has_weights(run)}
     assert sum(path.stat().st_size for path in files) < module().LIMIT
 

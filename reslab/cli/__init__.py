@@ -1,7 +1,7 @@
 """The command line, `reslab`: open the lessons, check a machine, train, and look at what was recorded.
 
-options.py makes options of the fields of NetSpec and TrainSpec; the other files are a command or two each. Whatever is slow to
-import is imported by the command that needs it, so that help comes at once.
+options.py makes options of the fields of NetSpec and TrainSpec, reproduce.py the command of a run; the other files are a
+command or two each. Whatever is slow to import is imported by the command that needs it, so that help comes at once.
 """
 
 import sys

@@ -4,7 +4,8 @@ import json
 
 import click
 
-from reslab.cli.options import command, in_words, json_option, open_store, option, store_option, to_json
+from reslab.cli.options import in_words, json_option, open_store, option, store_option, to_json
+from reslab.cli.reproduce import command
 
 COLUMNS = ["name", "dataset", "seed", "outcome", "steps", "final_train_error", "test_error", "seconds", "origin", "file"]
 

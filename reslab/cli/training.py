@@ -12,13 +12,13 @@ from reslab.cli.options import (
     given,
     in_words,
     json_option,
-    names_in,
     open_store,
     option,
     spec_options,
     store_option,
     to_json,
 )
+from reslab.specs import PRESETS, NetSpec, TrainSpec, replace
 
 DIVERGED, INTERRUPTED = 3, 130  # exit codes
 NAMES = "NAME is plain-N or resnet-N, N one of 8, 20, 32, 44, 56, 110, 1202, or any other net of FAMILY. Options change it."
@@ -43,7 +43,7 @@ def recording(function):
 def dataset_option(many):
     kind, several = (Many(click.STRING), "; several between commas") if many else (click.STRING, "")
     own = "your .npz, your FOLDER/; cifar10-5000+1000 for so many of its training and test images; cifar10-64px for that many pixels a side"
-    help = f"{', '.join(names_in('DATASETS'))}, {own}{several}.  [digits]"
+    help = f"digits, cifar10 or another name (a wrong one is answered with all of them), {own}{several}.  [digits]"
     return option("--dataset", group="Data", type=kind, default="digits", help=help)
 
 
@@ -58,7 +58,7 @@ def train(name, dataset, seed, **options):
 
     One big net on two GPUs: torchrun --nproc-per-node 2 -m reslab train resnet-110
     """
-    _record([name], [dataset], [seed], [given(options, "NetSpec")], options)
+    _record([name], [dataset], [seed], [given(options, NetSpec)], options)
 
 
 @click.command(cls=Command, epilog=f"{NAMES} {MANY}")
@@ -77,7 +77,7 @@ def sweep(names, dataset, seed, **options):
     What the store has already is not trained again, so that a sweep which was stopped, or had failures, is finished by giving the
     same command again.
     """
-    lists = given(options, "NetSpec")
+    lists = given(options, NetSpec)
     combinations = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
     machine = {name: options[name] for name in ("workers", "address", "cpus", "gpus")}
     _record(names or [None], dataset, seed, combinations, options, **machine)
@@ -88,11 +88,11 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
     with in_words():
         from reslab import checks, sweep
         from reslab.datasets import load
-        from reslab.nets import FAMILY, NetSpec, replace
-        from reslab.train import PRESETS, ranks
+        from reslab.nets import FAMILY
+        from reslab.train import ranks
 
         is_first = ranks.rank() == 0  # of the processes that train this together, and it alone prints
-        store, how = open_store(options["store"]), replace(PRESETS[options["preset"]], **given(options, "TrainSpec"))
+        store, how = open_store(options["store"]), replace(PRESETS[options["preset"]], **given(options, TrainSpec))
         splits = [load(name) for name in dataset_names]
         bases = [NetSpec() if name is None else FAMILY[checks.choice("NAME", name, FAMILY)] for name in names]
         specs = list(dict.fromkeys(replace(base, **change, **splits[0].shape) for base in bases for change in changes))

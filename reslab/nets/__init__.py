@@ -1,17 +1,18 @@
 """Nets: a `NetSpec` in, a `torch.nn.Module` out.
 
-spec.py says what a net is and family.py names those of the papers; layers.py and blocks.py are the parts; resnet.py and vgg.py
-put them together; weights.py draws weights, imagenet.py takes torchvision's; complexity.py counts what a net costs.
+`reslab.specs` says what a net is and family.py names those of the papers; layers.py and blocks.py are the parts; resnet.py and
+vgg.py put them together; weights.py draws weights, imagenet.py takes torchvision's; complexity.py counts what a net costs.
 """
 
-from reslab.checks import replace
 from reslab.nets.blocks import Block
 from reslab.nets.family import CIFAR10_ERRORS, FAMILY
 from reslab.nets.imagenet import WeightsUnavailable, pretrained
 from reslab.nets.resnet import ResNet
-from reslab.nets.spec import CHOICES, NetSpec, nearest_depth, valid_depths
 from reslab.nets.vgg import VGG
 from reslab.nets.weights import build
+from reslab.specs import NetSpec, nearest_depth, replace, valid_depths
+
+CHOICES = NetSpec.choices()
 
 __all__ = [
     "CHOICES",

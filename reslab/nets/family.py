@@ -1,7 +1,7 @@
 """`FAMILY`: the nets of the papers, by name, where each comes from, and what error the papers report."""
 
 from reslab.checks import replace
-from reslab.nets.spec import NetSpec
+from reslab.specs import NetSpec
 
 IMAGENET = {"width": 64, "image_size": 224, "classes": 1000}
 CIFAR_110 = NetSpec(depth=110)

@@ -9,8 +9,8 @@ from torch import nn
 from reslab import checks
 from reslab.nets.layers import Bias, Chance, Scale
 from reslab.nets.resnet import ResNet
-from reslab.nets.spec import LAYERS_PER_BLOCK, NetSpec
 from reslab.nets.vgg import VGG
+from reslab.specs.net import LAYERS_PER_BLOCK, NetSpec
 
 
 def build(spec, *, seed=0):

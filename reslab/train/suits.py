@@ -3,8 +3,8 @@
 import torch
 
 from reslab.runs import Checkpoint
+from reslab.specs import TrainSpec
 from reslab.train.evaluation import eval_mode, logits_of
-from reslab.train.spec import TrainSpec
 
 
 def check_fit(spec, split, how):
@@ -34,7 +34,7 @@ def check_resume(checkpoint, model, spec, split, how):
     same = {
         "net": run.spec == spec and ours == theirs,
         "dataset": (run.dataset, run.data) == (split.name, split.fingerprint),
-        "TrainSpec": TrainSpec().to_dict() | run.how == how.to_dict(),  # fields that older runs lack had their defaults
+        "TrainSpec": TrainSpec.from_dict(run.how) == how,
     }
     if not all(same.values()):
         differ = " and another ".join(what for what, is_same in same.items() if not is_same)

@@ -18,11 +18,11 @@ from reslab.capture import capture
 from reslab.datasets import Split
 from reslab.nets import NetSpec, build
 from reslab.runs import Checkpoint, Provenance, Run, Weights
+from reslab.specs import TrainSpec
 from reslab.train.augment import crop_flip, draw
 from reslab.train.device import compiled, layout_of, pick_device, settings
 from reslab.train.evaluation import evaluate
 from reslab.train.ranks import Ranks
-from reslab.train.spec import TrainSpec
 from reslab.train.suits import check_device, check_fit, check_logits, check_resume
 
 HISTORY = ("step", "epoch", "lr", "loss", "train_error", "test_error", "seconds")

@@ -1,21 +1,10 @@
 """What a net is: `NetSpec` says everything about it."""
 
-import dataclasses
 from dataclasses import dataclass
 
 from reslab import checks
+from reslab.specs.fields import Spec, setting
 
-# Every field that takes a name, with the names it takes. Explorers and the CLI read their menus from here.
-CHOICES = {
-    "stem": ("cifar", "imagenet", "deep", "none"),
-    "block": ("basic", "bottleneck", "vgg"),
-    "shortcut": ("A", "B", "C", "D"),
-    "order": ("original", "norm-after-add", "relu-before-add", "relu-only-preact", "preact"),
-    "norm": ("batch", "none"),
-    "activation": ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"),
-    "init": ("kaiming", "xavier", "torch", "fixup"),
-    "residual_scale": ("one", "depth", "learned"),
-}
 LAYERS_PER_BLOCK = {"basic": 2, "bottleneck": 3, "vgg": 1}
 DEEPEST = 1202  # the deepest net of the paper; a bound, so that a slip of the keyboard cannot fill the memory
 CIFAR_STAGES = 3  # each with twice the width and half the size of the one before (He et al. 2015, §4.2)
@@ -32,60 +21,93 @@ VGG_BLOCKS = {  # convolutions in each of five stages, by depth (Simonyan & Ziss
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetSpec:
+class NetSpec(Spec):
     """Everything about a net, checked when it is made; `replace(spec, skip=False)` is the plain net of the same weights.
 
-    depth counts the layers with weights, shortcuts left out and the stem taken for one: 6n+2 for CIFAR nets of basic blocks,
-    9n+2 of bottlenecks; 18, 34 and 50, 101, 152 for ImageNet; 11, 13, 16, 19 for VGG. Wide CIFAR nets of basic blocks are
-    counted as in their paper, 6n+4: three projections in, the classifier out (Zagoruyko & Komodakis 2016, arXiv:1605.07146).
+    depth counts the layers with weights, shortcuts left out and the stem counted as one: 6n+2 for CIFAR nets of basic
+    blocks, 9n+2 of bottlenecks; 18, 34 and 50, 101, 152 for ImageNet; 11, 13, 16, 19 for VGG. Wide CIFAR nets of basic
+    blocks are counted as in their paper, 6n+4: with three projections, without the classifier (Zagoruyko & Komodakis 2016,
+    arXiv:1605.07146).
 
-    residual_scale "learned" is SkipInit (De & Smith 2020, arXiv:2002.10444, §3; with norm "none") and ReZero (Bachlechner et
-    al. 2020, arXiv:2003.04887): the same formula twice. "depth" keeps the variance of a sum of branches that are as
+    residual_scale "learned" is SkipInit (De & Smith 2020, arXiv:2002.10444, §3; with norm "none") and ReZero (Bachlechner
+    et al. 2020, arXiv:2003.04887): the same formula twice. "depth" keeps the variance of a sum of branches that are as
     large as their input (De & Smith 2020, §2: 1/√depth is what BatchNorm does to a branch at initialisation).
 
-    What shapes a shortcut or a branch beside one (shortcut, residual_scale) says nothing in a plain net, and may stay as it is.
+    In a plain net, what shapes a shortcut or its branch (shortcut, residual_scale) has no effect and can have any value.
 
     Raises ValueError, in one sentence that names what is allowed, for an unknown or impossible value.
     """
 
-    depth: int = 20  # weighted layers
-    skip: bool = True  # True: y = branch(x) + shortcut(x), a residual net; False: y = branch(x), a plain one: no shortcuts
-    stem: str = "cifar"  # 3×3; "imagenet": 7×7 and a max-pool, to a quarter of the size; "deep": three 3×3 for the 7×7; "none": VGG
-    block: str = "basic"  # the branch: two 3×3 convolutions, or a bottleneck of 1×1, 3×3, 1×1; or VGG's one 3×3
-    shortcut: str = "A"  # where the shape changes: A pads with zeros, B projects, D averages, then projects; C projects in every block
-    order: str = "original"  # of norm, activation and addition: the five of He et al. 2016, arXiv:1603.05027, Fig. 4
-    norm: str = "batch"  # with each convolution: BatchNorm, or nothing (then convolutions have a bias)
-    activation: str = "relu"  # with each norm, where the order puts it
-    init: str = "kaiming"  # He normal (fan out), Glorot normal, what PyTorch does when nobody asks, or Fixup
-    residual_scale: str = "one"  # what a residual branch is multiplied by: 1; "depth": 1/√blocks; "learned": a scalar a block, from 0
-    stochastic_depth: float = 0.0  # how often training passes by the branch of the last block; the l-th of L: l/L times that
-    width: int = 16  # channels of the stem, and of the first stage (inner channels, with bottlenecks)
-    widen: int = 1  # basic blocks: all their channels, times this; bottlenecks: their inner channels (Wide ResNet's k)
-    groups: int = 1  # that a bottleneck's 3×3 is split into (ResNeXt's cardinality)
-    in_channels: int = 3  # of the images
-    image_size: int = 32  # their height and width, in pixels
-    classes: int = 10  # logits
+    FIRST_FIELDS = (
+        "depth", "skip", "stem", "block", "shortcut", "order", "norm", "activation", "init", "residual_scale",
+        "stochastic_depth", "width", "widen", "groups", "in_channels", "image_size", "classes",
+    )  # fmt: skip
+
+    depth: int = setting(20, "weighted layers")
+    skip: bool = setting(True, "y = branch(x) + shortcut(x), a residual net; no: y = branch(x), a plain one, no shortcuts")
+    stem: str = setting(
+        "cifar",
+        'one 3×3; "imagenet": 7×7 and a max-pool, to a quarter of the size; "deep": three 3×3 for the 7×7; "none": VGG',
+        choices=("cifar", "imagenet", "deep", "none"),
+    )
+    block: str = setting(
+        "basic",
+        "the branch: two 3×3 convolutions, or a bottleneck of 1×1, 3×3, 1×1; or VGG's one 3×3",
+        choices=("basic", "bottleneck", "vgg"),
+    )
+    shortcut: str = setting(
+        "A",
+        "where the shape changes: A pads with zeros, B projects, D averages, then projects; C projects in every block",
+        choices=("A", "B", "C", "D"),
+    )
+    order: str = setting(
+        "original",
+        "of norm, activation and addition: the five of He et al. 2016, arXiv:1603.05027, Fig. 4",
+        choices=("original", "norm-after-add", "relu-before-add", "relu-only-preact", "preact"),
+    )
+    norm: str = setting(
+        "batch",
+        "with each convolution: BatchNorm, or nothing (then convolutions have a bias)",
+        choices=("batch", "none"),
+    )
+    activation: str = setting(
+        "relu",
+        "with each norm, where the order puts it",
+        choices=("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"),
+    )
+    init: str = setting(
+        "kaiming",
+        "of the weights: He normal (fan out), Glorot normal, PyTorch's default, or Fixup",
+        choices=("kaiming", "xavier", "torch", "fixup"),
+    )
+    residual_scale: str = setting(
+        "one",
+        'what a residual branch is multiplied by: 1; "depth": 1/√blocks; "learned": a scalar per block, from 0',
+        choices=("one", "depth", "learned"),
+    )
+    stochastic_depth: float = setting(
+        0.0, "how often training skips the branch of the last block; the l-th of L: l/L times that", low=0, high=1
+    )
+    width: int = setting(
+        16, "channels of the stem, and of the first stage (inner channels, with bottlenecks)", low=1, high=4096
+    )
+    widen: int = setting(
+        1,
+        "basic blocks: all their channels, times this; bottlenecks: their inner channels (Wide ResNet's k)",
+        low=1,
+        high=64,
+    )
+    groups: int = setting(1, "that a bottleneck's 3×3 is split into (ResNeXt's cardinality)", low=1, high=4096)
+    in_channels: int = setting(3, "of the images", low=1, high=4096)
+    image_size: int = setting(32, "height and width of the images, in pixels")
+    classes: int = setting(10, "logits", low=2, high=100_000)
 
     def __post_init__(self):
-        for name, allowed in CHOICES.items():
-            checks.choice(name, getattr(self, name), allowed)
-        checks.flag("skip", self.skip)
-        limits = {
-            "width": (1, 4096),
-            "widen": (1, 64),
-            "groups": (1, 4096),
-            "in_channels": (1, 4096),
-            "image_size": (4 if self.stem == "cifar" else 32, 4096),  # the stages halve it, to one pixel
-            "classes": (2, 100_000),
-        }
-        for name, (low, high) in limits.items():
-            self._set(name, checks.integer(name, getattr(self, name), low, high))
-        self._set("stochastic_depth", checks.number("stochastic_depth", self.stochastic_depth, 0, 1))
+        super().__post_init__()
+        smallest = 4 if self.stem == "cifar" else 32  # the stages halve the size, to one pixel
+        self._set("image_size", checks.integer("image_size", self.image_size, smallest, 4096))
         self._check_company()
         self._check_depth()
-
-    def _set(self, name, value):
-        object.__setattr__(self, name, value)  # what a frozen dataclass lets only itself do
 
     def _check_company(self):
         """ValueError for values that are possible, but not together."""
@@ -163,22 +185,13 @@ class NetSpec:
             return (1 + valid.index(self.depth),) * CIFAR_STAGES
         return (VGG_BLOCKS if self.block == "vgg" else IMAGENET_BLOCKS[self.block])[self.depth]
 
-    def to_dict(self):
-        """A dict of plain values, for JSON; `NetSpec.from_dict` reads it back."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values):
-        """The spec that `to_dict` wrote; fields that are absent keep their defaults, unknown ones raise ValueError."""
-        return checks.replace(cls(), **values)
-
 
 def valid_depths(block="basic", stem="cifar", widen=1):
     """The depths that a net of these blocks can have, shallowest first: a range for CIFAR nets, a tuple for the others."""
-    layers = LAYERS_PER_BLOCK[checks.choice("block", block, CHOICES["block"])]
+    layers = LAYERS_PER_BLOCK[checks.choice("block", block, NetSpec.choices()["block"])]
     if block == "vgg":
         return tuple(VGG_BLOCKS)
-    if checks.choice("stem", stem, CHOICES["stem"]) != "cifar":
+    if checks.choice("stem", stem, NetSpec.choices()["stem"]) != "cifar":
         return tuple(IMAGENET_BLOCKS[block])
     step = CIFAR_STAGES * layers
     offset = 4 if block == "basic" and widen > 1 else 2  # see `NetSpec`
