@@ -12,13 +12,16 @@ PYTEST_ARGS ?=
 
 VENV := .venv
 BIN  := $(VENV)/bin
+FLOOR := .venv-floor
 
 # pytest's exit code where PYTEST_ARGS picked none of these tests.
 NONE_PICKED := test $$? -eq 5
+# Tests of what pandas reads, writes and joins.
+FRAMES := tests/test_runs.py tests/test_cli.py tests/test_store.py tests/test_capture.py tests/datasets
 NBVAL := -p tests.nbval_patience --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test bench lessons
+.PHONY: help lab test test-floor bench lessons
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +37,14 @@ test: $(VENV)/.test ## Run every test: style, import contracts, units, claims, t
 	@$(BIN)/python -m pytest --ignore tests/browser --numprocesses auto --dist loadfile $(PYTEST_ARGS) || $(NONE_PICKED)
 	@$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS) || $(NONE_PICKED)
 	@$(BIN)/python -m pytest $(NBVAL) notebooks
+
+test-floor: $(FLOOR)/.test ## Run unit tests and two lessons with the oldest versions that pyproject.toml admits, which are Colab's.
+	@echo "test-floor: units with pandas 2.2, then frames with pandas 3.0, then lessons 01 and 04"
+	@$(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt pandas
+	@$(FLOOR)/bin/python -m pytest --ignore tests/browser --numprocesses auto --dist loadfile -m "not claims and not benchmark" $(PYTEST_ARGS)
+	@$(FLOOR)/bin/python -m pip install --quiet 'pandas==3.0.*'
+	@$(FLOOR)/bin/python -m pytest $(FRAMES) $(PYTEST_ARGS)
+	@$(FLOOR)/bin/python -m pytest $(NBVAL) notebooks/01_degradation.ipynb notebooks/04_activations.ipynb
 
 bench: $(VENV)/.test ## Measure how long things take; wants an idle machine.
 	@echo "bench: measuring; keep the machine idle"
@@ -52,6 +63,12 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@echo "test: installing reslab and its test tools into $(VENV) (once; minutes, gigabytes without TORCH_INDEX)"
 	@$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.lab
+
+$(FLOOR)/.test: pyproject.toml tests/floor.txt
+	@echo "test-floor: creating $(FLOOR) with the versions of tests/floor.txt (once; minutes, gigabytes)"
+	@$(PYTHON) -m venv --clear $(FLOOR)
+	@$(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt --editable '.[test]'
+	@touch $@
 
 # torch and torchvision come from one source or do not work together, so they go in first; pip then finds them there and takes no others.
 $(BIN)/python:
