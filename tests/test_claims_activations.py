@@ -22,12 +22,12 @@ import math
 
 import numpy as np
 import pytest
+from draws import SEEDS
 
 from reslab import NetSpec, TrainSpec, build, digits, replace
 from reslab.experiments import activations
 from reslab.experiments.degradation import small_net
 
-SEEDS = (0, 1, 2)
 pytestmark = [pytest.mark.claims, pytest.mark.parametrize("seed", SEEDS), pytest.mark.usefixtures("one_thread")]
 
 

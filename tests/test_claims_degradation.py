@@ -14,6 +14,7 @@ anywhere from 1 to 15 %, by seed and processor. It does not decide the matter fo
 
 import pytest
 import torch
+from draws import SEEDS
 
 from reslab import recorded
 from reslab.datasets import digits
@@ -22,7 +23,6 @@ from reslab.experiments.gradient_flow import at_initialisation
 from reslab.nets import build, replace
 from reslab.train import TrainSpec
 
-SEEDS = (0, 1, 2)
 CLEARLY = 0.20  # of the training images: what a training error must exceed that of plain-8 by, to be called clearly higher
 SMALL = 0.05  # and what is called no higher, at the depths at which it was never seen above 0.01
 MARGIN = 0.50  # between plain-56 and resnet-56, in every seed

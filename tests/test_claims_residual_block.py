@@ -4,11 +4,11 @@ Each kind of block at the best of its learning rates. In brackets what was measu
 """
 
 import pytest
+from draws import SEEDS
 
 from reslab import digits, replace
 from reslab.experiments import residual_block as lesson
 
-SEEDS = (0, 1, 2)
 pytestmark = [pytest.mark.claims, pytest.mark.usefixtures("one_thread")]
 
 

@@ -20,14 +20,13 @@ Three times the steps: SkipInit 4.3, 0.8, 2.1; stochastic depth 0.1, 0.1, 0.1; R
 """
 
 import pytest
+from draws import SEEDS
 
 from reslab import TrainSpec, digits, recorded, replace
 from reslab.experiments import variants as lesson
 from reslab.experiments.degradation import by_depth
 from reslab.figures import variants as figures
 from reslab.nets import FAMILY
-
-SEEDS = (0, 1, 2)
 
 
 @pytest.fixture(scope="module")
