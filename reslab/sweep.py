@@ -7,12 +7,11 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 
-from tqdm.auto import tqdm
-
 from reslab import checks, cluster, processes
 from reslab.datasets import Split
 from reslab.job import Job
 from reslab.nets import NetSpec, replace
+from reslab.progress import progress_bar
 from reslab.store import Store
 from reslab.train import TrainSpec, check_fit, pick_device, ranks
 
@@ -79,8 +78,8 @@ def _sweep(jobs, train_all, progress):
     todo = [job for job in jobs if job not in had]
     layout = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}"
     total = sum(job.work for job in todo)
-    bar = tqdm(
-        total=total, desc=f"{len(todo)} nets", bar_format=layout, disable=not (progress and todo), leave=False,
+    bar = progress_bar(
+        total=total, desc=f"{len(todo)} nets", bar_format=layout, disable=not (progress and todo),
         miniters=max(1, total // 200),  # a notebook's bar sends messages, and a client that reads a cell's at its end can hold 1,000
     )  # fmt: skip
     done, failed, latest, lock = 0, 0, "", threading.Lock()

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from tqdm import tqdm
 
 from reslab import checks
 from reslab.datasets import pictures
 from reslab.datasets.own import from_arrays
+from reslab.progress import progress_bar
 
 PARTS = {  # names of folders that hold a part of a data set, in the order in which one is taken for it
     "train": ("train", "training"),
@@ -135,7 +135,7 @@ def _read(files, image_size):
     fit = Compose([Resize(image_size), CenterCrop(image_size), PILToTensor()])
     labelled = [(file, name) for name, some in files.items() for file in some]
     x = torch.empty(len(labelled), 3, image_size, image_size, dtype=torch.uint8)
-    for i, (file, _) in enumerate(tqdm(labelled, desc="pictures", delay=2, leave=False)):
+    for i, (file, _) in enumerate(progress_bar(labelled, desc="pictures", delay=2)):
         try:
             x[i] = fit(pictures.read(file))
         except ValueError as error:

@@ -23,13 +23,13 @@ import torch
 import torch.nn.functional as F
 from sklearn.linear_model import RidgeClassifier
 from torch import nn
-from tqdm.auto import tqdm
 
 from reslab import checks
 from reslab.capture import capture
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.nets import FAMILY, Block, build, replace
+from reslab.progress import progress_bar
 from reslab.runs import Provenance
 from reslab.train import TrainSpec, train
 from reslab.train.device import device_of, layout_of, settings
@@ -248,7 +248,7 @@ def _jobs(nets, seeds, base, progress):
     """(spec, seed) of every net to measure, behind a progress bar; ValueError for a name that FAMILY does not have."""
     known = [FAMILY[checks.choice("a net", name, FAMILY)] for name in nets]
     specs = [replace(base, depth=spec.depth, skip=spec.skip) for spec in known]
-    return tqdm([(spec, seed) for spec in specs for seed in seeds], desc="nets", disable=not progress, leave=False)
+    return progress_bar([(spec, seed) for spec in specs for seed in seeds], desc="nets", disable=not progress)
 
 
 def _labelled(frame, net, step=0):

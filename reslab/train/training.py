@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import nn
-from tqdm.auto import tqdm
 
 from reslab.capture import capture
 from reslab.datasets import Split
 from reslab.nets import NetSpec, build
+from reslab.progress import progress_bar
 from reslab.runs import Checkpoint, Provenance, Run, Weights
 from reslab.specs import TrainSpec
 from reslab.train.augment import crop_flip, draw
@@ -66,7 +66,7 @@ def train(model, split, how=None, *, device="auto", resume=None):
 def fit(spec, split, how=None, *, seed=0, device="auto", resume=None, progress=True):
     """Build the net of a spec with a seed, train it to the end, and return its Run; `progress` shows a bar."""
     training = _Training(build(spec, seed=seed), split, how or TrainSpec(), pick_device(device), resume)
-    with tqdm(desc=spec.name, unit="step", disable=not progress, leave=False) as bar:
+    with progress_bar(desc=spec.name, unit="step", disable=not progress) as bar:
         for event in _train(training):
             bar.total = event.steps
             bar.set_postfix_str(f"training error {event.train_error:.0%}", refresh=False)

@@ -1,0 +1,48 @@
+"""The progress bar of whatever takes over two seconds: in the cell, in the terminal, or in a widget that asks for it.
+
+    with progress.shown_by(listener):  # a widget's: listener(done, total, words)
+        experiment()                   # which calls progress_bar(...), however deep inside
+"""
+
+import io
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from tqdm.auto import tqdm
+from tqdm.std import tqdm as plain_tqdm
+
+_listener = ContextVar("listener", default=None)  # each thread has its own
+
+
+@contextmanager
+def shown_by(listener):
+    """Within the block, bars made in this thread call listener(done, total, words) and draw nothing themselves.
+
+    total is None where it is not known; words are what would stand beside the bar. It may be called from any thread.
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def progress_bar(iterable=None, **options):
+    """tqdm(iterable, **options): a bar that vanishes at its end; where a widget listens, the widget is told instead."""
+    listener = _listener.get()
+    if listener is None:
+        return tqdm(iterable, leave=False, **options)
+    return _Told(iterable, leave=False, listener=listener, **options)
+
+
+class _Told(plain_tqdm):
+    """A bar that tells a listener what it would draw: tqdm's own way to another front end is to override `display`."""
+
+    def __init__(self, iterable=None, *, listener, **options):
+        self.listener = listener
+        super().__init__(iterable, **options | {"file": io.StringIO()})
+
+    def display(self, msg=None, pos=None):
+        if msg is None:  # otherwise it is being wiped
+            words = " ".join(filter(None, [self.desc.removesuffix(": "), self.postfix]))
+            self.listener(self.n, self.total, words)

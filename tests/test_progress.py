@@ -1,0 +1,43 @@
+"""Bars in the terminal, and told to a widget that listens; silent where nobody asks."""
+
+import threading
+
+from reslab.progress import progress_bar, shown_by
+
+
+def test_a_listener_is_told_what_the_bar_would_draw_and_nothing_is_printed(capfd):
+    told = []
+    with shown_by(lambda *state: told.append(state)):
+        for _ in progress_bar(range(3), desc="nets", mininterval=0):
+            pass
+    assert [(done, total) for done, total, _ in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert {words for *_, words in told} == {"nets"}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_words_beside_the_bar_and_an_unknown_total_are_told():
+    told = []
+    with shown_by(lambda *state: told.append(state)), progress_bar(desc="plain-8", mininterval=0) as bar:
+        bar.set_postfix_str("training error 9%")
+        bar.update(2)
+    assert told[-1] == (2, None, "plain-8 training error 9%")
+
+
+def test_updates_from_other_threads_reach_the_listener_of_the_thread_that_made_the_bar():
+    told = []
+    with shown_by(lambda *state: told.append(state)), progress_bar(total=1, mininterval=0) as bar:
+        thread = threading.Thread(target=bar.update)
+        thread.start()
+        thread.join()
+    assert told[-1][:2] == (1, 1)
+
+
+def test_without_a_listener_the_bar_is_drawn_and_vanishes(capfd):
+    with shown_by(print):
+        pass  # over
+    list(progress_bar(range(2), desc="nets"))
+    drawn = capfd.readouterr().err
+    assert "nets" in drawn
+    assert drawn.endswith("\r")
+    list(progress_bar(range(2), disable=True))
+    assert capfd.readouterr().err == ""
