@@ -1,5 +1,6 @@
-"""What a model makes of images, and how often it is wrong."""
+"""The error of a model on images, in eval mode; and the modes of its modules, which evaluation and training put back as they were."""
 
+import warnings
 from contextlib import contextmanager
 
 import torch
@@ -8,26 +9,71 @@ from reslab.train.device import device_of, layout_of
 
 
 def evaluate(model, split, part="test", *, batch_size=512):
-    """The error (fraction) of a model on one part of a split, in eval mode; its mode is put back as it was."""
-    images = len(split.y_test if part == "test" else split.y_train)
+    """The error (fraction) of a model on one part of a split, in eval mode; each module's own mode is put back afterwards.
+
+    ValueError if the model does not return logits, (N, classes).
+    """
+    images, classes = len(split.y_test if part == "test" else split.y_train), split.shape["classes"]
     with eval_mode(model):
         batches = (split.batch(slice(i, i + batch_size), part) for i in range(0, images, batch_size))
-        return sum((logits_of(model, x).argmax(1) != y.to(device_of(model))).sum() for x, y in batches).item() / images
+        return sum((logits_of(model, x, classes).argmax(1) != y.to(device_of(model))).sum() for x, y in batches).item() / images
 
 
-def logits_of(model, x):
-    """What a model makes of images, wherever they are, in the layout that suits it."""
-    return model(x.to(device_of(model)).contiguous(memory_format=layout_of(model)))
+def logits_of(model, x, classes):
+    """The logits (N, classes) of images x, which may be on any device; ValueError if the model returns something else."""
+    return check_logits(model, x, model(x.to(device_of(model)).contiguous(memory_format=layout_of(model))), classes)
+
+
+def check_logits(model, x, output, classes):
+    """The output of a model for images x; ValueError if it is not logits, (N, classes or more)."""
+    shape = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != len(x) or shape[1] < classes:
+        images = f"images ({', '.join(map(str, x.shape))})"
+        raise ValueError(f"{type(model).__name__} makes {shape} of {images}; it must return logits, ({len(x)}, {classes}).")
+    return output
 
 
 @contextmanager
 def eval_mode(model):
-    """Eval mode and no gradients for the `with` block; every module's own mode is put back as it was."""
+    """Eval mode and no gradients inside the `with` block; each module's own mode is put back afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.no_grad():  # not inference mode: what a model keeps of it would be of no use in training
+        with torch.no_grad():  # not inference mode: tensors that a model keeps from there could not be used in training
             yield
     finally:
         for module, training in modes:
             module.training = training
+
+
+class TrainingModes:
+    """The mode of each module while a model trains: modules that a person put into eval mode stay in eval mode.
+
+    So a BatchNorm in eval mode keeps its statistics. A model that is in eval mode as a whole was evaluated or loaded, and is trained in
+    training mode, with a warning.
+    """
+
+    def __init__(self, model):
+        self.modules = list(model.modules())
+        in_eval = [module for module in self.modules if not module.training]
+        model.train()  # not a loop over the modules: a model may override train() to keep some of them in eval mode
+        if len(in_eval) < len(self.modules):
+            for module in in_eval:
+                module.training = False
+        else:
+            name = type(model).__name__
+            warnings.warn(
+                f"{name} is in eval mode as a whole, and is trained in training mode; "
+                "to keep the statistics of a BatchNorm fixed, put that module alone into eval mode.",
+                stacklevel=5,  # where train or fit was called
+            )
+        self.modes = [module.training for module in self.modules]
+
+    def restore(self):
+        """Before each step: the modes as they are now, or, if the model was put into eval mode since the last step, as they were."""
+        modes = [module.training for module in self.modules]  # ten times as fast as model.train()
+        if any(modes):
+            self.modes = modes
+        else:
+            for module, training in zip(self.modules, self.modes, strict=True):
+                module.training = training

@@ -1,6 +1,5 @@
-"""The steps of a training, and the events that tell of them."""
+"""A training: batch after batch in the order that the seeds say, and an event for every few steps."""
 
-import copy
 import dataclasses
 import math
 import time
@@ -10,7 +9,6 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from reslab.capture import capture
@@ -19,18 +17,19 @@ from reslab.nets import NetSpec, build
 from reslab.progress import progress_bar
 from reslab.runs import Checkpoint, Provenance, Run, Weights
 from reslab.specs import TrainSpec
+from reslab.train import compatibility
 from reslab.train.augment import crop_flip, draw
-from reslab.train.device import compiled, layout_of, pick_device, settings
-from reslab.train.evaluation import evaluate
+from reslab.train.device import layout_of, pick_device, settings
+from reslab.train.evaluation import TrainingModes, evaluate
 from reslab.train.ranks import Ranks
-from reslab.train.suits import check_device, check_fit, check_logits, check_resume
+from reslab.train.steps import Stepper
 
 HISTORY = ("step", "epoch", "lr", "loss", "train_error", "test_error", "seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What `train` has to say at a logged step. Numbers are since the event before."""
+    """What `train` reports at a logged step. Numbers are since the event before."""
 
     state: str  # "running", "finished", or "diverged"
     step: int  # steps taken
@@ -43,22 +42,25 @@ class Event:
     seconds: float  # of training so far, pauses not counted
     layers: pd.DataFrame | None  # the blocks captured, see `capture`; None where none were
     run: Callable[[], Run] = field(repr=False)  # the run so far; call it before the next event
-    checkpoint: Callable[[], Checkpoint] = field(repr=False)  # to go on from here; call it before the next event
+    checkpoint: Callable[[], Checkpoint] = field(repr=False)  # to resume from here; call it before the next event
     weights: Callable[[], Weights] = field(repr=False)  # what the model has learned, in half precision; likewise
 
 
 def train(model, split, how=None, *, device="auto", resume=None):
     """Train a model on a split: a generator of `Event`s, the last of which is "finished" or "diverged".
 
-    model: a net of `build`, or any nn.Module from images (N, C, H, W) to logits (N, classes); it is trained in place.
+    model: a net of `build`, or any nn.Module from images (N, C, H, W) to logits (N, classes); it is trained in place. Modules of it
+    that are in eval mode stay so, a BatchNorm with its statistics; a model in eval mode as a whole is trained in training mode, with
+    a warning.
     split: a `datasets.Split`. how: a TrainSpec. device: "auto", "cpu", "cuda", "mps".
     resume: a Checkpoint of the same model, split and spec; training goes on from it to the same numbers, on a GPU if it is
     deterministic. (A person's own model that draws random numbers in its forward pass takes them from PyTorch's generator, which
     is not part of a checkpoint.) After the last event of a training, no others come.
     Pausing is not asking for the next event; stopping is closing the generator. Started by torchrun, the processes train one model
     together (see `reslab.train.ranks`): all have the same events but for seconds and layers, which are of a process's own share,
-    and each must ask for the same ones. Bad arguments raise ValueError, those of a
-    wrong type TypeError, here and not at the first event.
+    and each must ask for the same ones.
+    Bad arguments, a model that does not return logits among them, raise ValueError, those of a wrong type TypeError, here and not
+    at the first event; the model is then left as it was.
     """
     return _train(_Training(model, split, how or TrainSpec(), pick_device(device), resume))
 
@@ -86,35 +88,39 @@ class _Training:
         for what, value, kind in (("model", model, nn.Module), ("split", split, Split), ("how", how, TrainSpec)):
             if not isinstance(value, kind):
                 raise TypeError(f"{what} must be a {kind.__name__}, not {type(value).__name__}.")
+        self.model, self.how, self.data = model, how, split
         self.spec = model.spec if isinstance(getattr(model, "spec", None), NetSpec) else None
-        check_fit(self.spec, split, how)
+        compatibility.check_fit(self.spec, split, how)
+        compatibility.check_parameters(model)
         self.ranks = Ranks(device)
-        self.share, device = self.ranks.share(how.batch_size), self.ranks.device
-        check_device(how, device)
-        self.steps_per_epoch, self.steps = how.steps(len(split.y_train))
+        self.share, self.device = self.ranks.share(how.batch_size), self.ranks.device
+        compatibility.check_device(how, self.device)
         if resume is not None:
-            check_resume(resume, model, self.spec, split, how)
-        self.model, self.how, self.device = model.to(device), how, device
-        self.data, self.split = split, _with_noise(split.to(device), how)
-        self.layout, self.modules = layout_of(model), list(model.modules())
-        model.to(memory_format=self.layout)
-        if self.spec is None:
-            check_logits(model, split)
-        self.net = self.ranks.wrap(model, every_parameter=self.spec is not None and not self.spec.stochastic_depth)
-        self.compiled = compiled(self.net, device, alone=self.ranks.world == 1) if how.compile else self.net
-        fused = device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.SGD(model.parameters(), how.lr, how.momentum, weight_decay=how.weight_decay, fused=fused)
-        if how.momentum:
-            for parameter in model.parameters():  # from the start, as the fused step wants a buffer for all parameters or for none
-                self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)
-        # On layers this small a second thread saves up to a fifth on an idle machine, and costs over twice the time beside a busy process.
-        small = device.type == "cpu" and how.batch_size * self.split.x_train[0].numel() < 65_536
+            compatibility.check_resume(resume, model, self.spec, split, how)
+        with compatibility.left_as_it_was_if_refused(model):
+            self._prepare()
+        self.steps_per_epoch, self.steps = how.steps(len(split.y_train))
+        # A second thread saves up to a fifth of a step this small on an idle machine; beside a busy process it more than
+        # doubles the step.
+        small = self.device.type == "cpu" and how.batch_size * split.x_train[0].numel() < 65_536
         self.threads = 1 if small else torch.get_num_threads()
         self.state, self.step, self.seconds = "running", 0, 0.0
         self.history, self.layers, self.final_train_error = [], [], math.nan
         self.epoch, self.order, self.draws = None, None, None
         if resume is not None:
             self._restore(resume)
+
+    def _prepare(self):
+        """The images and the model on the device, the model's layout and modes, and its optimiser."""
+        model, spec = self.model, self.spec
+        self.split = _with_noise(self.data.to(self.device), self.how)
+        model.to(self.device)
+        self.layout = layout_of(model)
+        model.to(memory_format=self.layout)
+        self.modes = TrainingModes(model)
+        compatibility.check_forward(model, self.split, self.share, described=spec is not None)
+        every_parameter, classes = spec is not None and not spec.stochastic_depth, self.split.shape["classes"]
+        self.stepper = Stepper(model, self.how, self.ranks, every_parameter=every_parameter, classes=classes)
 
     def advance(self):
         """Train up to the next event."""
@@ -128,7 +134,8 @@ class _Training:
                 measured.append(numbers)
                 if self.step == self.steps:
                     self.state = "finished"
-            loss, mistakes = self.ranks.mean(torch.stack(measured, 1)).tolist()  # the only host synchronisation of the interval
+            # The only host synchronisation of the interval.
+            loss, mistakes = self.ranks.mean(torch.stack(measured, 1)).tolist()
             if not all(map(math.isfinite, loss)):
                 self.state = "diverged"
             test_error = self._test_error(first)
@@ -153,49 +160,41 @@ class _Training:
         return Event(state=self.state, steps=self.steps, layers=layers, **row, **calls)
 
     def _step(self):
-        """One step of SGD; returns the trace (or None), and the loss and the number of mistakes, (2,) float32 on the device."""
-        how = self.how
+        """The next step; its trace (None where it is not captured), and its loss and mistakes, (2,) on the device."""
         x, y = self._batch()
         self.step += 1
-        for group in self.optimizer.param_groups:
-            group["lr"] = how.learning_rate(self.step, self.steps)
-        watched = how.captured(self.step)
-        if not all(module.training for module in self.modules):  # to ask is ten times as fast as model.train()
-            self.model.train()
-        self.optimizer.zero_grad()
-        with capture(self.model) if watched else nullcontext() as trace:
-            if watched:
+        self.modes.restore()
+        captured = self.how.captured(self.step)
+        with capture(self.model) if captured else nullcontext() as trace:
+            if captured:
                 trace.step = self.step - 1  # the forward pass counts on to this step
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=how.precision == "bf16"):
-                logits = (self.net if watched else self.compiled)(x)  # (N, classes)
-            loss = F.cross_entropy(logits.float(), y)
-            with torch.autograd.set_multithreading_enabled(False):  # else all trainings share one thread for a GPU's backward passes
-                loss.backward()
-        self.optimizer.step()
-        mistakes = (logits.detach().argmax(1) != y).sum()
-        return trace, torch.stack([loss.detach(), mistakes.float()])
+            numbers = self.stepper.step(x, y, self.how.learning_rate(self.step, self.steps), hooked=captured)
+        return trace, numbers
 
     def _batch(self):
-        """This process's share of a step's images and labels: a function of seed and step alone, so that a resumed run sees the same."""
+        """This process's share of the next step's images and labels: of seed and step alone, so a resumed run sees the same."""
         epoch, place = divmod(self.step, self.steps_per_epoch)
         if epoch != self.epoch:  # drawn on the CPU, so that every device shows the same
-            images, generator = len(self.split.y_train), torch.Generator().manual_seed(self.how.data_seed * 1_000_003 + epoch)
+            images = len(self.split.y_train)
+            generator = torch.Generator().manual_seed(self.how.data_seed * 1_000_003 + epoch)
             self.epoch, self.order = epoch, torch.randperm(images, generator=generator).to(self.device)
             self.draws = draw(images, generator).to(self.device) if self.how.augment == "crop-flip" else None
-        here = slice(place * self.how.batch_size + self.ranks.rank, (place + 1) * self.how.batch_size, self.ranks.world)
+        begin, end = place * self.how.batch_size, (place + 1) * self.how.batch_size
+        here = slice(begin + self.ranks.rank, end, self.ranks.world)
         x, y = self.split.batch(self.order[here], "train")
         if self.draws is not None:
             x = crop_flip(x, self.draws[here])
         return x.contiguous(memory_format=self.layout), y
 
     def _test_error(self, first):
-        """The test error where one is due since step `first`: after every test_every-th epoch, and at the end of training."""
+        """The test error if it is due since step `first`: after every test_every-th epoch, and at the end of training."""
         every = self.steps_per_epoch * self.how.test_every
         due = self.step // every > first // every or self.state == "finished"
         return self._error("test") if due and self.state != "diverged" else math.nan
 
     def _error(self, part):
-        return self.ranks.first(evaluate(self.model, self.split, part))  # whose running statistics of BatchNorm are those that are saved
+        # Of the first process, whose running statistics of BatchNorm are those that are saved.
+        return self.ranks.first(evaluate(self.model, self.split, part))
 
     def run(self):
         return Run(
@@ -215,34 +214,51 @@ class _Training:
         )
 
     def checkpoint(self):
-        tensors = {f"model.{name}": tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        for name, parameter in self.model.named_parameters():
-            buffer = self.optimizer.state[parameter].get("momentum_buffer")
-            if buffer is not None:
-                tensors[f"momentum.{name}"] = buffer.clone()
+        tensors = {f"model.{name}": tensor for name, tensor in self._state().items()}
+        tensors |= {f"momentum.{name}": buffer.clone() for name, buffer in self.stepper.momentum().items()}
         return Checkpoint(run=self.run(), tensors=tensors)
 
     def weights(self):
-        tensors = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
-        tensors |= {name: tensors[name].half() for name, _ in self.model.named_parameters()}
-        rounded = copy.deepcopy(self.model)
-        rounded.load_state_dict(tensors)
+        """The state in half precision, and the errors that the model has with it."""
+        whole = self._state()
+        parameters = {name for name, _ in self.model.named_parameters(remove_duplicate=False)}
+        rounded = {name: _halved(tensor) if name in parameters else tensor for name, tensor in whole.items()}
+        # In the model itself, as not every model can be copied: a stored activation, a pruned layer or a lock cannot.
         with settings(self.threads, self.how.deterministic):
-            errors = {f"{part}_error": evaluate(rounded, self.split, part) for part in ("train", "test")}
-        return Weights(tensors=tensors, **errors)
+            try:
+                self.model.load_state_dict(rounded)
+                errors = {f"{part}_error": evaluate(self.model, self.split, part) for part in ("train", "test")}
+            finally:
+                self.model.load_state_dict(whole)
+        return Weights(tensors={name: tensor.cpu() for name, tensor in rounded.items()}, **errors)
+
+    def _state(self):
+        """A copy of the model's state_dict; TypeError for a state that is not a tensor, which no file of ours can hold."""
+        state = self.model.state_dict()
+        others = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
+        if others:
+            name = type(self.model).__name__
+            raise TypeError(f"{others[0]} of {name} is not a tensor, so {name} has no checkpoints and no weights files.")
+        return {name: tensor.detach().clone() for name, tensor in state.items()}
 
     def _restore(self, checkpoint):
         run, tensors = checkpoint.run, checkpoint.tensors
         self.model.load_state_dict({name: tensors[f"model.{name}"] for name in self.model.state_dict()})
         if self.spec:
             self.model.seed = run.seed  # that drew the weights it now has
-        for name, parameter in self.model.named_parameters():
+        for name, buffer in self.stepper.momentum().items():
             if f"momentum.{name}" in tensors:
-                self.optimizer.state[parameter]["momentum_buffer"].copy_(tensors[f"momentum.{name}"])
+                buffer.copy_(tensors[f"momentum.{name}"])
         self.history = run.history.to_dict("records")
         self.layers = [run.layers] if len(run.layers) else []
         self.step, self.seconds = self.history[-1]["step"], self.history[-1]["seconds"]
-        self.state, self.final_train_error = "running" if run.outcome == "stopped" else run.outcome, run.final_train_error
+        self.state = "running" if run.outcome == "stopped" else run.outcome
+        self.final_train_error = run.final_train_error
+
+
+def _halved(tensor):
+    """The tensor in float16, if it is of more precise floats."""
+    return tensor.half() if tensor.is_floating_point() and tensor.itemsize > 2 else tensor
 
 
 def _with_noise(split, how):

@@ -17,7 +17,7 @@ from reslab.nets import build, replace
 from reslab.runs import Checkpoint
 from reslab.train import device as devices
 from reslab.train import train
-from reslab.train.suits import check_device
+from reslab.train.compatibility import check_device
 
 # Precision
 

@@ -1,0 +1,139 @@
+"""What is refused before a training begins: a model, a split, a TrainSpec and a checkpoint that are not compatible."""
+
+import textwrap
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from reslab.runs import Checkpoint
+from reslab.specs import TrainSpec
+from reslab.train.device import device_of, layout_of
+from reslab.train.evaluation import check_logits, eval_mode
+
+
+def check_fit(spec, split, how):
+    """ValueError if the net of a spec (None for a model that no spec describes) or the TrainSpec does not fit the split."""
+    differ = {name: value for name, value in split.shape.items() if spec and getattr(spec, name) != value}
+    if differ:
+        has = ", ".join(f"{name} {getattr(spec, name)}" for name in differ)
+        gives = ", ".join(f"{name} {value}" for name, value in differ.items())
+        raise ValueError(
+            f"the net has {has}, and {split.name} gives {gives}; make it with NetSpec(..., **split.shape)."
+        )
+    images = len(split.y_train)
+    if how.batch_size > images:
+        raise ValueError(
+            f"batch_size is {how.batch_size}, and {split.name} has {images} training images; take at most those."
+        )
+
+
+def check_device(how, device):
+    """ValueError if a device cannot train as a TrainSpec says."""
+    if how.compile and how.deterministic and device.type == "cuda":
+        raise ValueError(
+            "compile times a GPU's kernels and takes the fastest, so it is not deterministic there; "
+            "leave one of the two out."
+        )
+
+
+def check_resume(checkpoint, model, spec, split, how):
+    """ValueError if a checkpoint is of another training than this."""
+    if not isinstance(checkpoint, Checkpoint):
+        kind = type(checkpoint).__name__
+        raise TypeError(f"resume must be a Checkpoint, not {kind}; Checkpoint.load reads one from a file.")
+    run = checkpoint.run
+    ours = {f"model.{name}": getattr(tensor, "shape", None) for name, tensor in model.state_dict().items()}
+    theirs = {name: tensor.shape for name, tensor in checkpoint.tensors.items() if name.startswith("model.")}
+    same = {
+        "net": run.spec == spec and ours == theirs,
+        "dataset": (run.dataset, run.data) == (split.name, split.fingerprint),
+        "TrainSpec": TrainSpec.from_dict(run.how) == how,
+    }
+    if not all(same.values()):
+        differ = " and another ".join(what for what, is_same in same.items() if not is_same)
+        raise ValueError(
+            f"the checkpoint, of {run.name} on {run.dataset}, has another {differ}; "
+            "resume with those that it was made with."
+        )
+
+
+def check_parameters(model):
+    """ValueError if a model has nothing to train."""
+    name = type(model).__name__
+    if any(map(is_lazy, model.parameters())):
+        raise ValueError(f"{name} has lazy parameters, whose shapes are not known yet; call it once on a batch first.")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(f"{name} has nothing to train: no parameter has requires_grad.")
+
+
+def check_forward(model, split, batch_size, described):
+    """ValueError if a model cannot take the images of a split, or does not return logits; see `_try` for what it leaves.
+
+    described: whether a NetSpec describes the model, so that it is known to return logits.
+    """
+    if not described:
+        _try(model, split, images=2, mode=eval_mode)
+    if batch_size == 1:  # BatchNorm refuses a single value a channel, and does so in training mode alone
+        _try(model, split, images=1, mode=nullcontext)
+
+
+def _try(model, split, images, mode):
+    """One forward pass, which leaves modes, buffers, states and the global random state as they were."""
+    x, name = split.batch(slice(images))[0], type(model).__name__
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    own = [module for module in model.modules() if type(module).get_extra_state is not nn.Module.get_extra_state]
+    states = [(module, module.get_extra_state()) for module in own]
+    device = device_of(model)
+    try:
+        with mode(model), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+            output = model(x.to(device).contiguous(memory_format=layout_of(model)))
+    except Exception as error:  # of any kind: it is a person's own code
+        said = str(error).strip().splitlines()
+        reason = textwrap.shorten(said[0], 120, placeholder=" ...").rstrip(".") if said else "no reason given"
+        shape = ", ".join(map(str, x.shape))
+        raise ValueError(f"{name} does not take images ({shape}): {reason}.{_hint(model)}") from error
+    finally:
+        for buffer, before in buffers:
+            buffer.copy_(before)
+        for module, state in states:
+            module.set_extra_state(state)
+    check_logits(model, x, output, split.shape["classes"])
+
+
+def _hint(model):
+    """What else may be the cause, and what helps."""
+    device = device_of(model)
+    dtypes = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()} - {torch.float32}
+    if dtypes:
+        return f" Images are float32 and its weights {dtypes.pop()}: model.float() makes them alike."
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, torch.Tensor) and value.device != device:
+                where = ".".join(filter(None, (path, name)))
+                return f" Its tensor {where} stays on {value.device}: register_buffer lets it follow the model."
+    return ""
+
+
+@contextmanager
+def left_as_it_was_if_refused(model):
+    """If the `with` block raises, the model's parameters, buffers and modes are again what they were, where they were."""
+    modes = [(module, module.training) for module in model.modules()]
+    members = [members for module in model.modules() for members in (module._parameters, module._buffers)]
+    slots = [(slot, name, tensor) for slot in members for name, tensor in slot.items() if tensor is not None]
+    gradients = [(tensor, tensor.grad) for *_, tensor in slots if tensor.is_leaf and tensor.grad is not None]
+    # model.to(device) gives a parameter and its gradient other data, and replaces a buffer.
+    data = [(t, t.data) for t in [*(tensor for *_, tensor in slots), *(gradient for _, gradient in gradients)]]
+    try:
+        yield
+    except BaseException:
+        for tensor, before in data:
+            tensor.data = before
+        for tensor, gradient in gradients:
+            tensor.grad = gradient
+        for slot, name, tensor in slots:
+            slot[name] = tensor
+        for module, training in modes:
+            module.training = training
+        raise
