@@ -67,7 +67,7 @@ def test_the_factors_of_the_chosen_net_are_beside_its_profile(explorer, split):
     assert together.y[0] == pytest.approx(factors["factor"].prod())
     assert [trace.name for trace in explorer.profile.figure.data] == ["plain-8", "resnet-8"]
     assert explorer.sentence.value.startswith("At initialisation, in training mode, the gradient at the first block against that at the")
-    assert "On its way back, that of resnet-8 is multiplied by" in explorer.sentence.value
+    assert "On its way back, the gradient of resnet-8 is multiplied by" in explorer.sentence.value
 
 
 def test_a_thousand_toggles_leave_no_memory_and_no_thread(explorer):

@@ -7,6 +7,7 @@ import plotly.io as pio
 import pytest
 
 from reslab.figures import degradation, theme
+from reslab.figures.text import phrases
 
 LIVE, RECORDED = "live, this machine", "recorded, H200, 3 seeds, 2026-11"
 
@@ -147,7 +148,7 @@ def test_missing_numbers_and_seeds_are_fine_in_any_type():
     mixed["seed"] = np.where(mixed["skip"], 2.0, np.nan)
     assert f"resnet-56/2/{LIVE}/train" in keyed(degradation.training_curves(mixed))
     assert degradation.sentence(frame) == "After 22 steps plain-56 gets 50.0 % of the training images wrong."
-    assert theme.seeds(range(12)) == "12 seeds"
+    assert phrases.seeds(range(12)) == "12 seeds"
 
 
 def test_keys_stay_when_runs_are_added_and_while_they_run():

@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 import pytest
 
 from reslab.figures import gradient_factors, gradient_flow, shattering, theme
-from reslab.figures.gradient_flow_words import amount, power, times
+from reslab.figures.text.phrases import power, times
+from reslab.figures.text.phrases import scientific as amount
 
 LIVE = "live, this machine"
 
@@ -188,7 +189,7 @@ def test_the_product_runs_from_the_last_block_back():
 
 def test_the_factors_in_a_sentence():
     said = gradient_factors.factors_sentence(factors())
-    assert said == "On its way back, that of plain-20 is multiplied by 10⁰·⁰: activations 10⁻⁵·⁰, weights 10⁵·⁰."
+    assert said == "On its way back, the gradient of plain-20 is multiplied by 10⁰·⁰: activations 10⁻⁵·⁰, weights 10⁵·⁰."
 
 
 def stairs():

@@ -18,6 +18,7 @@ from reslab.datasets import digits, pictures
 from reslab.experiments.degradation import small_net
 from reslab.nets import FAMILY, Block, build, replace
 from reslab.progress import progress_bar
+from reslab.results.activations import SIZES, verdict  # noqa: F401 – a lesson asks them of this experiment
 from reslab.runs import Provenance
 from reslab.train import TrainSpec, train
 
@@ -25,7 +26,6 @@ EDGES = tuple(np.arange(-4, 24.25, 0.25))  # of the bins of `histograms`
 STATISTICS = ACTIVATION_STATISTICS | {"std": lambda x: x.std(correction=0)}
 NETS = ("plain-20", "resnet-20", "plain-56", "resnet-56")
 IMAGES = 512  # test images that a signal is measured on, or all of them where there are fewer
-SIZES = {"larger": 1.25, "about as large": 0.8, "smaller, but over a tenth of it": 0.1, "under a tenth of it": 0.0}  # answer → from where
 
 
 def before_and_after(nets=NETS, *, seeds=(0,), split=None, base=None, how=None, device="auto", progress=True):
@@ -61,13 +61,6 @@ def at_initialisation(depths=(8, 20, 56, 110), *, norms=("batch", "none"), seeds
     specs = [replace(base, depth=depth, norm=norm) for norm in norms for depth in depths]
     frames = [signal(build(spec, seed=seed), split).assign(norm=spec.norm) for spec in specs for seed in seeds]
     return pd.concat(frames, ignore_index=True)
-
-
-def verdict(frame, name="resnet-56 · trained"):
-    """How large |F(x)| is against |x| in a net of `before_and_after`, on average over its blocks and seeds: one of SIZES."""
-    checks.choice("a net", name, list(frame["name"].unique()))
-    ratio = frame.loc[frame["name"] == name, "ratio"].mean()
-    return next(answer for answer, lowest in SIZES.items() if ratio >= lowest)
 
 
 def as_much_decay(split, epochs=24):

@@ -6,11 +6,11 @@ from torch import nn
 
 from reslab.datasets import digits
 from reslab.nets import CIFAR10_ERRORS, Block, NetSpec, build, replace
+from reslab.results.degradation import verdict  # noqa: F401 – a lesson asks it of this experiment
 from reslab.sweep import sweep
 from reslab.train import TrainSpec, evaluate, train
 
 DEPTHS = (8, 20, 32, 56)
-CLEAR = 0.02  # a smaller difference in error (fraction) is not called one
 
 
 def small_net(split):
@@ -33,19 +33,6 @@ def by_depth(
     runs = list(sweep(specs, split, how or TrainSpec(), seeds=seeds, device=device, workers=workers, progress=progress))
     runs.sort(key=lambda run: (run.spec.skip, run.spec.depth, run.seed))
     return pd.concat([run.frame() for run in runs], ignore_index=True)
-
-
-def verdict(frame, shallow=20, deep=56, *, skip=False):
-    """The deeper net's mean training error against the shallower one's: "higher", "lower", or "about the same" (within 2 points).
-
-    frame: as `by_depth` gives it; ValueError if it lacks one of the two depths.
-    """
-    errors = frame[frame["skip"] == skip].drop_duplicates(["depth", "seed"]).groupby("depth")["final_train_error"].mean()
-    for depth in (shallow, deep):
-        if depth not in errors.index:
-            raise ValueError(f"the frame has no {'residual' if skip else 'plain'} net of depth {depth}; it has {list(errors.index)}.")
-    difference = errors[deep] - errors[shallow]
-    return "about the same" if abs(difference) < CLEAR else "higher" if difference > 0 else "lower"
 
 
 def beside_the_paper(frame):

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from reslab.figures import theme
-from reslab.figures.activations_words import EMPTY, LABELS, alt_text, depth_sentence, responses_sentence, sentence
+from reslab.figures.text import phrases
+from reslab.figures.text.activations import alt_text, depth_sentence, responses_sentence, sentence
+from reslab.figures.text.phrases import EMPTY
+from reslab.results import frames
+from reslab.results.activations import LABELS
 
 __all__ = ["STATISTICS", "alt_text", "by_depth", "depth_sentence", "profile", "responses", "responses_sentence", "sentence"]
 
@@ -51,8 +55,8 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
     if statistic not in STATISTICS:
         raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, STATISTICS))}.")
     shown = STATISTICS[statistic]
-    frame = theme.require(frame, (*LABELS, "module", "index", "shape", statistic), shown.title)
-    runs = theme.runs(frame)
+    frame = frames.require(frame, (*LABELS, "module", "index", "shape", statistic), shown.title)
+    runs = frames.runs(frame)
     values = [shown.factor * run.numbers(statistic) for run in runs]
     y, top = _axis(shown, np.concatenate(values) if values else np.array([]))
     traces = []
@@ -61,24 +65,25 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
         good = np.isfinite(value) & ((value > 0) | (not shown.log))
         about = list(zip(run["module"], run["shape"], run["index"], strict=True))
         said = f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>{shown.axis}: %{{y:.3~g}}<extra>{run.origin}</extra>"
-        style = dict(mode="lines+markers", line=run.line, marker=_marker(run), customdata=about, hovertemplate=said)
-        traces.append(run.trace("profile", at, np.where(good, value, np.nan), **style))
+        style = dict(mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said)
+        traces.append(theme.trace(run, "profile", at, np.where(good, value, np.nan), **style))
         lost = ~good & ~((statistic == "cosine") & np.isnan(value))  # no cosine where the shape changes
         if lost.any():
-            mark = dict(color=run.line["color"], symbol="x", size=7)
+            mark = dict(color=theme.run_line(run)["color"], symbol="x", size=7)
             said = f"<b>{run.label}</b><br>%{{customdata[0]}}: %{{text}}<extra>{run.origin}</extra>"
             words = [str(number).replace("nan", "not a number").replace("inf", "infinite") for number in value[lost]]
             style = dict(mode="markers", marker=mark, text=words, hovertemplate=said, showlegend=False)
-            traces.append(run.trace("lost", at[lost], [top] * lost.sum(), customdata=[about[i] for i in np.flatnonzero(lost)], **style))
+            style["customdata"] = [about[i] for i in np.flatnonzero(lost)]
+            traces.append(theme.trace(run, "lost", at[lost], [top] * lost.sum(), **style))
         if opened is not None and (here := run["index"] == opened).any():
             ring = dict(symbol="circle-open", size=15, color=theme.INK, line=dict(width=2))
             style = dict(mode="markers", marker=ring, showlegend=False, hoverinfo="skip")
-            traces.append(run.trace("opened", at[here], np.where(good, value, top)[here], **style))
+            traces.append(theme.trace(run, "opened", at[here], np.where(good, value, top)[here], **style))
     if shown.level is not None and traces:
         line = dict(color=theme.INK, width=1.5, dash="dot")
         look = dict(mode="lines", line=line, name=shown.says, hoverinfo="skip", meta={"key": "level"})
         traces.append(dict(type="scatter", x=[0, 103], y=[shown.level] * 2, **look))
-    return draw(traces, title=shown.title, origin=theme.origin(runs), empty=empty, x=_way("block"), y=y)
+    return draw(traces, title=shown.title, origin=phrases.origin(runs), empty=empty, x=_way("block"), y=y)
 
 
 def _marker(run):
@@ -116,17 +121,17 @@ def responses(frame, *, empty=EMPTY, draw=theme.figure):
 
     frame: as `experiments.activations.responses` gives it. ValueError for a missing column.
     """
-    frame = theme.require(frame, (*LABELS, "module", "index", "shape", "std"), "The chart of responses")
+    frame = frames.require(frame, (*LABELS, "module", "index", "shape", "std"), "The chart of responses")
     shown = Statistic("Response of each 3×3 layer", "Standard deviation after BatchNorm", log=True)
-    runs, traces = theme.runs(frame), []
+    runs, traces = frames.runs(frame), []
     y, _ = _axis(shown, frame["std"].to_numpy(float))
     for run in runs:
         said = f"<b>{run.label}</b>, layer %{{customdata[1]}}<br>%{{customdata[0]}}<br>"
         said += f"standard deviation %{{y:.3f}}<extra>{run.origin}</extra>"
         about = list(zip(run["module"], run["index"], strict=True))
-        style = dict(mode="lines+markers", line=run.line, marker=_marker(run), customdata=about, hovertemplate=said)
-        traces.append(run.trace("response", 100 * run["index"] / run["index"][-1], run.numbers("std"), **style))
-    return draw(traces, title=shown.title, origin=theme.origin(runs), empty=empty, x=_way("layer"), y=y)
+        style = dict(mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said)
+        traces.append(theme.trace(run, "response", 100 * run["index"] / run["index"][-1], run.numbers("std"), **style))
+    return draw(traces, title=shown.title, origin=phrases.origin(runs), empty=empty, x=_way("layer"), y=y)
 
 
 def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
@@ -135,7 +140,7 @@ def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     frame: as `experiments.activations.at_initialisation` gives it. Over several seeds: the mean, with a bar from the lowest to the
     highest. The dotted line falls as 1/√blocks from the shallowest net with BatchNorm. ValueError for a missing column.
     """
-    frame = theme.require(frame, (*LABELS, "norm", "index", "ratio"), "The chart against depth")
+    frame = frames.require(frame, (*LABELS, "norm", "index", "ratio"), "The chart against depth")
     nets = frame.groupby(["norm", "depth", "seed"]).agg(ratio=("ratio", "mean"), blocks=("index", "max")).reset_index()
     traces, ticks = [], {blocks: f"{blocks}<br>({depth} layers)" for blocks, depth in zip(nets["blocks"], nets["depth"], strict=True)}
     for norm, word, symbol in (("batch", "with BatchNorm", "circle"), ("none", "without BatchNorm", "square")):
@@ -155,5 +160,5 @@ def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     y, _ = _axis(STATISTICS["ratio"], nets["ratio"].to_numpy(float))
     x = dict(title="Residual blocks (log scale)", type="log", tickvals=list(ticks), ticktext=list(ticks.values()))
     title = "What a block adds before training, by depth"
-    return draw(traces, title=title, origin=theme.origin(theme.runs(frame)), empty=empty, x=x, y=y)
+    return draw(traces, title=title, origin=phrases.origin(frames.runs(frame)), empty=empty, x=x, y=y)
 

@@ -10,7 +10,11 @@ alone, that is several times as fast.
 import numpy as np
 
 from reslab.figures import theme
-from reslab.figures.degradation_words import EMPTY, LABELS, alt_text, final, grouped, results, sentence
+from reslab.figures.text import phrases
+from reslab.figures.text.degradation import alt_text, sentence
+from reslab.figures.text.phrases import EMPTY
+from reslab.results import frames
+from reslab.results.degradation import LABELS, final, grouped, results
 
 __all__ = ["alt_text", "error_by_depth", "final", "sentence", "training_curves"]
 
@@ -26,31 +30,32 @@ def training_curves(frame, *, x="step", empty=EMPTY, draw=theme.figure):
     """
     if x not in _X:
         raise ValueError(f"x is {x!r}; training error can be drawn against {', '.join(map(repr, _X))}.")
-    frame = theme.require(frame, (*LABELS, "step", "loss", "train_error", "test_error", x), "Training error against " + x)
-    runs, traces, ends, room = theme.runs(frame), [], [], 0.7 * frame[x].max()
+    frame = frames.require(frame, (*LABELS, "step", "loss", "train_error", "test_error", x), "Training error against " + x)
+    runs, traces, ends, room = frames.runs(frame), [], [], 0.7 * frame[x].max()
     for run in runs:
         outcome, step, last = run["outcome"][-1], run["step"][-1], run[x][-1]
         keep = np.isfinite(run.numbers("loss")) if outcome == "diverged" else slice(None)
         at, train, test = run[x][keep], 100 * run.numbers("train_error")[keep], 100 * run.numbers("test_error")[keep]
         said = f"<b>{run.label}</b>, {x} %{{x:.4~g}}<br>%{{y:.1f}} % of the ... images wrong<extra>{run.origin}</extra>"
         # A lone first step is a point: a line needs two, and the learner should see the curve begin.
-        style = dict(mode="lines" if len(at) > 1 else "lines+markers", line=run.line, hovertemplate=said.replace("...", "training"))
-        traces.append(run.trace("train", at, train, **style))
+        style = dict(mode="lines" if len(at) > 1 else "lines+markers", line=theme.run_line(run))
+        style |= dict(hovertemplate=said.replace("...", "training"))
+        traces.append(theme.trace(run, "train", at, train, **style))
         style = dict(mode="markers", marker=theme.marker(run.skip, run.depth), hovertemplate=said.replace("...", "test"))
         tested = np.isfinite(test)
-        traces.append(run.trace("test", at[tested], test[tested], showlegend=False, **style))
+        traces.append(theme.trace(run, "test", at[tested], test[tested], showlegend=False, **style))
         if outcome in ("diverged", "stopped"):
             x_end, y_end = (at[-1], train[-1]) if len(at) else (last, 100)  # never finite: at the top, where it broke
             text = f"{outcome} at step {step}"
-            mark = dict(color=run.line["color"], symbol="x" if outcome == "diverged" else "square", size=9)
+            mark = dict(color=theme.run_line(run)["color"], symbol="x" if outcome == "diverged" else "square", size=9)
             style = dict(mode="markers", marker=mark, showlegend=False, hovertemplate=f"<b>{run.label}</b> {text}<extra></extra>")
-            traces.append(run.trace("end", [x_end], [y_end], **style))
+            traces.append(theme.trace(run, "end", [x_end], [y_end], **style))
             ends.append(dict(name=run.key("end"), text=text, x=x_end, y=y_end, **_beside(x_end < room)))
     lowest = np.inf
     for end in sorted(ends, key=lambda end: -end["y"]):  # labels keep a line's height apart (7 % on the small chart)
         lowest = end["ay"] = min(end["y"] + 9, lowest - 7, 97)
     return draw(
-        [*traces, _test_key("marker")] if traces else [], title="Training error", origin=theme.origin(runs), empty=empty,
+        [*traces, _test_key("marker")] if traces else [], title="Training error", origin=phrases.origin(runs), empty=empty,
         annotations=ends, x=dict(title=_X[x], rangemode="tozero"), y=_errors("Training error (%)"),
     )
 
@@ -80,8 +85,8 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     ended = [result for result in results(frame) if result.outcome in ("finished", "diverged")]
     traces, depths, origins = [], sorted({result.depth for result in ended}), {result.origin for result in ended}
     for (family, skip, origin), runs in grouped(ended, "family", "skip", "origin").items():
-        label = family + " · recorded" * (theme.recorded(origin) and len(origins) > 1)
-        line = theme.line(skip, 56, recorded=theme.recorded(origin))
+        label = family + " · recorded" * (frames.recorded(origin) and len(origins) > 1)
+        line = theme.line(skip, 56, recorded=frames.recorded(origin))
         points = sorted(grouped([run for run in runs if run.outcome == "finished"], "depth").items())
         for part, word in (("train", "training"), ("test", "test")):
             errors = [100 * np.array([getattr(run, part + "_error") for run in group]) for _, group in points]
@@ -89,7 +94,7 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
             said = [
                 f"<b>{label}, {depth} layers</b><br>{error.mean():.1f} % of the {word} images wrong"
                 + (f" ({error.min():.1f} to {error.max():.1f})" if len(error) > 1 else "")
-                + f"<br>{theme.seeds(run.seed for run in group)}<extra>{origin}</extra>"
+                + f"<br>{phrases.seeds(run.seed for run in group)}<extra>{origin}</extra>"
                 for ((depth,), group), error in zip(points, errors, strict=True)
             ]
             look = dict(mode="markers", marker=theme.marker(skip, 56, size=10), showlegend=False)
@@ -103,7 +108,7 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
             error = [100 if np.isnan(run.train_error) else 100 * run.train_error for run in broken]  # as in training_curves
             traces.append(_by_depth(f"{family}/{origin}", "end", label + " · diverged", at, error, said, **look))
     return draw(
-        [*traces, _test_key("marker")] if traces else [], title="Final training error", origin=theme.origin(ended), empty=empty,
+        [*traces, _test_key("marker")] if traces else [], title="Final training error", origin=phrases.origin(ended), empty=empty,
         x=theme.depth_axis(depths), y=_errors("Training error (%)"),
     )
 

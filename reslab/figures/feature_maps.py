@@ -9,11 +9,14 @@ with its map as an (H, W) array, and at index 0 the image itself. The lighter a 
 import numpy as np
 
 from reslab.figures import theme
-from reslab.figures.activations_words import EMPTY, LABELS
+from reslab.figures.text import phrases
+from reslab.figures.text.feature_maps import alt_text
+from reslab.figures.text.phrases import EMPTY
+from reslab.results import feature_maps as results
+from reslab.results import frames
 
 __all__ = ["alt_text", "block", "walk"]
 
-COLUMNS = (*LABELS, "module", "index", "channel", "map", "says")
 MOST = 27  # blocks that a walk shows side by side
 WIDE = 1.6  # width over height of the room for maps, of all nets together
 IMAGE = 3  # the axes of the image: after those of the nets that `block` has room for
@@ -24,10 +27,10 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
 
     index: of the block, from 1; of a net that has fewer, the last one is shown. ValueError for a missing column.
     """
-    nets = _nets(frame)[:IMAGE]
+    nets = results.nets(frame)[:IMAGE]
     traces, axes = [], {}
     for row, net in enumerate(nets):
-        here = net[net["index"] == min(index, net["index"].max())].sort_values("channel")
+        here = results.of_block(net, index)
         maps, name = np.stack(here["map"]), here["name"].iloc[0]  # (C, H, W)
         z, channel = _tiled(maps, WIDE * len(nets))
         top, bottom = _rows(row, len(nets))
@@ -50,7 +53,7 @@ def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
 
     Of nets with more than 27 blocks, 27 are shown, evenly spread. ValueError for a missing column.
     """
-    nets = _nets(frame)
+    nets = results.nets(frame)
     traces, axes = [], {}
     for row, net in enumerate(nets):
         last = net["index"].max()
@@ -67,23 +70,6 @@ def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
         ticks = dict(tickvals=places, ticktext=[str(int(index)) for index in sorted(shown["index"].unique())], showticklabels=True)
         axes[_name("xaxis", row)] |= ticks
     return _drawn(traces, axes, nets, "One image on its way through the net", empty, draw, height=130 + 170 * max(len(nets), 1))
-
-
-def alt_text(frame, index):
-    """A text alternative for `block`: what is shown, and of each net how many of its maps are dark everywhere, and the largest value."""
-    told = []
-    for net in _nets(frame):
-        maps = np.stack(net[net["index"] == min(index, net["index"].max())]["map"])
-        dark = int((maps == 0).all(axis=(1, 2)).sum())
-        told.append(f"{net['name'].iloc[0]}: {len(maps)} maps, {dark} of them 0 everywhere, the largest activation {maps.max():.2f}")
-    return f"Feature maps of block {index}, lighter where the activation is larger. {'; '.join(told)}." if told else EMPTY
-
-
-def _nets(frame):
-    """The frames of the single nets, plain ones first."""
-    frame = theme.require(frame, COLUMNS, "A feature map")
-    by = ["skip", "name", "seed", "origin"]
-    return [net for _, net in sorted(frame.groupby(by, sort=False), key=lambda pair: bool(pair[0][0]))] if len(frame) else []
 
 
 def _tiled(maps, wide):
@@ -136,5 +122,5 @@ def _axes(row, across, down, title, label):
 
 def _drawn(traces, axes, nets, title, empty, draw, **layout):
     first = dict(x=axes.pop("xaxis", " "), y=axes.pop("yaxis", " ")) if nets else dict(x="Channels", y="Nets")
-    origin = theme.origin(theme.runs(nets[0])) if nets else ""
+    origin = phrases.origin(frames.runs(nets[0])) if nets else ""
     return draw(traces, title=title, origin=origin, empty=empty, showlegend=False, **first, **axes, **layout)

@@ -11,13 +11,32 @@ from textwrap import wrap
 
 import numpy as np
 
-from reslab.figures import gradient_flow_words as words
 from reslab.figures import log_scale, theme
-from reslab.figures.gradient_flow_words import EMPTY
+from reslab.figures.gradient_flow import WAY
+from reslab.figures.text.gradient_factors import (
+    factors_sentence,
+    ratio_table,
+    staircase_sentence,
+    staircase_table,
+    symptoms_sentence,
+)
+from reslab.figures.text.gradient_flow import origin
+from reslab.figures.text.phrases import EMPTY
+from reslab.results import frames
+from reslab.results import gradient_factors as results
+from reslab.results.gradient_factors import FACTORS, STAIRS, SYMPTOMS, diagnosis
+from reslab.results.gradient_flow import LEVEL
 
 __all__ = [
-    *("product", "staircase", "symptoms", "ratio_table", "staircase_table"),
-    *("diagnosis", "factors_sentence", "staircase_sentence", "symptoms_sentence"),
+    "diagnosis",
+    "factors_sentence",
+    "product",
+    "ratio_table",
+    "staircase",
+    "staircase_sentence",
+    "staircase_table",
+    "symptoms",
+    "symptoms_sentence",
 ]
 
 # kind → (colour, dash, pattern of its bars): Okabe and Ito's green, purple, orange and sky blue.
@@ -27,10 +46,6 @@ KINDS = {
     "norms": ("#E69F00", "9px,4px", "x"),
     "skip + branch": ("#56B4E9", "12px,3px", "."),
 }
-NET = ("name", "skip", "depth", "seed")
-SHATTERED = 0.25  # white noise stays below this autocorrelation, and a walk far above it
-WORSE = 0.10  # of the training images: what a deeper net gets wrong beyond its shallow twin, to be called degraded
-NEGLIGIBLE = 0.05  # decades: a kind of layer that changes the gradient by less is left out
 
 
 def product(factors, *, empty=EMPTY, draw=theme.figure):
@@ -39,12 +54,12 @@ def product(factors, *, empty=EMPTY, draw=theme.figure):
     factors: a row a layer, as `experiments.gradient_flow.factors` gives them for one net: name, skip, depth, seed, index (of its
     block), kind, factor. ValueError for a missing column, or several nets.
     """
-    factors = theme.require(factors, (*NET, "index", "kind", "factor"), "The product of factors")
-    if len(nets := factors[["name", "seed"]].drop_duplicates()) > 1:
-        raise ValueError(f"the product of factors is drawn for one net at a time; this frame has {len(nets)}.")
+    factors = frames.require(factors, FACTORS, "The product of factors")
     traces, notes, drawn = [], [], []
-    for kind, decades, line in _products(factors):
-        name, blocks = factors["name"].iloc[0], decades.index.to_numpy()
+    for kind, decades in results.products(factors).items():
+        name, skip, depth = factors[["name", "skip", "depth"]].iloc[0]
+        line = _line(kind) if kind in KINDS else theme.line(skip, depth)
+        blocks = decades.index.to_numpy()
         y = 10.0**decades.to_numpy()
         drawn.append(y)
         said = f"<b>{name}</b>, {kind}<br>from the last block to block %{{customdata}}: × %{{y:.3~g}}<extra></extra>"
@@ -59,23 +74,9 @@ def product(factors, *, empty=EMPTY, draw=theme.figure):
     return draw(
         traces, title="What multiplies the gradient", origin=_origin(factors), empty=empty,
         annotations=_apart(notes, np.diff(np.log10(limits))[0]), shapes=[log_scale.LEVEL],
-        x=words.WAY,
+        x=WAY,
         y=log_scale.axis("Product of the factors since<br>the last block (log scale)", limits),
     )
-
-
-def factors_sentence(factors):
-    """What the gradient of a net is multiplied by from the last block to the first, kind by kind, in one sentence.
-
-    factors: as `product` takes them.
-    """
-    factors = theme.require(factors, (*NET, "index", "kind", "factor"), "The product of factors")
-    if not len(factors):
-        return EMPTY
-    (_, total, _), *parts = _products(factors)
-    told = [f"{kind} {words.power(decades.iloc[0])}" for kind, decades, _ in parts]
-    net = factors["name"].iloc[0]
-    return f"On its way back, that of {net} is multiplied by {words.power(total.iloc[0])}: {', '.join(told)}."
 
 
 def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
@@ -84,12 +85,10 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
     stairs: as `experiments.gradient_flow.staircase` gives them: stair, change, name, skip, depth, seed, kind, decades. Parts are means
     over the seeds; the marker is their sum, with a bar from the lowest seed to the highest. ValueError for a missing column.
     """
-    stairs = theme.require(stairs, (*NET, "stair", "change", "kind", "decades"), "The staircase")
-    traces, totals = [], stairs.groupby(["stair", "change", "skip", "seed"])["decades"].sum()
-    totals = totals.groupby(["stair", "change", "skip"]).agg(["mean", "min", "max"]).reset_index()
+    stairs = frames.require(stairs, STAIRS, "The staircase")
+    traces, totals, parts = [], results.totals(stairs), results.parts(stairs)
     for kind, (colour, _, pattern) in KINDS.items():
-        part = stairs[stairs["kind"] == kind].groupby("stair")["decades"].mean()
-        if (abs(part) > NEGLIGIBLE).any():
+        if kind in parts and (abs(part := parts[kind].droplevel("change").dropna()) > results.NEGLIGIBLE).any():
             fill = dict(shape=pattern, fillmode="overlay", fgcolor="rgba(0, 0, 0, 0.35)", size=6, solidity=0.15)
             traces.append(dict(
                 type="bar", orientation="h", x=part, y=part.index, width=0.55, name=kind, marker=dict(color=colour, pattern=fill),
@@ -110,8 +109,7 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
         ) for row in totals.itertuples()
     ]  # fmt: skip
     names = ["<br>".join(wrap(f"{row.stair}. {'+ ' * (row.stair > 1)}{row.change}", 22)) for row in totals.itertuples()]
-    ends = stairs.assign(down=stairs["decades"].clip(upper=0), up=stairs["decades"].clip(lower=0)).groupby(["stair", "seed"])
-    low, high = (ends["down"].sum().min(), ends["up"].sum().max()) if len(stairs) else (-10, 10)
+    low, high = results.reach(stairs)
     return draw(
         traces, title="What multiplies the gradient, from the last block to the first", origin=_origin(stairs), empty=empty,
         annotations=notes, barmode="relative", height=120 + 52 * max(4, len(totals)),
@@ -123,38 +121,13 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
     )  # fmt: skip
 
 
-def staircase_table(stairs):
-    """The staircase as a table of decades, as text: a row a stair, a column a kind of layer, and their sum with its range over the seeds.
-
-    stairs: as `staircase` takes them.
-    """
-    by = ["stair", "change"]
-    parts = stairs.groupby([*by, "kind"])["decades"].mean().unstack("kind")
-    parts = parts[[kind for kind in KINDS if kind in parts]].map(lambda decades: "" if np.isnan(decades) else f"{decades:.1f}")
-    totals = stairs.groupby([*by, "seed"])["decades"].sum().groupby(by)
-    parts["together"] = totals.agg(lambda total: f"{total.mean():.1f} ({total.min():.1f} to {total.max():.1f})")
-    return parts.map(lambda text: text.replace("-", "−"))
-
-
-def staircase_sentence(stairs):
-    """What each stair did to the gradient, in decades, in one sentence.
-
-    stairs: as `staircase` takes them.
-    """
-    total = stairs.groupby(["stair", "change", "seed"])["decades"].sum().groupby(["stair", "change"]).mean().reset_index()
-    start, *others = total.itertuples()
-    moved = [f"{other.change} {other.decades - before.decades:+.1f}" for before, other in pairwise(total.itertuples())]
-    said = f"With {start.change}, the gradient at the first block is {words.power(start.decades)} of that at the last; in decades, then"
-    return f"{said}: {', '.join(moved)}, which ends at {words.power(others[-1].decades)}.".replace("-", "−")
-
-
 def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
     """Training error (%) against first/last of the gradient before training: a marker a net × seed, with the net's number.
 
     frame: name, skip, depth, seed, ratio, train_error (fraction), outcome, as `experiments.gradient_flow.symptoms` gives them. In the
     grey band the gradient is level. A run that diverged is a cross at the top. ValueError for a missing column.
     """
-    frame = theme.require(frame, (*NET, "ratio", "train_error", "outcome"), "Training error against the gradient")
+    frame = frames.require(frame, SYMPTOMS, "Training error against the gradient")
     limits, traces = log_scale.limits(frame["ratio"]), []
     for number, ((name, skip, depth), group) in enumerate(frame.groupby(["name", "skip", "depth"], sort=False), 1):
         broke = group["outcome"] == "diverged"
@@ -168,7 +141,7 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
             name=f"{number} {'<br>'.join(wrap(name, 26))}", hovertemplate=f"{said} images wrong<extra></extra>",
             meta={"key": f"{name}/symptoms"},
         ))  # fmt: skip
-    low, high = 1 / words.LEVEL, words.LEVEL
+    low, high = 1 / LEVEL, LEVEL
     band = dict(type="rect", yref="paper", y0=0, y1=1, x0=low, x1=high, fillcolor=theme.GRID, line=dict(width=0), layer="below")
     note = dict(name="level", text="level", x=0, y=1, yref="paper", yanchor="top", showarrow=False)
     return draw(
@@ -179,62 +152,13 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
     )
 
 
-def symptoms_sentence(frame):
-    """What training errors nets come to whose gradient is level at initialisation, and the others, in one sentence.
-
-    frame: as `symptoms` takes it, with steps.
-    """
-    told, ended = [], frame[frame["outcome"] != "diverged"]
-    level = ended["ratio"].between(1 / words.LEVEL, words.LEVEL)
-    for kind, group in (("whose gradient was level", ended[level]), ("whose gradient was not", ended[~level])):
-        if len(group):
-            best, worst = (group.loc[row] for row in (group["train_error"].idxmin(), group["train_error"].idxmax()))
-            low, high = (f"{theme.percent(net['train_error'])} ({net['name']})" for net in (best, worst))
-            told.append(f"nets {kind} get from {low} to {high} of the training images wrong")
-    told += [f"{name} diverged" for name in frame.loc[frame["outcome"] == "diverged", "name"].unique()]
-    return f"After {frame['steps'].max()} steps, {'; '.join(told)}." if told else EMPTY
-
-
-def diagnosis(net):
-    """What ails a net: that its gradient "vanishes", "explodes" or "is shattered", "degradation alone", or "nothing".
-
-    net: a row of `experiments.gradient_flow.puzzle`: ratio, autocorrelation, train_error, shallow_error.
-    """
-    if not 1 / words.LEVEL**2 < net["ratio"] < words.LEVEL**2:
-        return "its gradient vanishes" if net["ratio"] < 1 else "its gradient explodes"
-    if net["autocorrelation"] < SHATTERED:
-        return "its gradient is shattered"
-    return "nothing" if net["train_error"] < net["shallow_error"] + WORSE else "degradation alone"
-
-
-def ratio_table(table):
-    """Median and range over the seeds of the ratio first/last: a row a norm and init, a column a net, each cell as text.
-
-    table: as `experiments.gradient_flow.table` gives it: norm, init, name, ratio.
-    """
-    by = table.groupby(["norm", "init", "name"], sort=False)["ratio"]
-    told = {name: by.agg(name).map(lambda ratio: words.amount(ratio, 1)) for name in ("median", "min", "max")}
-    said = told["median"] + " (" + told["min"] + " to " + told["max"] + ")"
-    return said.unstack("name")[[*dict.fromkeys(table["name"])]]
-
-
-def _products(factors):
-    """[(kind, decades by block, line), ...] of one net, all kinds together first: log10 of the factors since the last block."""
-    if not len(factors):
-        return []
-    table = factors.assign(decades=np.log10(factors["factor"])).pivot_table(
-        index="index", columns="kind", values="decades", aggfunc="sum", fill_value=0
-    )
-    table.index -= 1  # the layers of block i take the gradient from the output of block i to that of block i - 1
-    table.loc[table.index[-1] + 1] = 0.0
-    back = table[::-1].cumsum()[::-1]
-    told = [kind for kind in KINDS if kind in back and abs(back[kind]).max() > NEGLIGIBLE]
-    lines = [(kind, back[kind], dict(color=KINDS[kind][0], dash=KINDS[kind][1], width=2.2)) for kind in told]
-    return [("all together", back.sum(axis=1), theme.line(factors["skip"].iloc[0], factors["depth"].iloc[0])), *lines]
+def _line(kind):
+    colour, dash, _ = KINDS[kind]
+    return dict(color=colour, dash=dash, width=2.2)
 
 
 def _origin(frame):
-    return words.origin(theme.runs(frame.assign(step=0))) if len(frame) else ""
+    return origin(frames.runs(frame.assign(step=0))) if len(frame) else ""
 
 
 def _apart(notes, span):

@@ -12,14 +12,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from reslab.figures import gradient_flow_words as words
 from reslab.figures import log_scale, theme
-from reslab.figures.gradient_flow_words import EMPTY, LAYERS, against_last, alt_text, ratios, sentence, steps_sentence, verdict
+from reslab.figures.text.gradient_flow import alt_text, origin, sentence, steps_sentence
+from reslab.figures.text.phrases import EMPTY
+from reslab.results import frames
+from reslab.results.gradient_flow import LAYERS, against_last, by_block_and_step, ratios, verdict
 
 __all__ = ["alt_text", "by_depth", "first_steps", "gradient_profile", "ratios", "sentence", "steps_sentence", "verdict"]
 
 # Nets alike in skip and depth share colour and dash: the second and those after it wear these, a few along the line.
 SYMBOLS = ("circle", "square", "triangle-up", "x", "star", "cross")
+# The x axis of charts by block.
+WAY = dict(title="Way through the net, block by block (%)", range=[0, 102], tickvals=[0, 25, 50, 75, 100], tickangle=0)
 GAP = 0.035  # between two maps, as a share of the chart's width: enough for the last step's number beside the next map's first
 LOST = "#CC79A7"  # Okabe and Ito's purple: no colour of the map, which goes from blue through grey to yellow
 
@@ -32,8 +36,8 @@ def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
     end together and their stages, a third of the net each, lie over one another. A gradient of 0, of infinity or that is not
     a number is a mark at the chart's floor or ceiling. ValueError for a missing column.
     """
-    layers = theme.require(layers, (*LAYERS, "module", "shape"), "The gradient profile")
-    runs, profiles = theme.runs(layers), []
+    layers = frames.require(layers, (*LAYERS, "module", "shape"), "The gradient profile")
+    runs, profiles = frames.runs(layers), []
     for run in runs:
         run = replace(run, at=run.at[run["step"] == run["step"][-1]])
         run = replace(run, at=run.at[np.argsort(run["index"])])
@@ -52,21 +56,21 @@ def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
         before, good = alike[run.skip, run.depth], state == ""
         alike[run.skip, run.depth] += 1
         mark = dict(size=7, symbol=SYMBOLS[(before - 1) % len(SYMBOLS)], maxdisplayed=10) if before else dict(size=5)
-        style = dict(mode="lines+markers" if before or len(at) <= 12 else "lines", line=run.line, marker=mark)
+        style = dict(mode="lines+markers" if before or len(at) <= 12 else "lines", line=theme.run_line(run), marker=mark)
         style |= dict(customdata=about, hovertemplate=said + f"<extra>{run.origin}</extra>")
-        traces.append(run.trace("gradient", at, np.where(good, value, np.nan), **style))
+        traces.append(theme.trace(run, "gradient", at, np.where(good, value, np.nan), **style))
         if not good.all():
             said = f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>%{{customdata[3]}}<extra>{run.origin}</extra>"
-            y, look = log_scale.lost(state[~good], limits, run.line["color"])
+            y, look = log_scale.lost(state[~good], limits, theme.run_line(run)["color"])
             style = dict(customdata=[row for row in about if row[3]], hovertemplate=said, showlegend=False)
-            traces.append(run.trace("lost", at[~good], y, **look, **style))
+            traces.append(theme.trace(run, "lost", at[~good], y, **look, **style))
             states |= set(state[~good])
     per = "relative to the last block (log scale)" if relative else "nats per unit (log scale)"
     return draw(
-        traces, origin=words.origin(runs), empty=empty,
+        traces, origin=origin(runs), empty=empty,
         annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL] if relative else [],
         title="Gradient at each block" + (f", {_when(steps[0])}" if len(steps) == 1 else ", latest step" if steps else ""),
-        x=words.WAY,
+        x=WAY,
         y=log_scale.axis("RMS gradient at block output,<br>" + per, limits),
     )
 
@@ -77,13 +81,12 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
     layers: as `ratios` takes them; of each net its latest step counts. Over several seeds: the median, with a bar from the lowest to
     the highest. A ratio that float32 could not hold is a mark at the floor or ceiling. ValueError for a missing column.
     """
-    table = ratios(layers)
-    table = table[table["step"] == table.groupby(["name", "seed", "origin"], dropna=False)["step"].transform("max")]
+    table = frames.latest(ratios(layers))
     limits, states, traces = log_scale.limits(table.loc[table["state"] == "", "ratio"]), set(), []
     families = [name.replace(f"-{depth}", "", 1) for name, depth in zip(table["name"], table["depth"], strict=True)]
     for (family, skip, source), group in table.groupby([families, "skip", "origin"], sort=False):
         look = dict(name=theme.wrap(family.replace("resnet", "residual")), legendgroup=f"{family}/{source}")
-        line, good = theme.line(skip, 56, recorded=theme.recorded(source)), group[group["state"] == ""]
+        line, good = theme.line(skip, 56, recorded=frames.recorded(source)), group[group["state"] == ""]
         at = good.groupby("depth")["ratio"].agg(["median", "min", "max", "size"])
         said = [
             f"<b>{family}-{row.Index}</b><br>first block's gradient {row.median:.3g} × the last's"
@@ -103,7 +106,7 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
             traces.append(dict(type="scatter", x=lost["depth"], y=y, hovertemplate=said, meta=key, showlegend=False, **look, **mark))
             states |= set(lost["state"])
     return draw(
-        traces, origin=words.origin(theme.runs(layers)) if traces else "", empty=empty,
+        traces, origin=origin(frames.runs(layers)) if traces else "", empty=empty,
         annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL],
         title="First block's gradient over the last's", x=theme.depth_axis(sorted(set(table["depth"]))),
         y=log_scale.axis("RMS gradient at block output,<br>first block / last (log scale)", limits),
@@ -117,10 +120,10 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
     scale centred on 1; what is 0, infinite or not a number is purple, and named. steps: how many the axis is to hold; by default
     those there are. ValueError for a missing column.
     """
-    layers = theme.require(layers, (*LAYERS, "module"), "The map of gradients")
-    runs, traces, notes, axes = theme.runs(layers), [], [], {}
+    layers = frames.require(layers, (*LAYERS, "module"), "The map of gradients")
+    runs, traces, notes, axes = frames.runs(layers), [], [], {}
     steps = steps or int(layers["step"].max() if len(layers) else 20)
-    maps = [_map(run) for run in runs]
+    maps = [by_block_and_step(run) for run in runs]
     drawn = [abs(np.log10(value[state == ""])) for value, state in maps]
     reach = int(np.ceil(np.concatenate([[0.5], *drawn]).max()))  # decades, up and down
     width = (1 - GAP * (len(runs) - 1)) / max(1, len(runs))
@@ -152,8 +155,8 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         ticktext=[f"10<sup>{tick}</sup>".replace("-", "−") if tick else "1" for tick in ticks],
     )
     return draw(
-        traces, title="Gradient at each block, step by step", origin=words.origin(runs), empty=empty, annotations=notes, x=first,
-        y=words.WAY | dict(title="Way through the net,<br>block by block (%)", showgrid=False),
+        traces, title="Gradient at each block, step by step", origin=origin(runs), empty=empty, annotations=notes, x=first,
+        y=WAY | dict(title="Way through the net,<br>block by block (%)", showgrid=False),
         coloraxis=dict(colorscale="Cividis", cmin=-reach, cmax=reach, colorbar=bar), **axes,
         shapes=[], uirevision="steps",  # where it takes another chart's place, that one's lines and zoom are not for it
     )
@@ -161,15 +164,6 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
 
 def _when(step):
     return f"step {step}" if step else "before training"
-
-
-def _map(run):
-    """(value, state), both blocks × steps: the gradient against the last block's of its step, as `against_last` says it."""
-    blocks, steps = sorted(set(run["index"].tolist())), sorted(set(run["step"].tolist()))
-    gradient = np.full((len(blocks), len(steps)), np.nan)
-    gradient[np.searchsorted(blocks, run["index"]), np.searchsorted(steps, run["step"])] = run.numbers("gradient_rms")
-    value, state = zip(*map(against_last, gradient.T), strict=True)
-    return np.stack(value, 1), np.stack(state, 1)
 
 
 def _ticks(steps):

@@ -8,11 +8,14 @@
 import numpy as np
 
 from reslab.figures import theme
-from reslab.figures.activations_words import EMPTY, LABELS
+from reslab.figures.text import phrases
+from reslab.figures.text.histograms import alt_text
+from reslab.figures.text.phrases import EMPTY
+from reslab.results import frames
+from reslab.results.histograms import COLUMNS
 
 __all__ = ["alt_text", "block", "net"]
 
-COLUMNS = (*LABELS, "module", "index", "left", "right", "share")
 LOWEST = 0.005  # % of the activations, where the log scale of shares ends
 
 
@@ -28,11 +31,11 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         left[0] = 2 * left[1] - left[2]  # the first bin has no left end: as wide as the next
         ends += [left[share > 0].min(initial=0), left[share > 0].max(initial=1)]
         said = f"<b>{run.label}</b>, {run['module'][here][0]}<br>from %{{x}}: %{{y:.2f}} % of the activations<extra>{run.origin}</extra>"
-        style = dict(mode="lines", line=run.line | dict(shape="hv"), hovertemplate=said)
-        traces.append(run.trace("histogram", left, np.maximum(share, LOWEST / 10), **style))
+        style = dict(mode="lines", line=theme.run_line(run) | dict(shape="hv"), hovertemplate=said)
+        traces.append(theme.trace(run, "histogram", left, np.maximum(share, LOWEST / 10), **style))
     x = dict(title="Activation at block output", range=[min(ends) - 0.3, max(ends) + 0.6])
     title = f"Histogram of block {index}"
-    return draw(traces, title=title, origin=theme.origin(runs), empty=empty, x=x, y=_shares("Share of the activations (%, log scale)"))
+    return draw(traces, title=title, origin=phrases.origin(runs), empty=empty, x=x, y=_shares("Share of the activations (%, log scale)"))
 
 
 def net(frame, *, empty=EMPTY, draw=theme.figure):
@@ -58,21 +61,11 @@ def net(frame, *, empty=EMPTY, draw=theme.figure):
         room = [panel / len(runs) + 0.02 * (panel > 0), (panel + 1) / len(runs) - 0.02 * (panel + 1 < len(runs))]
         axes[f"xaxis{number}"] = dict(title=f"Block of {run.label}", domain=room, range=[0.5, blocks + 0.5])
     first = dict(x=axes.pop("xaxis", "Block"), y=dict(title="Activation at block output", range=[-0.5, 1.03 * top]))
-    return draw(traces, title="Histogram of every block", origin=theme.origin(runs), empty=empty, **first, **axes)
-
-
-def alt_text(frame):
-    """A text alternative for `net` and `block`: how large the activations of each net become, in its first block and in its last."""
-    told = []
-    for run in _runs(frame):
-        left, held = run.numbers("left"), run.numbers("share") > 0
-        first, last = (left[held & (run["index"] == index)].max(initial=0) for index in (1, run["index"].max()))
-        told.append(f"{run.label}: the largest lie in the bin from {first:g} in the first block, from {last:g} in the last")
-    return f"Histograms of the activations at block outputs. {'; '.join(told)}." if told else EMPTY
+    return draw(traces, title="Histogram of every block", origin=phrases.origin(runs), empty=empty, **first, **axes)
 
 
 def _runs(frame):
-    return theme.runs(theme.require(frame, COLUMNS, "A histogram"))
+    return frames.runs(frames.require(frame, COLUMNS, "A histogram"))
 
 
 def _shares(title):

@@ -10,13 +10,15 @@ import numpy as np
 
 from reslab.figures import theme
 from reslab.figures.residual_block_diagram import diagram, tiles
-from reslab.figures.residual_block_words import EMPTY, alt_text, block_text, cost_sentence, sentence
+from reslab.figures.text import phrases
+from reslab.figures.text.phrases import EMPTY
+from reslab.figures.text.residual_block import alt_text, block_text, cost_sentence, sentence
+from reslab.results import frames
+from reslab.results.residual_block import FLOOR, LABELS, ends
 
 __all__ = ["alt_text", "block_text", "cost_sentence", "decay", "diagram", "final_error", "learning_curves", "sentence", "tiles"]
 
-FLOOR = 1e-5  # what is smaller is drawn here: float32 measures no finer, and a log scale has no 0
 ERROR = "‖H(x) − target‖ / ‖target‖"
-LABELS = ("name", "skip", "depth", "seed", "step")
 OVER = {"lr": "Learning rate (log scale)", "distance": "Distance of the target from the identity (0 to 1)", "blocks": "Blocks in the stack"}
 
 
@@ -25,25 +27,25 @@ def learning_curves(frame, *, empty=EMPTY, draw=theme.figure):
 
     frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios, no unit). ValueError for a missing column.
     """
-    frame = theme.require(frame, (*LABELS, "error", "branch", "outcome"), "The learning curves")
-    runs, traces, lowest = theme.runs(frame), [], 0.05
+    frame = frames.require(frame, (*LABELS, "error", "branch", "outcome"), "The learning curves")
+    runs, traces, lowest = frames.runs(frame), [], 0.05
     for run in runs:
         error, branch = (np.where(np.isfinite(run.numbers(column)), run.numbers(column), np.nan) for column in ("error", "branch"))
         end = f"<br>diverged at step {run['step'][-1]}" if run["outcome"][-1] == "diverged" else ""
         said = f"<b>{run.label}</b>, step %{{x}}<br>... %{{y:.3~g}}{end}<extra>{run.origin}</extra>"
-        look = dict(mode="lines", line=run.line, hovertemplate=said.replace("...", "relative error"))
-        traces.append(run.trace("error", run["step"], np.maximum(error, FLOOR), **look))
+        look = dict(mode="lines", line=theme.run_line(run), hovertemplate=said.replace("...", "relative error"))
+        traces.append(theme.trace(run, "error", run["step"], np.maximum(error, FLOOR), **look))
         every = slice(None, None, max(1, len(branch) // 15))  # a marker here and there: F's line lies close to the error's
         mark = theme.marker(run.skip, run.depth, size=6)
-        look = dict(mode="lines+markers", line=run.line | dict(width=0.8), marker=mark, showlegend=False)
+        look = dict(mode="lines+markers", line=theme.run_line(run) | dict(width=0.8), marker=mark, showlegend=False)
         hover = said.replace("...", "‖F(x)‖ / ‖x‖")
-        traces.append(run.trace("branch", run["step"][every], np.maximum(branch, FLOOR)[every], hovertemplate=hover, **look))
+        traces.append(theme.trace(run, "branch", run["step"][every], np.maximum(branch, FLOOR)[every], hovertemplate=hover, **look))
         lowest = min([lowest, *np.maximum(np.concatenate([error, branch]), FLOOR)[np.isfinite(np.concatenate([error, branch]))]])
     key = dict(type="scatter", x=[None], y=[None], mode="markers", name="‖F(x)‖ / ‖x‖", legendrank=2000, hoverinfo="skip")
     key |= dict(marker=dict(symbol="circle-open", color=theme.INK, size=6, line=dict(width=1.6)), meta={"key": "key/branch"})
     top = max([3.0, *frame[["error", "branch"]].replace(np.inf, np.nan).max().dropna()], default=3.0) if len(frame) else 3.0
     return draw(
-        [*traces, key] if traces else [], title="Learning to put out the target", origin=theme.origin(runs), empty=empty,
+        [*traces, key] if traces else [], title="Learning to put out the target", origin=phrases.origin(runs), empty=empty,
         margin=theme.template.layout.margin.to_plotly_json(),  # where the tiles were drawn before, theirs would stay
         x=dict(title="Step (one batch of feature maps)", rangemode="tozero"),
         y=dict(title=f"{ERROR},<br>and ‖F(x)‖ / ‖x‖ (log scale)", type="log", range=list(np.log10([lowest / 1.6, 1.3 * top])), dtick=1,
@@ -60,11 +62,10 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
     """
     if x not in OVER:
         raise ValueError(f"x is {x!r}; the final error can be drawn against {', '.join(map(repr, OVER))}.")
-    table = theme.require(table, ("skip", "seed", "error", x), "The final error")
-    table = table[np.isfinite(table["error"].astype(float))]
+    table = frames.require(table, ("skip", "seed", "error", x), "The final error")
     traces = []
     for skip in (False, True):
-        points = table[table["skip"] == skip].groupby(x)["error"].agg(["mean", "min", "max", "size"])
+        points = ends(table, x, skip)
         if points.empty:
             continue
         mean, low, high = (np.maximum(points[column].to_numpy(float), FLOOR) for column in ("mean", "min", "max"))
@@ -74,12 +75,12 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
         traces.append(dict(
             type="scatter", x=points.index.to_numpy(), y=mean, error_y=bars, mode="lines+markers", name=label, line=theme.line(skip, 56),
             marker=theme.marker(skip, 56, open=False, size=9), customdata=np.stack([low, high], axis=1), meta={"key": f"{label}/end"},
-            hovertemplate=said + f"<br>{theme.seeds(table['seed'])}<extra></extra>",
+            hovertemplate=said + f"<br>{phrases.seeds(table['seed'])}<extra></extra>",
         ))  # fmt: skip
     ticks = sorted(set(table[x])) if len(table) else []
     axis = dict(title=OVER[x], tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     return draw(
-        traces, title="Where it ends", origin=f"live, this machine, {theme.seeds(table['seed'])}" if traces else "", empty=empty,
+        traces, title="Where it ends", origin=f"live, this machine, {phrases.seeds(table['seed'])}" if traces else "", empty=empty,
         x=axis | (dict() if x == "distance" else dict(type="log")),
         y=dict(title=f"{ERROR}<br>(mean of the last 10 steps, log scale)", type="log", exponentformat="power", dtick=1),
     )  # fmt: skip
@@ -91,15 +92,16 @@ def decay(frame, *, empty=EMPTY, draw=theme.figure):
     frame: as `experiments.residual_block.decay_alone` gives it: name, skip, depth, seed, step, case, left (fraction of a
     weight that is left) and size (ratio, no unit). ValueError for a missing column.
     """
-    frame = theme.require(frame, (*LABELS, "case", "left", "size"), "Weight decay")
-    runs, traces = theme.runs(frame), []
+    frame = frames.require(frame, (*LABELS, "case", "left", "size"), "Weight decay")
+    runs, traces = frames.runs(frame), []
     symbols = dict(zip(dict.fromkeys(frame["case"]), ("circle", "square", "x"), strict=False))
     for run in runs:
-        mark = dict(symbol=symbols[run["case"][0]], size=6, color=run.line["color"])
+        mark = dict(symbol=symbols[run["case"][0]], size=6, color=theme.run_line(run)["color"])
         said = f"<b>{run.label}</b><br>%{{x:.2~g}} of each weight left<br>‖H(x)‖ / ‖x‖ %{{y:.3f}}<extra>{run.origin}</extra>"
-        traces.append(run.trace("size", run["left"], run["size"], mode="lines+markers", line=run.line, marker=mark, hovertemplate=said))
+        style = dict(mode="lines+markers", line=theme.run_line(run), marker=mark, hovertemplate=said)
+        traces.append(theme.trace(run, "size", run["left"], run["size"], **style))
     return draw(
-        traces, title="Weight decay alone, no data", origin=theme.origin(runs), empty=empty,
+        traces, title="Weight decay alone, no data", origin=phrases.origin(runs), empty=empty,
         x=dict(title="Left of each decayed weight (fraction, log scale)", type="log", autorange="reversed", tickvals=[1, 0.1, 0.01]),
         y=dict(title="Output against input, ‖H(x)‖ / ‖x‖", rangemode="tozero"),
     )  # fmt: skip

@@ -5,7 +5,9 @@
 import numpy as np
 
 from reslab.figures import theme
-from reslab.figures.residual_block_words import EMPTY, block_text, kind, money
+from reslab.figures.text.phrases import EMPTY
+from reslab.figures.text.residual_block import block_text, kind, price
+from reslab.results import frames
 
 LEVEL, BOX, ROOF, SHORTCUT = 30, 11, 68, 10  # heights: of the branch's arrows, of half a box, of the shortcut, of half its box
 TITLES = {"x": "x", "shortcut": "shortcut(x)", "branch": "F(x)", "sum": "sum", "y": "y"}
@@ -19,7 +21,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     shortcut, changes_shape, seed, origin. Every shape is of one image, channels × height × width. ValueError for a missing column.
     """
     columns = ("part", "module", "layer", "shape", "parameters", "multiply_adds", "additions", "skip", "block", "shortcut", "changes_shape")
-    frame = theme.require(frame, columns, "The diagram")
+    frame = frames.require(frame, columns, "The diagram")
     hidden = dict(visible=False, fixedrange=True)
     axes = dict(x=dict(title="Input to output", range=[0, 100], **hidden), y=dict(title="Shortcut over branch", range=[0, 84], **hidden))
     axes["margin"] = dict(l=8, r=8, t=58, b=8)
@@ -63,7 +65,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         units = (" parameters", " mult-adds") if number == 0 or not crowded else ("", "")
         costs = f"{parameters:,}{units[0]}<br>{multiply_adds:,}{units[1]}"
         text(at + wide / 2, LEVEL - BOX, costs, letters - 1, yanchor="top", yshift=-2)
-        hover.append((at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{money(parameters, multiply_adds)}"))
+        hover.append((at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{price(parameters, multiply_adds)}"))
         at, shape = at + wide, shape_out
     if skip:
         arrow(at, LEVEL, at + space, LEVEL, shape, x=at + space + 0.5, xanchor="right")
@@ -82,10 +84,10 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
             shapes.append(dict(type="path", path=path, line=dict(color=colour, width=2.6)))
         arrow(at + 1.5, LEVEL + 14, at + 1.5, LEVEL + 4)
         text(at + 1.5, (ROOF + LEVEL) / 2 + 4, f"<b>{roof['shape'].iloc[-1]}</b>", 10, xanchor="left", xshift=5)
-        price = money(roof["parameters"].sum(), roof["multiply_adds"].sum())
+        costs = price(roof["parameters"].sum(), roof["multiply_adds"].sum())
         solid = dict(fillcolor="rgba(0, 114, 178, 0.13)")
-        box(middle - half, middle + half, ROOF, SHORTCUT, [*_shortcut(frame), price], **solid)
-        hover.append((middle, ROOF, f"shortcut(x): {', '.join(roof['layer'])}<br>{price}"))
+        box(middle - half, middle + half, ROOF, SHORTCUT, [*_shortcut(frame), costs], **solid)
+        hover.append((middle, ROOF, f"shortcut(x): {', '.join(roof['layer'])}<br>{costs}"))
         at += 3
     else:
         ghost = dict(type="path", line=dict(color=theme.AXIS, width=1.4, dash="dot"))
@@ -97,7 +99,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     hover.append((at + small / 2, LEVEL, f"{part['y']['layer'].iloc[0]}: no parameters"))
     arrow(at + small, LEVEL, at + small + space, LEVEL, part["y"]["shape"].iloc[0])
     text(at + small + space + 1.5, LEVEL, "<b>y</b>", 13)
-    text(50, 1, "Block: " + money(frame["parameters"].sum(), frame["multiply_adds"].sum()) + " for one image", 11, yanchor="bottom")
+    text(50, 1, "Block: " + price(frame["parameters"].sum(), frame["multiply_adds"].sum()) + " for one image", 11, yanchor="bottom")
     x, y, said = zip(*hover, strict=True)
     points = dict(type="scatter", x=x, y=y, mode="markers", marker=dict(size=26, opacity=0), text=said, showlegend=False)
     points |= dict(hovertemplate="%{text}<extra></extra>", meta={"key": "block/hover"}, name=block_text(frame))
@@ -133,7 +135,7 @@ def tiles(frame, *, empty=EMPTY, draw=theme.figure):
     frame: as `experiments.residual_block.tensors` gives it: part, channel, row, column, value. One colour scale for all, in cividis, with 0
     in its middle, and square pixels of one size, so that a halved image is seen to be one. ValueError for a missing column.
     """
-    frame = theme.require(frame, ("part", "channel", "row", "column", "value"), "The tensors")
+    frame = frames.require(frame, ("part", "channel", "row", "column", "value"), "The tensors")
     limit = float(np.abs(frame["value"]).max()) if len(frame) else 1.0
     limit = limit if 0 < limit < np.inf else 1.0
     sheets = {part: _sheet(rows) for part, rows in frame.groupby("part", sort=False)}

@@ -9,11 +9,15 @@
 from textwrap import wrap
 
 from reslab.figures import theme
-from reslab.figures.gradient_flow_words import EMPTY
+from reslab.figures.text import phrases
+from reslab.figures.text.phrases import EMPTY
+from reslab.figures.text.shattering import alt_text, sentence
+from reslab.results import frames
+from reslab.results import shattering as results
+from reslab.results.shattering import COLUMNS, NET
 
 __all__ = ["alt_text", "by_depth", "gradients", "sentence"]
 
-NET = ("name", "skip", "depth", "seed", "origin")
 STEP = 7  # standard deviations from one line to the next where lines are stacked
 
 
@@ -23,7 +27,7 @@ def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
     frame: name, skip, depth, seed, origin, x, gradient. Each line is centred and divided by its standard deviation. x: the axis's
     title. ValueError for a missing column.
     """
-    frame = theme.require(frame, (*NET, "x", "gradient"), "The gradient against the input")
+    frame = frames.require(frame, (*NET, "x", "gradient"), "The gradient against the input")
     lines, traces, drawn = list(frame.groupby(["name", "skip", "depth"], sort=False)), [], []
     for row, ((name, skip, depth), group) in enumerate(lines):
         group = group[group["seed"] == group["seed"].iloc[0]].sort_values("x")
@@ -52,12 +56,12 @@ def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
 
     table: name, skip, depth, seed, origin, lag, autocorrelation. ValueError for a missing column.
     """
-    table = _checked(table)
-    table = table[table["lag"] == lag]
+    table = frames.require(table, COLUMNS, "The autocorrelation")
+    measured = results.by_depth(table, lag)
     traces, notes, shapes = [], [], []
-    for (name, skip), group in table.groupby(["name", "skip"], sort=False):
-        at = group.groupby("depth")["autocorrelation"].agg(["mean", "min", "max", "size"])
-        if group["depth"].iloc[0] == 0:  # noise has no depth
+    for (name, skip), at in measured.groupby(["name", "skip"], sort=False):
+        at = at.sort_values("depth")
+        if at["depth"].iloc[0] == 0:  # noise has no depth
             level = at["mean"].iloc[0]
             line = dict(color=theme.INK, width=1, dash="1px,3px")
             shapes.append(dict(type="line", xref="paper", x0=0, x1=1, y0=level, y1=level, line=line))
@@ -65,47 +69,16 @@ def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
             notes.append(dict(name=name, text=text, x=1, xref="paper", xanchor="right", y=level, yanchor=side, showarrow=False))
             continue
         bars = dict(type="data", symmetric=False, array=at["max"] - at["mean"], arrayminus=at["mean"] - at["min"], width=5, thickness=1.3)
-        said = f"<b>{name}</b>, %{{x}} layers<br>autocorrelation %{{y:.2f}} (%{{customdata}} seeds)<extra>{group['origin'].iloc[0]}</extra>"
+        said = f"<b>{name}</b>, %{{x}} layers<br>autocorrelation %{{y:.2f}} (%{{customdata}} seeds)<extra>{at['origin'].iloc[0]}</extra>"
         traces.append(dict(
-            type="scatter", mode="lines+markers", x=at.index, y=at["mean"], error_y=bars, customdata=at["size"], hovertemplate=said,
+            type="scatter", mode="lines+markers", x=at["depth"], y=at["mean"], error_y=bars, customdata=at["size"], hovertemplate=said,
             name=theme.wrap(name), meta={"key": f"{name}/depth"}, **_look(name, skip, 56),
         ))  # fmt: skip
-    depths = sorted(set(table["depth"]) - {0})
+    depths = sorted(set(measured["depth"]) - {0})
     return draw(
         traces, title=f"Autocorrelation of the gradient, lag {lag}", origin=_origin([table]), empty=empty, annotations=notes, shapes=shapes,
         x=theme.depth_axis(depths), y=dict(title="Autocorrelation<br>(1: alike, 0: unrelated)", range=[-0.25, 1.1]),
     )
-
-
-def sentence(table, lag=1):
-    """How far neighbouring gradients go together, shallowest against deepest, net by net, in one sentence.
-
-    table: as `by_depth` takes it. Means over the seeds. ValueError for a missing column.
-    """
-    table = _checked(table)
-    if not len(table):
-        return EMPTY
-    told = []
-    for name, group in table[table["lag"] == lag].groupby("name", sort=False):
-        at = group.groupby("depth")["autocorrelation"].mean()
-        path = f"{at.iloc[0]:.2f}" if len(at) == 1 else f"{at.iloc[0]:.2f} at {at.index[0]} to {at.iloc[-1]:.2f} at {at.index[-1]} layers"
-        told.append(f"{name} {path}".replace("-", "−"))
-    return f"Autocorrelation of the gradient at lag {lag}: {'; '.join(told)}."
-
-
-def alt_text(table, lag=1):
-    """A text alternative for `by_depth`: axes, lines, and what was measured."""
-    drawn = [f"{name} ({'solid blue' if skip else 'dashed vermillion'})" for name, skip, depth in _nets(_checked(table)) if depth]
-    lines = f"Lines: {', '.join(dict.fromkeys(drawn))}. " if drawn else ""
-    return f"Line chart of the autocorrelation of the gradient against depth in layers, log scale. {lines}{sentence(table, lag)}"
-
-
-def _checked(table):
-    return theme.require(table, (*NET, "lag", "autocorrelation"), "The autocorrelation")
-
-
-def _nets(table):
-    return table[["name", "skip", "depth"]].drop_duplicates().itertuples(index=False, name=None)
 
 
 def _title(name, depth):
@@ -124,5 +97,5 @@ def _look(name, skip, depth):
 def _origin(frames):
     """Where the numbers come from, and how many seeds."""
     where = dict.fromkeys(origin for frame in frames for origin in frame["origin"])
-    seeds = theme.seeds(seed for frame in frames for seed in frame["seed"].unique())
+    seeds = phrases.seeds(seed for frame in frames for seed in frame["seed"].unique())
     return ", ".join(part for part in ("; ".join(where), seeds) if part)

@@ -3,21 +3,19 @@
 Plain nets are vermillion, dashed, with diamonds; residual nets are blue, solid, with circles; a deeper net is
 darker; a recorded run is thinner than a live one. Paper and plot are transparent and every colour stands out
 by at least 3:1 on white and on JupyterLab's dark background (#111), so one figure serves both themes.
-
-A run is a name × skip × depth × seed × origin of a tidy frame, and a trace of it wears meta={"key": ...}, unique in its
-chart and the same from one redraw to the next: "name/seed/origin/part".
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
-from dataclasses import dataclass
 from itertools import pairwise
 from math import log
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import plotly.io as pio
+
+from reslab.figures.text.phrases import amount  # noqa: F401 – architecture.py takes it from here
+from reslab.results.frames import recorded, require  # noqa: F401 – as above
 
 PLAIN, RESIDUAL = "#D55E00", "#0072B2"  # Okabe and Ito's vermillion and blue: safe for colour-blind readers
 INK = "#767676"  # the one grey that reads at 4.5:1 on white and still at 4.1:1 on #111
@@ -93,111 +91,23 @@ def wrap(name, width=20):
     return "<br>".join(lines)
 
 
-def percent(share):
-    """A fraction as people say it: 0.714 is "71.4 %"; what is not a number is "an unknown share"."""
-    return f"{100 * share:.1f} %" if share == share else "an unknown share"
-
-
 def rgba(colour, alpha):
     """A "#RRGGBB" colour as plotly's "rgba(...)", see-through."""
     return f"rgba({', '.join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))}, {alpha})"
 
 
-def amount(number):
-    """A count as people say it: 3,664,000,000 is "3.66 G", 214,402 is "214 k", 7 is "7"."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= 0.9995 * size:  # what rounds up to it
-            return f"{number / size:.3g} {letter}"
-    return f"{number:.0f}"
+def run_line(run):
+    """The line of a run, as plotly's `line` dictionary; see `line`."""
+    return line(run.skip, run.depth, recorded=recorded(run.origin))
 
 
-def require(frame, columns, what):
-    """The frame, for `what` to be drawn from; ValueError naming the columns it lacks. A frame without rows may lack any."""
-    missing = [column for column in columns if column not in frame]
-    if missing and len(frame):
-        raise ValueError(f"{what} cannot be drawn: the frame lacks {', '.join(missing)}; it needs {', '.join(columns)}.")
-    return frame.reindex(columns=[*frame.columns, *missing]) if missing else frame
+def trace(run, part, x, y, **style):
+    """One of a run's traces as a dictionary; they share a legend entry, which the first of them shows.
 
-
-@dataclass(frozen=True)
-class Run:
-    """A run to be drawn: what it is, the label that tells it apart in its chart, and run["column"], its values by step."""
-
-    name: str
-    skip: bool
-    depth: int
-    seed: int
-    origin: str
-    label: str
-    columns: dict
-    at: np.ndarray  # the positions of its rows in the frame
-
-    def __getitem__(self, column):
-        return self.columns[column][self.at]
-
-    def numbers(self, column):
-        """A column's values by step as floats: what is missing is NaN, whatever type the frame has it in."""
-        return self[column].astype(float)
-
-    @property
-    def line(self):
-        return line(self.skip, self.depth, recorded=recorded(self.origin))
-
-    def key(self, part):
-        return f"{self.name}/{self.seed}/{self.origin}/{part}"
-
-    def trace(self, part, x, y, **style):
-        """One of the run's traces as a dictionary; they share a legend entry, which the first of them shows."""
-        group = dict(name=wrap(self.label), legendgroup=self.key("run"), meta={"key": self.key(part)})
-        return dict(type="scatter", x=x, y=y, **group, **style)
-
-
-def runs(frame):
-    """The runs of a tidy frame, as a list of `Run`s, in the order in which they first appear.
-
-    frame: name, skip, depth, seed, step, and origin where there is one. Runs that share a name are told apart by seed, and
-    recorded ones from live ones.
+    It wears meta={"key": ...}, unique in its chart and the same from one redraw to the next.
     """
-    # Arrays rather than a small frame a run: a live chart is redrawn five times a second, and pandas is slow on small frames.
-    by = [column for column in ("name", "skip", "depth", "seed", "origin") if column in frame]
-    columns = {column: frame[column].to_numpy() for column in frame}
-    which = frame.groupby(by, sort=False, dropna=False).ngroup().to_numpy()
-    found = []
-    for number in range(which.max(initial=-1) + 1):
-        at = np.flatnonzero(which == number)
-        at = at[np.argsort(columns["step"][at], kind="stable")]
-        run = {"origin": ""} | {column: columns[column][at[0]] for column in by}
-        run["seed"] = None if pd.isna(run["seed"]) else int(run["seed"])  # a net whose weights no seed drew turns the column to floats
-        found.append((run, at))
-    names = [name for name, _ in {(run["name"], run["seed"]) for run, _ in found}]
-    both = len({run["origin"] for run, _ in found}) > 1
-    drawn = []
-    for run, at in found:
-        seed = f" · seed {run['seed']}" if names.count(run["name"]) > 1 and "seed" not in run["name"] else ""
-        label = run["name"] + seed + " · recorded" * (both and recorded(run["origin"]))
-        drawn.append(Run(**run, label=label, columns=columns, at=at))
-    return drawn
-
-
-def recorded(origin):
-    """Whether numbers of this origin are a recorded run's, not measured here and now."""
-    return origin.startswith("recorded")
-
-
-def origin(runs):
-    """Where the numbers of some runs come from, for the line under a title: "live, this machine, seed 0"."""
-    runs = list(runs)
-    origins = "; ".join(dict.fromkeys(run.origin for run in runs))
-    drawn = seeds(run.seed for run in runs)
-    return f"{origins}, {drawn}" if origins and drawn and "seed" not in origins else origins
-
-
-def seeds(numbers):
-    """Seeds in words: "seed 0" for one, "seeds 0, 1, 2" for a few, "12 seeds" for more, nothing for none."""
-    numbers = sorted({number for number in numbers if number is not None})
-    if not numbers or len(numbers) > 5:
-        return f"{len(numbers)} seeds" if numbers else ""
-    return f"seed{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+    group = dict(name=wrap(run.label), legendgroup=run.key("run"), meta={"key": run.key(part)})
+    return dict(type="scatter", x=x, y=y, **group, **style)
 
 
 def depth_axis(depths):

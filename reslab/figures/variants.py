@@ -11,7 +11,10 @@ import numpy as np
 from reslab.figures import theme
 from reslab.figures.degradation import training_curves
 from reslab.figures.residual_block_diagram import diagram
-from reslab.figures.variants_words import EMPTY, alt_text, cost_sentence, ratio, results, sentence, verdict
+from reslab.figures.text import phrases
+from reslab.figures.text.phrases import EMPTY
+from reslab.figures.text.variants import alt_text, cost_sentence, ratio, sentence
+from reslab.results.variants import cost_ratios, results, verdict
 
 __all__ = ["alt_text", "cost_sentence", "diagram", "errors", "race", "ratio", "sentence", "verdict"]
 
@@ -29,7 +32,8 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     diverged is a cross at 100 %. A row's name ends in what a step costs, in multiply-adds, as a multiple of the first's. ValueError for a
     missing column.
     """
-    table = list(results(frame).values()) if len(frame) else []
+    by_name = results(frame) if len(frame) else {}
+    table = list(by_name.values())
     traces, shapes = [], []
     for part, above, word in (("train", 0.16, "training"), ("test", -0.16, "test")):
         points = [(100 * error, -row + above + shift, v, seed) for row, v in enumerate(table) for error, seed, shift in _seeds(v, part)]
@@ -47,12 +51,12 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
         low, high = (max(100 * end(table[0].train), NONE) for end in (np.min, np.max))
         band = dict(type="rect", yref="paper", y0=0, y1=1, line=dict(width=0), fillcolor=theme.rgba(theme.RESIDUAL, 0.13), layer="below")
         shapes.append(band | dict(x0=low / 1.04, x1=high * 1.04))
-    names = [f"{v.name} · {v.multiply_adds / table[0].multiply_adds:.2f} ×" for v in table]
+    names = [f"{name} · {ratio:.2f} ×" for name, ratio in cost_ratios(by_name).items()] if table else []
     rows = dict(tickvals=[-row for row in range(len(table))], ticktext=names, range=[0.6 - len(table), 0.6])
     return draw(
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
         title="Where each ends", empty=empty, shapes=shapes,
-        origin=f"{frame['origin'].iloc[0]}, {theme.seeds(frame['seed'])}" if len(frame) else "",
+        origin=f"{frame['origin'].iloc[0]}, {phrases.seeds(frame['seed'])}" if len(frame) else "",
         x=dict(title="Images wrong after the last step, a mark a seed (%, log scale)", type="log", range=list(np.log10([NONE / 1.4, 130])),
                tickvals=list(TICKS), ticktext=list(TICKS.values()), gridcolor=theme.GRID, showgrid=True),
         y=dict(title="Variant · cost of a step", **rows), height=150 + ROW * max(len(table), 4),

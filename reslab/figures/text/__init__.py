@@ -1,0 +1,21 @@
+"""Results in words: the sentence under a chart and its alternative for screen readers; one module for each of `figures`.
+
+Nothing is decided here: which net is worse, or whether seeds overlap, is found in `reslab.results`.
+"""
+
+import lazy_loader
+
+MODULES = [
+    "activations",
+    "degradation",
+    "feature_maps",
+    "gradient_factors",
+    "gradient_flow",
+    "histograms",
+    "phrases",
+    "residual_block",
+    "scaling",
+    "shattering",
+    "variants",
+]
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -1,0 +1,97 @@
+"""Lesson 04 in words: how large the signal is, and what each block does to it."""
+
+import numpy as np
+
+from reslab.figures.text.phrases import EMPTY, lines, listed, percent
+from reslab.results import activations as results
+from reslab.results.activations import LABELS
+from reslab.results.frames import require, runs
+
+# Statistic → what is said before a value, and after the first one.
+_WORDS = {
+    "ratio": ("|F(x)| is", " × |x|"),
+    "cosine": ("the cosine of a block's output with its input is", ""),
+    "activation_rms": ("the RMS of a block's output is", ""),
+    "activation_mean": ("the mean of a block's output is", ""),
+    "activation_std": ("the standard deviation of a block's output is", ""),
+    "activation_dead": ("the share of dead channels is", ""),
+    "inner_dead": ("the share of dead channels inside the branch is", ""),
+}
+
+
+def sentence(frame, statistic="ratio"):
+    """One statistic, averaged over the blocks (and seeds) of every net, in one sentence for anybody.
+
+    frame: as `experiments.activations` gives it. statistic: as `figures.activations.profile` takes it. Nets that did not
+    learn, or diverged, are named. ValueError for another statistic or a missing column.
+    """
+    if statistic not in _WORDS:
+        raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, _WORDS))}.")
+    frame = require(frame, (*LABELS, "train_error", statistic), "The sentence")
+    lead, unit = _WORDS[statistic]
+    share, told = statistic.endswith("dead"), []
+    for net in results.nets(frame, statistic):
+        means = (net.before, net.after)
+        before, after = ("" if mean is None else _number(mean, share, unit * (not told)) for mean in means)
+        if before and after:
+            told.append(f"{after} in {net.name} (untrained {_number(net.before, share)})")
+        else:
+            told.append(f"{after} in {net.name}" if after else f"{before} in the untrained {net.name}")
+    return f"On average over the blocks, {lead} {listed(told)}{_failures(frame)}." if told else EMPTY
+
+
+def responses_sentence(frame):
+    """Fig. 7 in one sentence: each net's standard deviation of the responses, and plain and residual nets layer by layer.
+
+    frame: as `experiments.activations.responses` gives it; ValueError for a missing column.
+    """
+    frame = require(frame, (*LABELS, "index", "train_error", "std"), "The sentence")
+    nets = results.nets(frame, "std")
+    told = [f"{_number(net.after if net.before is None else net.before)} in {net.name}" for net in nets]
+    clauses = "".join(
+        f"; {less} of the {len(plain.blocks)} layers of {residual.name} respond less than those of {plain.name}"
+        for plain, residual, less in results.twins(nets)
+    )
+    lead = "Averaged over the layers, the standard deviation of the response is"
+    return f"{lead} {listed(told)}{clauses}{_failures(frame)}." if told else EMPTY
+
+
+def depth_sentence(frame):
+    """How |F(x)|/|x| goes with depth before training, with the exponent of a fitted power law.
+
+    frame: as `experiments.activations.at_initialisation` gives it; ValueError for a missing column.
+    """
+    frame = require(frame, (*LABELS, "norm", "index", "ratio"), "The sentence")
+    clauses = []
+    for norm, word in (("batch", "with BatchNorm |F(x)| goes"), ("none", "without it")):
+        nets = results.by_depth(frame, norm)
+        if len(nets) > 1:
+            (first, start), (last, end) = nets["ratio"].iloc[[0, -1]].items()
+            power = round(results.power(nets), 2) + 0.0  # no −0.00
+            ends = f"from {start:.2f} × |x| at {first} layers to {end:.2f} at {last}"
+            clauses.append(f"{word} {ends}, as the number of blocks to the power {power:.2f}".replace("-", "−"))
+    return f"Before training, {'; '.join(clauses)}." if clauses else EMPTY
+
+
+def alt_text(frame, statistic="ratio"):
+    """A text alternative for `profile`: the axes, the lines, and what was measured. ValueError for a missing column."""
+    said = sentence(frame, statistic)
+    named = [(run.label, run.skip) for run in runs(frame)] if len(frame) else []
+    drawn = lines(named, "; open markers are untrained nets")
+    return f"Line chart of one statistic of the signal against the way through the net, block by block. {drawn}{said}"
+
+
+def _failures(frame):
+    """A clause for every net that did not learn."""
+    return "".join(
+        f"; {net} diverged"
+        if outcome == "diverged"
+        else f"; {net} did not learn: it gets {percent(error)} of the training images wrong"
+        for net, outcome, error in results.failures(frame)
+    )
+
+
+def _number(value, share=False, unit=""):
+    if not np.isfinite(value):
+        return "no finite number"
+    return percent(value) if share else f"{value:.2f}{unit}" if abs(value) < 1000 else f"{value:.1e}{unit}"

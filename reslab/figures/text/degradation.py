@@ -1,0 +1,135 @@
+"""Lesson 01 in words: what training error the nets ended with, and how it goes with depth."""
+
+import numpy as np
+
+from reslab.figures.text.phrases import EMPTY, lines, percent
+from reslab.results import degradation as results
+from reslab.results.frames import require, runs
+
+
+def sentence(frame):
+    """What the runs of a frame did, in one sentence for anybody (one for each origin, if there are several).
+
+    frame: as `results.degradation.final` takes it; ValueError for a missing column. A difference under 2 points is not
+    called one. Several seeds are told as their mean and range.
+    """
+    ordered = sorted(results.results(frame), key=lambda result: (result.skip, result.depth))
+    told = {origin: _told(group) for (origin,), group in results.grouped(ordered, "origin").items()}
+    if len(told) > 1:
+        return " ".join(f"{origin[:1].upper()}{origin[1:]}: {text}." for origin, text in told.items())
+    return "".join(told.values()) + "." if told else EMPTY
+
+
+def alt_text(frame):
+    """A text alternative for the charts of a frame: the axes, the lines, and what was measured.
+
+    frame: as `sentence` takes it; ValueError for a missing column.
+    """
+    named = [(run.label, run.skip) for run in runs(require(frame, (*results.LABELS, "step"), "The text"))]
+    drawn = lines(named, "; open markers are test error")
+    return f"Line chart of training error, 0 to 100 %, against step. {drawn}{sentence(frame)}"
+
+
+def _told(group):
+    """The sentence for the runs of one origin, without its full stop: those that finished first, then the others."""
+    nets = [result.net for result in group]
+    for result in group:
+        result.run = f"{result.net} (seed {result.seed})" if nets.count(result.net) > 1 else result.net
+        result.wrong = percent(result.train_error)
+    ended = {outcome: runs for (outcome,), runs in results.grouped(group, "outcome").items()}
+    clauses = [_finished(ended["finished"], whole=len(ended) == 1)] if "finished" in ended else []
+    if running := ended.get("running"):
+        first, *others = (f"{run.run} {run.wrong} (step {run.steps})" for run in running)
+        first = f"{running[0].run} gets {running[0].wrong} of the training images wrong (step {running[0].steps})"
+        clauses.append(f"so far {', '.join([first, *others])}")
+    for run in ended.get("stopped", []):
+        clauses.append(f"{run.run} was stopped at step {run.steps}, with {run.wrong} of the training images wrong")
+    clauses += [f"{run.run} diverged at step {run.steps}" for run in ended.get("diverged", [])]
+    text = "; ".join(clauses)
+    return text if text.startswith(tuple(nets)) else text[:1].upper() + text[1:]  # a net's name keeps its own case
+
+
+def _finished(done, whole):
+    """The clause for runs that finished; `whole` when there are no others."""
+    points = results.points(done)
+    steps = sorted({run.steps for run in done})
+    when = f"after {steps[0]} steps" if len(steps) == 1 else f"after {steps[0]} to {steps[-1]} steps"
+    families = sorted(results.grouped(points, "family").values(), key=lambda group: len(group) == 1)
+    if any(len(group) > 1 for group in families):
+        text, facts = _by_depth(families, when, whole), _shared(points)
+    else:
+        text, facts = _side_by_side(points, when)
+        if len(done) == 1 and np.isfinite(done[0].test_error):
+            text += f", and {percent(done[0].test_error)} of the test images"
+    return f"{text}: {', '.join(facts)}" if facts else text
+
+
+def _side_by_side(points, when):
+    """(clause, facts) for single nets: "after 66 steps plain-56 still gets 71 % ... wrong, resnet-56 0.4 %"."""
+    first, *others = points
+    verb, remark = "gets", []
+    if len(others) == 1 and first.depth == others[0].depth and first.skip != others[0].skip:
+        verb, *remark = {
+            results.HIGHER: ("still gets",),
+            results.OVERLAP: ("gets", "the seeds overlap"),
+            results.LOWER: ("gets", "here the residual net does worse"),
+            results.SAME: ("gets", "the skips make no clear difference at this depth"),
+        }[results.compare(first, others[0])]
+    clauses = [_wrong(first, verb), *(f"{point.net} {_error(point)}" for point in others)]
+    return f"{when} {', '.join(clauses)}", [*remark, *_shared(points)]
+
+
+def _by_depth(families, when, whole):
+    """The clause for families of nets over depth; `families`: their points, those with several depths first."""
+    trends = [results.trend(group) for group in families if len(group) > 1]
+    subjects = ["the training error", *["that"] * len(trends)]
+    clauses = [
+        f"{subject} of {_nets(group[0])} {_trend(trend)}"
+        for subject, group, trend in zip(subjects, families, trends, strict=False)
+    ]
+    clauses += [_wrong(group[0]) for group in families[len(trends) :]]
+    plain = [trend.kind for trend in trends if not trend.start.skip]
+    none = bool(plain) and "rises" not in plain
+    lead = f"no degradation {'here' if whole else 'among the runs that finished'}: " * none
+    return f"{lead}{when} {', while '.join(clauses[:2])}" + "".join(f", {clause}" for clause in clauses[2:])
+
+
+def _trend(trend):
+    """A trend in words: "rises from 1.0 % at 8 layers to 74.0 % at 56"."""
+    start, end = trend.start, trend.end
+    if trend.kind == "peaks":
+        return f"is highest at {start.depth} layers, {_error(start)}, and {_error(end)} at {end.depth}"
+    if trend.kind == "level":
+        low, high = percent(trend.low), percent(trend.high)
+        held = f"stays at {low}" if low == high else f"stays between {low} and {high}"
+        return f"{held} from {start.depth} to {end.depth} layers"
+    verb = "is lowest, and then rises," if trend.after_a_fall else trend.kind
+    overlap = ", though the seeds overlap" if trend.overlap else ""
+    return f"{verb} from {_error(start)} at {start.depth} layers to {_error(end)} at {end.depth}{overlap}"
+
+
+def _error(point):
+    """A net's mean training error, with its range over several seeds."""
+    spread = f" (mean of {point.runs} seeds, {100 * point.low:.1f} to {percent(point.high)})" * (point.runs > 1)
+    return percent(point.mean) + spread
+
+
+def _wrong(point, verb="gets"):
+    return f"{point.net} {verb} {_error(point)} of the training images wrong"
+
+
+def _nets(point):
+    kind, _, rest = point.family.partition(" · ")
+    return f"{kind} nets ({rest})" if rest else f"{kind} nets"
+
+
+def _shared(points):
+    """What the compared nets have in common: parameters at equal depth, and seeds."""
+    facts = []
+    if results.same_parameters(points):
+        one_depth = len({point.depth for point in points}) == 1
+        exact = f"same {min(points[0].parameters):,} parameters"
+        facts.append(exact if one_depth else "same parameters at equal depth")
+    if seeds := results.same_seeds(points):
+        facts.append("same seed" if seeds == 1 else f"same {seeds} seeds")
+    return facts

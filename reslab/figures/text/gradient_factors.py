@@ -1,0 +1,68 @@
+"""Lesson 02 in words: what multiplies the gradient, and which nets train."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from reslab.figures.text.phrases import EMPTY, percent, power, scientific
+from reslab.results import gradient_factors as results
+
+
+def factors_sentence(factors):
+    """What the gradient of a net is multiplied by from the last block to the first, kind by kind, in one sentence.
+
+    factors: as `results.gradient_factors.products` takes them.
+    """
+    products = results.products(factors)
+    if not products:
+        return EMPTY
+    total, *parts = [(kind, decades.iloc[0]) for kind, decades in products.items()]
+    told = [f"{kind} {power(decades)}" for kind, decades in parts]
+    net = factors["name"].iloc[0]
+    return f"On its way back, the gradient of {net} is multiplied by {power(total[1])}: {', '.join(told)}."
+
+
+def staircase_sentence(stairs):
+    """What each stair did to the gradient, in decades, in one sentence.
+
+    stairs: as `results.gradient_factors.totals` takes them.
+    """
+    total = results.totals(stairs)
+    start, end = total.iloc[0], total.iloc[-1]
+    moved = [f"{other.change} {other.mean - before.mean:+.1f}" for before, other in pairwise(total.itertuples())]
+    said = f"With {start['change']}, the gradient at the first block is {power(start['mean'])} of that at the last"
+    return f"{said}; in decades, then: {', '.join(moved)}, which ends at {power(end['mean'])}.".replace("-", "−")
+
+
+def staircase_table(stairs):
+    """The staircase as a table of text, in decades: a row a stair, a column a kind of layer, and their sum with its range.
+
+    stairs: as `results.gradient_factors.totals` takes them.
+    """
+    parts = results.parts(stairs).map(lambda decades: "" if np.isnan(decades) else f"{decades:.1f}")
+    totals = results.totals(stairs).set_index(["stair", "change"])
+    parts["together"] = [f"{row.mean:.1f} ({row.min:.1f} to {row.max:.1f})" for row in totals.itertuples()]
+    return parts.map(lambda text: text.replace("-", "−"))
+
+
+def symptoms_sentence(frame):
+    """What training errors nets end with whose gradient is level at initialisation, and the others, in one sentence.
+
+    frame: as `experiments.gradient_flow.symptoms` gives it, with steps.
+    """
+    told, kinds = [], {True: "whose gradient was level", False: "whose gradient was not"}
+    for level, ends in results.best_and_worst(frame).items():
+        low, high = (f"{percent(net['train_error'])} ({net['name']})" for net in ends)
+        told.append(f"nets {kinds[level]} get from {low} to {high} of the training images wrong")
+    told += [f"{name} diverged" for name in frame.loc[frame["outcome"] == "diverged", "name"].unique()]
+    return f"After {frame['steps'].max()} steps, {'; '.join(told)}." if told else EMPTY
+
+
+def ratio_table(table):
+    """The ratio first/last as a table of text, "median (lowest to highest)": a row a norm and init, a column a net.
+
+    table: as `results.gradient_factors.ratio_table` takes it.
+    """
+    told = results.ratio_table(table).map(lambda ratio: scientific(ratio, 1))
+    said = told["median"] + " (" + told["min"] + " to " + told["max"] + ")"
+    return said.unstack("name")[[*dict.fromkeys(table["name"])]]

@@ -1,0 +1,99 @@
+"""Lesson 02 in words: by how much the gradient grows or shrinks from the last block to the first."""
+
+import numpy as np
+
+from reslab.figures.text import phrases
+from reslab.figures.text.phrases import EMPTY, lines, scientific, times
+from reslab.results import gradient_flow as results
+from reslab.results.frames import require, runs
+
+MODE = {"train": "in training mode", "eval": "in eval mode"}
+
+
+def origin(runs):
+    """Where the numbers of some runs come from, and the mode that the nets were in: the line under a title."""
+    modes = {run["mode"][0] if "mode" in run.columns else "" for run in runs}
+    mode = MODE.get(modes.pop(), "") if len(modes) == 1 else ""
+    return ", ".join(part for part in (phrases.origin(runs), mode) if part)
+
+
+def sentence(layers):
+    """How the gradient at the first block compares with that at the last, at the latest step of each net, in one sentence.
+
+    layers: as `results.gradient_flow.ratios` takes them. Several seeds are told as their median and range. More than
+    three nets, of which some differ only in depth, are told as a path over depth. A gradient that float32 could not hold
+    is called lost. ValueError for a missing column.
+    """
+    nets = results.nets(layers)
+    if not nets:
+        return EMPTY
+    steps, modes, families = {net.step for net in nets}, {net.mode for net in nets}, {}
+    when = "At initialisation" if steps == {0} else f"At step {max(steps)}" if len(steps) == 1 else "At the latest step"
+    when += f", {MODE[modes.pop()]}" if len(modes) == 1 and modes <= set(MODE) else ""
+    for net in nets:
+        families.setdefault(_family(net), []).append(net)
+    told = [f"{net.name} {_net(net)}" for net in nets]
+    if len(nets) > 3 and len(families) < len(nets):
+        told = [_path(family, sorted(group, key=lambda net: net.depth)) for family, group in families.items()]
+    return f"{when}, the gradient at the first block against that at the last: {'; '.join(told)}."
+
+
+def steps_sentence(layers):
+    """How the first block compares with the last over the steps of training, a clause a run.
+
+    layers: as `results.gradient_flow.ratios` takes them, and outcome where there is one. ValueError for a missing column.
+    """
+    clauses, table = [], results.ratios(layers)
+    for (name, seed), run in table.groupby(["name", "seed"], sort=False, dropna=False):
+        start, end = run.iloc[0], run.iloc[-1]
+        several = table.loc[table["name"] == name, "seed"].nunique() > 1
+        told = [f"{_ratio(start)} at step {start['step']}"]
+        if (level := results.first_level(run)) is not None:
+            told.append(f"within a factor of {results.LEVEL} for the first time at step {level}")
+        if end["step"] > start["step"]:
+            told.append(f"{_ratio(end)} at step {end['step']}")
+        if "outcome" in layers and (layers.loc[layers["name"] == name, "outcome"] == "diverged").any():
+            told.append("where training diverged")
+        clauses.append(f"{name}{f' (seed {seed})' if several else ''} {', '.join(told)}")
+    return f"The gradient at the first block against that at the last: {'; '.join(clauses)}." if clauses else EMPTY
+
+
+def alt_text(layers):
+    """A text alternative for the charts of gradients by block: axes, lines, and what was measured.
+
+    layers: as `results.gradient_flow.ratios` takes them; ValueError for a missing column.
+    """
+    named = [(run.label, run.skip) for run in runs(require(layers, results.LAYERS, "The text"))]
+    chart = "Line chart of the RMS gradient at each block's output, relative to the last block, log scale"
+    return f"{chart}. {lines(named)}{sentence(layers)}"
+
+
+def _family(net):
+    """What a net is but for its depth: "plain nets, no norm"."""
+    kind, _, rest = net.name.partition(f"-{net.depth}")
+    return f"{'residual' if kind == 'resnet' else kind} nets{rest.replace(' · ', ', ')}"
+
+
+def _net(net):
+    """The ratio of a net over its seeds: "813 times larger (median of 3 seeds, 800 to 900 ×)"."""
+    kept, lost = net.kept, " or ".join(net.lost)
+    if not len(kept):
+        return f"lost ({lost})"
+    said = times(kept.median())
+    if len(kept) < net.seeds:
+        return f"{said} ({len(kept)} of {net.seeds} seeds; else {lost})"
+    spread = f" (median of {net.seeds} seeds, {scientific(kept.min())} to {scientific(kept.max())} ×)"
+    return said + spread * (net.seeds > 1)
+
+
+def _path(family, nets):
+    """"plain nets 1.2 times smaller at 8, 9 × 10¹⁸ times larger at 302, lost (not a number) at 1202 layers"."""
+    held = [net for net in nets if np.isfinite(net.kept.median())]
+    told = [f"{times(net.kept.median())} at {net.depth}" for net in held[:1] + held[1:][-1:]]
+    if gone := [net for net in nets if net not in held]:
+        told.append(f"lost ({' or '.join(gone[0].lost)}) at {', '.join(str(net.depth) for net in gone)}")
+    return f"{family} {', '.join(told)} layers"
+
+
+def _ratio(row):
+    return f"lost ({row['state']})" if row["state"] else times(row["ratio"])

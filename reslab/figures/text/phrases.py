@@ -1,0 +1,67 @@
+"""Numbers, seeds and origins as people say them: what the sentences of all lessons are made of."""
+
+EMPTY = "Nothing has been measured yet."
+_RAISED = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
+
+
+def percent(share):
+    """A fraction: 0.714 is "71.4 %"; NaN is "an unknown share"."""
+    return f"{100 * share:.1f} %" if share == share else "an unknown share"
+
+
+def amount(number):
+    """A count: 3,664,000,000 is "3.66 G", 214,402 is "214 k", 7 is "7"."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * size:  # what rounds up to it
+            return f"{number / size:.3g} {letter}"
+    return f"{number:.0f}"
+
+
+def scientific(number, places=0):
+    """A positive number of any size: "4.6", "1,133", "2 × 10⁶"; places: of the mantissa."""
+    if 0.01 <= number < 9999.5:
+        return f"{number:.2g}" if number < 9.95 else f"{number:,.0f}"
+    mantissa, exponent = f"{number:.{places}e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}"
+
+
+def power(decades):
+    """A number of decades as a power of ten: -8.7 is "10⁻⁸·⁷"."""
+    return f"10{f'{decades:.1f}'.translate(_RAISED)}"
+
+
+def times(ratio):
+    """A ratio: "813 times larger", "12 times smaller", "about as large"."""
+    if 2 / 3 < ratio < 1.5:
+        return "about as large"
+    return f"{scientific(max(ratio, 1 / ratio))} times {'larger' if ratio > 1 else 'smaller'}"
+
+
+def origin(runs):
+    """Where the numbers of some runs come from, for the line under a title: "live, this machine, seed 0"."""
+    runs = list(runs)
+    origins, drawn = "; ".join(dict.fromkeys(run.origin for run in runs)), seeds(run.seed for run in runs)
+    return f"{origins}, {drawn}" if origins and drawn and "seed" not in origins else origins
+
+
+def seeds(numbers):
+    """Seeds: "seed 0" for one, "seeds 0, 1, 2" for a few, "12 seeds" for more, nothing for none."""
+    numbers = sorted({number for number in numbers if number is not None})
+    if not numbers or len(numbers) > 5:
+        return f"{len(numbers)} seeds" if numbers else ""
+    return f"seed{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+
+
+def lines(nets, also="", most=8):
+    """The lines of a chart by name and look, for screen readers; "" for none.
+
+    nets: (name, skip) pairs. also: what follows the names of the lines. The lines beyond `most` are only counted.
+    """
+    named = [f"{name} ({'solid blue' if skip else 'dashed vermillion'})" for name, skip in nets]
+    more = f" and {len(named) - most} more" * (len(named) > most)
+    return f"Lines: {', '.join(named[:most])}{more}{also}. " if named else ""
+
+
+def listed(parts):
+    """Parts of a sentence: "a, b and c"."""
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else parts[0]

@@ -1,0 +1,84 @@
+"""Lesson 03 in words: what was learned, what a shortcut costs, and what the diagram of a block shows."""
+
+from reslab.figures.text.phrases import EMPTY, lines, percent, seeds
+from reslab.results import residual_block as results
+from reslab.results.frames import runs
+
+
+def sentence(frame, within=results.WITHIN):
+    """What the learning blocks of a frame did, in one sentence.
+
+    frame: as `results.residual_block.learned` takes it; runs that differ only in their seed are told together. ValueError
+    for a missing column.
+    """
+    text = "; ".join(_learned(block, within) for block in results.learned(frame, within))
+    return f"{text[:1].upper()}{text[1:]}." if text else EMPTY
+
+
+def _learned(block, within):
+    """The clause for one kind of block, over its seeds."""
+    name = "the " + block.name.replace(" · lr ", " at lr ") + f" ({seeds(block.seeds)})" * (len(block.seeds) > 1)
+    if block.diverged is not None:
+        return f"{name} diverged at step {block.diverged}"
+    low, high = min(block.first, default=0), max(block.first, default=0)
+    when = f"within {100 * within:g} % of the target from step {low if low == high else f'{low} to {high}'} on"
+    if not block.first:
+        when = f"not within {100 * within:g} % of the target in {block.steps} steps"
+    elif len(block.first) < len(block.seeds):
+        when += f" in {len(block.first)} of {len(block.seeds)} seeds"
+    return f"{name}: {when}, {100 * block.error:.2g} % off at the end, F {block.branch:.2g} × the size of x"
+
+
+def price(parameters, multiply_adds):
+    """What something costs: "1,184 parameters, 73,728 multiply-adds"."""
+    return f"{parameters:,} parameters, {multiply_adds:,} multiply-adds"
+
+
+def kind(frame):
+    """What block an anatomy is of: "residual bottleneck block, stride 2, 2 × channels"."""
+    first = frame.iloc[0]
+    changed = ", stride 2, 2 × channels" if first["changes_shape"] else ""
+    return f"{'residual' if first['skip'] else 'plain'} {first['block']} block{changed}"
+
+
+def cost_sentence(frame):
+    """What the shortcut of an anatomy costs, in one sentence. ValueError for a missing column."""
+    if not len(frame):
+        return EMPTY
+    total, shortcut = results.costs(frame)
+    if not frame["skip"].iloc[0]:
+        of_all = price(total["parameters"], total["multiply_adds"])
+        return f"Without a shortcut nothing is added; the block costs {of_all}."
+    layers = list(frame[frame["part"] == "shortcut"]["layer"])
+    what = "The identity" if layers == ["identity"] else f"Shortcut {frame['shortcut'].iloc[0]}"
+    of_it = price(shortcut["parameters"], shortcut["multiply_adds"])
+    if shortcut["multiply_adds"]:
+        of_it += f" ({percent(shortcut['multiply_adds'] / total['multiply_adds'])} of the block's)"
+    added = f"adding it takes {total['additions']:,} element-wise additions, which are no multiply-adds"
+    return f"{what} costs {of_it}; {added}."
+
+
+def block_text(frame):
+    """A text alternative for the diagram: every tensor in the order of the forward pass, with its shape."""
+    if not len(frame):
+        return EMPTY
+    rows = dict(list(frame.groupby("part", sort=False)))
+    path = [f"x, {rows['x']['shape'].iloc[0]}"]
+    layers = rows["branch"][rows["branch"]["layer"] != "identity"]
+    if "before" in rows:
+        path += [*rows["before"]["layer"], "from here both paths go on"]
+    path += [f"{layer}, {shape}" for layer, shape in zip(layers["layer"], layers["shape"], strict=True)]
+    text = f"Diagram of a {kind(frame)}, shapes as channels × height × width of one image. Branch: {' → '.join(path)}. "
+    if "shortcut" in rows:
+        over = rows["shortcut"]
+        text += f"Shortcut: {' → '.join(over['layer'])}, {over['shape'].iloc[-1]}; added to the branch. "
+    else:
+        text += "No shortcut. "
+    return text + f"Then {rows['y']['layer'].iloc[0]}: y, {rows['y']['shape'].iloc[0]}. {cost_sentence(frame)}"
+
+
+def alt_text(frame):
+    """A text alternative for the learning curves of a frame."""
+    named = [(run.label, run.skip) for run in runs(frame)] if len(frame) else []
+    drawn = lines(named, "; thin lines with open markers are the size of F against x")
+    return f"Line chart of relative error, log scale, against step. {drawn}{sentence(frame)}"

@@ -1,0 +1,27 @@
+"""Lesson 02 in words: how alike the gradients at neighbouring inputs are."""
+
+from reslab.figures.text.phrases import EMPTY, lines
+from reslab.results import shattering as results
+
+
+def sentence(table, lag=1):
+    """The autocorrelation of the gradient, of the shallowest and the deepest of each kind of net, in one sentence.
+
+    table: as `results.shattering.by_depth` takes it. Means over the seeds. ValueError for a missing column.
+    """
+    told = []
+    for name, at in results.by_depth(table, lag).groupby("name", sort=False):
+        first, last = (at.loc[at["depth"].idxmin()], at.loc[at["depth"].idxmax()])
+        path = f"{first['mean']:.2f}"
+        if len(at) > 1:
+            path += f" at {first['depth']} to {last['mean']:.2f} at {last['depth']} layers"
+        told.append(f"{name} {path}".replace("-", "−"))
+    return f"Autocorrelation of the gradient at lag {lag}: {'; '.join(told)}." if told else EMPTY
+
+
+def alt_text(table, lag=1):
+    """A text alternative for the chart of autocorrelation by depth: axes, lines, and what was measured."""
+    nets = results.by_depth(table, lag).query("depth > 0")
+    drawn = lines(nets[["name", "skip"]].drop_duplicates().itertuples(index=False, name=None))
+    chart = "Line chart of the autocorrelation of the gradient against depth in layers, log scale"
+    return f"{chart}. {drawn}{sentence(table, lag)}"

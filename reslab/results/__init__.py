@@ -1,0 +1,22 @@
+"""Tidy frames in, tables and verdicts out: numbers, with no sentence and no drawing; one module for each of `figures`.
+
+Nothing here needs torch, plotly or a browser. `figures.text` puts these results into sentences, `figures` draws them,
+and the tests of claims compare them.
+"""
+
+import lazy_loader
+
+MODULES = [
+    "activations",
+    "degradation",
+    "feature_maps",
+    "frames",
+    "gradient_factors",
+    "gradient_flow",
+    "histograms",
+    "residual_block",
+    "scaling",
+    "shattering",
+    "variants",
+]
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

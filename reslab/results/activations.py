@@ -1,0 +1,72 @@
+"""Lesson 04: the signal of each net, before training and after, averaged over its blocks."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+
+from reslab import checks
+
+LABELS = ("name", "skip", "depth", "seed", "origin", "step", "outcome")
+LEARNED = 0.5  # a net that errs on a larger share of the training images is said not to have learned
+# Answers of the lesson's prediction → from which |F(x)|/|x| on.
+SIZES = {"larger": 1.25, "about as large": 0.8, "smaller, but over a tenth of it": 0.1, "under a tenth of it": 0.0}
+
+
+def verdict(frame, name="resnet-56 · trained"):
+    """How large |F(x)| is against |x| in one net, on average over its blocks and seeds: one of SIZES.
+
+    frame: as `experiments.activations.before_and_after` gives it; ValueError for a net that it does not have.
+    """
+    checks.choice("a net", name, list(frame["name"].unique()))
+    ratio = frame.loc[frame["name"] == name, "ratio"].mean()
+    return next(answer for answer, lowest in SIZES.items() if ratio >= lowest)
+
+
+def nets(frame, column):
+    """A namespace a net: name, skip, depth, before, after, blocks; plain nets first, each deeper than the one before.
+
+    before, after: the mean of a column over blocks and seeds, untrained and trained; None where the frame has no such
+    net, NaN where no value is finite. blocks: the mean of each block (of the later state).
+    """
+    found = {}
+    for (name, skip, depth, outcome), rows in frame.groupby(["name", "skip", "depth", "outcome"], sort=False):
+        name = re.sub(" · (un)?trained$", "", name)
+        net = found.setdefault(name, SimpleNamespace(name=name, skip=skip, depth=depth, before=None, after=None))
+        net.blocks = rows.groupby("index")[column].mean().to_numpy()
+        mean = np.nanmean(net.blocks) if np.isfinite(net.blocks).any() else np.nan
+        setattr(net, "before" if outcome == "untrained" else "after", mean)
+    return sorted(found.values(), key=lambda net: (net.skip, net.depth))
+
+
+def twins(nets):
+    """[(plain net, residual net of its depth, number of layers where the residual net's value is smaller), ...]."""
+    pairs = [(plain, net) for plain in nets for net in nets if plain.depth == net.depth and plain.skip < net.skip]
+    return [(plain, net, int((plain.blocks > net.blocks).sum())) for plain, net in pairs]
+
+
+def failures(frame):
+    """[(net, outcome, training error), ...] of the nets that diverged, or err on more than half of the training images.
+
+    frame: name, seed, outcome, train_error (fraction; the mean over the seeds is given).
+    """
+    found, trained = [], frame[frame["outcome"] != "untrained"]
+    for (name, outcome), rows in trained.groupby(["name", "outcome"], sort=False):
+        error = rows.groupby("seed")["train_error"].first().mean()
+        if outcome == "diverged" or error > LEARNED:
+            found.append((re.sub(" · trained$", "", name), outcome, error))
+    return found
+
+
+def by_depth(frame, norm):
+    """|F(x)|/|x|, averaged over blocks and seeds, of the nets with this norm: a row a depth, with blocks and ratio.
+
+    frame: as `experiments.activations.at_initialisation` gives it.
+    """
+    nets = frame[frame["norm"] == norm].groupby("depth")
+    return nets.agg(ratio=("ratio", "mean"), blocks=("index", "max"))
+
+
+def power(nets):
+    """The exponent p of ratio ∝ blocksᵖ, fitted on log scales through the rows of `by_depth`."""
+    return np.polyfit(np.log(nets["blocks"]), np.log(nets["ratio"]), 1)[0]

@@ -1,0 +1,149 @@
+"""Lesson 01: what each run ended with, and how training error depends on depth."""
+
+import re
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from reslab.results.frames import require, runs
+
+LABELS = ("name", "skip", "depth", "seed", "origin", "outcome")
+CLEAR = 0.02  # a smaller difference in error (fraction) is not called one
+
+# How a plain net's training error compares with that of the residual net of its depth.
+HIGHER, OVERLAP, LOWER, SAME = "higher in every seed", "higher, the seeds overlap", "lower", "about the same"
+
+
+def final(frame):
+    """One row a run: name, skip, depth, seed, origin, parameters, steps, train_error, test_error, outcome, seconds.
+
+    frame: the same columns for each logged step, with step, epoch and loss. Errors are fractions. train_error is
+    `final_train_error` where the frame has it; else the mean of the finite values of the last epoch. test_error is the
+    last one measured. ValueError for a missing column.
+    """
+    columns = ["name", "skip", "depth", "seed", "origin", "parameters", "steps"]
+    columns += ["train_error", "test_error", "outcome", "seconds"]
+    return pd.DataFrame([vars(result) for result in results(frame)], columns=columns)
+
+
+def results(frame):
+    """`final`'s rows as namespaces, each with `net` ("plain-56 · tanh": no seed) and `family` ("plain · tanh": no depth)."""
+    measured = ("parameters", "step", "epoch", "loss", "train_error", "test_error", "seconds")
+    table = []
+    for run in runs(require(frame, (*LABELS, *measured), "The result")):
+        epoch, error, test = map(run.numbers, ("epoch", "train_error", "test_error"))
+        finite, tested = np.isfinite(run.numbers("loss")) & np.isfinite(error), test[np.isfinite(test)]
+        recent = finite & ~(epoch <= epoch[finite].max(initial=0) - 1 + 1e-6)
+        whole = run.numbers("final_train_error")[-1] if "final_train_error" in frame else np.nan
+        net = re.sub(r"( ·)? *\(?seed \d+\)?", "", run.name)
+        table.append(SimpleNamespace(
+            **{name: getattr(run, name) for name in ("name", "skip", "depth", "seed", "origin")},
+            **{name: run[name][-1] for name in ("parameters", "outcome", "seconds")},
+            steps=run["step"][-1], net=net,
+            family=re.sub("^resnet", "residual", re.sub(rf"-{run.depth}\b", "", net, count=1)),
+            train_error=whole if np.isfinite(whole) else error[recent].mean() if recent.any() else np.nan,
+            test_error=tested[-1] if len(tested) else np.nan,
+        ))  # fmt: skip
+    return table
+
+
+def grouped(items, *names):
+    """Items that agree in the named fields, in the order in which they first appear: {values: [item, ...]}."""
+    groups = {}
+    for item in items:
+        groups.setdefault(tuple(getattr(item, name) for name in names), []).append(item)
+    return groups
+
+
+@dataclass(frozen=True)
+class Point:
+    """The training error (fraction) of one net over its seeds: mean, low, high, and of how many runs."""
+
+    family: str
+    skip: bool
+    depth: int
+    net: str
+    mean: float
+    low: float
+    high: float
+    runs: int
+    seeds: frozenset
+    parameters: frozenset
+
+
+def points(done):
+    """The `Point`s of some of `results`, one a net, in the order in which they first appear."""
+    return [
+        Point(
+            *of, np.mean(errors := [run.train_error for run in group]), min(errors), max(errors), len(group),
+            frozenset(run.seed for run in group), frozenset(run.parameters for run in group),
+        )
+        for of, group in grouped(done, "family", "skip", "depth", "net").items()
+    ]  # fmt: skip
+
+
+def compare(plain, residual):
+    """How the training error of a plain net's `Point` compares with a residual net's: HIGHER, OVERLAP, LOWER or SAME."""
+    gap = plain.mean - residual.mean
+    if gap > CLEAR:
+        return HIGHER if plain.low > residual.high else OVERLAP
+    return LOWER if gap < -CLEAR else SAME
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How training error goes with depth: "rises", "peaks", "falls" or "level", and the `Point`s that show it.
+
+    A rise is from the net of lowest error to the deepest; `after_a_fall` if a shallower net had a clearly higher error
+    than the lowest, `overlap` if the seeds of its two ends overlap. A peak is at `start`.
+    """
+
+    kind: str
+    start: Point
+    end: Point
+    after_a_fall: bool = False
+    overlap: bool = False
+    low: float = np.nan  # of the means, where the error is level
+    high: float = np.nan
+
+
+def trend(points):
+    """The `Trend` of one family's `Point`s, two or more, shallowest first."""
+    first, *middle, last = points
+    best, worst = min(points[:-1], key=lambda point: point.mean), max(points, key=lambda point: point.mean)
+    if last.mean - best.mean > CLEAR:
+        return Trend("rises", best, last, first.mean - best.mean > CLEAR, last.low <= best.high)
+    if worst in middle and worst.mean - max(first.mean, last.mean) > CLEAR:
+        return Trend("peaks", worst, last)
+    if first.mean - last.mean > CLEAR:
+        return Trend("falls", first, last)
+    return Trend("level", first, last, low=min(best.mean, last.mean), high=worst.mean)
+
+
+def same_parameters(points):
+    """Whether plain and residual nets are compared at some depth, and have as many parameters wherever they are."""
+    both = [group for group in grouped(points, "depth").values() if len({point.skip for point in group}) > 1]
+    return bool(both) and all(len(frozenset.union(*(point.parameters for point in group))) == 1 for group in both)
+
+
+def same_seeds(points):
+    """The number of seeds that two or more nets all share; 0 where they differ."""
+    return len(points[0].seeds) if len(points) > 1 and all(point.seeds == points[0].seeds for point in points) else 0
+
+
+def verdict(frame, shallow=20, deep=56, *, skip=False):
+    """The deeper net's mean training error against the shallower one's: "higher", "lower", or "about the same".
+
+    frame: as `experiments.degradation.by_depth` gives it. A difference of less than 2 points is "about the same".
+    ValueError if the frame lacks one of the two depths.
+    """
+    nets = frame[frame["skip"] == skip].drop_duplicates(["depth", "seed"])
+    errors = nets.groupby("depth")["final_train_error"].mean()
+    for depth in (shallow, deep):
+        if depth not in errors.index:
+            kind = "residual" if skip else "plain"
+            raise ValueError(f"the frame has no {kind} net of depth {depth}; it has {list(errors.index)}.")
+    difference = errors[deep] - errors[shallow]
+    return "about the same" if abs(difference) < CLEAR else "higher" if difference > 0 else "lower"

@@ -1,0 +1,85 @@
+"""What all tidy frames share: the columns that they need, and the runs that they hold.
+
+A run is a name × skip × depth × seed × origin of a tidy frame; its rows, in the order of their steps, are arrays.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+def require(frame, columns, what):
+    """The frame, checked for `what` to be made from it. A frame without rows may lack any column: it gets them, empty.
+
+    ValueError naming the columns that are missing.
+    """
+    missing = [column for column in columns if column not in frame]
+    if missing and len(frame):
+        raise ValueError(
+            f"{what} cannot be drawn: the frame lacks {', '.join(missing)}; it needs {', '.join(columns)}."
+        )
+    return frame.reindex(columns=[*frame.columns, *missing]) if missing else frame
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a frame: what it is, a label that is unique in this frame, and run["column"], its values by step."""
+
+    name: str
+    skip: bool
+    depth: int
+    seed: int
+    origin: str
+    label: str
+    columns: dict
+    at: np.ndarray  # the positions of its rows in the frame
+
+    def __getitem__(self, column):
+        return self.columns[column][self.at]
+
+    def numbers(self, column):
+        """A column's values by step as floats: missing values are NaN, whatever the column's type."""
+        return self[column].astype(float)
+
+    def key(self, part):
+        """A name for one part of the run's drawing, equal in every redraw: "plain-56/0/live, this machine/train"."""
+        return f"{self.name}/{self.seed}/{self.origin}/{part}"
+
+
+def runs(frame):
+    """The runs of a tidy frame, as a list of `Run`s, in the order in which they first appear.
+
+    frame: name, skip, depth, seed, step, and origin where there is one. The labels of runs that share a name add the seed;
+    those of recorded runs beside live ones add "recorded".
+    """
+    # Arrays and not one small frame a run: a live chart is redrawn five times a second, and small frames are slow.
+    by = [column for column in ("name", "skip", "depth", "seed", "origin") if column in frame]
+    columns = {column: frame[column].to_numpy() for column in frame}
+    which = frame.groupby(by, sort=False, dropna=False).ngroup().to_numpy()
+    found = []
+    for number in range(which.max(initial=-1) + 1):
+        at = np.flatnonzero(which == number)
+        at = at[np.argsort(columns["step"][at], kind="stable")]
+        run = {"origin": ""} | {column: columns[column][at[0]] for column in by}
+        # A net whose weights no seed drew has none, which turns the whole column to floats.
+        run["seed"] = None if pd.isna(run["seed"]) else int(run["seed"])
+        found.append((run, at))
+    names = [name for name, _ in {(run["name"], run["seed"]) for run, _ in found}]
+    both = len({run["origin"] for run, _ in found}) > 1
+    labelled = []
+    for run, at in found:
+        seed = f" · seed {run['seed']}" if names.count(run["name"]) > 1 and "seed" not in run["name"] else ""
+        label = run["name"] + seed + " · recorded" * (both and recorded(run["origin"]))
+        labelled.append(Run(**run, label=label, columns=columns, at=at))
+    return labelled
+
+
+def recorded(origin):
+    """Whether numbers of this origin are a recorded run's, not measured here and now."""
+    return origin.startswith("recorded")
+
+
+def latest(frame):
+    """The rows of each net's latest step. frame: name, seed, origin, step."""
+    return frame[frame["step"] == frame.groupby(["name", "seed", "origin"], dropna=False)["step"].transform("max")]

@@ -1,0 +1,96 @@
+"""Lesson 02: which kinds of layers make a gradient large or small, and what ails a net."""
+
+import numpy as np
+
+from reslab.results.frames import require
+from reslab.results.gradient_flow import LEVEL
+
+KINDS = ("activations", "weights", "norms", "skip + branch")  # of layers, in the order in which they are told
+NET = ("name", "skip", "depth", "seed")
+FACTORS = (*NET, "index", "kind", "factor")
+STAIRS = (*NET, "stair", "change", "kind", "decades")
+SYMPTOMS = (*NET, "ratio", "train_error", "outcome")
+SHATTERED = 0.25  # white noise stays below this autocorrelation, and a random walk is far above it
+WORSE = 0.10  # degraded: a deeper net errs on this share of the training images more than its shallow twin
+NEGLIGIBLE = 0.05  # decades: a kind of layer that changes the gradient by less is left out
+
+
+def products(factors):
+    """{kind: decades by block} of one net, "all together" first: log10 of the product of the factors since the last block.
+
+    factors: a row a layer, as `experiments.gradient_flow.factors` gives them. The decades are Series indexed by block,
+    0 at the last one. Kinds that change the gradient nowhere by NEGLIGIBLE decades are left out. Empty for no rows;
+    ValueError for a missing column, or several nets.
+    """
+    factors = require(factors, FACTORS, "The product of factors")
+    if len(nets := factors[["name", "seed"]].drop_duplicates()) > 1:
+        raise ValueError(f"the product of factors is drawn for one net at a time; this frame has {len(nets)}.")
+    if not len(factors):
+        return {}
+    table = factors.assign(decades=np.log10(factors["factor"])).pivot_table(
+        index="index", columns="kind", values="decades", aggfunc="sum", fill_value=0
+    )
+    table.index -= 1  # the layers of block i take the gradient from the output of block i to that of block i - 1
+    table.loc[table.index[-1] + 1] = 0.0
+    back = table[::-1].cumsum()[::-1]
+    told = [kind for kind in KINDS if kind in back and abs(back[kind]).max() > NEGLIGIBLE]
+    return {"all together": back.sum(axis=1)} | {kind: back[kind] for kind in told}
+
+
+def totals(stairs):
+    """Decades that the gradient gains from the last block to the first, a row a stair: stair, change, skip, mean, min, max.
+
+    stairs: stair, change, name, skip, depth, seed, kind, decades, as `experiments.gradient_flow.staircase` gives them.
+    """
+    by_seed = stairs.groupby(["stair", "change", "skip", "seed"])["decades"].sum()
+    return by_seed.groupby(["stair", "change", "skip"]).agg(["mean", "min", "max"]).reset_index()
+
+
+def parts(stairs):
+    """Mean decades over the seeds, one row a stair (index: stair, change), a column a kind of layer; NaN where it has none."""
+    table = stairs.groupby(["stair", "change", "kind"])["decades"].mean().unstack("kind")
+    return table[[kind for kind in KINDS if kind in table]]
+
+
+def reach(stairs):
+    """(lowest, highest) decades that the parts of any stair and seed add up to, the falling and the rising ones apart."""
+    if not len(stairs):
+        return -10, 10
+    decades = stairs["decades"]
+    ends = stairs.assign(down=decades.clip(upper=0), up=decades.clip(lower=0)).groupby(["stair", "seed"])
+    return ends["down"].sum().min(), ends["up"].sum().max()
+
+
+def diagnosis(net):
+    """What ails a net: "its gradient vanishes", "... explodes", "... is shattered", "degradation alone", or "nothing".
+
+    net: a row of `experiments.gradient_flow.puzzle`: ratio, autocorrelation, train_error, shallow_error.
+    """
+    if not 1 / LEVEL**2 < net["ratio"] < LEVEL**2:
+        return "its gradient vanishes" if net["ratio"] < 1 else "its gradient explodes"
+    if net["autocorrelation"] < SHATTERED:
+        return "its gradient is shattered"
+    return "nothing" if net["train_error"] < net["shallow_error"] + WORSE else "degradation alone"
+
+
+def best_and_worst(frame):
+    """{whether the gradient was level before training: (row of the lowest training error, row of the highest)}.
+
+    frame: as `experiments.gradient_flow.symptoms` gives it. Nets that diverged do not count.
+    """
+    ended = frame[frame["outcome"] != "diverged"]
+    level = ended["ratio"].between(1 / LEVEL, LEVEL)
+    groups = {True: ended[level], False: ended[~level]}
+    return {
+        key: tuple(group.loc[row] for row in (group["train_error"].idxmin(), group["train_error"].idxmax()))
+        for key, group in groups.items()
+        if len(group)
+    }
+
+
+def ratio_table(table):
+    """The ratio first/last over the seeds: a row a norm × init × net, with median, min and max.
+
+    table: as `experiments.gradient_flow.table` gives it: norm, init, name, ratio.
+    """
+    return table.groupby(["norm", "init", "name"], sort=False)["ratio"].agg(["median", "min", "max"])

@@ -1,0 +1,55 @@
+"""Lesson 03: how soon a block learns its target, and what its shortcut costs."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from reslab.results.frames import require, runs
+
+LABELS = ("name", "skip", "depth", "seed", "step")
+ANATOMY = ("part", "layer", "parameters", "multiply_adds", "additions", "skip", "block", "shortcut", "changes_shape")
+WITHIN = 0.1  # a relative error below this counts as learned
+FLOOR = 1e-5  # the smallest error that is told: float32 measures no finer
+
+
+def learned(frame, within=WITHIN):
+    """A namespace for each kind of block, over its seeds, plain ones first.
+
+    frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios), one learning rate a name. Fields:
+    name, seeds, first (of each seed that comes within the target, the first step), steps, error and branch (means of the
+    last 10 steps and over the seeds), diverged (the last step of a run that diverged, else None). ValueError for a
+    missing column.
+    """
+    families = {}
+    for run in runs(require(frame, (*LABELS, "outcome", "error", "branch"), "The sentence")):
+        families.setdefault((run.skip, run.name), []).append(run)
+    found = []
+    for (_, name), group in sorted(families.items(), key=lambda family: family[0][0]):
+        below = [run["step"][run.numbers("error") < within] for run in group]
+        broken = [run["step"][-1] for run in group if run["outcome"][-1] == "diverged"]
+        error, branch = (np.mean([run.numbers(column)[-10:].mean() for run in group]) for column in ("error", "branch"))
+        found.append(SimpleNamespace(
+            name=name, seeds=[run.seed for run in group], first=[steps[0] for steps in below if len(steps)],
+            steps=1 + max(run["step"][-1] for run in group), error=error, branch=branch,
+            diverged=max(broken, default=None),
+        ))  # fmt: skip
+    return found
+
+
+def ends(table, x, skip):
+    """The final error of plain or residual blocks over the seeds: a row a value of the column x, with mean, min, max, size.
+
+    table: as `experiments.residual_block.ended` gives it. Runs that diverged do not count.
+    """
+    kept = table[np.isfinite(table["error"].astype(float)) & (table["skip"] == skip)]
+    return kept.groupby(x)["error"].agg(["mean", "min", "max", "size"])
+
+
+def costs(anatomy):
+    """(of the block, of its shortcut): parameters, multiply_adds and additions for one image; ValueError for a missing column.
+
+    anatomy: as `experiments.residual_block.anatomy` gives it.
+    """
+    anatomy = require(anatomy, ANATOMY, "The sentence")
+    counted = ["parameters", "multiply_adds", "additions"]
+    return anatomy[counted].sum(), anatomy.loc[anatomy["part"] == "shortcut", counted].sum()

@@ -1,0 +1,34 @@
+"""Lesson 11: whether trainings agree wherever they run, and whether a precision pays."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+EQUAL = 1e-4  # losses that differ by a smaller fraction are the same to 4 digits
+PAYS, NO_DIFFERENCE, DOES_NOT_PAY = "it pays", "it makes no clear difference", "it does not pay"
+
+
+def precision(usual, other):
+    """How long a step takes in another precision against the usual: a row a net that both have.
+
+    usual, other: name, step_seconds, precision. Columns: those of `other`, those of `usual` with the suffix _usual,
+    times (a ratio), and verdict (PAYS below 0.9, DOES_NOT_PAY above 1.1, else NO_DIFFERENCE).
+    """
+    table = other.merge(usual, on="name", suffixes=("", "_usual"))
+    times = table["step_seconds"] / table["step_seconds_usual"]
+    verdict = np.select([times < 0.9, times > 1.1], [PAYS, DOES_NOT_PAY], NO_DIFFERENCE)
+    return table.assign(times=times, verdict=verdict)
+
+
+def agreement(losses):
+    """How far the losses of the same trainings agree between places, as a namespace: nets, steps, lost, apart, agree.
+
+    losses: indexed by name, seed, step, a column a place. lost: the steps without a finite loss in every place. apart:
+    the largest relative difference (NaN if any step is lost). agree: no step is lost and the losses are the same to 4
+    digits.
+    """
+    lost = int((~np.isfinite(losses)).any(axis="columns").sum())
+    low, high = losses.min(axis="columns"), losses.max(axis="columns")
+    apart = np.nan if lost else ((high - low) / low).max()
+    nets = losses.index.droplevel("step").nunique()
+    return SimpleNamespace(nets=nets, steps=len(losses), lost=lost, apart=apart, agree=bool(apart < EQUAL))

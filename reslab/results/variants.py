@@ -1,0 +1,82 @@
+"""Lesson 09: what each variant came to beside the net that it changes, and what it costs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reslab.results.degradation import CLEAR
+from reslab.results.frames import require
+
+COLUMNS = ("name", "of", "seed", "outcome", "final_train_error", "test_error", "step", "parameters", "multiply_adds")
+LOWER, HIGHER, SAME = "lower", "higher", "about the same"
+BROKEN, ALONE = "did not finish", "nothing to compare it with"
+EQUAL = 0.05  # costs that differ by a smaller fraction are called the same
+
+
+@dataclass
+class Result:
+    """A variant over its seeds; steps and costs are those of one training."""
+
+    name: str
+    of: str
+    seeds: list
+    train: np.ndarray  # training errors (fractions) of the seeds that finished
+    test: np.ndarray
+    broken: list  # (seed, outcome, step) of the other seeds
+    steps: int
+    parameters: int
+    multiply_adds: int
+
+    @property
+    def error(self):
+        """Its mean training error (fraction); NaN if no seed finished."""
+        return self.train.mean() if len(self.train) else np.nan
+
+
+def results(frame):
+    """A `Result` for each variant of a race, by name."""
+    frame = require(frame, COLUMNS, "The race")
+    table = {}
+    for name, part in frame.groupby("name", sort=False):
+        last = part.groupby("seed").last().reset_index()  # of the test errors, the last that was measured
+        done, broken = last[last["outcome"] == "finished"], last[last["outcome"] != "finished"]
+        table[name] = Result(
+            name=name, of=part["of"].iloc[0], seeds=list(last["seed"]),
+            train=done["final_train_error"].to_numpy(float), test=done["test_error"].to_numpy(float),
+            broken=list(broken[["seed", "outcome", "step"]].itertuples(index=False, name=None)),
+            steps=int(last["step"].max()), parameters=int(last["parameters"].iloc[0]),
+            multiply_adds=int(last["multiply_adds"].iloc[0]),
+        )  # fmt: skip
+    return table
+
+
+def verdict(frame, name, *, of=None):
+    """A variant's training error beside that of the net it changes: LOWER, HIGHER, SAME or BROKEN.
+
+    Lower and higher: in every seed, and by 2 points on average. Broken: any of its seeds did not finish. of: another net
+    to compare it with. ValueError where the frame lacks one of the two.
+    """
+    table = results(frame)
+    for needed in (name, of or (name in table and table[name].of)):
+        if needed not in table:
+            raise ValueError(f"the race has no {needed!r}; it has {', '.join(map(repr, table))}.")
+    return compare(table[name], table[of or table[name].of])
+
+
+def compare(variant, base):
+    """`verdict` of two `Result`s; ALONE where base is None."""
+    if variant.broken:
+        return BROKEN
+    if base is None:
+        return ALONE
+    if base.broken:
+        return LOWER  # it finished, where what it changes did not
+    overlap = variant.train.min() <= base.train.max() and base.train.min() <= variant.train.max()
+    gap = variant.error - base.error
+    return SAME if overlap or abs(gap) < CLEAR else HIGHER if gap > 0 else LOWER
+
+
+def cost_ratios(table):
+    """{name: multiply-adds of a step, as a multiple of the first variant's}. table: as `results` gives it."""
+    first = next(iter(table.values()))
+    return {name: variant.multiply_adds / first.multiply_adds for name, variant in table.items()}
