@@ -13,6 +13,7 @@ from tqdm import tqdm
 from reslab import __version__
 from reslab.cli.doctor import doctor
 from reslab.cli.lab import lab
+from reslab.cli.page import page
 from reslab.cli.runs import runs
 from reslab.cli.training import sweep, train
 
@@ -38,11 +39,12 @@ def main(context):
     reslab train resnet-56 --width 8                    train a net on the digits
     reslab sweep plain-20,resnet-20 --seed 0,1,2        train many, and keep every run
     reslab runs list                                    what was recorded
+    reslab page                                         the stage in one HTML file
     """
     context.with_resource(warnings.catch_warnings())
     warnings.simplefilter("always", UserWarning)  # a warning is a line for a person, not a place in the code
     warnings.showwarning = lambda message, *_: tqdm.write(f"Warning: {message}", file=sys.stderr)
 
 
-for command in (lab, doctor, train, sweep, runs):
+for command in (lab, doctor, train, sweep, runs, page):
     main.add_command(command)

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "gradient_flow": ["GradientFlow"],
         "prediction": ["Prediction"],
         "residual_block": ["ResidualBlock"],
+        "stage": ["Stage"],
         "variants": ["Variants"],
     },
 )

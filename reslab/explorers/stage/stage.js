@@ -1,0 +1,343 @@
+// The stage: a plain net and its residual twin, seen block by block, while they train. It draws one plain JSON state.
+import { writeBlock, writeNumbers } from "./block.js"
+import { buildCurve } from "./curve.js"
+import { html, say, set } from "./elements.js"
+import { layout } from "./layout.js"
+import { buildNet } from "./net.js"
+import { build, choices, writeClasses } from "./parts.js"
+import { pictures } from "./pictures.js"
+import { makePlayer } from "./player.js"
+import { a, blockName, errorAt, gradient, numbers, capital, other, percent, readLine, sentence, switchName, thing, times, writeLine } from "./words.js"
+
+const START = { dataset: "", net: "56", skip: false, picture: 0, step: 0 }
+const SPEEDS = [0.5, 1, 2, 4]
+
+// Put a stage into `el`. A source has: names (of the datasets), state(name) → promise of a JSON state, view, height() in px,
+// changed(view), and live: null, or { send(message), receive(function) } to a kernel that trains.
+export async function mount(el, source) {
+  const view = { ...START, ...source.view }
+  if (!source.names.includes(view.dataset)) view.dataset = source.names[0]
+  let recorded = await source.state(view.dataset), draw = await pictures(recorded)
+  const live = { state: null, status: "", words: "", shown: false }
+  let state = recorded, net, parts, size, curve, opened = null, hover = null, flipped = view.skip, done = false, asked = ""
+
+  el.replaceChildren()
+  const root = html(el, "section", { class: "stage", "aria-label": "The stage: a plain net and its residual twin", "data-lm-suppress-shortcuts": "true" })
+  const $ = build(root, Boolean(source.live))
+  const player = makePlayer({ light: (way, at) => parts?.light(way, at, kind()), next, changed: showControls })
+
+  const kind = () => (view.skip ? "residual" : "plain")
+  const frameAt = film => film.frames.findLast(frame => frame.step <= view.step) ?? film.frames[0]
+  const lastStep = () => Math.max(...net.plain.frames.concat(net.residual.frames).map(frame => frame.step))
+  const now = () => ({ kind: kind(), frame: frameAt(net[kind()]), back: frameAt(net[other(kind())]) })
+
+  // --- what is shown ---------------------------------------------------------------------------------------------------
+
+  // Take the state and the net that the view asks for; → whether they are others than before.
+  function choose() {
+    const before = net, filled = live.state?.nets[0].plain.frames.length && live.state.nets[0].residual.frames.length
+    const isLive = live.shown && filled && live.state.dataset === view.dataset && live.state.nets[0].key === view.net
+    state = isLive ? live.state : recorded
+    net = state.nets.find(each => each.key === view.net) ?? state.nets.find(each => each.key === "56") ?? state.nets[0]
+    view.net = net.key
+    view.picture %= state.pictures.length
+    view.step = Math.min(view.step, lastStep())
+    return net !== before
+  }
+
+  function rebuild() {
+    const em = Number.parseFloat(getComputedStyle(root).fontSize), box = getComputedStyle(root)
+    const inner = root.clientWidth - Number.parseFloat(box.paddingLeft) - Number.parseFloat(box.paddingRight)
+    if (inner <= 0) return
+    const full = root.classList.contains("present")
+    size = layout(inner, full ? window.innerHeight : source.height(), em)
+    root.dataset.size = size.kind
+    root.dataset.room = inner < 64 * em ? "little" : "enough"
+    for (const name of ["side", "answer", "gutter", "picture", "gap", "width", "end", "row"]) root.style.setProperty(`--${name}`, `${size[name]}px`)
+    parts = buildNet({ stations: $.stations, shares: $.shares, gradients: $.gradients }, state, net, size, draw)
+    curve = buildCurve($.curve, state, net, size)
+    parts.hits.forEach((hit, i) => hit.setAttribute("aria-label", blockName(i, net.blocks.length)))
+    $.answers = writeClasses($.answer, state.classes)
+    $.slide.max = net.plain.steps
+    show()
+  }
+
+  function show() {
+    if (!parts) return
+    const { kind: which, frame, back } = now(), label = state.sprite.labels[state.pictures[view.picture]]
+    const [who, what] = sentence(state, net, which, frame, view.picture, parts.stations)
+    say($.lead, who)
+    set($.lead, { class: which })
+    say($.told, what)
+    say($.hint, done || view.step ? "" : flipped ? " Now press Train." : " Flip the switch!")
+    draw($.given, state.pictures[view.picture])
+    set($.given, { "aria-label": `the picture: ${a(state.classes[label])}` })
+    say($.shareTitle, `Still the right ${thing(state)}`)
+    say($.ofPictures, `share of ${state.test_images} pictures, after each block`)
+    say($.givenName, `${capital(a(state.classes[label]))} goes in`)
+    parts.update(which, frame, back, view.picture)
+    showAnswer(frame.answer[view.picture], label, which)
+    const here = gradient(frame), there = gradient(back)
+    say($.first, here ? times(here[1]) : "not measured")
+    set($.first, { class: which })
+    say($.firstGhost, there ? `${switchName(other(which))}: ${times(there[1])}` : "")
+    set($.firstGhost, { class: other(which) })
+    const under = state.live ? recorded.nets.find(each => each.key === net.key) : null
+    curve(which, view.step, under)
+    $.slide.value = view.step
+    $.slide.setAttribute("aria-valuetext", `step ${view.step} of ${net.plain.steps}`)
+    say($.clock, `step ${view.step}`)
+    say($.total, `of ${net.plain.steps}`)
+    showOrigin(under)
+    if (opened != null) writeBlock($.panel, state, net, now(), opened, view.picture, draw)
+    if (hover != null) tip(hover)
+  }
+
+  function showAnswer(answer, label, which) {
+    const best = answer.indexOf(Math.max(...answer))
+    set($.answer, { "data-kind": which })
+    answer.forEach((share, c) => {
+      const row = $.answers[c], marks = c === best ? (best === label ? " ✓" : " ✗") : ""
+      row.bar.style.transform = `scaleX(${Math.max(0.01, share ?? 0).toFixed(3)})`
+      row.value.style.left = `calc(${(100 * (share ?? 0)).toFixed(1)}% + 0.4em)`
+      set(row.item, { class: `${c === best ? "best" : ""} ${c === label ? "own" : ""}` })
+      say(row.value, c === best || c === label ? percent(share) + marks : "")
+    })
+  }
+
+  function showControls() {
+    const running = live.status === "running", isLive = state.live && ["running", "paused"].includes(live.status)
+    $.flip.setAttribute("aria-checked", view.skip)
+    say($.onoff, view.skip ? "on" : "off")
+    const going = isLive ? running : player.playing
+    say($.playWord, going ? "Pause" : isLive ? "Go on" : view.step >= lastStep() && view.step ? "Again" : "Train")
+    set($.play, { "data-going": going })
+    for (const button of $.nets.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === view.net)
+    for (const button of $.variants.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === view.net)
+    for (const button of $.datasets.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === view.dataset)
+    if ($.live) {
+      const busy = ["starting", "running", "paused"].includes(live.status)
+      say($.live, busy ? "Stop the live training" : "Train here, live")
+      $.live.classList.toggle("busy", busy)
+      $.sources.hidden = !live.state
+      $.isLive.setAttribute("aria-pressed", Boolean(state.live))
+      $.isRecorded.setAttribute("aria-pressed", !state.live)
+    }
+    if (document.activeElement !== $.line) $.line.value = writeLine(view)
+  }
+
+  function showOrigin(under) {
+    const words = [state.live ? `Thick: ${state.origin}${under ? `. Thin: ${recorded.origin}` : ""}` : capital(state.origin)]
+    if (live.words) words.push(live.words)
+    say($.origin, `${words.join(". ")}.`)
+  }
+
+  function refresh() {
+    if (choose()) {
+      writeChoices()
+      rebuild()
+    } else show()
+    showControls()
+    source.changed({ ...view })
+  }
+
+  function writeChoices() {
+    const shape = recorded.nets.map(each => [each.key, each.variant, each.depth]), key = JSON.stringify([shape, source.names])
+    if (key === asked) return
+    asked = key
+    const usual = recorded.nets.filter(each => !each.variant), special = recorded.nets.filter(each => each.variant)
+    choices($.nets, usual.map(each => [each.key, each.depth]), value => take({ net: value, step: 0 }))
+    choices($.variants, special.map(each => [each.key, `${each.depth} layers, ${each.variant}`]), value => take({ net: value, step: 0 }))
+    choices($.datasets, source.names.length > 1 ? source.names.map(name => [name, name === "digits" ? "Digits" : "Photographs"]) : [], value => take({ dataset: value, step: 0 }))
+    $.variantsRow.hidden = !special.length
+    $.datasetsRow.hidden = source.names.length < 2
+  }
+
+  // --- what people do --------------------------------------------------------------------------------------------------
+
+  // Take over a part of a view, from a control or from outside.
+  async function take(change, passing = true) {
+    if (player.playing && !("skip" in change || "picture" in change)) player.stop()
+    Object.assign(view, change)
+    if (!source.names.includes(view.dataset)) view.dataset = source.names[0]
+    if (view.dataset !== recorded.dataset && !(live.shown && state.dataset === view.dataset)) {
+      recorded = await source.state(view.dataset)
+      draw = await pictures(recorded)
+      net = null
+    }
+    refresh()
+    if (passing && !player.playing && live.status !== "running" && !("step" in change && change.step)) player.pass()
+  }
+
+  function next() {
+    const steps = net[kind()].frames.map(frame => frame.step).filter(step => step > view.step)
+    if (!steps.length) return (done = true), show(), false
+    view.step = steps[0]
+    done ||= view.step >= net.plain.steps / 2
+    refresh()
+    return steps.length > 1
+  }
+
+  function toStep(step) {
+    player.stop()
+    const steps = net[kind()].frames.map(frame => frame.step)
+    view.step = steps.reduce((best, each) => (Math.abs(each - step) < Math.abs(best - step) ? each : best), 0)
+    done ||= view.step > 0
+    live.follow = state.live && view.step >= lastStep()
+    refresh()
+  }
+
+  function byFrames(count) {
+    const steps = net[kind()].frames.map(frame => frame.step), at = steps.findLastIndex(step => step <= view.step)
+    toStep(steps[Math.max(0, Math.min(steps.length - 1, at + count))])
+  }
+
+  $.flip.onclick = () => {
+    flipped = true
+    take({ skip: !view.skip })
+  }
+  $.another.onclick = () => take({ picture: (view.picture + 1) % state.pictures.length })
+  $.play.onclick = () => {
+    if (state.live && ["running", "paused"].includes(live.status)) return source.live.send({ do: live.status === "running" ? "pause" : "resume" })
+    if (player.playing) return player.stop()
+    if (view.step >= lastStep()) view.step = 0
+    refresh()
+    player.play()
+  }
+  $.back.onclick = () => byFrames(-1)
+  $.forth.onclick = () => byFrames(1)
+  $.speed.onclick = () => {
+    player.speed = SPEEDS[(SPEEDS.indexOf(player.speed) + 1) % SPEEDS.length]
+    say($.speed, `${player.speed} ×`)
+    $.speed.setAttribute("aria-label", `speed ${player.speed} times`)
+  }
+  $.slide.oninput = () => toStep(Number($.slide.value))
+  $.present.onclick = () => (document.fullscreenElement === root ? document.exitFullscreen() : present(!root.classList.contains("present")))
+  async function present(on) {
+    root.classList.toggle("present", on)
+    $.present.setAttribute("aria-pressed", on)
+    say($.present, on ? "Leave" : "Present")
+    if (on) await root.requestFullscreen?.().catch(() => {}) // a page may forbid it; then the stage fills the window
+    rebuild()
+  }
+  document.addEventListener("fullscreenchange", () => {
+    if (!document.fullscreenElement && root.classList.contains("present")) present(false)
+  })
+  $.line.onchange = () => take(readLine($.line.value, view))
+
+  // Blocks: the pointer reads them, a click opens them, arrow keys go from one to the next.
+  const columnOf = event => event.target.closest?.("[data-block]")?.dataset.block
+  function tip(i) {
+    hover = i
+    $.tip.box.hidden = i == null
+    if (i == null) return
+    say($.tip.title, blockName(i, net.blocks.length))
+    writeNumbers($.tip.numbers, state, now(), i)
+    const at = parts.middle(i) + $.shares.getBoundingClientRect().left - root.getBoundingClientRect().left
+    const half = $.tip.box.offsetWidth / 2
+    $.tip.box.style.left = `${Math.max(half + 4, Math.min(root.clientWidth - half - 4, at))}px`
+    $.tip.box.style.top = `${$.shares.getBoundingClientRect().bottom - root.getBoundingClientRect().top + 4}px`
+  }
+  function open(i) {
+    const parent = opened == null && i != null ? document.activeElement : null
+    opened = i == null ? null : Math.max(0, Math.min(net.blocks.length - 1, i))
+    $.panel.box.hidden = opened == null
+    tip(null)
+    parts.hits.forEach((hit, k) => hit.classList.toggle("open", k === opened))
+    if (opened == null) return focusBlock(Number($.shares.querySelector('.hit[tabindex="0"]').dataset.block))
+    roam(opened)
+    show()
+    $.panel.box.style.top = `${$.gradientLabel.offsetTop - 6}px`
+    if (parent) $.panel.close.focus({ preventScroll: true })
+  }
+  const roam = i => parts.hits.forEach((hit, k) => hit.setAttribute("tabindex", k === i ? "0" : "-1"))
+  function focusBlock(i) {
+    roam(i)
+    parts.hits[i].focus({ preventScroll: true })
+  }
+  root.addEventListener("pointermove", event => {
+    const i = event.pointerType === "touch" ? null : columnOf(event)
+    if (i == null ? hover != null : hover !== Number(i)) tip(i == null ? null : Number(i))
+  })
+  root.addEventListener("pointerleave", () => tip(null))
+  root.addEventListener("focusin", event => {
+    if (!event.target.matches(".hit")) return tip(null)
+    const i = Number(columnOf(event))
+    const words = numbers(state, now().frame, now().back, i).map(([what, here, there]) => `${what}: ${here}, ${switchName(other(kind()))}: ${there}`)
+    event.target.setAttribute("aria-label", `${blockName(i, net.blocks.length)}. ${words.join(". ")}`)
+    if (event.target.matches(":focus-visible")) tip(i)
+  })
+  root.addEventListener("click", event => {
+    const i = columnOf(event)
+    if (i != null) open(Number(i))
+  })
+  root.addEventListener("keydown", event => {
+    if (event.key === "Escape" && opened != null) return open(null)
+    const i = columnOf(event)
+    if (i == null) return
+    const moves = { ArrowRight: 1, ArrowLeft: -1, Home: -1e6, End: 1e6 }
+    if (event.key in moves) focusBlock(Math.max(0, Math.min(net.blocks.length - 1, Number(i) + moves[event.key])))
+    else if (event.key === "Enter" || event.key === " ") open(Number(i))
+    else return
+    event.preventDefault()
+  })
+  $.panel.close.onclick = () => open(null)
+  $.panel.before.onclick = () => open(opened - 1)
+  $.panel.after.onclick = () => open(opened + 1)
+
+  // --- live ------------------------------------------------------------------------------------------------------------
+
+  if (source.live) {
+    $.live.onclick = () => {
+      if ($.live.classList.contains("busy")) return source.live.send({ do: "stop" })
+      player.stop()
+      Object.assign(live, { status: "starting", words: "Live: the two nets are being built", shown: true, follow: true })
+      done = true
+      source.live.send({ do: "start", dataset: view.dataset, net: view.net })
+      refresh()
+    }
+    $.isLive.onclick = () => ((live.shown = true), take({}, false))
+    $.isRecorded.onclick = () => ((live.shown = false), take({}, false))
+    source.live.receive(message => {
+      if (message.state) Object.assign(live, { state: message.state, shown: true, follow: true })
+      for (const patch of live.state ? (message.patches ?? []) : []) apply(live.state, patch)
+      if (message.status) Object.assign(live, { status: message.status, words: message.words })
+      choose() && rebuild()
+      if (state.live && live.follow) {
+        const steps = ["plain", "residual"].map(which => net[which].curve.at(-1)?.[0] ?? 0)
+        view.step = Math.min(...steps)
+        if (live.status === "running" && !player.passing) follow()
+      }
+      show()
+      showControls()
+    })
+    source.live.send({ do: "catch up" })
+  }
+  // While a live training runs, passes go through the net at the pace of the film.
+  async function follow() {
+    player.passing = true
+    await player.pass(450, 300)
+    player.passing = false
+  }
+
+  const watcher = new ResizeObserver(() => {
+    const { width } = root.getBoundingClientRect()
+    if (Math.abs(width - (watcher.width ?? -1)) > 1 && width) {
+      watcher.width = width
+      rebuild()
+    }
+  })
+  refresh()
+  watcher.observe(root)
+  if (!source.still) player.pass()
+  return { root, view, take, open, player, lineTo: text => take(readLine(text, view)), close: () => watcher.disconnect() }
+}
+
+// A patch of a live training, into its state.
+function apply(state, patch) {
+  const film = state.nets.find(net => net.key === patch.net)[patch.film]
+  film.state = patch.state
+  if (patch.point) film.curve.push(patch.point)
+  if (patch.frame) film.frames.push(patch.frame)
+  film.test_error = patch.test_error ?? film.test_error
+}

@@ -1,0 +1,39 @@
+"""The stage in a notebook: a widget that shows recorded states at once, and trains the same pair of nets on request."""
+
+import anywidget
+import traitlets
+
+from reslab import page
+
+
+class Stage(anywidget.AnyWidget):
+    """A plain net and its residual twin, block by block, while they train.
+
+    view: a dict of what is shown, read and set: dataset, net ("20", "56", "110", ...), skip, picture, step.
+    datasets: the names of the recorded states.
+    recorded: a dict name → gzipped JSON of the states that the browser has asked for so far.
+    """
+
+    _esm = page.module("widget")
+    _css = page.style()
+    view = traitlets.Dict().tag(sync=True)
+    datasets = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    recorded = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, **view):
+        """**view: what to show first, such as net="20", skip=True, step=60."""
+        self._files = page.recorded()
+        if not self._files:
+            raise FileNotFoundError("the recorded states of the stage are not there: install reslab again, they come with it.")
+        view.setdefault("dataset", next(iter(self._files)))
+        super().__init__(view=view, datasets=list(self._files), recorded={})
+        self._load(view["dataset"])
+        self.on_msg(self._heard)
+
+    def _load(self, name):
+        if name in self._files and name not in self.recorded:
+            self.recorded = self.recorded | {name: self._files[name].read_bytes()}
+
+    def _heard(self, _, message, __):
+        if message.get("do") == "load":
+            self._load(message["dataset"])

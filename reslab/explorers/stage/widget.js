@@ -1,0 +1,47 @@
+// In a notebook: a kernel feeds the stage (anywidget).
+import { mount } from "./stage.js"
+import { unzip } from "./unzip.js"
+
+const LAB_CHROME = 164 // px: menus, tabs, toolbar and status bar over and under a notebook
+const HEIGHT = [548, 640]
+
+export default {
+  async render({ model, el }) {
+    const loaded = new Map()
+    const bytes = name => model.get("recorded")[name]
+    async function state(name) {
+      if (!bytes(name)) {
+        model.send({ do: "load", dataset: name })
+        await new Promise(done => {
+          const look = () => bytes(name) && (model.off("change:recorded", look), done())
+          model.on("change:recorded", look)
+        })
+      }
+      if (!loaded.has(name)) loaded.set(name, await unzip(bytes(name)))
+      return loaded.get(name)
+    }
+    const receivers = []
+    const heard = message => receivers.forEach(receive => receive(message))
+    model.on("msg:custom", heard)
+    let told = JSON.stringify(model.get("view"))
+    const stage = await mount(el, {
+      names: model.get("datasets"),
+      state,
+      view: model.get("view"),
+      height: () => Math.max(HEIGHT[0], Math.min(HEIGHT[1], window.innerHeight - LAB_CHROME)),
+      changed(view) {
+        told = JSON.stringify(view)
+        model.set("view", view)
+        model.save_changes()
+      },
+      live: { send: message => model.send(message), receive: receive => receivers.push(receive) },
+    })
+    const follow = () => JSON.stringify(model.get("view")) !== told && stage.take(model.get("view"))
+    model.on("change:view", follow)
+    return () => {
+      model.off("change:view", follow)
+      model.off("msg:custom", heard)
+      stage.close()
+    }
+  },
+}

@@ -1,0 +1,79 @@
+// Every word and number that the stage shows about a net. Nothing here draws.
+export const percent = share => (share == null ? "?" : `${Math.round(100 * share)}\u00a0%`)
+
+export const other = kind => (kind === "plain" ? "residual" : "plain")
+export const switchName = kind => (kind === "plain" ? "skips off" : "skips on")
+const switchTitle = kind => (kind === "plain" ? "Without skips" : "With skips")
+export const thing = state => (state.dataset === "digits" ? "digit" : "kind of thing")
+export const blockName = (i, n) => (i ? `Block ${i} of ${n - 1}` : "Stem: the first convolution")
+
+const article = name => (/^([aeiou]|8|11|18)/i.test(name) ? "an" : "a")
+export const capital = text => text[0].toUpperCase() + text.slice(1)
+export const a = name => `${article(name)} ${name}`
+
+// 818.2 → "× 820", 0.031 → "÷ 32": against the last block's gradient.
+export function times(value) {
+  if (value == null || !Number.isFinite(value)) return "not measured"
+  const round = v => Number(v.toPrecision(2)).toLocaleString("en")
+  return value >= 0.95 ? `× ${round(value)}` : `÷ ${round(1 / value)}`
+}
+
+// The gradient at each block as a multiple of the last one's; null where it was not measured.
+export const gradient = frame => {
+  const last = frame.gradient?.at(-1)
+  return last ? frame.gradient.map(value => (value == null ? null : value / last)) : null
+}
+
+export const errorAt = (film, step) => film.curve.findLast(point => point[0] <= step)?.[1]
+
+// What became of one picture, as a clause.
+export function journey(state, frame, picture, stations) {
+  const name = state.classes[state.sprite.labels[state.pictures[picture]]]
+  const seen = stations.map(i => state.classes[state.sprite.labels[frame.near[i][picture][0]]])
+  const end = seen.at(-1)
+  if (end !== name) return `${a(name)} turns into ${a(end)}`
+  return seen.every(each => each === name) ? `${a(name)} stays ${a(name)} to the end` : `${a(name)} comes out as ${a(name)}`
+}
+
+// The sentence on top: [who, what].
+export function sentence(state, net, kind, frame, picture, stations) {
+  const film = net[kind], share = frame.told_apart.at(-1), steps = frame.step === 1 ? "step" : "steps"
+  const when = frame.step ? `after ${frame.step} ${steps} of training` : "before any training"
+  if (share == null) return [switchTitle(kind), `, ${when}: the training broke down, and its numbers are no longer finite.`]
+  const chance = share < 2.5 * state.guess ? ` (guessing: ${percent(state.guess)})` : ""
+  const error = frame.step ? ` Training error: ${percent(errorAt(film, frame.step))}.` : ""
+  const kept = `after the last block, ${percent(share)} of the pictures are still the right ${thing(state)}${chance}.`
+  return [switchTitle(kind), `, ${when}, ${journey(state, frame, picture, stations)}; ${kept}${error}`]
+}
+
+// What a block's numbers are, as [what, here, in the other net].
+export function numbers(state, frame, rival, i) {
+  const rows = [[`Still the right ${thing(state)}`, percent(frame.told_apart[i]), percent(rival.told_apart[i])]]
+  const here = gradient(frame), there = gradient(rival)
+  if (here) rows.push(["Gradient, against the last block", times(here[i]), there ? times(there[i]) : "?"])
+  const optional = [["readout", "A linear readout finds the class", percent], ["alike", "A picture and its noisy copy: likeness", v => v.toFixed(2)]]
+  for (const [key, what, write] of optional) {
+    if (frame[key]?.[i] != null) rows.push([what, write(frame[key][i]), rival[key]?.[i] != null ? write(rival[key][i]) : "?"])
+  }
+  return rows
+}
+
+// A state of the stage as one line, for people and for a page's address: "skips=on net=56 picture=2 step=28".
+export function writeLine(view) {
+  const parts = { data: view.dataset, skips: view.skip ? "on" : "off", net: view.net, picture: view.picture + 1, step: view.step }
+  return Object.entries(parts).map(([key, value]) => `${key}=${String(value).replaceAll(" ", "_")}`).join(" ")
+}
+
+// Read such a line; what it does not name stays, and capitals, quotes and separators are forgiven.
+export function readLine(text, view) {
+  const found = { ...view }
+  const words = decodeURIComponent(text).replace(/[“”‘’"'`]/g, "").toLowerCase()
+  for (const [, key, value] of words.matchAll(/(\w+)\s*=\s*([\w.-]+)/g)) {
+    if (key === "data") found.dataset = value
+    if (key === "skips" || key === "skip") found.skip = ["on", "true", "1", "yes"].includes(value)
+    if (key === "net" || key === "layers" || key === "depth") found.net = value.replaceAll("_", " ")
+    if (key === "picture") found.picture = Math.max(0, Number.parseInt(value, 10) - 1) || 0
+    if (key === "step") found.step = Math.max(0, Number.parseInt(value, 10)) || 0
+  }
+  return found
+}

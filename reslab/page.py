@@ -1,0 +1,70 @@
+"""The stage as text: its JavaScript and style joined, and one HTML file with recorded states that needs no Python and no network.
+
+The states are files, data/stage/NAME.json.gz; nothing here imports torch, so that a notebook's first picture comes at once.
+"""
+
+import base64
+import html
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+SOURCE = Path(__file__).parent / "explorers" / "stage"
+FILES = ("elements", "words", "pictures", "net", "curve", "block", "player", "layout", "parts", "stage", "unzip")
+FIRST = "digits"  # the recorded state that is shown first
+TITLE = "What a skip connection does"
+
+
+@cache
+def module(last):
+    """The stage's JavaScript as one ES module; `last` is the file that opens it: "widget" or "page"."""
+    texts = [(SOURCE / f"{name}.js").read_text(encoding="utf-8") for name in (*FILES, last)]
+    joined = "\n".join(re.sub(r"^import .*\n", "", text, flags=re.MULTILINE) for text in texts)
+    return re.sub(r"^export (?!default)", "", joined, flags=re.MULTILINE)
+
+
+@cache
+def style():
+    """The stage's CSS."""
+    return (SOURCE / "stage.css").read_text(encoding="utf-8")
+
+
+def recorded():
+    """The recorded states: a dict name → path of its gzipped JSON, the one to show first in front."""
+    package = Path(__file__).parent
+    checkout = package.parent / "data" / "stage"
+    folder = checkout if checkout.is_dir() else package / "data" / "stage"
+    files = {file.name.removesuffix(".json.gz"): file for file in sorted(folder.glob("*.json.gz"))}
+    return {name: files[name] for name in sorted(files, key=lambda name: (name != FIRST, name))}
+
+
+def page(states, *, view=None, title=TITLE):
+    """The stage in one HTML file, as text.
+
+    states: a dict name → the gzipped JSON of a state, bytes. view: what to show first, such as {"skip": True, "step": 60}.
+    The address of the page may say so too: page.html?skips=on&step=60&net=20.
+    """
+    films = {name: base64.b64encode(state).decode() for name, state in states.items()}
+    return PAGE.format(
+        title=html.escape(title), style=style(), module=module("page"), films=json.dumps(films), view=json.dumps(view or {}),
+    )  # fmt: skip
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; background: light-dark(#ffffff, #111417); }}
+body {{ margin: 0; }}
+{style}
+</style>
+<main></main>
+<script type="module">
+{module}
+open({films}, {view})
+</script>
+</html>
+"""
