@@ -5,6 +5,7 @@ import lazy_loader
 MODULES = [
     "activations",
     "architecture",
+    "chaos",
     "degradation",
     "film",
     "film_frames",

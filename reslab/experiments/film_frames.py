@@ -118,9 +118,8 @@ def gradient(layers):
 def last_gradient(net, split, batch_size):
     """The same after the last step, which no step follows: of the first training images. The net is left as it was."""
     x, y = (part.to(device_of(net)) for part in split.batch(slice(batch_size), "train"))
-    running = {name: buffer.clone() for name, buffer in net.named_buffers()}
-    with capture(net.train()) as trace:
-        loss = F.cross_entropy(torch.func.functional_call(net, running, x), y)
+    with representations.unchanged(net), capture(net.train()) as trace:
+        loss = F.cross_entropy(net(x), y)
         torch.autograd.grad(loss, list(net.parameters()))  # not backward(): that would add to .grad
     return gradient(trace.frame())
 

@@ -17,6 +17,8 @@ untrained BatchNorm does next to nothing. All else (dropout, stochastic depth) i
 and the random state are left as they were.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 import pandas as pd
 import torch
@@ -62,13 +64,15 @@ def nearest_neighbours(cosines, places=None, count=1):
     too large.
     """
     count = checks.integer("count", count, 1, cosines.shape[-1] - 1)
-    itself = torch.eye(cosines.shape[-1], dtype=torch.bool, device=cosines.device)
-    cosines = cosines.masked_fill(itself, -2)  # below every cosine
+    cosines = cosines.clone()
+    cosines.diagonal(dim1=-2, dim2=-1).fill_(-2)  # below every cosine
     if places is not None:
         cosines = cosines[..., torch.as_tensor(places), :]
-    if count == 1:
-        return cosines.argmax(-1, keepdim=True)  # the first of several maxima, and faster than to sort
-    return cosines.sort(dim=-1, descending=True, stable=True).indices[..., :count]
+    found = []
+    for _ in range(count):  # faster than to sort all N
+        found.append(cosines.argmax(-1, keepdim=True))  # the first of several maxima
+        cosines = cosines.scatter(-1, found[-1], -3)
+    return torch.cat(found, -1)
 
 
 def neighbour_accuracy(cosines, labels):
@@ -119,7 +123,7 @@ def outputs(model, x, layers=None, reduce=lambda output: output.clone()):
         kept.append(reduce(output.detach()))
         return output.new_zeros(())  # `capture` asks for a number
 
-    with capture(model, layers or _stations(model), activation={"kept": keep}, gradient={}) as trace:
+    with capture(model, layers or stations(model), activation={"kept": keep}, gradient={}) as trace:
         batch_forward(model, x)
     return dict(zip(trace.frame()["module"], kept, strict=True))
 
@@ -127,21 +131,32 @@ def outputs(model, x, layers=None, reduce=lambda output: output.clone()):
 def batch_forward(model, x):
     """One forward pass without gradients in which BatchNorm normalises by this batch and all else is in eval mode; see the module."""
     device = device_of(model)
-    modes = [(module, module.training) for module in model.modules()]
-    running = {name: buffer.clone() for name, buffer in model.named_buffers()}  # copies: the pass updates running statistics
     threads = 1 if device.type == "cpu" and x.numel() < SMALL else torch.get_num_threads()
-    try:
-        for module, _ in modes:
+    with unchanged(model), settings(threads), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+        for module in model.modules():
             module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
-        with settings(threads), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            x = x.to(device).contiguous(memory_format=layout_of(model))
-            return torch.func.functional_call(model, running, x)
+        return model(x.to(device).contiguous(memory_format=layout_of(model)))
+
+
+@contextmanager
+def unchanged(model):
+    """Put back every module's mode and buffers (BatchNorm's running statistics) after the `with` block."""
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [(module, dict(module._buffers)) for module, _ in modes if module._buffers]
+    values = [(buffer, buffer.clone()) for _, named in buffers for buffer in named.values() if buffer is not None]
+    try:
+        yield
     finally:
         for module, training in modes:
             module.training = training
+        for module, named in buffers:
+            module._buffers.update(named)
+        with torch.no_grad():
+            for buffer, value in values:
+                buffer.copy_(value)
 
 
-def _stations(model):
+def stations(model):
     """The stem and the blocks of a net of `build`; None, which is `capture`'s own choice, for other models."""
     if any(isinstance(module, Block) for module in model.modules()):
         return lambda name, module: name == "stem" or isinstance(module, Block)
@@ -214,9 +229,9 @@ def before_training(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, progre
     digits; changes: fields of it, such as norm="none". ValueError for an unknown name.
     """
     split, frames = split or digits(), []
-    for spec, seed in _jobs(nets, seeds, replace(base or small_net(split), **changes), progress):
+    for spec, seed in jobs(nets, seeds, base or small_net(split), changes, progress):
         net = build(spec, seed=seed)
-        frames.append(_labelled(by_block(net, split), net))
+        frames.append(labelled(by_block(net, split), net))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -227,12 +242,12 @@ def in_training(nets=NETS, *, steps=(20, 60), seeds=(0,), split=None, base=None,
     """
     split, frames = split or digits(), []
     how = replace(how or TrainSpec(), log_every=1)
-    for spec, seed in _jobs(nets, seeds, replace(base or small_net(split), **changes), progress):
+    for spec, seed in jobs(nets, seeds, base or small_net(split), changes, progress):
         net = build(spec, seed=seed)
-        frames.append(_labelled(by_block(net, split), net).assign(train_error=np.nan))
+        frames.append(labelled(by_block(net, split), net).assign(train_error=np.nan))
         for event in train(net, split, how, device=device):
             if event.step in steps and event.state != "diverged":
-                frames.append(_labelled(by_block(net, split), net, event.step).assign(train_error=event.train_error))
+                frames.append(labelled(by_block(net, split), net, event.step).assign(train_error=event.train_error))
             if event.step >= max(steps):
                 break
     return pd.concat(frames, ignore_index=True)
@@ -244,14 +259,17 @@ def _first(split, part, images):
     return split.batch(slice(there if images is None else checks.integer("images", images, 2, there)), part)
 
 
-def _jobs(nets, seeds, base, progress):
-    """(spec, seed) of every net to measure, behind a progress bar; ValueError for a name that FAMILY does not have."""
+def jobs(nets, seeds, base, changes, progress):
+    """(spec, seed) of every net to measure, behind a progress bar; ValueError for a name that FAMILY does not have.
+
+    nets: names, of which depth and skip are taken; base: the NetSpec that all share but for those, and for the changes, {field: value}.
+    """
     known = [FAMILY[checks.choice("a net", name, FAMILY)] for name in nets]
-    specs = [replace(base, depth=spec.depth, skip=spec.skip) for spec in known]
+    specs = [replace(base, depth=spec.depth, skip=spec.skip, **changes) for spec in known]
     return progress_bar([(spec, seed) for spec in specs for seed in seeds], desc="nets", disable=not progress)
 
 
-def _labelled(frame, net, step=0):
+def labelled(frame, net, step=0):
     """The frame with the columns before it that say which net it is of, and what training it has had."""
     spec = net.spec
     labels = {"name": spec.name, "skip": spec.skip, "depth": spec.depth, "norm": spec.norm, "init": spec.init, "seed": net.seed}
