@@ -69,13 +69,15 @@ def check_frame(frame, state, blocks):
     assert [len(frame[key]) for key in ("told_apart", "near", "gradient")] == [blocks] * 3
     for value in frame["told_apart"]:
         check_share(value)
-    for block in frame["near"]:
+    assert [block is None for block in frame["near"]] == [value is None for value in frame["told_apart"]]  # where it diverged
+    for block in filter(None, frame["near"]):
         assert np.shape(block) == (pictures, film_frames.NEAREST)
         assert 0 <= np.min(block) <= np.max(block) < count
-    assert np.shape(frame["answer"]) == (pictures, len(state["classes"]))
-    np.testing.assert_allclose(np.sum(frame["answer"], 1), 1, atol=0.01)
+    if frame["told_apart"][-1] is not None:
+        assert np.shape(frame["answer"]) == (pictures, len(state["classes"]))
+        np.testing.assert_allclose(np.sum(frame["answer"], 1), 1, atol=0.01)
     assert frame["gradient"][0] is None
-    assert min(frame["gradient"][1:]) >= 0
+    assert all(value is None or value >= 0 for value in frame["gradient"])
     for low, high in frame.get("spread", []):
         assert 0 <= low <= high <= 1
     for one in filter(None, frame.get("opened", [])):
@@ -275,7 +277,9 @@ def test_the_shipped_state_is_whole(shipped):
     check_state(shipped)
     assert [pair["key"] for pair in shipped["nets"]][:3] == ["20", "56", "110"]
     assert shipped["seeds"] == [0, 1, 2]
-    assert {pair[kind]["state"] for pair in shipped["nets"] for kind in film.KINDS} == {"finished"}
+    state = {(pair["key"], kind): pair[kind]["state"] for pair in shipped["nets"] for kind in film.KINDS}
+    assert {state for (key, _), state in state.items() if "no norm" not in key} == {"finished"}
+    assert state["56 no norm", "residual"] == "diverged"  # at this learning rate; with that it is whole too
 
 
 def test_the_shipped_states_are_small():

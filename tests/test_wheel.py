@@ -52,8 +52,10 @@ def test_it_holds_every_module_and_every_run_and_nothing_else(checkout, unpacked
     assert f"reslab/data/runs/{WEIGHTS}" in runs
     assert len(modules) > 50
     assert len(runs) > 40
+    stage = {f"reslab/data/stage/{name}" for name in files(checkout / "data" / "stage")}
+    assert "reslab/data/stage/digits.json.gz" in stage
     held = {name for name in files(unpacked) if ".dist-info/" not in name}
-    assert held == modules | runs | {"reslab/data/README.md"}
+    assert held == modules | runs | stage | {"reslab/data/README.md"}
 
 
 def test_what_is_installed_finds_its_runs(checkout, unpacked, tmp_path):
