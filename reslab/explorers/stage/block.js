@@ -28,7 +28,7 @@ export function writeBlock(panel, state, net, now, i, picture, draw) {
   panel.near.replaceChildren()
   html(panel.near, "h4", {}, `The ${name} looks most like`)
   const row = html(panel.near, "div", { class: "tiles" })
-  for (const near of now.frame.near[i][picture]) {
+  for (const near of now.frame.near[i]?.[picture] ?? []) {
     const seen = state.sprite.labels[near], right = seen === own
     const figure = html(row, "figure", { class: right ? "right" : "wrong" })
     draw(html(figure, "canvas", { role: "img", "aria-label": state.classes[seen] }), near)

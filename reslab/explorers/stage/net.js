@@ -63,7 +63,8 @@ export function buildNet(parts, state, net, size, draw) {
   for (const power of [...new Set([high, 0, low])]) {
     const y = gy(10 ** power), text = power ? `${power > 0 ? "×" : "÷"} ${written(Math.abs(power))}` : "× 1"
     svg(slope, "path", { class: power ? "axis" : "guess", d: `M${power ? gutter : gutter - 4} ${y}H${width}` })
-    if (!power || decade * Math.abs(power) >= 15) svg(slope, "text", { x: gutter - 8, y: y + 5, "text-anchor": "end" }, text)
+    const room = power || decade * Math.min(high, -low) >= 14 // both ends always have their names
+    if (room) svg(slope, "text", { x: gutter - 8, y: y + 5, "text-anchor": "end" }, text)
   }
   for (let i = 0; i < n; i++) {
     slopes.push(svg(slope, "rect", { class: "fill", x: x(i), y: one - 100, width: wide, height: 100 }))
@@ -87,7 +88,12 @@ export function buildNet(parts, state, net, size, draw) {
     for (const owner of [shares, slope]) set(owner, { "data-kind": kind })
     arch.style.display = kind === "residual" ? "" : "none"
     for (const tile of tiles) {
-      const near = frame.near[tile.i][picture][0], seen = state.sprite.labels[near], right = seen === own
+      const near = frame.near[tile.i]?.[picture][0], seen = state.sprite.labels[near], right = seen === own
+      tile.canvas.style.visibility = near == null ? "hidden" : ""
+      if (near == null) {
+        say(tile.caption, "lost")
+        continue
+      }
       draw(tile.canvas, near)
       set(tile.canvas, { "aria-label": `${state.classes[seen]}, ${right ? "right" : "wrong"}` })
       set(tile.figure, { class: right ? "right" : "wrong" })

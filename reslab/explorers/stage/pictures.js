@@ -53,7 +53,10 @@ export function tiles(opened, picture, count) {
     const start = ((picture * PARTS.length + PARTS.indexOf(part)) * count + channel) * area
     canvas.width = canvas.height = opened.size
     const pen = canvas.getContext("2d"), image = pen.createImageData(opened.size, opened.size)
-    for (let i = 0; i < area; i++) image.data.set([...Array(3).fill(255 - bytes[start + i]), 255], 4 * i)
+    for (let i = 0; i < area; i++) {
+      const value = bytes[start + i] / 127.5 - 1, strong = Math.sign(value) * Math.abs(value) ** 0.7 // small values show, too
+      image.data.set([...Array(3).fill(127.5 - 127.5 * strong), 255], 4 * i)
+    }
     pen.putImageData(image, 0, 0)
   }
 }

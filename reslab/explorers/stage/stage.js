@@ -17,7 +17,8 @@ const SPEEDS = [0.5, 1, 2, 4]
 export async function mount(el, source) {
   const view = { ...START, ...source.view }
   if (!source.names.includes(view.dataset)) view.dataset = source.names[0]
-  let recorded = await source.state(view.dataset), draw = await pictures(recorded)
+  let recorded = await source.state(view.dataset), draw
+  const drawings = new Map([[recorded, await pictures(recorded)]]) // state → draw(canvas, picture)
   const live = { state: null, status: "", words: "", shown: false }
   let state = recorded, net, parts, size, curve, opened = null, hover = null, flipped = view.skip, done = false, asked = ""
 
@@ -28,16 +29,18 @@ export async function mount(el, source) {
 
   const kind = () => (view.skip ? "residual" : "plain")
   const frameAt = film => film.frames.findLast(frame => frame.step <= view.step) ?? film.frames[0]
-  const lastStep = () => Math.max(...net.plain.frames.concat(net.residual.frames).map(frame => frame.step))
+  const stepsOf = film => [...new Set([...film.frames.map(frame => frame.step), ...film.curve.map(point => point[0])])].sort((x, y) => x - y)
+  const lastStep = () => Math.max(...stepsOf(net.plain), ...stepsOf(net.residual))
   const now = () => ({ kind: kind(), frame: frameAt(net[kind()]), back: frameAt(net[other(kind())]) })
 
   // --- what is shown ---------------------------------------------------------------------------------------------------
 
   // Take the state and the net that the view asks for; → whether they are others than before.
   function choose() {
-    const before = net, filled = live.state?.nets[0].plain.frames.length && live.state.nets[0].residual.frames.length
-    const isLive = live.shown && filled && live.state.dataset === view.dataset && live.state.nets[0].key === view.net
+    const before = net, pair = drawings.has(live.state) && live.state.nets[0]
+    const isLive = live.shown && pair?.key === view.net && pair.plain.frames.length && pair.residual.frames.length && live.state.dataset === view.dataset
     state = isLive ? live.state : recorded
+    draw = drawings.get(state)
     net = state.nets.find(each => each.key === view.net) ?? state.nets.find(each => each.key === "56") ?? state.nets[0]
     view.net = net.key
     view.picture %= state.pictures.length
@@ -76,7 +79,7 @@ export async function mount(el, source) {
     say($.ofPictures, `share of ${state.test_images} pictures, after each block`)
     say($.givenName, `${capital(a(state.classes[label]))} goes in`)
     parts.update(which, frame, back, view.picture)
-    showAnswer(frame.answer[view.picture], label, which)
+    showAnswer(frame.answer?.[view.picture] ?? state.classes.map(() => null), label, which)
     const here = gradient(frame), there = gradient(back)
     say($.first, here ? times(here[1]) : "not measured")
     set($.first, { class: which })
@@ -116,7 +119,7 @@ export async function mount(el, source) {
     for (const button of $.variants.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === view.net)
     for (const button of $.datasets.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === view.dataset)
     if ($.live) {
-      const busy = ["starting", "running", "paused"].includes(live.status)
+      const busy = ["starting", "running", "paused", "stopping"].includes(live.status)
       say($.live, busy ? "Stop the live training" : "Train here, live")
       $.live.classList.toggle("busy", busy)
       $.sources.hidden = !live.state
@@ -162,15 +165,14 @@ export async function mount(el, source) {
     if (!source.names.includes(view.dataset)) view.dataset = source.names[0]
     if (view.dataset !== recorded.dataset && !(live.shown && state.dataset === view.dataset)) {
       recorded = await source.state(view.dataset)
-      draw = await pictures(recorded)
-      net = null
+      drawings.set(recorded, await pictures(recorded))
     }
     refresh()
     if (passing && !player.playing && live.status !== "running" && !("step" in change && change.step)) player.pass()
   }
 
   function next() {
-    const steps = net[kind()].frames.map(frame => frame.step).filter(step => step > view.step)
+    const steps = stepsOf(net[kind()]).filter(step => step > view.step)
     if (!steps.length) return (done = true), show(), false
     view.step = steps[0]
     done ||= view.step >= net.plain.steps / 2
@@ -180,7 +182,7 @@ export async function mount(el, source) {
 
   function toStep(step) {
     player.stop()
-    const steps = net[kind()].frames.map(frame => frame.step)
+    const steps = stepsOf(net[kind()])
     view.step = steps.reduce((best, each) => (Math.abs(each - step) < Math.abs(best - step) ? each : best), 0)
     done ||= view.step > 0
     live.follow = state.live && view.step >= lastStep()
@@ -188,7 +190,7 @@ export async function mount(el, source) {
   }
 
   function byFrames(count) {
-    const steps = net[kind()].frames.map(frame => frame.step), at = steps.findLastIndex(step => step <= view.step)
+    const steps = stepsOf(net[kind()]), at = steps.findLastIndex(step => step <= view.step)
     toStep(steps[Math.max(0, Math.min(steps.length - 1, at + count))])
   }
 
@@ -216,7 +218,7 @@ export async function mount(el, source) {
   async function present(on) {
     root.classList.toggle("present", on)
     $.present.setAttribute("aria-pressed", on)
-    say($.present, on ? "Leave" : "Present")
+    say($.presentWord, on ? "Leave" : "Present")
     if (on) await root.requestFullscreen?.().catch(() => {}) // a page may forbid it; then the stage fills the window
     rebuild()
   }
@@ -293,13 +295,16 @@ export async function mount(el, source) {
       player.stop()
       Object.assign(live, { status: "starting", words: "Live: the two nets are being built", shown: true, follow: true })
       done = true
-      source.live.send({ do: "start", dataset: view.dataset, net: view.net })
+      source.live.send({ do: "start", dataset: view.dataset, depth: net.depth, variant: net.variant })
       refresh()
     }
     $.isLive.onclick = () => ((live.shown = true), take({}, false))
     $.isRecorded.onclick = () => ((live.shown = false), take({}, false))
     source.live.receive(message => {
-      if (message.state) Object.assign(live, { state: message.state, shown: true, follow: true })
+      if (message.state) {
+        Object.assign(live, { state: message.state, shown: true, follow: true })
+        pictures(message.state).then(made => (drawings.set(message.state, made), refresh()))
+      }
       for (const patch of live.state ? (message.patches ?? []) : []) apply(live.state, patch)
       if (message.status) Object.assign(live, { status: message.status, words: message.words })
       choose() && rebuild()

@@ -4,6 +4,7 @@ import anywidget
 import traitlets
 
 from reslab import page
+from reslab.explorers.stage.live import LiveFilm
 
 
 class Stage(anywidget.AnyWidget):
@@ -12,6 +13,7 @@ class Stage(anywidget.AnyWidget):
     view: a dict of what is shown, read and set: dataset, net ("20", "56", "110", ...), skip, picture, step.
     datasets: the names of the recorded states.
     recorded: a dict name → gzipped JSON of the states that the browser has asked for so far.
+    live: the LiveFilm behind "Train here, live".
     """
 
     _esm = page.module("widget")
@@ -28,6 +30,7 @@ class Stage(anywidget.AnyWidget):
         view.setdefault("dataset", next(iter(self._files)))
         super().__init__(view=view, datasets=list(self._files), recorded={})
         self._load(view["dataset"])
+        self.live = LiveFilm(self.send)
         self.on_msg(self._heard)
 
     def _load(self, name):
@@ -35,5 +38,16 @@ class Stage(anywidget.AnyWidget):
             self.recorded = self.recorded | {name: self._files[name].read_bytes()}
 
     def _heard(self, _, message, __):
-        if message.get("do") == "load":
-            self._load(message["dataset"])
+        match message:
+            case {"do": "load", "dataset": dataset}:
+                self._load(dataset)
+            case {"do": "start", "dataset": dataset, "depth": depth, "variant": variant}:
+                self.live.start(dataset, depth, variant)
+            case {"do": "pause"}:
+                self.live.pause()
+            case {"do": "resume"}:
+                self.live.resume()
+            case {"do": "stop"}:
+                self.live.stop()
+            case {"do": "catch up"}:
+                self.live.catch_up()

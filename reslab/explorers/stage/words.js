@@ -55,8 +55,12 @@ export function numbers(state, frame, rival, i) {
   for (const [key, what, write] of optional) {
     if (frame[key]?.[i] != null) rows.push([what, write(frame[key][i]), rival[key]?.[i] != null ? write(rival[key][i]) : "?"])
   }
+  const band = frame.spread?.[i]
+  if (band?.[0] != null) rows.push([`Over ${state.seeds.length} seeds`, range(band), rival.spread ? range(rival.spread[i]) : "?"])
   return rows
 }
+
+const range = ([least, most]) => `${Math.round(100 * least)}–${percent(most)}`
 
 // A state of the stage as one line, for people and for a page's address: "skips=on net=56 picture=2 step=28".
 export function writeLine(view) {
