@@ -15,14 +15,13 @@ from reslab.experiments.degradation import small_net
 
 FOLDER = Path(__file__).parent / "stage"
 DEPTHS = (20, 56, 110)
-VARIANTS = {"no norm": {"norm": "none"}}  # of 56 layers: what differs from the first pairs
 
 
 def main():
     split = digits()
     base = small_net(split)
     specs = {"": [replace(base, depth=depth) for depth in DEPTHS]}
-    specs |= {variant: [replace(base, depth=56, **changes)] for variant, changes in VARIANTS.items()}
+    specs |= {variant: [replace(base, depth=56, **changes)] for variant, changes in film.VARIANTS.items()}
     with tqdm(unit=" patches") as bar:
         state = film.record(specs, split, seeds=(0, 1, 2), device="cpu", progress=lambda patch: bar.update())
     save(state, FOLDER / "digits.json.gz")

@@ -8,15 +8,16 @@ export function stationsOf(blocks, count) {
   return [...new Set(Array.from({ length: wanted }, (_, k) => Math.round(1 + (k * (last - 1)) / Math.max(1, wanted - 1))))]
 }
 
-// Decades of the gradient over both films, so that the axis never moves: [least, most], at least ±1.
-export function decades(net) {
-  const seen = ["plain", "residual"].flatMap(kind => net[kind].frames.flatMap(frame => gradient(frame) ?? []))
+// Decades of the gradient over all films, so that the axis never moves: [least, most], at least ±1.
+export function decades(...nets) {
+  const films = nets.flatMap(net => [net.plain, net.residual])
+  const seen = films.flatMap(film => film.frames.flatMap(frame => gradient(frame) ?? []))
   const logs = seen.filter(value => value > 0).map(Math.log10)
   return [Math.min(-1, Math.floor(Math.min(...logs, 0))), Math.max(1, Math.ceil(Math.max(...logs, 0)))]
 }
 
-// Build the parts for a net and a size; → { stations, update, light, blockAt }.
-export function buildNet(parts, state, net, size, draw) {
+// Build the parts for a net, its recorded twin (which fixes the axis) and a size; → { stations, update, light, blockAt }.
+export function buildNet(parts, state, net, recorded, size, draw) {
   const n = net.blocks.length, { gutter, width, arcs, bars, gradients, count } = size
   const step = (width - gutter) / n, x = i => gutter + i * step, middle = i => x(i) + step / 2
   const gap = Math.min(3, step * 0.16), top = arcs + 4, base = top + bars
@@ -56,7 +57,7 @@ export function buildNet(parts, state, net, size, draw) {
   axis(shares, n, base + 17, middle, step, size)
 
   // The gradient at each block, against the last one's, on a log axis.
-  const slope = parts.gradients, [low, high] = decades(net)
+  const slope = parts.gradients, [low, high] = decades(net, recorded)
   slope.replaceChildren()
   set(slope, { width, height: gradients, viewBox: `0 0 ${width} ${gradients}` })
   const inner = gradients - 20, decade = inner / (high - low), gy = value => 10 + (high - Math.log10(value)) * decade, one = gy(1)

@@ -35,9 +35,6 @@ export function build(root, canTrain) {
   $.nets = html(layers, "span", { class: "choices" })
   html(bar, "span", { class: "space" })
   if (canTrain) {
-    $.sources = html(bar, "div", { class: "choices", role: "group", "aria-label": "What is shown" })
-    $.isRecorded = button($.sources, "Recorded")
-    $.isLive = button($.sources, "Live")
     $.live = button(bar, "Train here, live", { class: "live" })
   }
   const more = html(bar, "details", { class: "more" })
@@ -106,7 +103,13 @@ export function build(root, canTrain) {
   $.clock = html(slider, "output")
   $.slide = html(slider, "input", { type: "range", min: 0, step: 1, "aria-label": "training step" })
   $.total = html(slider, "span")
-  $.origin = html(root, "p", { class: "origin" })
+  const origin = html(root, "p", { class: "origin" })
+  if (canTrain) {
+    $.sources = html(origin, "span", { class: "choices", role: "group", "aria-label": "What is shown", hidden: "" })
+    $.isRecorded = button($.sources, "Recorded")
+    $.isLive = button($.sources, "Live")
+  }
+  $.originWords = html(origin, "span")
 
   const tip = html(root, "div", { class: "tip", hidden: "", "aria-hidden": "true" })
   $.tip = { box: tip, title: html(tip, "h4"), numbers: html(tip, "div") }

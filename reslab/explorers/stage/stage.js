@@ -31,6 +31,7 @@ export async function mount(el, source) {
   const frameAt = film => film.frames.findLast(frame => frame.step <= view.step) ?? film.frames[0]
   const stepsOf = film => [...new Set([...film.frames.map(frame => frame.step), ...film.curve.map(point => point[0])])].sort((x, y) => x - y)
   const lastStep = () => Math.max(...stepsOf(net.plain), ...stepsOf(net.residual))
+  const recordedNet = () => recorded.nets.find(each => each.key === net.key)
   const now = () => ({ kind: kind(), frame: frameAt(net[kind()]), back: frameAt(net[other(kind())]) })
 
   // --- what is shown ---------------------------------------------------------------------------------------------------
@@ -57,7 +58,7 @@ export async function mount(el, source) {
     root.dataset.size = size.kind
     root.dataset.room = inner < 64 * em ? "little" : "enough"
     for (const name of ["side", "answer", "gutter", "picture", "gap", "width", "end", "row"]) root.style.setProperty(`--${name}`, `${size[name]}px`)
-    parts = buildNet({ stations: $.stations, shares: $.shares, gradients: $.gradients }, state, net, size, draw)
+    parts = buildNet({ stations: $.stations, shares: $.shares, gradients: $.gradients }, state, net, recordedNet() ?? net, size, draw)
     curve = buildCurve($.curve, state, net, size)
     parts.hits.forEach((hit, i) => hit.setAttribute("aria-label", blockName(i, net.blocks.length)))
     $.answers = writeClasses($.answer, state.classes)
@@ -85,7 +86,7 @@ export async function mount(el, source) {
     set($.first, { class: which })
     say($.firstGhost, there ? `${switchName(other(which))}: ${times(there[1])}` : "")
     set($.firstGhost, { class: other(which) })
-    const under = state.live ? recorded.nets.find(each => each.key === net.key) : null
+    const under = state.live ? recordedNet() : null
     curve(which, view.step, under)
     $.slide.value = view.step
     $.slide.setAttribute("aria-valuetext", `step ${view.step} of ${net.plain.steps}`)
@@ -120,7 +121,7 @@ export async function mount(el, source) {
     for (const button of $.datasets.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === view.dataset)
     if ($.live) {
       const busy = ["starting", "running", "paused", "stopping"].includes(live.status)
-      say($.live, busy ? "Stop the live training" : "Train here, live")
+      say($.live, busy ? "Stop" : "Train here, live")
       $.live.classList.toggle("busy", busy)
       $.sources.hidden = !live.state
       $.isLive.setAttribute("aria-pressed", Boolean(state.live))
@@ -132,7 +133,7 @@ export async function mount(el, source) {
   function showOrigin(under) {
     const words = [state.live ? `Thick: ${state.origin}${under ? `. Thin: ${recorded.origin}` : ""}` : capital(state.origin)]
     if (live.words) words.push(live.words)
-    say($.origin, `${words.join(". ")}.`)
+    say($.originWords, `${words.join(". ")}.`)
   }
 
   function refresh() {
