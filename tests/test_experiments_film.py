@@ -12,10 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from reslab import NetSpec, Split, TrainSpec, build, digits, evaluate, replace
+from reslab import NetSpec, Split, Store, TrainSpec, build, digits, evaluate, replace
 from reslab.capture import capture
 from reslab.experiments import film, film_frames, representations
 from reslab.experiments.degradation import small_net
+from reslab.sweep import sweep
 from reslab.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -263,6 +264,48 @@ def test_the_live_film_shows_the_chosen_digits():
     assert split.y_test[film_frames.chosen(split)].tolist() == [6, 3, 8, 0, 9]
     assert max(film_frames.chosen(split)) < film.LIVE_IMAGES
     assert len(set(digits(seed=1).y_test[film_frames.chosen(digits(seed=1))].tolist())) == 5  # other pictures are there then
+
+
+# --- of recorded runs with weights
+
+
+@pytest.fixture(scope="module")
+def store(spec, split, tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("runs"))
+    list(sweep([replace(spec, skip=False), spec], split, HOW, store=store, weights=True, device="cpu", workers=1, progress=False))
+    return store
+
+
+def test_a_state_of_recorded_runs_shows_the_nets_untrained_and_trained(store, spec, split):
+    state = film.of_runs(store, split, (8,), images=60, training_images=100, width=4)
+    check_state(state)
+    assert state["origin"].startswith("recorded")
+    for kind, skip in (("plain", False), ("residual", True)):
+        (run,) = store.runs(skip=skip)
+        first, last = state["nets"][0][kind]["frames"]
+        assert (first["step"], last["step"]) == (0, 6)
+        for frame, net in ((first, build(run.spec)), (last, store.net(run))):
+            numbers = representations.by_block(net, split, images=60, training_images=100)
+            assert frame["told_apart"] == film_frames.rounded(numbers["neighbour_accuracy"])
+            assert frame["readout"] == film_frames.rounded(numbers["readout_accuracy"])
+        assert state["nets"][0][kind]["test_error"] == round(run.summary()["test_error"], 4)
+
+
+def test_its_pictures_are_put_in_afterwards(store, split):
+    state = film.of_runs(store, split, (8,), images=60, training_images=100)
+    assert state["sprite"]["url"] is None
+    filled = film.with_pictures(state, split)
+    for k, place in enumerate(state["sprite"]["places"]):
+        np.testing.assert_array_equal(np.round(picture(filled, k) / 255 * 16), split.x_test[place, 0].numpy())
+    with pytest.raises(ValueError, match="pictures of digits"):
+        film.with_pictures(state, digits(seed=1))
+    with pytest.raises(ValueError, match="pictures of digits"):
+        film.with_pictures(state, split.subset(128, 50))
+
+
+def test_a_pair_that_is_not_there_is_refused(store, split):
+    with pytest.raises(ValueError, match=r"of 20 layers there must be one plain and one residual run; there are \[0, 0\]"):
+        film.of_runs(store, split, (20,))
 
 
 # --- the states that come with reslab

@@ -118,15 +118,54 @@ def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", pr
     return only_referred(state, split)
 
 
-def only_referred(state, split):
-    """The state with a sprite of only those pictures that a frame names, and the places in it changed to suit."""
+def of_runs(store, split, depths, *, images=500, training_images=1000, **filters):
+    """A state of recorded runs whose weights were kept: two frames a film, of the untrained net and of the trained one.
+
+    store: a `Store`; filters: as its `runs` takes them, enough to leave one plain and one residual run of each depth. The sprite has no
+    pictures, for they may not be ours to hand on: url is None, and places says where they are in the split's test part;
+    `with_pictures` puts them in.
+    """
+    state = None
+    for depth in depths:
+        runs = {kind: store.runs(depth=depth, skip=kind == "residual", **filters) for kind in KINDS}
+        if any(len(found) != 1 for found in runs.values()):
+            raise ValueError(f"of {depth} layers there must be one plain and one residual run; there are {[*map(len, runs.values())]}.")
+        run = runs["residual"][0]
+        how = TrainSpec(**run.how)
+        one = begin(run.spec, split, how, seed=run.seed, images=images, origin=run.origin)
+        state = state or one | {"nets": [], "source": split.source}
+        (pair,) = one["nets"]
+        for kind in KINDS:
+            pair[kind] |= _film_of_run(store, runs[kind][0], split, how, images, training_images, state["pictures"])
+        state["nets"].append(pair)
+    return only_referred(state, split, pictures=False)
+
+
+def with_pictures(state, split):
+    """A state without pictures, with them, from the split that it was made of; ValueError if that is another one."""
+    sprite = state["sprite"]
+    places = sprite["places"]
+    there = split.y_test[places].tolist() if max(places) < len(split.y_test) else None
+    if (split.name, there) != (state["dataset"], sprite["labels"]):
+        raise ValueError(f"these are pictures of {state['dataset']}; {split.name} has others in their places.")
+    return state | {"sprite": frames.sprite(split, places)}
+
+
+def only_referred(state, split, *, pictures=True):
+    """The state with a sprite of only those pictures that a frame names, and the places in it changed to suit.
+
+    pictures: whether the sprite holds them; if not, its url is None, and places are theirs in the test part.
+    """
     films = [net[kind] for net in state["nets"] for kind in KINDS]
     near = [block for film in films for frame in film["frames"] for block in frame["near"] if block is not None]
     places = sorted({place for block in near for picture in block for place in picture} | set(state["pictures"]))
     new = {place: index for index, place in enumerate(places)}
     for block in near:
         block[:] = [[new[place] for place in picture] for picture in block]
-    return state | {"sprite": frames.sprite(split, places), "pictures": [new[place] for place in state["pictures"]]}
+    sprite = frames.sprite(split, places)
+    if not pictures:
+        sprite |= {"url": None, "places": places}
+    return state | {"sprite": sprite, "pictures": [new[place] for place in state["pictures"]]}
 
 
 def _pair(spec, split, how, variant):
@@ -181,6 +220,19 @@ def _one(spec, split, how, seed, images, device, thorough):
             frame = look(event.step)
     last = look(event.step) | {"gradient": frames.last_gradient(net, split, how.batch_size)}
     yield _patch(event.state, frame=last)
+
+
+def _film_of_run(store, run, split, how, images, training_images, pictures):
+    """What a film has, of a recorded run: its curve, and frames of its net before and after."""
+    x, y = split.batch(slice(images), "test")
+    history, last = run.history, int(run.history["step"].iloc[-1])
+    looks = []
+    for step, net in ((0, build(run.spec, seed=run.seed)), (last, store.net(run))):
+        looked = frames.frame(net, x, y, pictures, step) | {"gradient": frames.last_gradient(net, split, how.batch_size)}
+        looks.append(looked | frames.readout(net, split, images, training_images))
+    rows = history[["step", "train_error", "loss"]].to_numpy().tolist()
+    curve = [[int(step), *frames.rounded(numbers, 4)] for step, *numbers in rows]
+    return {"steps": last, "state": run.outcome, "frames": looks, "curve": curve, "test_error": round(run.summary()["test_error"], 4)}
 
 
 def _patch(state, point=None, frame=None, test_error=None):

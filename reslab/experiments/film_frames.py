@@ -68,14 +68,15 @@ def frame(net, x, y, pictures, step):
 
 
 def thorough(net, split, images, pictures, channels=TILES):
-    """What only a few frames have, for it takes longer: readout, alike (see `representations.by_block`), and opened."""
-    numbers = representations.by_block(net, split, images=images)
+    """What only a few frames have, for it takes longer: readout, alike, and opened."""
     x, _ = split.batch(slice(images), "test")
-    return {
-        "readout": rounded(numbers["readout_accuracy"]),
-        "alike": rounded(numbers["noise_cosine"]),
-        "opened": opened(net, x, pictures, channels),
-    }
+    return readout(net, split, images) | {"opened": opened(net, x, pictures, channels)}
+
+
+def readout(net, split, images, training_images=None):
+    """readout and alike: the readout accuracy and the noise cosine of every block; see `representations.by_block`."""
+    numbers = representations.by_block(net, split, images=images, training_images=training_images)
+    return {"readout": rounded(numbers["readout_accuracy"]), "alike": rounded(numbers["noise_cosine"])}
 
 
 def opened(net, x, pictures, channels=TILES):
