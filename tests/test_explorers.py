@@ -357,22 +357,6 @@ def test_every_part_has_a_name_for_a_screen_reader(explorer):
 # --- the question ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_prediction_is_kept_and_compared():
-    prediction = explorers.Prediction("Which?", ["lower", "higher"])
-    assert prediction.compare("higher") == "You did not commit to a prediction. Measured: higher."
-    assert prediction._commit.disabled
-    prediction._choice.value = "lower"
-    prediction._commit.click()
-    assert prediction.answer == "lower"
-    assert prediction._choice.disabled
-    assert prediction._commit.disabled
-    assert prediction.compare("higher") == "You predicted: lower. It came out otherwise. Measured: higher."
-    assert prediction.compare("lower") == "You predicted: lower. You were right. Measured: lower."
-
-
-# --- threads --------------------------------------------------------------------------------------------------------------
-
-
 def test_the_worker_closes_its_items_and_hands_errors_on():
     closed, ended = [], []
 

@@ -57,6 +57,7 @@ def test_nothing_of_the_machine_is_kept(notebook, path):
 def test_cells_are_short_and_say_how_long_the_lesson_takes(notebook):
     for cell in code_cells(notebook):
         lines = [line for line in cell.source.splitlines() if line.strip() and not line.strip().startswith("#")]
-        assert len(lines) <= 6, cell.source
+        is_folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        assert len(lines) <= (9 if is_folded else 6), cell.source
         assert "def " not in cell.source
     assert re.search(r"minutes?|seconds?", notebook.cells[0].source)

@@ -1,4 +1,4 @@
-"""Explorers: live widgets over the experiments. One a lesson, and `Prediction` for the question before it."""
+"""Explorers: live widgets over the experiments. One a lesson, and `Question` for what is asked before an experiment."""
 
 import lazy_loader
 
@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "architecture": ["Architecture"],
         "degradation": ["Degradation"],
         "gradient_flow": ["GradientFlow"],
-        "prediction": ["Prediction"],
+        "question": ["Question"],
         "residual_block": ["ResidualBlock"],
         "stage": ["Stage"],
         "variants": ["Variants"],
