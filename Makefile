@@ -36,7 +36,7 @@ test: $(VENV)/.test ## Run every test: style, import contracts, units, claims, t
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest --ignore tests/browser --numprocesses auto --dist loadfile $(PYTEST_ARGS) || $(NONE_PICKED)
 	@$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS) || $(NONE_PICKED)
-	@$(BIN)/python -m pytest $(NBVAL) notebooks
+	@$(BIN)/python -m pytest $(NBVAL) --numprocesses auto --dist loadfile notebooks
 
 test-floor: $(FLOOR)/.test ## Run unit tests and two lessons with the oldest versions that pyproject.toml admits, which are Colab's.
 	@echo "test-floor: units with pandas 2.2, then frames with pandas 3.0, then lessons 01 and 04"

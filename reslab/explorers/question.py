@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from IPython.display import HTML, display
 
+from reslab.explorers.explorer import HIDDEN
 from reslab.figures import theme
 from reslab.progress import shown_by
 
@@ -118,7 +119,8 @@ class Question:
             with bar:
                 self._found = self._measure()
             self._show_figure()
-            self.said.value = f'<span role="status" style="font-size: 18px">{escape(self.sentence)}</span>'
+            seen = "font-size: 18px" if self._draw is None else HIDDEN  # the figure says it already
+            self.said.value = f'<span role="status" style="{seen}">{escape(self.sentence)}</span>'
         except Exception as error:  # shown here, and raised again where `measured` is asked for
             self._error = error
             self.said.value = f'<span role="alert">⚠ {escape(str(error) or type(error).__name__)}</span>'

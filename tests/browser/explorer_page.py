@@ -16,11 +16,19 @@ def values(notebook, chart, name):
     return drawn and [y for y in drawn["y"] if y is not None]
 
 
-def predict(notebook, place, said):
-    """Commit to an answer of the lesson's question, which the page then keeps."""
-    notebook.click(f".widget-radio-box input >> nth={place}")
-    notebook.click("button:has-text('That is my prediction')")
-    notebook.wait_until(lambda: notebook.find(f"text=You predict: {said}").count())
+def answer(notebook, cells, place, said):
+    """Go from cell to cell with Shift+Enter as far as the lesson's question, answer it, and see it measured and drawn."""
+    notebook.find(".jp-Cell").first.click()
+    for _ in range(cells):
+        notebook.page.keyboard.press("Shift+Enter")
+    question = ".reslab-question"
+    notebook.wait_until(lambda: notebook.find(f"{question} input[type=radio]").count() > place, 60)
+    assert notebook.find(f"{question} button").first.is_disabled()
+    notebook.click(f"{question} input[type=radio] >> nth={place}")
+    notebook.click(f"{question} button:has-text('Answer, and measure')")
+    notebook.wait_until(lambda: f"You said: {said}. Measured:" in notebook.text(f"{question}-said"), 300)
+    marks = notebook.find(f"{question} .js-plotly-plot .annotation-text")
+    notebook.wait_until(lambda: any(f"You said: {said}" in mark for mark in marks.all_text_contents()), 60)
 
 
 def choose(notebook, control, value):

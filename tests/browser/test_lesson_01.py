@@ -1,7 +1,7 @@
 """Lesson 01 in the real JupyterLab, as a learner works through it."""
 
 import pytest
-from explorer_page import LEFT, RIGHT, all_told, at_rest, darken, fits_and_stacks, hand_out, predict, state, values
+from explorer_page import LEFT, RIGHT, all_told, answer, at_rest, darken, fits_and_stacks, hand_out, state, values
 
 LESSON = "01_degradation.ipynb"
 
@@ -10,6 +10,9 @@ LESSON = "01_degradation.ipynb"
 def notebook(lab):
     """The lesson on a projector's 1280 × 720, all of it run."""
     with lab.open(LESSON) as notebook:
+        answer(notebook, cells=5, place=0, said="lower")
+        notebook.show(".reslab-question")
+        notebook.screenshot("01-question")
         notebook.run_all(timeout=900)
         notebook.wait_until(lambda: values(notebook, RIGHT, "untrained"))
         notebook.show(".reslab")
@@ -26,9 +29,6 @@ def test_a_learner_watches_a_plain_net_fail_and_its_residual_twin_learn(notebook
     def press(name, answer):
         notebook.click(f".reslab-{name}")
         answered[name] = notebook.wait_until(answer)
-
-    # The question comes first, and keeps the answer.
-    predict(notebook, 0, "lower")
 
     # Controls answer before anything is trained: the chosen net's gradients are measured and drawn at once.
     assert depth(notebook) == "56"

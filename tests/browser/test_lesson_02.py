@@ -1,7 +1,7 @@
 """Lesson 02 in the real JupyterLab, as a learner works through it."""
 
 import pytest
-from explorer_page import LEFT, RIGHT, darken, fits_and_stacks, hand_out, predict, trace
+from explorer_page import LEFT, RIGHT, answer, darken, fits_and_stacks, hand_out, trace
 
 LESSON = "02_gradient_flow.ipynb"
 
@@ -10,6 +10,9 @@ LESSON = "02_gradient_flow.ipynb"
 def notebook(lab):
     """The lesson on a projector's 1280 × 720, all of it run."""
     with lab.open(LESSON) as notebook:
+        answer(notebook, cells=5, place=0, said="1000× smaller")
+        notebook.show(".reslab-question")
+        notebook.screenshot("02-question")
         notebook.run_all(timeout=900)
         notebook.wait_until(lambda: trace(notebook, LEFT, "plain-56"))
         notebook.show(".reslab")
@@ -17,7 +20,6 @@ def notebook(lab):
 
 
 def test_a_learner_predicts_and_finds_that_the_gradient_explodes(notebook):
-    predict(notebook, 0, "1000× smaller")
     plain, residual = (trace(notebook, LEFT, name)["y"] for name in ("plain-56", "resnet-56"))
     assert plain[0] > 200 > 20 > residual[0] > 1
     assert "times larger" in notebook.text(".reslab-sentence")

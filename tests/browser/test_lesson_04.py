@@ -4,7 +4,7 @@ import io
 import itertools
 
 import pytest
-from explorer_page import LEFT, RIGHT, at_rest, darken, fits_and_stacks, hand_out, predict, values
+from explorer_page import LEFT, RIGHT, at_rest, darken, fits_and_stacks, hand_out, values
 from PIL import Image
 
 LESSON = "04_activations.ipynb"
@@ -48,7 +48,6 @@ def value(notebook, name):
 
 def test_a_learner_follows_an_image_through_both_nets(notebook, record_property):
     answered = {}
-    predict(notebook, 2, "smaller")
     notebook.show(".reslab")
 
     # Plain and residual are both there, trained; the opened block wears a ring, and its maps are at the right.

@@ -1,7 +1,7 @@
 """Lesson 09 in the real JupyterLab, as a learner works through it."""
 
 import pytest
-from explorer_page import LEFT, RIGHT, all_told, at_rest, choose, darken, fits_and_stacks, hand_out, predict, state
+from explorer_page import LEFT, RIGHT, all_told, at_rest, choose, darken, fits_and_stacks, hand_out, state
 
 LESSON = "09_variants.ipynb"
 RACE = "resnet-14,widen=2 | resnet-56"
@@ -31,9 +31,6 @@ def diagram(notebook):
 
 
 def test_a_learner_composes_a_net_and_races_it(notebook):
-    # The question comes first, and keeps the answer.
-    predict(notebook, 0, "lower")
-
     # Diagram and cost answer before anything is trained.
     notebook.wait_until(lambda: "1.00 × the multiply-adds of resnet-110." in notebook.text(".reslab-sentence"))
     assert notebook.find(".reslab-groups select").first.is_disabled()
