@@ -15,9 +15,9 @@ import pytest
 import torch
 from made_runs import make_run, provenance
 
-from reslab import runs
 from reslab.figures import theme
 from reslab.runs import Provenance, Run
+from reslab.runs import provenance as module
 
 # Provenance
 
@@ -44,9 +44,10 @@ def test_provenance_says_what_ran_and_names_no_person_machine_or_place(monkeypat
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A git checkout of its own that `runs` believes to live in; a function that runs git there, or None where there is no git."""
-    (tmp_path / "reslab").mkdir()
-    (tmp_path / "reslab" / "runs.py").write_text("first", encoding="utf-8")
-    monkeypatch.setattr(runs, "__file__", str(tmp_path / "reslab" / "runs.py"))
+    file = tmp_path / "reslab" / "runs" / "provenance.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("first", encoding="utf-8")
+    monkeypatch.setattr(module, "__file__", str(file))
     for variable in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(variable)
     identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
@@ -55,11 +56,11 @@ def checkout(tmp_path, monkeypatch):
         return subprocess.run(["git", "-C", str(tmp_path), *identity, *words], check=True, capture_output=True, text=True).stdout.strip()
 
     yield git if shutil.which("git") else None
-    runs._commit.cache_clear()
+    module._commit.cache_clear()
 
 
 def commit_now():
-    runs._commit.cache_clear()
+    module._commit.cache_clear()
     return Provenance.here().commit
 
 
@@ -77,7 +78,7 @@ def test_the_commit_is_that_of_the_checkout_and_says_when_it_was_changed(checkou
     assert commit_now() == head
     (tmp_path / "notes.txt").write_text("not of the checkout", encoding="utf-8")
     assert commit_now() == head
-    (tmp_path / "reslab" / "runs.py").write_text("second", encoding="utf-8")
+    (tmp_path / "reslab" / "runs" / "provenance.py").write_text("second", encoding="utf-8")
     assert commit_now() == f"{head}-dirty"
     checkout("commit", "-am", "second")
     checkout("tag", "v1.0")  # a tag's name would say nothing to who has not fetched it

@@ -10,8 +10,9 @@ from made_runs import ODD, assert_one_sentence, make_checkpoint, make_run
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from reslab import runs
-from reslab.runs import Checkpoint, CorruptRun, Run
+from reslab.runs import Checkpoint, CorruptRun, NewerRun, Run, Weights
+from reslab.runs.checkpoint import CHECKPOINT
+from reslab.runs.files import digest, digest_of_tensors
 
 
 @pytest.fixture
@@ -39,7 +40,8 @@ def test_what_is_not_there_is_not_found(tmp_path, kind):
         b"3",
         b'"reslab run 1"',
         b"{}",
-        b'{"format": "reslab run 2"}',
+        b'{"format": "reslab run x"}',
+        b'{"format": "reslab run 0"}',
         b'{"format": "reslab run 1"}',
         b'{"format": "reslab run 1", "sha256": null}',
         b'{"format": "reslab run 1", "x": NaN}',
@@ -133,7 +135,7 @@ def test_a_digit_edited_anywhere_is_noticed(file):
         lambda c: c.pop("layers"),
         lambda c: c.pop("sha256"),
         lambda c: c.update(sha256=c["sha256"][::-1]),
-        lambda c: c.update(format="reslab run 2"),
+        lambda c: c.update(format="reslab walk 2"),
         lambda c: c.pop("format"),
     ],
 )
@@ -143,7 +145,7 @@ def test_an_edited_run_is_refused_and_so_is_a_checkpoint_with_one(tmp_path, edit
     run, part = tmp_path / "run.json", tmp_path / "part.safetensors"
     run.write_text(json.dumps(content), encoding="utf-8")
     tensors = {"model.x": torch.ones(1), "run": torch.frombuffer(bytearray(json.dumps(content).encode()), dtype=torch.uint8)}
-    save_file(tensors, part, metadata={"format": runs.CHECKPOINT, "sha256": runs._digest_of_tensors(tensors)})
+    save_file(tensors, part, metadata={"format": CHECKPOINT, "sha256": digest_of_tensors(tensors)})
     for kind, path in ((Run, run), (Checkpoint, part)):
         with pytest.raises(CorruptRun, match=r"its checksum does not match its content|it does not say 'reslab run 1'") as error:
             kind.load(path)
@@ -171,3 +173,45 @@ def test_run_and_checkpoint_are_not_mistaken_for_one_another(file, tmp_path):
         Checkpoint.load(file)
     with pytest.raises(CorruptRun):
         Run.load(tmp_path / "part.safetensors")
+
+
+# A newer reslab's
+
+
+def newer_json(edit):
+    """The text of a whole run, edited as a newer reslab may have written it."""
+    content = json.loads(make_run().to_json())
+    del content["sha256"]
+    edit(content)
+    return json.dumps(content | {"sha256": digest({name: value for name, value in content.items() if name != "format"})})
+
+
+NEWER = {
+    "format": lambda c: c.update(format="reslab run 2"),
+    "a field of the run": lambda c: c.update(energy=3.5),
+    "a field of the net": lambda c: c["spec"].update(squeeze_excitation=True),
+    "a choice of the net": lambda c: c["spec"].update(init="orthogonal"),
+    "a field of the training": lambda c: c["how"].update(mixup=0.2),
+    "a field of the provenance": lambda c: c["provenance"].update(watts=300),
+}
+
+
+@pytest.mark.parametrize("edit", NEWER.values(), ids=NEWER)
+def test_a_run_of_a_newer_reslab_is_not_taken_for_a_damaged_one(tmp_path, edit):
+    run, part, text = tmp_path / "run.json", tmp_path / "part.safetensors", newer_json(edit)
+    run.write_text(text, encoding="utf-8")
+    tensors = {"model.x": torch.ones(1), "run": torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)}
+    save_file(tensors, part, metadata={"format": CHECKPOINT, "sha256": digest_of_tensors(tensors)})
+    for kind, path in ((Run, run), (Checkpoint, part)):
+        with pytest.raises(NewerRun, match="was written by a newer reslab, and stays as it is: ") as error:
+            kind.load(path)
+        assert_one_sentence(error, path)
+
+
+@pytest.mark.parametrize(("kind", "says"), [(Checkpoint, "reslab checkpoint 2"), (Weights, "reslab weights file 12")])
+def test_tensors_in_a_newer_format_say_so(tmp_path, kind, says):
+    file = tmp_path / "newer.safetensors"
+    save_file({"weight": torch.ones(2)}, file, metadata={"format": says})
+    with pytest.raises(NewerRun, match=f"written by a newer reslab, and stays as it is: it says '{says}'") as error:
+        kind.load(file)
+    assert_one_sentence(error, file)

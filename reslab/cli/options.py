@@ -119,14 +119,14 @@ def open_store(folder):
 def in_words():
     """Errors as a sentence and an exit code: 2 for a value that is not one, 1 for what the world did not give."""
     from reslab.datasets import DatasetUnavailable
+    from reslab.runs import CorruptRun
 
     try:
         yield
-    except (DatasetUnavailable, OSError, ModuleNotFoundError) as error:
+    except (DatasetUnavailable, CorruptRun, OSError, ModuleNotFoundError) as error:
         raise click.ClickException(str(error)) from error
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from error
-
 
 
 def to_json(summary):

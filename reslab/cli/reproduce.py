@@ -1,7 +1,17 @@
-"""The command that makes a run again, or goes on with one that was stopped."""
+"""The command that makes a run again, or goes on with one that was stopped.
+
+A shell reads every command that is printed as it was meant: values with spaces, quotes or semicolons are quoted.
+"""
+
+import os
+import re
+import shlex
+from pathlib import Path
 
 from reslab.cli.options import fields, flag, written
 from reslab.specs import PRESETS, NetSpec, TrainSpec
+
+PART = r"-\d+\+\d+(?:@\d+)?|-\d+px"  # what `datasets.load` takes behind a name: so many images, so many pixels
 
 
 def named(run):
@@ -24,16 +34,53 @@ def recipe(run):
     return min(found.items(), key=lambda item: len(item[1]))
 
 
-def command(runs):
-    """The command that records these runs, which are of one dataset and differ in name and seed alone; ValueError otherwise."""
-    run, changed = runs[0], changes(runs[0])
+def command(runs, store=None, more=()):
+    """The command that records these runs, which are of one dataset and differ in name and seed alone.
+
+    store: where they are, if not in the usual store. more: further words. ValueError, in a sentence, if no command does it.
+    """
+    run = runs[0]
+    if run.spec is None:
+        raise ValueError(f"{run.name} is a model of your own, which no command can build.")
+    if run.seed is None:
+        raise ValueError(f"the weights that {run.name} began with are your own, and not drawn from a seed.")
+    dataset = dataset_words(run, store)
+    changed = changes(run)
     for other in runs:
         if changes(other) != changed:
             raise ValueError(f"{run.name} and {other.name} are not of one command; ask for each by itself.")
     preset, differs = recipe(run)
     words = ["reslab", "train" if len(runs) == 1 else "sweep", ",".join(dict.fromkeys(named(run).name for run in runs))]
     words += flags(NetSpec, changed) + ["--preset", preset] * (preset != "digits") + flags(TrainSpec, differs)
-    return " ".join([*words, "--dataset", run.dataset, "--seed", ",".join(dict.fromkeys(str(run.seed) for run in runs))])
+    words += ["--dataset", dataset, "--seed", ",".join(dict.fromkeys(str(run.seed) for run in runs))]
+    return shlex.join([*words, *more, *store_words(store)])
+
+
+def store_words(store):
+    """The option that names a store, as words: none for the usual one."""
+    from reslab.store import Store
+
+    return [] if store is None or store.path == Store().path else ["--store", str(store.path)]
+
+
+def dataset_words(run, store=None):
+    """What --dataset is for the images of a run; ValueError if that is not known."""
+    if noted := store and store.dataset_of(run):
+        return noted
+    if dataset_path(run.dataset):
+        raise ValueError(f"nothing says from which file or folder the images of {run.dataset} came: Python made them.")
+    chosen = len(re.findall("of it drawn with seed|; resized from", run.source))  # what `Split.subset` and `resized` say
+    if chosen != len(re.findall(PART, run.dataset)):
+        raise ValueError(f"its images are a part of {run.dataset} that was chosen in Python.")
+    return run.dataset
+
+
+def dataset_path(name):
+    """The absolute path that a --dataset means, with the part or the size that is asked of it; None for a name of DATASETS."""
+    from reslab.datasets import DATASETS
+
+    whole = re.sub(f"({PART})+$", "", name)
+    return None if whole.lower() in DATASETS else os.path.abspath(Path(name).expanduser())
 
 
 def flags(spec, values):

@@ -1,6 +1,8 @@
 """`reslab runs`: what was recorded, one by one, side by side, and out into other programs."""
 
 import json
+import math
+from pathlib import Path
 
 import click
 
@@ -30,8 +32,7 @@ def list_runs(filters, store, as_json):
     if not as_json:
         click.echo(_table(store, found) if found else f"There are no {'such ' * bool(filters)}runs in {store.path}.")
         for run in unfinished:
-            stopped = f"Stopped at step {run.summary()['steps']}: {run.name} on {run.dataset}, seed {run.seed}."
-            click.echo(f"{stopped} It goes on with\n  {command([run])}")
+            click.echo(f"Stopped at step {run.summary()['steps']}: {run.name} on {run.dataset}, seed {run.seed}. {_resume(run, store)}")
 
 
 @runs.command()
@@ -56,8 +57,11 @@ def show(run, store, as_json):
     for heading, values in {"Run": summary, **parts}.items():
         click.echo(f"{heading}\n" + "\n".join(f"  {name:<18} {value}" for name, value in values.items()))
     click.echo(f"Measured\n{tested.to_string(index=False, float_format=lambda x: f'{x:.4g}')}")
-    if run.spec and run.seed is not None:
-        click.echo(f"Again\n  {command([run])}{' --weights' * kept}")
+    try:
+        again = command([run], _own(store), ["--weights"] * kept)
+    except ValueError as error:
+        again = f"in Python: {error}"
+    click.echo(f"Again\n  {again}")
 
 
 @runs.command()
@@ -95,14 +99,38 @@ def export(filters, layers, output, store):
         if not frames:
             raise click.ClickException("there is nothing to export: no run passes.")
         frame = pd.concat(frames, ignore_index=True)
-        if output and output.endswith(".json"):
-            frame.to_json(output, orient="records", force_ascii=False, double_precision=15)
-        elif output:
-            frame.to_csv(output, index=False)
+        if output:
+            text = _json(frame) if output.endswith(".json") else frame.to_csv(index=False)
+            Path(output).write_text(text, encoding="utf-8", newline="")
     if output:
         click.echo(f"{len(frame)} rows of {len(frames)} runs in {output}", err=True)
     else:
         click.echo(frame.to_csv(index=False), nl=False)
+
+
+def _resume(run, store):
+    """How a training that was stopped goes on, as a sentence."""
+    try:
+        return f"It goes on with\n  {command([run], store)}"
+    except ValueError as error:
+        call = f"train(model, split, how, resume=Checkpoint.load({str(store.checkpoint_path(run))!r}))"
+        return f"No command goes on with it: {error} In Python it is\n  {call}"
+
+
+def _own(store):
+    """The store in which a run is recorded again: the usual one in place of that which comes with reslab."""
+    from reslab.store import recorded
+
+    return None if store.path == recorded().path else store
+
+
+def _json(frame):
+    """A frame as strict JSON, a dict a row, with every digit (pandas writes 15); what is not a number is null."""
+    rows = [
+        {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
+    return json.dumps(rows, ensure_ascii=False, allow_nan=False)
 
 
 def _some(store, filters):
@@ -128,4 +156,4 @@ def _table(store, found):
 
     rows = [run.summary() | {"origin": run.origin.removeprefix("recorded, "), "file": store.path_of(run).stem} for run in found]
     percent = dict.fromkeys(("final_train_error", "test_error"), lambda error: f"{error:.1%}" if error == error else "")
-    return pd.DataFrame(rows)[COLUMNS].to_string(index=False, formatters=percent | {"seconds": "{:.1f}".format})
+    return pd.DataFrame(rows, dtype=object)[COLUMNS].to_string(index=False, formatters=percent | {"seconds": "{:.1f}".format})

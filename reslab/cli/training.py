@@ -1,8 +1,10 @@
 """`reslab train` and `reslab sweep`: every run is kept in a store, and a command given again goes on where it was."""
 
 import itertools
+import shlex
 import signal
 import sys
+import warnings
 
 import click
 
@@ -18,6 +20,8 @@ from reslab.cli.options import (
     store_option,
     to_json,
 )
+from reslab.cli.reproduce import dataset_path, store_words
+from reslab.datasets.named import DATASETS
 from reslab.specs import PRESETS, NetSpec, TrainSpec, replace
 
 DIVERGED, INTERRUPTED = 3, 130  # exit codes
@@ -43,7 +47,7 @@ def recording(function):
 def dataset_option(many):
     kind, several = (Many(click.STRING), "; several between commas") if many else (click.STRING, "")
     own = "your .npz, your FOLDER/; cifar10-5000+1000 for so many of its training and test images; cifar10-64px for that many pixels a side"
-    help = f"digits, cifar10 or another name (a wrong one is answered with all of them), {own}{several}.  [digits]"
+    help = f"{', '.join(DATASETS)}, {own}{several}.  [digits]"
     return option("--dataset", group="Data", type=kind, default="digits", help=help)
 
 
@@ -94,6 +98,9 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
         is_first = ranks.rank() == 0  # of the processes that train this together, and it alone prints
         store, how = open_store(options["store"]), replace(PRESETS[options["preset"]], **given(options, TrainSpec))
         splits = [load(name) for name in dataset_names]
+        for split, name in zip(splits, dataset_names, strict=True):
+            if is_first and (path := dataset_path(name)):
+                _note(store, split, path)
         bases = [NetSpec() if name is None else FAMILY[checks.choice("NAME", name, FAMILY)] for name in names]
         specs = list(dict.fromkeys(replace(base, **change, **splits[0].shape) for base in bases for change in changes))
         recorder = sweep.sweep(
@@ -118,8 +125,16 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
     finally:
         signal.signal(signal.SIGTERM, before)
     if not options["as_json"]:
-        say(f"Kept in {store.path}; reslab runs list shows them.")
+        say(f"Kept in {store.path}; {shlex.join(['reslab', 'runs', 'list', *store_words(store)])} shows them.")
     raise click.exceptions.Exit(1 if "failed" in outcomes else DIVERGED if "diverged" in outcomes else 0)
+
+
+def _note(store, split, path):
+    """Note where a dataset is, for the commands that will be printed; a store that cannot be written costs these alone."""
+    try:
+        store.remember_dataset(split, path)
+    except OSError as error:
+        warnings.warn(f"where {split.name} is could not be noted: {error}", stacklevel=2)
 
 
 def _sentence(run):

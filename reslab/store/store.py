@@ -1,15 +1,5 @@
-"""Many runs in a folder: `Store` keeps a file a run, so that a person can read, copy and delete them, and processes share one.
+"""`Store`: reading and writing the files of a folder of runs."""
 
-    store = Store()                                     # yours; `recorded()` is the one that comes with reslab
-    list(sweep(specs, digits(), seeds=(0, 1, 2), store=store))
-    store.history(skip=False, depth=56)                 # tidy, for the figures
-
-    PATH/digits/plain-56.width8.seed0.1a2b3c4d.json         a run; the last part is a digest of all that decides its numbers
-    PATH/digits/plain-56.width8.seed1.5e6f7a8b.safetensors  where a training goes on that was stopped, or killed
-    PATH/digits/weights/plain-56.width8.seed0.1a2b3c4d.safetensors  what a net learned, where that was asked for
-"""
-
-import hashlib
 import json
 import os
 import re
@@ -19,14 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock  # torch depends on it too
+from filelock import FileLock
 
-from reslab import checks
 from reslab.nets import build
-from reslab.runs import Checkpoint, CorruptRun, Run, Weights
+from reslab.runs import Checkpoint, CorruptRun, NewerRun, Run, Weights
+from reslab.runs.files import write
 from reslab.specs import TrainSpec
+from reslab.store.filters import in_order, passing
+from reslab.store.names import file_of, file_of_run, plain
 
-NOT_IN_NAMES = ("skip", "depth", "in_channels", "image_size", "classes")  # the net's name and the dataset say them
 ABANDONED = 86_400  # seconds after which a half-written file is nobody's any more
 
 
@@ -35,8 +26,10 @@ class Store:
 
     path: the folder, made when the first run comes; None for $RESLAB_RUNS, else ~/.reslab/runs.
     A file that is not a whole run is passed over, with a warning that names it.
-    Filters are fields of Run, NetSpec or TrainSpec with a value or a collection of values: `dataset="digits", depth=(20, 56)`;
-    ValueError for one that no run has.
+    One that a newer reslab wrote is passed over too, and never written over: what belongs there is kept beside it, with
+    "older" in its name.
+    Filters are fields of Run, NetSpec or TrainSpec with a value or any collection of values: `dataset="digits", depth=(20, 56)`;
+    ValueError for one that is no field.
     """
 
     def __init__(self, path=None):
@@ -50,31 +43,36 @@ class Store:
     def add(self, run, *, overwrite=False):
         """Write a run, and drop the checkpoint that led to it; returns its path.
 
-        It takes the place of one that was stopped or failed. One that ended stays, unless told to `overwrite`: the new one has the same
-        numbers. Several processes may add to one store at the same time.
+        It takes the place of one that was stopped or failed. One that ended stays, unless told to `overwrite`: the new one
+        has the same numbers. Of a model that no spec describes every training is a run of its own.
+        Several processes may add to one store at the same time.
         """
         path = self.path_of(run)
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path / ".lock"):
+            path, newer = _not_newer(path, Run), path
+            if path != newer:
+                warnings.warn(f"{newer} was written by a newer reslab, and stays; this run is in {path.name}.", stacklevel=2)
             if overwrite or not self._has_ended(path):
                 run.save(path, overwrite=True)
         if run.ended:
-            path.with_suffix(".safetensors").unlink(missing_ok=True)
+            self.checkpoint_path(run).unlink(missing_ok=True)
         self._remove_abandoned()
         return path
 
     def find(self, spec, split, how, seed=0):
         """The run of this training, as `fit` takes it, or None. Measured by what it asks, so that it has what is asked: a run
         without captures is not one with them."""
-        for path in sorted(self.path.glob(f"{_plain(split.name)}/{_plain(spec.name)}.*.json")):
+        for path in sorted(self.path.glob(f"{plain(split.name)}/{plain(spec.name)}.*.json")):
             run = self._load(path) if f".seed{seed}." in path.name else None
-            if run and (run.spec, run.data, run.seed) == (spec, split.fingerprint, seed) and _same_training(run.how, how):
+            same = run and (run.spec, run.data, run.seed) == (spec, split.fingerprint, seed)
+            if same and TrainSpec.from_dict(run.how) == how:
                 return run
         return None
 
     def path_of(self, run):
         """Where the store keeps a run, whether or not it has it."""
-        return self.path / _file(run.spec, run.name, run.how, run.dataset, run.data, run.seed)
+        return self.path / file_of_run(run)
 
     def named(self, text):
         """The run whose file's name contains a text, such as its digest; ValueError if none does, or several."""
@@ -88,14 +86,14 @@ class Store:
     def runs(self, **filters):
         """The runs that pass the filters, as a list, shallowest first."""
         loaded = (self._load(path) for path in sorted(self.path.glob("*/*.json")))
-        return _in_order(_passing([run for run in loaded if run], filters))
+        return in_order(passing([run for run in loaded if run], filters))
 
     def unfinished(self):
         """The runs so far of the trainings that were stopped or killed and can go on, as a list."""
         paths = sorted(self.path.glob("*/*.safetensors"))
         ended = [run is not None and run.ended for run in (self._load(path.with_suffix(".json")) for path in paths)]
         begun = [self._load(path, Checkpoint) for path, is_over in zip(paths, ended, strict=True) if not is_over]
-        return _in_order([checkpoint.run for checkpoint in begun if checkpoint])
+        return in_order([checkpoint.run for checkpoint in begun if checkpoint])
 
     def frame(self, **filters):
         """One row a run: the columns of `Run.summary`, times in s, errors as fractions."""
@@ -113,12 +111,17 @@ class Store:
 
     def save_checkpoint(self, checkpoint):
         """Write the checkpoint of a training under way, in place of an older one."""
-        checkpoint.save(self.path_of(checkpoint.run).with_suffix(".safetensors"))
+        checkpoint.save(self.checkpoint_path(checkpoint.run))
 
     def checkpoint(self, spec, split, how, seed=0):
         """Where this training, as `fit` takes it, can go on, or None; CorruptRun if the file is not whole."""
-        path = (self.path / _file(spec, spec.name, how.to_dict(), split.name, split.fingerprint, seed)).with_suffix(".safetensors")
+        run = self.path / file_of(spec, spec.name, how.to_dict(), split.name, split.fingerprint, seed)
+        path = _not_newer(run.with_suffix(".safetensors"), Checkpoint)
         return Checkpoint.load(path) if path.exists() else None
+
+    def checkpoint_path(self, run):
+        """Where the store keeps the checkpoint of a run that has more to come, whether or not it has it."""
+        return _not_newer(self.path_of(run).with_suffix(".safetensors"), Checkpoint)
 
     # Weights
 
@@ -133,19 +136,48 @@ class Store:
 
     def weights(self, run):
         """The `Weights` of a run; FileNotFoundError if they were not kept, CorruptRun if the file is not whole."""
-        if not self.has_weights(run):
-            raise FileNotFoundError(f"{self.path} has no weights of {run.name}, seed {run.seed}; sweep(..., weights=True) would keep them.")
-        return Weights.load(self._weights_path(run))
+        path = self._weights_path(run)
+        if not path.exists():
+            keep = "sweep(..., weights=True)" if run.spec else "save_weights(run, event.weights())"
+            raise FileNotFoundError(f"{self.path} has no weights of {run.name}, seed {run.seed}; {keep} would keep them.")
+        return Weights.load(path)
 
     def net(self, run):
-        """The net of a run as it was when trained, in eval mode; errors as of `weights`."""
-        net = build(run.spec, seed=run.seed)
+        """The net of a run as it was when trained, in eval mode; errors as of `weights`, and ValueError for a model of one's own."""
+        if run.spec is None:
+            raise ValueError(
+                f"{run.name} is a model of your own, which the store cannot build; build it, and give it what it learned with "
+                "model.load_state_dict(store.weights(run).tensors)."
+            )
+        net = build(run.spec, seed=run.seed or 0)
         net.load_state_dict(self.weights(run).tensors)
         return net.eval()
 
     def _weights_path(self, run):
         path = self.path_of(run)
-        return path.parent / "weights" / path.with_suffix(".safetensors").name
+        return _not_newer(path.parent / "weights" / path.with_suffix(".safetensors").name, Weights)
+
+    # Datasets
+
+    def remember_dataset(self, split, name):
+        """Note that `datasets.load(name)` makes a Split, for `dataset_of`: a run itself holds no path of anybody's disk."""
+        file = self.path / "datasets.json"
+        self.path.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path / ".lock"):
+            known = self._datasets()
+            if known.get(split.fingerprint) != name:
+                text = json.dumps(known | {split.fingerprint: name}, indent=1, ensure_ascii=False)
+                write(file, lambda temporary: temporary.write_text(text, encoding="utf-8"), overwrite=True)
+
+    def dataset_of(self, run):
+        """What `datasets.load` makes the images of a run from, where that was noted; else None."""
+        return self._datasets().get(run.data)
+
+    def _datasets(self):
+        try:
+            return dict(json.loads((self.path / "datasets.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):  # none yet, or not whole: it is only for the convenience of `command`
+            return {}
 
     # Files
 
@@ -178,47 +210,22 @@ class Store:
 
 def recorded():
     """The store that comes with reslab: the runs that the lessons show, listed in data/README.md."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     checkout = package.parent / "data" / "runs"
     return Store(checkout if checkout.is_dir() else package / "data" / "runs")
 
 
-def _file(spec, name, how, dataset, data, seed):
-    """The file of a run, relative to its store."""
-    net = spec and spec.deciding(spec.to_dict())
-    decides = {"spec": net, "name": name, "how": TrainSpec.deciding(how), "data": data, "seed": seed}
-    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
-    usual = type(spec)().to_dict() if spec else {}
-    changed = {field: value for field, value in (net or {}).items() if value != usual[field] and field not in NOT_IN_NAMES}
-    marks = [f"{field}{value}" for field, value in changed.items()] + ([] if seed is None else [f"seed{seed}"])
-    return Path(_plain(dataset), ".".join([_plain(name), *map(_plain, marks), digest, "json"]))
-
-
-def _plain(text):
-    """A part of a file's name that every system takes."""
-    return re.sub(r"[^\w-]+", "-", str(text)).strip("-")[:60] or "unnamed"
-
-
-def _same_training(recorded, how):
-    """Whether a run's `how` is this TrainSpec."""
+def _not_newer(path, kind):
+    """`path`; or, if a newer reslab has its own file there, one beside it."""
     try:
-        return how.from_dict(recorded) == how
-    except ValueError:  # a field that no longer exists
-        return False
-
-
-def _passing(runs, filters):
-    labels = [run.how | (run.spec.to_dict() if run.spec else {}) | vars(run) for run in runs]
-    names = {name for label in labels for name in label} - {"spec", "how", "history", "layers", "provenance"}
-    for name in filters if runs else ():
-        checks.choice("a filter", name, sorted(names))
-    allowed = {name: value if isinstance(value, (tuple, list, set, range)) else (value,) for name, value in filters.items()}
-    return [run for run, label in zip(runs, labels, strict=True) if all(label.get(name) in allowed[name] for name in allowed)]
+        if path.exists():
+            kind.load(path)
+    except NewerRun:
+        return _not_newer(path.with_suffix(f".older{path.suffix}"), kind)
+    except CorruptRun:
+        pass
+    return path
 
 
 def _together(frames):
     return pd.concat([frame for frame in frames if len(frame)] or frames[:1] or [pd.DataFrame()], ignore_index=True)
-
-
-def _in_order(runs):
-    return sorted(runs, key=lambda run: (run.dataset, *((run.spec.skip, run.spec.depth) if run.spec else (False, 0)), run.seed or 0))

@@ -1,0 +1,83 @@
+"""Where a run's numbers came from: which kind of machine, which versions, which day."""
+
+import dataclasses
+import datetime
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from reslab import __version__
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a run's numbers came from. Names the kind of machine, never which one."""
+
+    machine: str  # processor, or accelerator
+    device: str  # "cpu", "cuda" or "mps"
+    threads: int  # that a step on the CPU used, in each process
+    date: str  # UTC, "2026-11-21"
+    python: str
+    torch: str
+    reslab: str
+    commit: str | None  # of the checkout that ran, "-dirty" with changes not committed; None for an installed package
+    processes: int = 1  # that shared each batch
+
+    @classmethod
+    def here(cls, device="cpu", threads=None, processes=1):
+        """The provenance of a run made now, on this machine."""
+        device = torch.device(device)
+        return cls(
+            machine=torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+            device=device.type,
+            threads=torch.get_num_threads() if threads is None else threads,
+            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            python=platform.python_version(),
+            torch=str(torch.__version__),
+            reslab=__version__,
+            commit=_commit(),
+            processes=processes,
+        )
+
+    def after(self, earlier):
+        """This provenance, for a training that began with an earlier one: where the two differ, "2.14.0, then 2.15.0"."""
+        changes = {}
+        for name, now in dataclasses.asdict(self).items():
+            before = getattr(earlier, name)
+            if isinstance(now, str) and before:
+                changes[name] = before if before.split(", then ")[-1] == now else f"{before}, then {now}"
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def origin(self):
+        """What a chart says of where its numbers come from: the machine and the month."""
+        return f"{self.machine}, {self.date[:7]}"
+
+
+@cache
+def _processor():
+    """The processor's model name, where the system tells it."""
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+@cache
+def _commit():
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.TimeoutExpired):  # no git on this machine
+        return None

@@ -1,0 +1,41 @@
+"""The names of a store's files: readable, and with a digest of all that decides a run's numbers."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from reslab.specs import TrainSpec
+
+NOT_IN_NAMES = ("skip", "depth", "in_channels", "image_size", "classes")  # the net's name and the dataset say them
+# Bytes of a name without its suffix. A file system takes 255; the longest suffix and what a half-written file adds have 36.
+LONGEST = 219
+
+
+def file_of_run(run):
+    """The file of a run, relative to its store."""
+    return file_of(run.spec, run.name, run.how, run.dataset, run.data, run.seed, run.history)
+
+
+def file_of(spec, name, how, dataset, data, seed, history=None):
+    """The file of a run with this spec (None for an own model), TrainSpec (as plain values), data fingerprint and history.
+
+    Spec and seed decide the numbers. Without one of them nothing tells a training from another one's, but for its first
+    logged step: no other has the same loss after as many seconds.
+    """
+    net = spec and spec.deciding(spec.to_dict())
+    decides = {"spec": net, "name": name, "how": TrainSpec.deciding(how), "data": data or dataset, "seed": seed}
+    if (spec is None or seed is None) and history is not None and len(history):
+        decides["begins"] = {column: values.tolist()[0] for column, values in history.head(1).items()}
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
+    usual = type(spec)().to_dict() if spec else {}
+    changed = {field: value for field, value in (net or {}).items() if value != usual[field] and field not in NOT_IN_NAMES}
+    words = ".".join([plain(name), *(plain(f"{field}{value}") for field, value in changed.items())])
+    end = "." + ".".join(([] if seed is None else [plain(f"seed{seed}")]) + [digest])
+    words = words.encode()[: LONGEST - len(end.encode())].decode(errors="ignore")
+    return Path(plain(dataset), f"{words}{end}.json")
+
+
+def plain(text):
+    """A part of a file's name that every system takes."""
+    return re.sub(r"[^\w-]+", "-", str(text)).strip("-")[:60] or "unnamed"

@@ -1,0 +1,157 @@
+"""Every command that `reslab` prints can be pasted into a shell, and makes or resumes that very run."""
+
+import re
+import shlex
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from sklearn.datasets import load_digits
+from torch import nn
+
+from reslab import cli
+from reslab.cli import reproduce
+from reslab.datasets import digits, load
+from reslab.nets import build
+from reslab.specs import NetSpec, TrainSpec
+from reslab.store import Store, recorded
+from reslab.train import train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+ODD = "it's a \"store\"; $HOME 数 &"  # what a shell must not read
+SHORT = ["--width", "3", "--epochs", "0.1"]
+
+
+@pytest.fixture(autouse=True)
+def usual(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "usual"))
+    monkeypatch.chdir(tmp_path)
+    return Store()
+
+
+def reslab(words, exit_code=0):
+    result = CliRunner().invoke(cli.main, words)
+    assert result.exit_code == exit_code, result.output
+    return result.stdout
+
+
+def pasted(printed):
+    """The words behind "reslab" in the last line that is a command, as a shell makes them."""
+    line = next(line for line in reversed(printed.splitlines()) if line.startswith("  reslab "))
+    return shlex.split(line)[1:]
+
+
+def stop(store, spec, split, how, seed=0):
+    """Leave a checkpoint of a training in the store, as a sweep that was stopped after two steps does."""
+    for event in train(build(spec, seed=seed), split, how, device="cpu"):
+        if event.step == 2:
+            store.save_checkpoint(event.checkpoint())
+            return
+
+
+@pytest.fixture
+def images(tmp_path):
+    """An .npz file with 60 digits, in a folder whose name a shell would not leave alone."""
+    stored = load_digits()
+    file = tmp_path / ODD / "my birds.npz"
+    file.parent.mkdir()
+    np.savez(file, x=stored.images[:60].astype(np.uint8), y=stored.target[:60])
+    return file
+
+
+@pytest.mark.parametrize("suffix", ["", "-30+10@3", "-16px", "-30+10-16px"])
+@pytest.mark.parametrize("is_relative", [True, False])
+def test_a_run_on_ones_own_images_is_made_again_by_what_is_shown(tmp_path, images, monkeypatch, suffix, is_relative):
+    dataset = f"{images.relative_to(tmp_path) if is_relative else images}{suffix}"
+    folder = tmp_path / f"of {ODD}"
+    words = ["--dataset", dataset, "--store", str(folder), "--batch-size", "20", "--seed", "3"]
+    said = reslab(["train", "plain-8", *SHORT, *words])
+    listed = shlex.split(re.search(r"; (reslab runs list .*) shows them", said)[1])[1:]
+    monkeypatch.chdir("/")
+    assert "birds" in reslab(listed)
+    again = pasted(reslab(["runs", "show", "plain-8", "--store", str(folder)]))
+    assert "(it was there; --again trains it again)" in reslab(again)
+    (run,) = Store(folder).runs()
+    assert not re.search(re.escape(str(tmp_path)), run.to_json())  # a run names no place
+    Store(folder).path_of(run).unlink()
+    reslab(again)
+    (same,) = Store(folder).runs()
+    assert same.history["loss"].equals(run.history["loss"])
+    assert (same.spec, same.how, same.data, same.seed) == (run.spec, run.how, run.data, run.seed)
+
+
+def test_a_stopped_training_is_resumed_by_what_is_listed(tmp_path, images):
+    folder = tmp_path / ODD / "runs"
+    how = TrainSpec(epochs=1.2345678901234567, batch_size=8, lr=1 / 30, momentum=0.87654321, milestones=(), schedule="step")
+    for dataset in (str(images), "digits-40+20@5"):
+        split, store = load(dataset), Store(folder)
+        store.remember_dataset(split, reproduce.dataset_path(dataset) or dataset)
+        stop(store, NetSpec(depth=8, width=3, **split.shape), split, how, seed=7)
+        (begun,) = store.unfinished()
+        reslab(pasted(reslab(["runs", "list", "--store", str(folder)])))
+        assert store.unfinished() == []
+        (run,) = store.runs(dataset=begun.dataset)
+        assert run.history["seconds"].tolist()[:2] == begun.history["seconds"].tolist()  # it was resumed, not trained anew
+
+
+def test_the_numbers_of_a_command_are_those_of_the_run_to_the_last_digit():
+    values = {"lr": 0.1 + 0.2, "epochs": 1 / 3, "weight_decay": 1e-17, "milestones": (1 / 3, 2 / 3), "label_noise": 5e-324}
+    words = reproduce.flags(TrainSpec, values)
+    read = cli.main.commands["train"].make_context("train", words).params
+    assert {name: read[name] for name in values} == values | {"milestones": [1 / 3, 2 / 3]}
+
+
+def test_the_usual_store_is_not_named_and_another_is(usual, tmp_path):
+    for folder, store in (("usual", []), ("other", ["--store", str(tmp_path / "other")])):
+        reslab(["train", "plain-8", *SHORT, "--store", str(tmp_path / folder)])
+        shown = reslab(["runs", "show", "plain-8", "--store", folder])
+        assert pasted(shown) == ["train", "plain-8", *SHORT, "--dataset", "digits", "--seed", "0", *store]
+    shown = reslab(["runs", "show", "digits/plain-20.width8.seed0", "--store", "recorded"])
+    assert "--store" not in pasted(shown)  # it would be recorded again in one's own
+
+
+# What no command makes
+
+
+def own_checkpoint(store):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    event = next(iter(train(model, digits(), TrainSpec(epochs=0.3), device="cpu")))
+    store.save_checkpoint(event.checkpoint())
+    store.add(event.run())
+
+
+def test_an_own_model_is_listed_with_what_goes_on_with_it(usual):
+    own_checkpoint(usual)
+    listed = reslab(["runs", "list"])
+    assert "Stopped at step 1: Sequential on digits, seed None. No command goes on with it: Sequential is a model of your own" in listed
+    path = re.search(r"train\(model, split, how, resume=Checkpoint\.load\('(.*)'\)\)", listed)[1]
+    assert path == str(usual.checkpoint_path(usual.unfinished()[0]))
+    assert "Again\n  in Python: Sequential is a model of your own" in reslab(["runs", "show", "Sequential"])
+    assert reslab(["runs", "list", "--json"]).count("\n") == 2
+    reslab(["train", "plain-8", *SHORT])
+    table = reslab(["runs", "list"])
+    assert re.search(r"plain-8 +digits +0 +finished", table)  # not 0.0, beside a run without a seed
+
+
+@pytest.mark.parametrize("part", ["subset", "resized", "another name"])
+def test_images_that_python_made_are_said_to_be_so(usual, part):
+    split = digits()
+    if part == "another name":
+        split = split.subset(40, 20)
+        object.__setattr__(split, "name", "my birds")
+    else:
+        split = split.subset(40, 20) if part == "subset" else split.subset(None, 20).resized(10)
+    stop(usual, NetSpec(depth=8, width=3, **split.shape), split, TrainSpec(epochs=3, batch_size=20))
+    listed = reslab(["runs", "list"])
+    assert re.search(r"No command goes on with it: .*Python", listed)
+    assert "\n  reslab " not in listed
+
+
+def test_the_recorded_runs_have_commands():
+    store = recorded()
+    for run in store.runs():
+        words = shlex.split(reproduce.command([run]))
+        assert words[words.index("--dataset") + 1] == run.dataset
