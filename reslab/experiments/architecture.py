@@ -1,4 +1,4 @@
-"""The layers of nets as a tidy frame for the architecture map: what each is, what it costs, and which block and path it is on."""
+"""The layers of nets as a tidy frame for the architecture map: what each is, what it costs, its block and its path."""
 
 import math
 
@@ -8,9 +8,14 @@ from torch import nn
 
 from reslab.capture import capture
 from reslab.nets import FAMILY, Block
-from reslab.nets.complexity import complexity, skeleton
+from reslab.nets.complexity import REST, complexity
 from reslab.nets.layers import ZeroPad
+from reslab.nets.skeleton import image_of, inputs, run, skeleton
 
+COLUMNS = (
+    *("net", "skip", "module", "block", "shortcut", "path", "label", "kind"),
+    *("output_shape", "parameters", "multiply_adds", "memory"),
+)
 INPUT = "image"  # the first row of every net, which is no module
 IMAGE = (3, 224, 224)  # that a module of somebody's own is shown, if nothing else is said
 SHORTCUTS = ("downsample", "shortcut", "skip")  # what other people's blocks call theirs
@@ -19,13 +24,16 @@ SHORTCUTS = ("downsample", "shortcut", "skip")  # what other people's blocks cal
 def layers(nets, *, images=None):
     """A row for the image, its mean subtracted, and a row a layer of each net, in the order of the forward pass.
 
-    nets: names of FAMILY, or a dict name → NetSpec or nn.Module; images: name → (channels, height, width) of a module's images.
-    Columns: net, skip (whether anything is added in it), module, block (the name of the block that it is in, "" for none), shortcut (of
-    that block: "", "identity", "zero padding" or "projection"), path ("branch" or "shortcut"), label ("3×3 conv, 128, /2"; "" for a norm,
-    an activation, an addition), kind, output_shape, parameters, multiply_adds, memory (bytes of its output), all for one image in float32.
-    Parameters that no layer's call accounts for have a row and the label "parameters": see `complexity`.
-    The blocks of a module that is not reslab's are those whose forward pass adds two tensors of one shape, and the shortcut in such a block
-    is the part called downsample, shortcut or skip. Raises ValueError for a module that does not take the images.
+    nets: names of FAMILY, or a dict name → NetSpec or nn.Module. images: name → what a module takes, (channels, height,
+    width), or a list of shapes for several inputs: see `complexity`. (3, 224, 224) where nothing is said.
+    Columns: net, skip (whether anything is added in it), module, block (the name of the block that it is in, "" for none),
+    shortcut (of that block: "", "identity", "zero padding" or "projection"), path ("branch" or "shortcut"), label ("3×3
+    conv, 128, /2"; "" for a norm, an activation, an addition), kind, output_shape, parameters, multiply_adds, memory
+    (bytes of its output), all for one image in float32. What no layer's call accounts for has a row and the label
+    "parameters" or "operations": see `complexity`, which also says what is not counted.
+    The blocks of a module that is not reslab's are those whose forward pass adds two tensors of one shape, and the
+    shortcut in such a block is the part called downsample, shortcut or skip.
+    Raises ValueError for a module that does not take the images, cannot be copied, or asks for the values of a tensor.
     """
     nets = nets if isinstance(nets, dict) else {name: FAMILY[name] for name in nets}
     frames = [_layers(name, net, (images or {}).get(name, IMAGE)) for name, net in nets.items()]
@@ -33,28 +41,27 @@ def layers(nets, *, images=None):
 
 
 def _layers(name, net, image):
-    image = image if isinstance(net, nn.Module) else (net.in_channels, net.image_size, net.image_size)
+    image = image if isinstance(net, nn.Module) else image_of(net)
+    frame = complexity(net, image, name=name).rename(columns={"shape": "output_shape", "activation_bytes": "memory"})
     built = skeleton(net).eval()
-    try:
-        frame = complexity(net, image).rename(columns={"shape": "output_shape", "activation_bytes": "memory"})
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        hint = f"say which it takes with images={{{name!r}: ...}}"
-        raise ValueError(f"{name} does not take an image of {image}: {reason}; {hint}.") from error
-    blocks = reslab_blocks(built) or adding_blocks(built, image)  # name → (its shortcut, the name of the shortcut's module)
+    blocks = reslab_blocks(built) or adding_blocks(built, image, name)  # name → (its shortcut, the shortcut's module)
     frame["block"] = [_innermost(module, blocks) for module in frame["module"]]
     frame["shortcut"] = [blocks[block][0] if block else "" for block in frame["block"]]
     where = list(zip(frame["module"], frame["block"], strict=True))
-    frame["path"] = ["shortcut" if block and _is_inside(module, blocks[block][1]) else "branch" for module, block in where]
+    is_beside = [bool(block) and _is_inside(module, blocks[block][1]) for module, block in where]
+    frame["path"] = ["shortcut" if beside else "branch" for beside in is_beside]
     kinds = zip(frame["module"], frame["kind"], strict=True)  # of an addition, the label is the block's: ""
-    frame["label"] = [kind if kind == "parameters" else label(built.get_submodule(module)) for module, kind in kinds]
-    shown = {"module": INPUT, "label": "image, less its mean", "kind": "image", "output_shape": "×".join(map(str, image))}
-    shown |= {"block": "", "shortcut": "", "path": "branch", "parameters": 0, "multiply_adds": 0, "memory": 4 * math.prod(image)}
-    frame = pd.concat([pd.DataFrame([shown]), frame], ignore_index=True)
+    frame["label"] = [kind if kind in REST else label(built.get_submodule(module)) for module, kind in kinds]
+    frame = pd.concat([pd.DataFrame([_input(image)]), frame], ignore_index=True)
     return frame.assign(net=name, skip=any(shortcut for shortcut, _ in blocks.values()))[list(COLUMNS)]
 
 
-COLUMNS = ("net", "skip", "module", "block", "shortcut", "path", "label", "kind", "output_shape", "parameters", "multiply_adds", "memory")
+def _input(image):
+    """The row of the image, or of all inputs of a net."""
+    shapes = [tuple(one.shape[1:]) if isinstance(one, torch.Tensor) else one for one in inputs(image)]
+    row = {"module": INPUT, "label": "image, less its mean", "kind": "image", "block": "", "shortcut": "", "path": "branch"}
+    memory = 4 * sum(map(math.prod, shapes))
+    return row | {"output_shape": "×".join(map(str, shapes[0])), "parameters": 0, "multiply_adds": 0, "memory": memory}
 
 
 def reslab_blocks(net):
@@ -64,15 +71,15 @@ def reslab_blocks(net):
     return {name: (kinds[type(block.shortcut)], f"{name}.shortcut") for name, block in blocks.items()}
 
 
-def adding_blocks(net, image):
+def adding_blocks(net, image, name):
     """The same of any other module: its blocks are the modules in whose forward pass an addition happens."""
-    with capture(net, nn.Module, activation={}, gradient={}, additions=True) as trace, torch.no_grad():
-        net(torch.empty(1, *image, device="meta"))
+    with capture(net, nn.Module, activation={}, gradient={}, additions=True) as trace:
+        run(net, image, name=name)
     frame = trace.frame()
     blocks = {}
     adding = frame.loc[frame["part"] == "sum", "module"].unique()
     for name in adding[adding != type(net).__name__]:  # the net as a whole is no block of itself
-        parts = [child for child, module in net.get_submodule(name).named_children() if child in SHORTCUTS and module is not None]
+        parts = [part for part, module in net.get_submodule(name).named_children() if part in SHORTCUTS]
         blocks[name] = ("projection", f"{name}.{parts[0]}") if parts else ("identity", f"{name}.")
     return blocks
 

@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from reslab import checks
-from reslab.capture import capture
 from reslab.datasets import digits
 from reslab.nets import NetSpec, build, replace, valid_depths
 from reslab.nets.blocks import make_block
@@ -64,32 +62,28 @@ def anatomy(spec, *, changes_shape=False, seed=0, split=None):
 
     Columns: part ("x", "branch", "shortcut", "sum", "y"), module (its name in the block), layer (what it is, in words), shape (of its
     output for one image, "16×4×4"), numbers (their count), parameters, multiply_adds and additions (the sum's, element by element).
-    Shapes are captured from a forward pass; torch.utils.flop_counter counts in it the multiply-adds (two flops each) of convolutions.
+    Shapes and costs are those of `complexity`.
     """
     block, x = a_block(spec, changes_shape=changes_shape, seed=seed, split=split)
-    return dissect(block, x[:1]).assign(**_which(spec, changes_shape, seed))
+    return dissect(block, tuple(x.shape[1:])).assign(**_which(spec, changes_shape, seed))
 
 
-def dissect(block, x):
-    """`anatomy` of any block and what enters it, (1, C, H, W): the frame without what tells blocks apart. Both may be on "meta".
+def dissect(block, shape):
+    """`anatomy` of any block and the shape of what enters it, (C, H, W): the frame without what tells blocks apart.
 
-    One part more than there: "before", what both paths begin with where an order puts a norm or activation before a projection.
+    One part more than there: "before", what both paths begin with where an order puts a norm or activation before a
+    projection.
     """
-    watch = capture(block.eval(), lambda name, _: name != "Block", activation={}, gradient={})  # shapes alone
-    with FlopCounterMode(display=False) as counter, torch.no_grad(), watch as trace:
-        block(x)
-    flops = {name.removeprefix("Block."): sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
-    shapes = dict(trace.frame()[["module", "shape"]].itertuples(index=False, name=None))
-    rows = [("x", "x", "input", _shape(x), 0, 0, 0)]
-    for name, module in block.named_modules():
-        if not name or any(module.children()) or name == "activation":
-            continue
-        price = (count(module), flops.get(name, 0) // 2, 0)
-        rows.append((name.partition(".")[0], name, describe(module), shapes[name].partition("×")[2], *price))
-    last = shapes["branch"].partition("×")[2]
-    if block.shortcut is not None:
-        rows.append(("sum", "sum", "addition", last, 0, 0, _numbers(last)))
-    rows.append(("y", "activation", describe(block.activation), shapes["activation"].partition("×")[2], 0, 0, 0))
+    rows = [("x", "x", "input", "×".join(map(str, shape)), 0, 0, 0)]
+    counted = complexity(block, shape)
+    for row in counted.itertuples():
+        if row.kind == "addition":
+            rows.append(("sum", "sum", "addition", row.shape, 0, 0, _numbers(row.shape)))
+        elif row.module != "activation":
+            costs = (row.parameters, row.multiply_adds, 0)
+            layer = describe(block.get_submodule(row.module))
+            rows.append((row.module.partition(".")[0], row.module, layer, row.shape, *costs))
+    rows.append(("y", "activation", describe(block.activation), counted["shape"].iloc[-1], 0, 0, 0))
     frame = pd.DataFrame(rows, columns=["part", "module", "layer", "shape", "parameters", "multiply_adds", "additions"])
     frame["numbers"] = frame["shape"].map(_numbers)
     return frame
@@ -181,10 +175,6 @@ def describe(module):
 
 def count(module):
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _shape(x):
-    return "×".join(map(str, x.shape[1:]))
 
 
 def _numbers(shape):

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 import pandas as pd
-import torch
 
 from reslab import checks
 from reslab.datasets import digits
@@ -13,7 +12,8 @@ from reslab.experiments.degradation import beside_the_paper, small_net
 from reslab.experiments.residual_block_anatomy import LIVE, dissect
 from reslab.nets import FAMILY, build, replace
 from reslab.nets.blocks import EXPANSION
-from reslab.nets.complexity import complexity, skeleton
+from reslab.nets.complexity import complexity
+from reslab.nets.skeleton import skeleton
 from reslab.nets.family import SOURCE
 from reslab.store import recorded
 from reslab.sweep import sweep
@@ -300,6 +300,6 @@ def block(spec):
     changes_shape = spec.blocks_per_stage[1] == 1 or (spec.skip and spec.shortcut in ("B", "D"))
     channels = spec.width * (EXPANSION if spec.block == "bottleneck" else spec.widen)  # of stage 1
     scale = 1 if changes_shape else 2
-    x = torch.empty(1, scale * channels, spec.image_size // scale, spec.image_size // scale, device="meta")
-    frame = dissect(skeleton(spec).stage2[0 if changes_shape else 1], x)
+    size = spec.image_size // scale
+    frame = dissect(skeleton(spec).stage2[0 if changes_shape else 1], (scale * channels, size, size))
     return frame.assign(skip=spec.skip, block=spec.block, shortcut=spec.shortcut, changes_shape=changes_shape, origin=LIVE)

@@ -15,7 +15,7 @@ from reslab.explorers.explorer import Explorer
 from reslab.figures import architecture as figures
 from reslab.figures import theme
 from reslab.nets import FAMILY
-from reslab.nets.complexity import skeleton
+from reslab.nets.skeleton import skeleton
 
 NONE = "–"  # an empty column
 MOST_LINES = 40  # of code that is shown of a lone layer

@@ -1,114 +1,149 @@
-"""What a net costs: parameters, multiply-adds and memory, layer by layer, with no weight made and no image shown."""
+"""What a net costs: parameters, multiply-adds and memory, layer by layer, with no weight made and no image shown.
 
-import copy
+The one counter of the project: whatever reslab says of costs comes from `complexity`. It counts on a copy of its own,
+with nothing that another thread sees, so several threads may count at once.
+"""
+
 from functools import cache
 
 import pandas as pd
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
 from reslab.nets.blocks import Block
 from reslab.nets.family import FAMILY, SOURCE
 from reslab.nets.layers import ACTIVATIONS
-from reslab.nets.weights import shapes_only
+from reslab.nets.skeleton import OnMeta, image_of, run, skeleton
 
+COLUMNS = ("module", "kind", "shape", "parameters", "multiply_adds", "activation_bytes")
 FLOAT32 = 4  # bytes
 SAME_SHAPE = (nn.BatchNorm2d, *ACTIVATIONS.values())
+REST = ("parameters", "operations")  # kinds of the rows for what no layer's call accounts for
 
 
-def complexity(net, image=None):
-    """A row a call of a layer, and one for the addition of each of reslab's residual blocks, in the order of the forward pass.
+def complexity(net, image=None, *, name=None):
+    """A row a call of a layer, and one for the addition of each of reslab's blocks, in the order of the forward pass.
 
-    net: a NetSpec; or any nn.Module, and the shape of its images, (channels, height, width).
-    Columns: module (its name in the net; of an addition, the block's), kind ("Conv2d"; "addition"; "parameters"), shape (of its output
-    for one image: "64×112×112"), parameters, multiply_adds (for one image: of convolutions, linear layers and attention, as He et al.
-    2015 count them, biases left out), activation_bytes (of its output for one image in float32; 0 where a layer hands on what it was
-    given). In eval mode: stochastic depth leaves nothing out. Each parameter is in one row, that of the first call that uses it, so that
-    they sum up to the net's own number. Those that no layer's call accounts for (a ViT's class token; the weights that Swin's attention
-    takes from layers it does not call, whose multiply-adds are not counted) are in rows of kind "parameters": by the name of the module
-    that owns them, at the end of the innermost call around it, and with the shape of the layer before.
+    net: a NetSpec; or any nn.Module, and the shape of its images, (channels, height, width). A module with several
+    inputs takes a list of such shapes; for one that takes no floats, a tensor stands for a shape: its values are not read.
+    name: what errors call it, and the key of its shape in `experiments.architecture.layers`; else they say its class.
+    Columns: module (its name in the net; of an addition, the block's), kind ("Conv2d"; "addition"), shape (of its first
+    output, for one image: "64×112×112"), parameters, multiply_adds (for one image), activation_bytes (of its outputs,
+    for one image in float32; 0 where a layer hands on what it was given).
+
+    multiply_adds are half of what torch.utils.flop_counter has formulas for: convolutions, linear layers, products of
+    matrices, attention; so He et al. 2015 count too. Not counted: biases, norms, activations, pooling, and whatever
+    else works element by element; nn.Bilinear and Fourier transforms; what a parametrisation (weight_norm,
+    spectral_norm) does to make a weight; a person's own hooks, which are not run.
+
+    In eval mode: stochastic depth leaves nothing out. Each parameter is in one row, that of the first call that uses it,
+    so that they sum up to the net's own number. What no layer's call accounts for (a ViT's class token; the weights that
+    Swin's attention takes from layers it does not call, and its products of matrices) is in rows of kind "parameters",
+    or "operations" where there are no parameters: by the name of the module that it belongs to, at the end of the
+    innermost call around it, with the shape of the layer before.
+
+    Raises ValueError, in one sentence, for a module that cannot be copied, does not take such images, or asks for the
+    values of a tensor in its forward.
     """
-    net, image, rows = skeleton(net).eval(), image or _image(net), []
-    counted, ends = set(), {}  # the ids of the parameters in a row; how many rows there were when a module's first call ended
+    image, count = image_of(net) if image is None else image, _Count(skeleton(net).eval())
+    run(count.net, image, name=name, mode=count)
+    return count.frame()
 
-    def add_row(name, kind, output, parameters=0, multiply_adds=0, is_new=True):
-        shape = "×".join(map(str, output.shape[1:]))
-        rows.append([name, kind, shape, parameters, multiply_adds, FLOAT32 * output.numel() * is_new])
 
-    def new_parameters(module, recurse=True):
-        new = {id(parameter): parameter.numel() for parameter in module.parameters(recurse) if id(parameter) not in counted}
-        counted.update(new)
+class _Count(OnMeta):
+    """Counts while it is entered, in this thread alone: operators here, rows in hooks on the net's modules."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.rows = net, []
+        self.calls = [0]  # multiply-adds of each call that is running, innermost last, without those of calls inside it
+        self.direct = {}  # of each module that holds others: multiply-adds that are in no call of these
+        self.counted = set()  # the ids of the parameters in a row
+        self.ends = {}  # how many rows there were when a module's first call ended
+        self._watch(net, "", set())
+
+    def on_operator(self, operator, args, kwargs, output):
+        formula = flop_registry.get(operator.overloadpacket)
+        if formula is not None:
+            self.calls[-1] += formula(*args, **kwargs, out_val=output) // 2
+
+    def _watch(self, module, name, watched):
+        """Hooks on a module and those in it, each once."""
+        if module in watched:
+            return
+        watched.add(module)
+        if isinstance(module, ParametrizationList):
+            self._around(module, lambda *_: None)  # what makes a weight is not counted
+            return
+        parts = dict(module.named_children())
+        if is_layer(module):
+            if type(module) in SAME_SHAPE and not getattr(module, "inplace", False):
+                module.forward = torch.empty_like  # says as much of shapes, ten times as fast
+            self._around(module, lambda _, given, output, called: self._add_layer(name, module, given, output, called))
+            parts = {"parametrizations": parts["parametrizations"]} if "parametrizations" in parts else {}
+        else:
+            self._around(module, lambda _, given, output, called: self._end(name, called))
+        if isinstance(module, Block) and module.shortcut is not None:  # the sum is what the activation is given
+            module.activation.register_forward_pre_hook(lambda _, given: self._add(name, "addition", given))
+        for part, inner in parts.items():
+            self._watch(inner, f"{name}.{part}" if name else part, watched)
+
+    def _around(self, module, end):
+        module.register_forward_pre_hook(lambda *_: self.calls.append(0))
+        module.register_forward_hook(lambda module, given, output: end(module, given, output, self.calls.pop()))
+
+    def _add(self, name, kind, outputs, parameters=0, multiply_adds=0, given=()):
+        tensors = [leaf for leaf in tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
+        shape = "×".join(map(str, tensors[0].shape[1:])) if tensors else ""
+        numbers = sum(tensor.numel() for tensor in tensors if not any(tensor is one for one in tree_leaves(given)))
+        self.rows.append([name, kind, shape, parameters, multiply_adds, FLOAT32 * numbers])
+
+    def _add_layer(self, name, module, given, output, multiply_adds):
+        self._add(name, kind(module), output, self._new_parameters(module), multiply_adds, given)
+
+    def _end(self, name, multiply_adds):
+        self.ends.setdefault(name, len(self.rows))
+        self.direct[name] = self.direct.get(name, 0) + multiply_adds
+
+    def _new_parameters(self, module, recurse=True):
+        parameters = module.parameters(recurse)
+        new = {id(parameter): parameter.numel() for parameter in parameters if id(parameter) not in self.counted}
+        self.counted.update(new)
         return sum(new.values())
 
-    def watch(name, module):
-        def after(_, inputs, output):
-            output = output[0] if isinstance(output, tuple) else output
-            is_new = not any(output is given for given in inputs)
-            add_row(name, type(module).__name__, output, new_parameters(module), multiply_adds(module, output), is_new)
+    def frame(self):
+        rest = [
+            (name, self._new_parameters(module, recurse=False), self.direct.get(name, 0))
+            for name, module in self.net.named_modules()
+        ]
+        rest = sorted((row for row in rest if row[1] or row[2]), key=lambda row: self._place(row[0]))
+        rows = list(self.rows)
+        for name, parameters, multiply_adds in reversed(rest):  # the last first: it moves no other's place
+            place = self._place(name)
+            shape = rows[place - 1][2] if place else ""
+            rows.insert(place, [name, REST[not parameters], shape, parameters, multiply_adds, 0])
+        return pd.DataFrame(rows, columns=COLUMNS)
 
-        module.register_forward_hook(after)
-        if isinstance(module, SAME_SHAPE):
-            module.forward = torch.empty_like  # says as much of shapes, ten times as fast
-
-    def watch_end(name, module):
-        def after(*_):
-            ends.setdefault(name, len(rows))
-
-        module.register_forward_hook(after)
-
-    def watch_addition(name, block):
-        def before(_, inputs):
-            add_row(name, "addition", inputs[0])
-
-        block.activation.register_forward_pre_hook(before)  # the sum is what it is given
-
-    for name, module in net.named_modules():
-        if isinstance(module, Block) and module.shortcut is not None:
-            watch_addition(name, module)
-        if not list(module.children()) or isinstance(module, nn.MultiheadAttention):  # which calls none of its parts
-            watch(name, module)
-        else:
-            watch_end(name, module)
-    with torch.no_grad():
-        net(torch.empty(1, *image, device="meta"))
-    loose = [(name, parameters) for name, module in net.named_modules() if (parameters := new_parameters(module, recurse=False))]
-    loose.sort(key=lambda owned: _end(owned[0], ends))
-    for name, parameters in reversed(loose):  # the last first: it moves no other's place
-        place = _end(name, ends)
-        rows.insert(place, [name, "parameters", rows[place - 1][2] if place else "", parameters, 0, 0])
-    return pd.DataFrame(rows, columns=["module", "kind", "shape", "parameters", "multiply_adds", "activation_bytes"])
+    def _place(self, name):
+        """Where the innermost module around a name ended that was called; the net itself, whose name is "", was."""
+        while name not in self.ends and name:
+            name = name.rpartition(".")[0]
+        return self.ends.get(name, len(self.rows))
 
 
-def _end(name, ends):
-    """Where the innermost module around a name ended that was called; the net itself, whose name is "", always was."""
-    while name not in ends and name:
-        name = name.rpartition(".")[0]
-    return ends.get(name, 0)
+def is_layer(module):
+    """Whether a module is counted whole: it holds no others, or (attention) calls none of them."""
+    parts = {name for name, _ in module.named_children()}
+    return parts <= {"parametrizations"} or isinstance(module, nn.MultiheadAttention)
 
 
-def multiply_adds(layer, output):
-    """Of one image: each weight is used once at each place of the output, a pixel of (1, C, H, W) or a token of (1, L, C)."""
-    if isinstance(layer, nn.Conv2d):
-        return layer.weight.numel() * output.shape[2] * output.shape[3]
-    if isinstance(layer, nn.Linear):
-        return layer.weight.numel() * output.numel() // layer.out_features
-    if isinstance(layer, nn.MultiheadAttention):  # four projections; and every token with every other, for scores and for sums
-        tokens, width = output.numel() // layer.embed_dim, layer.embed_dim
-        return 4 * width**2 * tokens + 2 * tokens**2 * width
-    return 0
-
-
-def skeleton(net):
-    """A net's layers and shapes on the device "meta", without its weights: of a NetSpec, or of an nn.Module, which stays as it is."""
-    if not isinstance(net, nn.Module):
-        return shapes_only(net)
-    shapes = {id(tensor): tensor.to("meta") for tensor in net.buffers()}  # what deepcopy is to take for a copy
-    shapes |= {id(tensor): nn.Parameter(tensor.detach().to("meta"), tensor.requires_grad) for tensor in net.parameters()}
-    return copy.deepcopy(net, shapes)
-
-
-def _image(spec):
-    return spec.in_channels, spec.image_size, spec.image_size
+def kind(module):
+    """The name of a layer's class, for which a parametrisation puts one of its own."""
+    is_parametrized = "parametrizations" in module._modules
+    return (type(module).__mro__[1] if is_parametrized else type(module)).__name__
 
 
 def presets():
@@ -122,7 +157,7 @@ def _preset(name):
     return {
         "name": name,
         "depth": spec.depth,
-        "image": "×".join(map(str, _image(spec))),
+        "image": "×".join(map(str, image_of(spec))),
         "parameters": layers["parameters"].sum(),
         "multiply_adds": layers["multiply_adds"].sum(),
         "source": SOURCE[name],
