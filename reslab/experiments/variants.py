@@ -13,8 +13,8 @@ from reslab.experiments.residual_block_anatomy import LIVE, dissect
 from reslab.nets import FAMILY, build, replace
 from reslab.nets.blocks import EXPANSION
 from reslab.nets.complexity import complexity
-from reslab.nets.skeleton import skeleton
 from reslab.nets.family import SOURCE
+from reslab.nets.skeleton import skeleton
 from reslab.store import recorded
 from reslab.sweep import sweep
 from reslab.train import TrainSpec, train

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from reslab.nets.convolution import Conv2d
+
 ACTIVATIONS = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
@@ -20,7 +22,7 @@ ACTIVATIONS = {
 def conv(c_in, c_out, size, stride, spec, groups=1):
     """A convolution that keeps H and W, but for its stride; with a bias where no norm follows to shift (in VGG, always)."""
     bias = spec.block == "vgg" or (spec.norm == "none" and spec.init != "fixup")
-    return nn.Conv2d(c_in, c_out, size, stride, padding=size // 2, groups=groups, bias=bias)
+    return Conv2d(c_in, c_out, size, stride, padding=size // 2, groups=groups, bias=bias)
 
 
 def norm(channels, spec):

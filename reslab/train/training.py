@@ -14,6 +14,7 @@ from torch import nn
 from reslab.capture import capture
 from reslab.datasets import Split
 from reslab.nets import NetSpec, build
+from reslab.nets.convolution import lay_out, warned_of_overruns
 from reslab.progress import progress_bar
 from reslab.runs import Checkpoint, Provenance, Run, Weights
 from reslab.specs import TrainSpec
@@ -116,9 +117,10 @@ class _Training:
         self.split = _with_noise(self.data.to(self.device), self.how)
         model.to(self.device)
         self.layout = layout_of(model)
-        model.to(memory_format=self.layout)
+        lay_out(model, self.layout)
         self.modes = TrainingModes(model)
-        compatibility.check_forward(model, self.split, self.share, described=spec is not None)
+        with warned_of_overruns(model):
+            compatibility.check_forward(model, self.split, self.share, described=spec is not None)
         every_parameter, classes = spec is not None and not spec.stochastic_depth, self.split.shape["classes"]
         self.stepper = Stepper(model, self.how, self.ranks, every_parameter=every_parameter, classes=classes)
 
