@@ -1,5 +1,7 @@
 """`complexity`: each layer of a net in a row, and no tensor of a forward pass left out or counted twice."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import torchvision.models as vision
@@ -84,7 +86,7 @@ def test_groups_divide_what_a_convolution_costs():
     ],
 )
 def test_every_tensor_of_a_forward_pass_is_in_one_row(fields):
-    spec = small(**fields)
+    spec = small(width=16, **fields)  # so wide that no projection takes its pixels first: see `reslab.nets.convolution`
     frame, net = complexity(spec), build(spec)
     assert frame["activation_bytes"].sum() == allocated(net, images(spec, 1))
     assert frame["parameters"].sum() == parameters(net)
@@ -157,3 +159,96 @@ def test_what_is_called_twice_costs_twice_and_has_its_parameters_once():
     assert list(frame["multiply_adds"]) == [16 * 25] * 3 + [0]
     assert loose(frame) == [("unused", "4×5×5", 8)]
     assert frame["parameters"].sum() == parameters(Twice())
+
+
+# Every kind of layer
+
+
+class Calls(nn.Module):
+    """A layer that calls a function on its input, with parts by name."""
+
+    def __init__(self, call, **parts):
+        super().__init__()
+        self.call = call
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, *inputs):
+        return self.call(self, *inputs)
+
+
+def weight_normed(layer):
+    return nn.utils.parametrizations.weight_norm(layer)
+
+
+def spectral_normed(layer):
+    return nn.utils.parametrizations.spectral_norm(layer)
+
+
+@pytest.mark.parametrize(
+    ("layer", "image", "multiply_adds"),
+    [
+        (nn.ConvTranspose2d(4, 3, 2, 2), (4, 8, 8), 64 * 4 * 3 * 4),
+        (nn.ConvTranspose2d(4, 6, 3, 2, groups=2), (4, 8, 8), 64 * 4 * 3 * 9),
+        (nn.Conv1d(3, 4, 5, padding=2), (3, 10), 10 * 3 * 4 * 5),
+        (nn.ConvTranspose1d(3, 4, 2, 2), (3, 10), 10 * 3 * 4 * 2),
+        (nn.Conv3d(3, 4, 3), (3, 6, 6, 6), 4**3 * 3 * 4 * 27),
+        (nn.Conv2d(4, 8, 3, groups=4), (4, 8, 8), 36 * 8 * 9),
+        (nn.Conv2d(4, 8, 3, dilation=2), (4, 8, 8), 16 * 4 * 8 * 9),
+        (nn.Conv2d(4, 8, 3, padding="same"), (4, 8, 8), 64 * 4 * 8 * 9),
+        (nn.Linear(5, 7), (2, 3, 5), 2 * 3 * 5 * 7),
+        (weight_normed(nn.Conv2d(3, 4, 3)), (3, 8, 8), 36 * 3 * 4 * 9),
+        (spectral_normed(nn.Linear(5, 7)), (5,), 5 * 7),
+        (nn.utils.parametrizations.orthogonal(nn.Linear(5, 7)), (5,), 5 * 7),
+        (nn.MultiheadAttention(8, 2, batch_first=True), [(5, 8)] * 3, 4 * 5 * 8 * 8 + 2 * 5 * 5 * 8),
+        (nn.LSTM(4, 6, batch_first=True), (5, 4), 5 * 4 * 6 * (4 + 6)),
+        (nn.LazyLinear(7), (5,), 5 * 7),
+        (nn.Linear(5, 7).half(), (5,), 5 * 7),
+    ],
+)
+def test_multiply_adds_of_a_layer(layer, image, multiply_adds):
+    frame = complexity(layer, image)
+    assert frame["multiply_adds"].tolist() == [multiply_adds]
+    if not isinstance(layer, nn.LazyLinear):
+        assert frame["parameters"].sum() == parameters(layer)
+
+
+def test_a_parametrised_layer_keeps_its_name():
+    assert complexity(weight_normed(nn.Conv2d(3, 4, 3)), (3, 8, 8))["kind"].tolist() == ["Conv2d"]
+
+
+def test_what_a_module_multiplies_by_itself_is_counted_and_is_in_a_row_of_its_own():
+    net = Calls(lambda net, x: x.flatten(1) @ net.fc.weight.T, fc=nn.Linear(12, 2))
+    frame = complexity(net, (3, 2, 2))
+    assert list(frame.itertuples(index=False, name=None)) == [
+        ("", "operations", "", 0, 24, 0),
+        ("fc", "parameters", "", 26, 0, 0),
+    ]
+
+
+def test_swins_attention_is_counted():
+    net = vision_net("swin_t")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(torch.empty(1, 3, 224, 224, device="meta"))
+    assert 2 * complexity(net, (3, 224, 224))["multiply_adds"].sum() == counter.get_total_flops()
+
+
+def test_a_layer_that_works_in_place_puts_out_no_new_numbers():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.ReLU())
+    assert complexity(net, (3, 8, 8))["activation_bytes"].tolist() == [4 * 144, 0, 4 * 144]
+
+
+def test_a_layer_that_overrides_an_activation_is_run():
+    class Mean(nn.ReLU):
+        def forward(self, x):
+            return x.mean((2, 3))
+
+    assert complexity(nn.Sequential(Mean(), nn.Linear(3, 2)), (3, 8, 8))["shape"].tolist() == ["3", "2"]
+
+
+def test_several_threads_count_the_same_as_one():
+    spec, own = small(), nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 2))
+    truth = complexity(spec), complexity(own, (3, 8, 8))
+    with ThreadPoolExecutor(4) as pool:
+        counted = list(pool.map(lambda _: (complexity(spec), complexity(own, (3, 8, 8))), range(16)))
+    assert all(frame.equals(true) for pair in counted for frame, true in zip(pair, truth, strict=True))

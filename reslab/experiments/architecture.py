@@ -59,7 +59,14 @@ def _layers(name, net, image):
 def _input(image):
     """The row of the image, or of all inputs of a net."""
     shapes = [tuple(one.shape[1:]) if isinstance(one, torch.Tensor) else one for one in inputs(image)]
-    row = {"module": INPUT, "label": "image, less its mean", "kind": "image", "block": "", "shortcut": "", "path": "branch"}
+    row = {
+        "module": INPUT,
+        "label": "image, less its mean",
+        "kind": "image",
+        "block": "",
+        "shortcut": "",
+        "path": "branch",
+    }
     memory = 4 * sum(map(math.prod, shapes))
     return row | {"output_shape": "×".join(map(str, shapes[0])), "parameters": 0, "multiply_adds": 0, "memory": memory}
 

@@ -32,7 +32,7 @@ def skeleton(net):
         raise ValueError(f"{type(net).__name__} cannot be counted: {why}.")
     memo, compiled = _memo(net)
     try:
-        for module in compiled:
+        for module in reversed(compiled):  # an inner one before those around it
             memo[id(module)] = copy.deepcopy(module._orig_mod, memo)
         copied = copy.deepcopy(net, memo)
     except Exception as error:
@@ -166,7 +166,9 @@ def inputs(image):
 def image_of(spec):
     """(channels, height, width) of a NetSpec's images; ValueError for a module, which does not say."""
     if isinstance(spec, nn.Module):
-        raise ValueError(f"a {type(spec).__name__} does not say which images it takes; give image=(channels, height, width).")
+        raise ValueError(
+            f"a {type(spec).__name__} does not say which images it takes; give image=(channels, height, width)."
+        )
     return spec.in_channels, spec.image_size, spec.image_size
 
 
