@@ -65,9 +65,7 @@ def own_models_given_in_channels_last_train():
     model = nn.Sequential(*part, nn.Flatten(), nn.LazyLinear(10))
     split = datasets.digits()
     model(split.batch(slice(2))[0])
-    last = None
-    for last in train(model.to(memory_format=torch.channels_last), split, TrainSpec(epochs=1)):
-        pass
+    *_, last = train(model.to(memory_format=torch.channels_last), split, TrainSpec(epochs=1))
     assert last.state == "finished"
 
 
