@@ -1,93 +1,154 @@
-"""A sweep's trainings on a Ray cluster: one a task, on as much of a GPU as it asks for, again elsewhere when its worker dies.
+"""A sweep's trainings on a Ray cluster: each is a task, on a part of a GPU, and runs again when its worker dies.
 
-Ray comes with `pip install -e '.[cluster]'`, on every node. This is the one module that knows it, and imports it when it is asked to.
+Ray comes with `pip install -e '.[cluster]'`, on every node. Only this module knows Ray, and it imports Ray when a sweep
+asks for it.
 """
 
 import logging
+import warnings
 from contextlib import suppress
 from dataclasses import replace
 
 RETRIES = 3  # of a training whose worker died: its process, its node, or for want of memory
-POLL = 1.0  # seconds between looks at how far the trainings are
+POLL = 1.0  # seconds between two looks at the progress
+STARTS = 4  # attempts to start a Ray, each of which Ray itself ends after 30 seconds
 
 
-def train(jobs, tell, *, address, cpus, gpus):
+def train(jobs, report, *, address, cpus, gpus):
     """Train the jobs as Ray tasks; yields (run, remarks) as they finish, each job once.
 
-    address: "auto", "local", or "ray://host:port"; a Ray that this process has joined already is used as it is. A worker saves the
-    checkpoints in the store's folder: where the nodes share it, a training whose worker died goes on elsewhere, else it begins anew.
-    ModuleNotFoundError without Ray, ConnectionError without a cluster, ValueError for resources that the cluster has not.
+    address: "auto", "local", or "ray://host:port"; if this process has joined a Ray already, that one is used. report:
+    as of `Job.train`. A worker saves the checkpoints in the store's folder: where the nodes share it, a training whose
+    worker died goes on elsewhere, else it begins anew. ModuleNotFoundError without Ray, ConnectionError where no Ray
+    answers or starts, ValueError for resources that the cluster does not have.
     """
     try:
         import ray
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("a sweep on a cluster needs Ray: in reslab's checkout, pip install -e '.[cluster]'") from error
+        raise ModuleNotFoundError(
+            "a sweep on a cluster needs Ray: in reslab's checkout, pip install -e '.[cluster]'"
+        ) from error
     joined = ray.is_initialized()
     if not joined:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        _join(ray, address)
     try:
         for what, asked in (("CPU", cpus), ("GPU", gpus)):
             if asked > (there := ray.cluster_resources().get(what, 0)):
                 raise ValueError(f"a training asks for {asked:g} {what}, and the cluster has {there:g}.")
-        yield from _as_they_finish(ray, jobs, tell, {"num_cpus": cpus, "num_gpus": gpus, "max_retries": RETRIES})
+        yield from _as_they_finish(ray, jobs, report, {"num_cpus": cpus, "num_gpus": gpus, "max_retries": RETRIES})
     finally:
         if not joined:
             ray.shutdown()
 
 
-def _as_they_finish(ray, jobs, tell, options):
+def _join(ray, address):
+    """Join a cluster, or start one here, again if its processes were only slow; ConnectionError if there is none."""
+    options = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address == "local":
+        options["include_dashboard"] = False
+    for start in range(1, STARTS + 1):
+        before = _ray_processes()
+        try:
+            ray.init(address=address, **options)
+            return
+        except Exception as error:  # of any class: a bare Exception where Ray's node is slow
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            if address != "local":
+                said = f"no Ray cluster can be joined at {address!r}: {reason}. `ray start --head` starts one."
+                raise ConnectionError(said) from error
+            started = _ray_processes() - before
+            _end(started)
+            if not started or start == STARTS:  # nothing of it still runs, so waiting would not help
+                said = f"Ray does not start here: {reason}. Without address, a sweep needs no Ray."
+                raise ConnectionError(said) from error
+            warnings.warn(
+                "Ray's processes run and are not ready, as on a slow or busy machine: "
+                f"waiting for Ray once more, attempt {start + 1} of {STARTS}.",
+                stacklevel=4,
+            )
+
+
+def _ray_processes():
+    """The processes of Ray that this one has started; psutil comes with Ray."""
+    import psutil
+
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            command = " ".join(process.cmdline()).replace("\\", "/")
+            if "/ray/" in command or "ray::" in command:
+                found.add(process)
+    return found
+
+
+def _end(processes):
+    """End what a failed start left running, which Ray itself would keep until this process exits."""
+    import psutil
+
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes)
+
+
+def _as_they_finish(ray, jobs, report, options):
     splits = {job.split: ray.put(job.split) for job in jobs}  # once, not with every task
-    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    news = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_News).remote()
+    node = ray.get_runtime_context().get_node_id()
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=True)
+    progress = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_Progress).remote()
     task = ray.remote(**options)(_train)
-    waiting = {task.remote(replace(job, split=None), splits[job.split], news, number): number for number, job in enumerate(jobs)}
+    waiting = {
+        task.remote(replace(job, split=None), splits[job.split], progress, number): number
+        for number, job in enumerate(jobs)
+    }
     done = [0] * len(jobs)
 
-    def tell_of(number, work, said=""):
-        tell(work - done[number], said)  # less than nothing where a worker died and another began anew
+    def update(number, work, status=""):
+        report(work - done[number], status)  # negative where a worker died and another began anew
         done[number] = work
 
     try:
         while waiting:
             finished, _ = ray.wait(list(waiting), timeout=POLL)
-            with suppress(ray.exceptions.RayError):  # it died too: until it is back, the bar moves with the runs alone
-                for number, (work, said) in ray.get(news.take.remote()).items():
-                    tell_of(number, work, said)
+            # The actor died too: until it is back, the bar moves with the runs alone.
+            with suppress(ray.exceptions.RayError):
+                for number, (work, status) in ray.get(progress.take.remote()).items():
+                    update(number, work, status)
             for ref in finished:
                 number = waiting.pop(ref)
                 job = jobs[number]
                 try:
                     run, remarks = ray.get(ref)
-                except ray.exceptions.RayError as error:  # its worker died once too often
+                except ray.exceptions.RayError as error:  # its worker died more than RETRIES times
                     run, remarks = job.failure(error), []
-                tell_of(number, job.work)
+                update(number, job.work)
                 yield run, remarks + job.keep(run)
     finally:
         for ref in waiting:
             ray.cancel(ref, force=True)
 
 
-def _train(job, split, news, number):
+def _train(job, split, progress, number):
     """The task, in a worker."""
     done = 0
 
-    def tell(work, said):
+    def report(work, status):
         nonlocal done
         done += work
-        news.tell.remote(number, done, said)  # not waited for: no training hangs on it
+        progress.update.remote(number, done, status)  # not waited for, so it cannot hold up the training
 
-    return replace(job, split=split).train(tell)
+    return replace(job, split=split).train(report)
 
 
-class _News:
-    """An actor, beside the driver, that gathers how far the trainings are."""
+class _Progress:
+    """An actor, on the driver's node, that collects the progress of the trainings."""
 
     def __init__(self):
-        self.news = {}
+        self.latest = {}
 
-    def tell(self, number, done, said):
-        self.news[number] = done, said
+    def update(self, number, done, status):
+        self.latest[number] = done, status
 
     def take(self):
-        news, self.news = self.news, {}
-        return news
+        latest, self.latest = self.latest, {}
+        return latest

@@ -1,4 +1,4 @@
-"""One training that keeps itself: it goes on from where it was killed, saves where it is, and its failure is a run too."""
+"""One training and its store: it resumes from its checkpoint, saves checkpoints, and its failure is a run too."""
 
 import time
 import traceback
@@ -17,9 +17,10 @@ from reslab.train import HISTORY, Ranks, TrainSpec, pick_device, train
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
-    """One training of a sweep. None of its methods raises: they return remarks, a list of sentences for whoever started it.
+    """One training of a sweep. None of its methods raises: they return remarks, a list of sentences for the caller to
+    show.
 
-    In several processes that train it together, each has its Job; the first alone reads and writes the store.
+    Where several processes train one net together, each has its Job, and the first alone reads and writes the store.
     """
 
     spec: NetSpec
@@ -38,7 +39,8 @@ class Job:
 
     @property
     def work(self):
-        """What it takes, roughly in milliseconds of a laptop's core: a layer and step take one, and one more for 16,384 numbers in a batch.
+        """An estimate of its cost, in milliseconds of a laptop's core: per step and layer 1, and 1 more per 16,384
+        numbers in a batch.
 
         Measured: 0.9 ms for digits in nets of width 8, 20 ms for photographs of 32×32 in those of width 16.
         """
@@ -56,56 +58,65 @@ class Job:
         return self.ranks.first(run if whole else None)
 
     def keep(self, run):
-        """Put the run into the store, unless there is more of it to come; the remarks."""
+        """Put the run into the store, unless it was stopped; the remarks."""
         if self.store is None or self.ranks.rank or run.outcome == "stopped":
             return []
-        return self._attempt(partial(self.store.add, run, overwrite=self.again and run.ended))  # a failure replaces no run that ended
+        overwrite = self.again and run.ended  # a failure replaces no run that ended
+        return self._attempt(partial(self.store.add, run, overwrite=overwrite))
 
-    def train(self, tell=lambda work, news: None, stopped=lambda: False):
+    def train(self, report=lambda work, status: None, stopped=lambda: False):
         """Train, from the store's checkpoint if it has one; (run, remarks).
 
-        tell(work, news) is called at every event with the work done since the last, and how it goes. stopped() says whether to
-        leave off there, with a checkpoint and the outcome "stopped".
+        report(work, status) is called at every event with the work done since the last, and a few words on the
+        training. stopped() says whether to stop there, with a checkpoint and the outcome "stopped".
         """
-        begun, event, remarks = None, None, []
+        checkpoint, event, remarks = None, None, []
 
-        def so_far():
-            run = event.run() if event else begun.run if begun else self._nothing()
-            provenance = run.provenance.after(begun.run.provenance) if event and begun else run.provenance
+        def run_so_far():
+            run = event.run() if event else checkpoint.run if checkpoint else self._empty_run()
+            provenance = run.provenance.after(checkpoint.run.provenance) if event and checkpoint else run.provenance
             return replace(run, provenance=provenance)
 
         def save():
-            return self._attempt(lambda: self.store.save_checkpoint(replace(event.checkpoint(), run=so_far())))
+            return self._attempt(lambda: self.store.save_checkpoint(replace(event.checkpoint(), run=run_so_far())))
 
         try:
-            begun, events, remarks = self._begin()
-            seen, saved = 0, time.monotonic()
+            checkpoint, events, remarks = self._start()
+            last_step, saved = 0, time.monotonic()
             for event in events:
-                tell(self._step_work * (event.step - seen), f"{self.spec.name} at {event.train_error:.0%}")
-                seen, leave = event.step, self.ranks.any(stopped())
-                due = leave or time.monotonic() - saved >= self.save_every
+                report(self._step_work * (event.step - last_step), f"{self.spec.name} at {event.train_error:.0%}")
+                last_step, stop = event.step, self.ranks.any(stopped())
+                due = stop or time.monotonic() - saved >= self.save_every
                 if due and self.store and self.ranks.rank == 0 and event.state == "running":
                     remarks += [remark for remark in save() if remark not in remarks]
                     saved = time.monotonic()
-                if leave:
+                if stop:
                     break
-            run = so_far()
+            run = run_so_far()
             if self.weights and run.outcome == "finished" and self.store and self.ranks.rank == 0:
-                none = f"{run.name}, seed {self.seed}, had ended in its checkpoint; the same sweep again trains it anew, for its weights."
-                remarks += self._attempt(lambda: self.store.save_weights(run, event.weights())) if event else [none]
+                remarks += self._keep_weights(run, event)
             return run, remarks
-        except Exception as error:  # whatever it was, the others of the sweep go on, and this one says what happened
-            return self.failure(error, so_far()), remarks
+        except Exception as error:  # of any kind: the other trainings go on, and this run names the cause
+            return self.failure(error, run_so_far()), remarks
+
+    def _keep_weights(self, run, event):
+        if event is None:
+            return [
+                f"{run.name}, seed {self.seed}, had ended in its checkpoint; "
+                "the same sweep again trains it anew, for its weights."
+            ]
+        return self._attempt(lambda: self.store.save_weights(run, event.weights()))
 
     def failure(self, error, run=None):
-        """The run that an exception ended: what was measured until then, if anything, the outcome "failed", and the cause."""
+        """The run that an exception ended: what was measured before, the outcome "failed", and the cause."""
         said = str(error).strip().splitlines()
-        places = [f" ({Path(place.filename).name}:{place.lineno})" for place in traceback.extract_tb(error.__traceback__)]
-        cause = f"{type(error).__name__}: {said[0] if said else 'no reason given'}{places[-1] if places else ''}"
-        return replace(run or self._nothing(), outcome="failed", cause=cause)
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+        cause = f"{type(error).__name__}: {said[0] if said else 'no reason given'}{place}"
+        return replace(run or self._empty_run(), outcome="failed", cause=cause)
 
-    def _begin(self):
-        """(the checkpoint that it goes on from or None, the events, remarks)."""
+    def _start(self):
+        """(the checkpoint that it resumes from or None, the events, remarks)."""
         checkpoint, remarks = None, []
         try:
             if self.store and self.ranks.rank == 0:
@@ -113,18 +124,20 @@ class Job:
         except (CorruptRun, OSError) as error:
             remarks = [f"passed over: {error} This training begins anew."]
         checkpoint = self.ranks.first(checkpoint)
-        return checkpoint, train(build(self.spec, seed=self.seed), self.split, self.how, device=self.device, resume=checkpoint), remarks
+        net = build(self.spec, seed=self.seed)
+        return checkpoint, train(net, self.split, self.how, device=self.device, resume=checkpoint), remarks
 
-    def _nothing(self):
-        """The run of a training that came to no event."""
+    def _empty_run(self):
+        """The run of a training that had no event."""
         return Run(
-            name=self.spec.name, spec=self.spec, how=self.how.to_dict(), dataset=self.split.name, seed=self.seed, parameters=None,
-            outcome="stopped", final_train_error=float("nan"), history=pd.DataFrame(columns=list(HISTORY)), layers=pd.DataFrame(),
+            name=self.spec.name, spec=self.spec, how=self.how.to_dict(), dataset=self.split.name, seed=self.seed,
+            parameters=None, outcome="stopped", final_train_error=float("nan"),
+            history=pd.DataFrame(columns=list(HISTORY)), layers=pd.DataFrame(),
             provenance=Provenance.here(pick_device(self.device)), data=self.split.fingerprint, source=self.split.source,
         )  # fmt: skip
 
     def _attempt(self, save):
-        """Save something; the remarks: a full disk costs what would be on it, not the training."""
+        """Save something; the remarks: on a full disk nothing is saved, and the training goes on."""
         try:
             save()
             return []

@@ -1,4 +1,10 @@
-"""A sweep's trainings in processes of this machine: in threads of one process they wait for each other, for Python's lock."""
+"""The trainings of a sweep in processes of this machine: threads of one process would wait for each other, for the GIL.
+
+This is Python's own process pool with what a training needs besides: stopping saves, and so does a worker that is ended
+because another one died. joblib's loky would spare `_without_main_module`. It is not used because it kills all workers
+with SIGKILL when one dies, so that none could save, and ends a worker that grew by 300 MB, which a training may (a
+private constant of loky's).
+"""
 
 import os
 import shutil
@@ -17,27 +23,27 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from types import ModuleType
 
-# PyTorch is imported where it is used: until a worker has told Ctrl-C not to mean it, a second of imports is a second too long.
+# PyTorch is imported inside functions: a worker must ignore Ctrl-C before it spends a second on imports.
 
-TELL = 0.2  # seconds between a training's words on how far it is
+REPORT_EVERY = 0.2  # seconds between the progress reports of a training
 
 
-def train(jobs, tell, *, workers):
-    """Train the jobs, so many at a time, in a process each; yields (run, remarks) as they finish, each job once.
+def train(jobs, report, *, workers):
+    """Train the jobs, `workers` at a time, in a process each; yields (run, remarks) as they finish, each job once.
 
-    The processes share PyTorch's threads out among themselves, and the images in a file. They import nothing of the program that
-    sweeps, so a script needs no `if __name__ == "__main__"`. When the sweep is closed, or its process is gone, even killed, the
-    trainings leave off at their next event, and save.
+    report(work, status) is called as in `Job.train`, from one thread. The processes share PyTorch's threads, and the
+    images in a file. They do not import the program that sweeps, so a script needs no `if __name__ == "__main__"`. When
+    the generator is closed, or its process has ended, even by a kill, the trainings stop at their next event, and save.
 
-    Where a process dies, for want of memory most likely, the others save as well (on Windows they are ended, and have what they saved
-    last), and what had not ended goes on with half as many at a time. A training whose process dies though it is alone has failed.
-    RuntimeError where no process can be started, OSError where there is no room for the file.
+    When a process dies, most likely because memory ran out, the others save as well (on Windows they are ended, and
+    have what they saved last), and the trainings left go on with half as many at a time. A training whose process dies
+    while it runs alone has failed. RuntimeError if no process can be started, OSError if there is no room for the file.
     """
     import torch
 
     if sys.platform == "win32":
-        workers = min(workers, 61)  # as many as Windows can wait for
-    threads, at_once, board = max(1, torch.get_num_threads() // workers), workers, _Board(tell)
+        workers = min(workers, 61)  # Windows can wait for no more
+    threads, at_once, progress = max(1, torch.get_num_threads() // workers), workers, _Progress(report)
     with tempfile.TemporaryDirectory(prefix="reslab-", ignore_cleanup_errors=True) as folder:
         files = {split: Path(folder, str(number)) for number, split in enumerate({job.split for job in jobs})}
         for split, file in files.items():
@@ -46,19 +52,20 @@ def train(jobs, tell, *, workers):
         while waiting:
             at_once = min(at_once, len(waiting))
             try:
-                for number, run, remarks in _train_all(waiting, board, at_once, threads, folder):
+                for number, run, remarks in _train_all(waiting, progress, at_once, threads, folder):
                     del waiting[number]
                     yield run, remarks
             except BrokenProcessPool as death:
                 if at_once > 1:
                     at_once //= 2
-                    warnings.warn(f"A training's process died, perhaps for want of memory: going on, {at_once} at a time.", stacklevel=3)
-                elif not board.done:
+                    died = f"A training's process died, perhaps for want of memory: going on, {at_once} at a time."
+                    warnings.warn(died, stacklevel=3)
+                elif not progress.work_done:
                     raise _cannot_start(death) from death
                 else:
                     number = next(iter(waiting))
                     del waiting[number]
-                    board.take(number, jobs[number].work)
+                    progress.update(number, jobs[number].work)
                     run = jobs[number].failure(ChildProcessError("its process died, perhaps for want of memory"))
                     at_once = workers
                     yield run, jobs[number].keep(run)
@@ -68,39 +75,42 @@ def _cannot_start(error):
     return RuntimeError(f"processes for the trainings do not start here ({error}); workers=1 trains in this one.")
 
 
-def _train_all(waiting, board, workers, threads, folder):
-    """Yields (number, run, remarks); BrokenProcessPool when a process dies, once the others have left off."""
+def _train_all(waiting, progress, workers, threads, folder):
+    """Yields (number, run, remarks); BrokenProcessPool when a process dies, once the others have stopped."""
     spawn = get_context("spawn")
-    hears, tells = spawn.Pipe(duplex=False)
-    stays, leave = spawn.Pipe(duplex=False)  # through which nothing is sent: its end, here, is what a worker waits for
-    listener = threading.Thread(target=board.listen, args=(hears,), name="reslab-sweep")
+    progress_reader, progress_writer = spawn.Pipe(duplex=False)
+    # nothing is sent: closing the writer tells workers to stop
+    shutdown_reader, shutdown_writer = spawn.Pipe(duplex=False)
+    listener = threading.Thread(target=progress.listen, args=(progress_reader,), name="reslab-sweep")
     futures, pool, death = {}, None, None
     try:
         try:
-            pool = ProcessPoolExecutor(workers, spawn, initializer=_begin, initargs=(tells, stays, threads, folder))
-            with _nothing_of_the_program():
-                futures = {pool.submit(_train, number, *task): number for number, task in waiting.items()}  # which starts the processes
-        except (OSError, AssertionError, NotImplementedError) as error:  # no semaphores, no more processes, or not from this one
+            worker = progress_writer, shutdown_reader, threads, folder
+            pool = ProcessPoolExecutor(workers, spawn, initializer=_start_worker, initargs=worker)
+            with _without_main_module():
+                # starts them
+                futures = {pool.submit(_train, number, *task): number for number, task in waiting.items()}
+        except (OSError, AssertionError, NotImplementedError) as error:  # no semaphores, no more processes, or a daemon
             raise _cannot_start(error) from error
-        tells.close()  # from now on the workers' alone, so that listening ends with the last of them
+        progress_writer.close()  # the workers alone hold it now, so that the listener ends with the last of them
         listener.start()
         for future in as_completed(list(futures)):
             try:
                 result = future.result()
             except BrokenProcessPool as error:
-                death = error  # of which every training hears that had not ended; there may be some left that had
+                death = error  # every training that had not ended raises it; others may still come
             else:
                 if result:
                     yield futures.pop(future), *result
     finally:
-        leave.close()
-        tells.close()
+        shutdown_writer.close()
+        progress_writer.close()
         if pool:
             pool.shutdown(cancel_futures=True)
         if listener.ident:
             listener.join()
-        hears.close()
-        stays.close()
+        progress_reader.close()
+        shutdown_reader.close()
         for future in futures:  # that ended, or were saved, while the sweep was being stopped
             _, remarks = (not future.cancelled() and not future.exception() and future.result()) or (None, [])
             for remark in remarks:
@@ -109,94 +119,96 @@ def _train_all(waiting, board, workers, threads, folder):
         raise death
 
 
-_program = threading.Lock()
+_main_module = threading.Lock()
 
 
 @contextmanager
-def _nothing_of_the_program():
-    """A spawned process first runs the file of the program that spawned it; here a program that sweeps, and would again in each."""
-    with _program:
-        program, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+def _without_main_module():
+    """Without this, each new process would first run the program's file, as spawn does: a script that sweeps at its top
+    level would start its sweep again in every worker."""
+    with _main_module:
+        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
         try:
             yield
         finally:
-            sys.modules["__main__"] = program
+            sys.modules["__main__"] = main
 
 
-class _Board:
-    """How far each training is; a thread listens to the workers, so that they never wait for whoever takes the runs."""
+class _Progress:
+    """The work done in each training. A thread listens to the workers, so that they do not wait for the caller."""
 
-    def __init__(self, tell):
-        self.tell, self.done = tell, {}
+    def __init__(self, report):
+        self.report, self.work_done = report, {}
 
-    def listen(self, hears):
-        with suppress(EOFError, OSError):  # the last worker is gone
+    def listen(self, reader):
+        with suppress(EOFError, OSError):  # the last worker has ended
             while True:
-                self.take(*hears.recv())
+                self.update(*reader.recv())
 
-    def take(self, number, work, said=""):
-        more = work - self.done.get(number, 0)  # less than nothing where a process died and another began anew
-        self.done[number] = work
+    def update(self, number, work, status=""):
+        more = work - self.work_done.get(number, 0)  # negative where a process died and another began anew
+        self.work_done[number] = work
         try:
-            self.tell(more, said)
-        except Exception:  # a bar that can no longer be drawn holds up no training
-            self.tell = lambda *_: None
+            self.report(more, status)
+        except Exception:  # a progress bar that fails must not stop a training
+            self.report = lambda *_: None
 
 
-# --- in a worker ------------------------------------------------------------------------------------------------------------
+# --- in a worker ------------------------------------------------------------------------------------------------------
 
-_leave = threading.Event()  # off, at the next event of the training
-_busy = threading.Lock()  # while there is something to be saved
-
-
-def _begin(tells, stays, threads, folder):
-    global _tells
-    _tells = tells
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # which PyTorch, and all that it calls, reads when it is imported
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to all its processes; the sweep answers it, and says to leave
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=_go, daemon=True).start())
-    threading.Thread(target=_watch, args=(stays, folder), daemon=True).start()
+_shutdown = threading.Event()  # stop at the next event of the training
+_training = threading.Lock()  # held while a training may still have to be saved
 
 
-def _watch(stays, folder):
-    """Leave off when the sweep is closed, and go if it is gone, even killed: the pool's own workers would wait for it for ever."""
+def _start_worker(progress_writer, shutdown_reader, threads, folder):
+    global _progress_writer
+    _progress_writer = progress_writer
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # PyTorch, and all that it calls, reads it when it is imported
+    # Ctrl-C reaches all processes of a terminal; the sweep answers, and stops us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=_save_and_exit, daemon=True).start())
+    threading.Thread(target=_wait_for_shutdown, args=(shutdown_reader, folder), daemon=True).start()
+
+
+def _wait_for_shutdown(shutdown_reader, folder):
+    """Stop when the sweep is closed, and exit when its process has ended: a pool's worker would wait for ever."""
     with suppress(EOFError, OSError):
-        stays.recv()
-    _leave.set()
+        shutdown_reader.recv()
+    _shutdown.set()
     parent_process().join()
     shutil.rmtree(folder, ignore_errors=True)
-    _go()
+    _save_and_exit()
 
 
-def _go():
-    _leave.set()
-    with _busy:
+def _save_and_exit():
+    _shutdown.set()
+    with _training:
         os._exit(1)
 
 
 def _train(number, job, file):
-    """(run, remarks); None if the worker is about to leave."""
-    done, told = 0, time.monotonic()
+    """(run, remarks); None if the worker is shutting down."""
+    done, reported = 0, time.monotonic()
 
-    def say(work, said=""):
-        with suppress(OSError):  # nobody hears it any more: that will be noticed elsewhere, and the training saved
-            _tells.send((number, work, said))  # so short that the system writes it whole, whoever else writes
+    def send(work, status=""):
+        with suppress(OSError):  # nobody reads any more: the shutdown channel says so too, and the training is saved
+            _progress_writer.send((number, work, status))  # short enough to be written whole, whoever else writes
 
-    def tell(work, said):
-        nonlocal done, told
+    def report(work, status):
+        nonlocal done, reported
         done += work
-        if time.monotonic() - told >= TELL:
-            say(done, said)
-            told = time.monotonic()
+        if time.monotonic() - reported >= REPORT_EVERY:
+            send(done, status)
+            reported = time.monotonic()
 
-    with _busy:
-        if _leave.is_set():
+    with _training:
+        if _shutdown.is_set():
             return None
-        say(0)
+        send(0)
         job = replace(job, split=_split(file))
-        run = job.stored()  # where another process died, this one's training may have ended meanwhile
-        run, remarks = (replace(run, recorded=False), []) if run else job.train(tell, _leave.is_set)
-        say(done if run.outcome == "stopped" else job.work)
+        run = job.stored()  # it may have ended in a process that ended with another's death
+        run, remarks = (replace(run, recorded=False), []) if run else job.train(report, _shutdown.is_set)
+        send(done if run.outcome == "stopped" else job.work)
         return run, remarks + job.keep(run)
 
 
@@ -204,4 +216,4 @@ def _train(number, job, file):
 def _split(file):
     import torch
 
-    return torch.load(file, mmap=True, weights_only=False)  # a file of this sweep's own; mapped, its images are in memory once
+    return torch.load(file, mmap=True, weights_only=False)  # this sweep's own file; mapped, so memory holds it once

@@ -1,4 +1,4 @@
-"""Many trainings at once: `sweep` trains every spec with every seed on every dataset, and yields the runs as they finish."""
+"""Many trainings at once: `sweep` trains each spec with each seed on each dataset, and yields runs as they finish."""
 
 import itertools
 import os
@@ -15,7 +15,8 @@ from reslab.progress import progress_bar
 from reslab.store import Store
 from reslab.train import TrainSpec, check_fit, pick_device, ranks
 
-LONG = 40_000  # milliseconds of work for each worker: from there on processes, which take seconds to start, are sooner done than threads
+# milliseconds of work per worker: longer sweeps end sooner in processes, though these take seconds to start
+LONG = 40_000
 
 
 def sweep(
@@ -25,28 +26,36 @@ def sweep(
     """Train each spec with each seed on each split; a generator of Runs, in the order in which they finish.
 
     split: a Split, or several, to which each spec is then fitted (in_channels, image_size, classes).
-    store: a Store, which gives what it has instead of training it again (unless `again`), takes each run as it ends, and every
-    `save_every` seconds of training a checkpoint, from which a sweep that was stopped or killed goes on. weights: whether it keeps
-    what each net learned, too, for `store.net`.
-    workers: trainings at a time; None for one a core on a CPU, one on a GPU. They are trained in threads of this process. Several on a
-    GPU, or for long, have a process each (see `reslab.processes`): threads wait for each other, a seventh of their time.
+    store: a Store, which gives what it has instead of training it again (unless `again`), takes each run as it ends,
+    and every `save_every` seconds of training a checkpoint, from which a sweep that was stopped or killed goes on.
+    weights: whether the store also keeps what each net learned, for `store.net`.
+    workers: trainings at a time; None for one a core on a CPU, one on a GPU. They are trained in threads of this
+    process. Several on a GPU, or for long, have a process each (see `reslab.processes`): threads wait for each other, a
+    seventh of their time.
     address: of a Ray cluster, "auto" for the one this machine belongs to, "local" for one started for the occasion (see
     `reslab.cluster`); each training is then a task that takes `cpus` and `gpus`, of which it may be a fraction.
     progress: a bar with the time left. Under torchrun, its processes train one net together, and this takes one alone.
 
     A training that fails is a Run too, its outcome "failed" and its cause named, with a warning; the others go on.
-    Closing the generator, or interrupting it, stops the trainings at their next event, and saves where they are. The numbers of a run
-    depend on its spec, split and seeds alone, not on its neighbours (but to rounding where it has threads enough for several in a step:
-    processes share them). Bad arguments raise ValueError, those of a wrong type TypeError, here and not at the first run.
+    Closing the generator, or interrupting it, stops the trainings at their next event, and saves where they are.
+    On a CPU the numbers of a run depend on its spec, split and seeds alone, whatever is trained beside it and wherever
+    it was stopped and resumed (to rounding, where a step has several threads, which processes share). On a GPU that
+    holds with `deterministic=True`; without it, two runs of the same training differ by rounding, which training
+    amplifies. Bad arguments raise ValueError, those of a wrong type TypeError, here and not at the first run; a cluster
+    that cannot be reached raises ConnectionError at the first run.
     """
     specs, splits, how = list(specs), [split] if isinstance(split, Split) else list(split), how or TrainSpec()
     for part in splits:
         if not isinstance(part, Split):
-            raise TypeError(f"split must be a Split, or several, not {type(part).__name__}; datasets.load('digits') gives one.")
+            raise TypeError(
+                f"split must be a Split, or several, not {type(part).__name__}; datasets.load('digits') gives one."
+            )
     seeds = [checks.integer("a seed", seed, 0) for seed in seeds]
     for spec in specs:
         if not isinstance(spec, NetSpec):
-            raise TypeError(f"sweep takes NetSpecs, not {type(spec).__name__}; names are looked up with FAMILY['resnet-20'].")
+            raise TypeError(
+                f"sweep takes NetSpecs, not {type(spec).__name__}; names are looked up with FAMILY['resnet-20']."
+            )
     if store is not None and not isinstance(store, Store):
         raise TypeError(f"store must be a Store, not {type(store).__name__}; Store(path) keeps runs in a folder.")
     checks.number("save_every", save_every)
@@ -58,7 +67,9 @@ def sweep(
         workers = usual if workers is None else checks.integer("workers", workers, 1)
         train_all = partial(_on_this_machine, workers=workers)
     elif workers is None:
-        train_all = partial(cluster.train, address=address, cpus=checks.number("cpus", cpus), gpus=checks.number("gpus", gpus))
+        train_all = partial(
+            cluster.train, address=address, cpus=checks.number("cpus", cpus), gpus=checks.number("gpus", gpus)
+        )
     else:
         raise ValueError("workers is for one machine; on a cluster, say with cpus and gpus what a training takes.")
     jobs, keeping = [], {"store": store, "save_every": save_every, "weights": weights, "again": again}
@@ -67,57 +78,60 @@ def sweep(
         check_fit(spec, part, how)
         jobs.append(Job(spec=spec, split=part, how=how, seed=seed, device=device, **keeping))
     if ranks.world() > 1 and (len(jobs) > 1 or address is not None):
-        raise ValueError(f"torchrun's processes train one net together, and here are {len(jobs)} trainings; sweep them without torchrun.")
-    jobs.sort(key=lambda job: -job.work)  # the longest first, so that no core ends up waiting for one late, long net
+        raise ValueError(
+            f"torchrun's processes train one net together, and here are {len(jobs)} trainings; "
+            "sweep them without torchrun."
+        )
+    jobs.sort(key=lambda job: -job.work)  # the longest first, so that no long net is left for the end
     return _sweep(jobs, train_all, progress)
 
 
 def _sweep(jobs, train_all, progress):
-    had = {job: run for job in jobs if (run := job.stored())}
-    yield from had.values()
-    todo = [job for job in jobs if job not in had]
+    stored = {job: run for job in jobs if (run := job.stored())}
+    yield from stored.values()
+    todo = [job for job in jobs if job not in stored]
     layout = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}"
     total = sum(job.work for job in todo)
     bar = progress_bar(
         total=total, desc=f"{len(todo)} nets", bar_format=layout, disable=not (progress and todo),
-        miniters=max(1, total // 200),  # a notebook's bar sends messages, and a client that reads a cell's at its end can hold 1,000
+        miniters=max(1, total // 200),  # a notebook's bar sends a message each time; some clients hold 1,000 a cell
     )  # fmt: skip
     done, failed, latest, lock = 0, 0, "", threading.Lock()
 
-    def tell(work, news=""):
-        """To be called from any thread."""
+    def report(work, status=""):
+        """Move the bar by so much work; may be called from any thread."""
         nonlocal latest
         with lock:
-            latest = news or latest
+            latest = status or latest
             known = f"{done} of {len(todo)} done" * bool(done), f"{failed} failed" * bool(failed), latest
             bar.set_postfix_str(", ".join(filter(None, known)), refresh=not work)
             bar.update(work)
 
     with bar:
-        for run, remarks in train_all(todo, tell):
+        for run, remarks in train_all(todo, report):
             done, failed = done + 1, failed + (run.outcome == "failed")
             if run.outcome == "failed":
                 remarks = [*remarks, f"{run.name}, seed {run.seed}, on {run.dataset} failed: {run.cause}"]
             _warn(remarks)
-            tell(0)
+            report(0)
             yield run
 
 
-def _on_this_machine(jobs, tell, *, workers):
+def _on_this_machine(jobs, report, *, workers):
     """Train so many jobs at a time; yields (run, remarks) as they finish."""
     workers = min(workers, len(jobs))
     long = any(job.device.type != "cpu" for job in jobs) or sum(job.work for job in jobs) > LONG * workers
     train = processes.train if workers > 1 and long else _in_threads
-    return train(jobs, tell, workers=workers)
+    return train(jobs, report, workers=workers)
 
 
-def _in_threads(jobs, tell, *, workers):
+def _in_threads(jobs, report, *, workers):
     """Train the jobs in threads of this process; yields (run, remarks) as they finish."""
     stop = threading.Event()
 
     def work(job):
-        run, remarks = job.train(tell, stop.is_set)
-        return run, remarks + job.keep(run)  # here, so that one that ends while the sweep is being stopped is kept too
+        run, remarks = job.train(report, stop.is_set)
+        return run, remarks + job.keep(run)  # here: a run that ends while the sweep is being stopped is kept too
 
     pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="reslab")
     futures = [pool.submit(work, job) for job in jobs]

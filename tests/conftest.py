@@ -5,6 +5,8 @@ import reslab  # noqa: F401 (before torch: it sets how torch's idle threads wait
 import pytest
 import torch
 
+from reslab.train import device
+
 
 @pytest.fixture(scope="module")
 def one_thread():
@@ -13,3 +15,20 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def what_auto_means():
+    """What device="auto" takes outside of the tests."""
+    return device.AUTO
+
+
+@pytest.fixture(scope="session", autouse=True)
+def auto_is_the_cpu(what_auto_means):
+    """device="auto" is the CPU, where a test's own models and tensors are: a test that is about devices names them.
+
+    In this process alone: what a test starts in another one is told device="cpu".
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "AUTO", ("cpu",))
+        yield

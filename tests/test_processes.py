@@ -1,5 +1,6 @@
-"""A sweep whose trainings have a process each: the same runs, nothing left behind, and what happens where a process dies."""
+"""A sweep whose trainings have a process each: the same runs, nothing left behind, and a process that dies."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -17,7 +18,7 @@ import torch
 from reslab import processes
 from reslab.datasets import digits, from_arrays
 from reslab.job import Job
-from reslab.nets import NetSpec, replace
+from reslab.nets import NetSpec
 from reslab.store import Store
 from reslab.sweep import sweep
 from reslab.train import TrainSpec, fit
@@ -26,7 +27,6 @@ from reslab.train import TrainSpec, fit
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 HOW = TrainSpec(epochs=2, batch_size=50, capture_every=3)  # on 200 images: 8 steps
-ENDLESS = replace(HOW, epochs=20_000, capture_every=0)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def nothing_is_left(monkeypatch):
     assert multiprocessing.active_children() == []
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=600):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -54,25 +54,76 @@ def wait_until(condition, seconds=60):
 
 
 def assert_same_run(ours, theirs):
-    pd.testing.assert_frame_equal(ours.history.drop(columns="seconds"), theirs.history.drop(columns="seconds"), check_exact=True)
+    pd.testing.assert_frame_equal(
+        ours.history.drop(columns="seconds"), theirs.history.drop(columns="seconds"), check_exact=True
+    )
     pd.testing.assert_frame_equal(ours.layers, theirs.layers, check_exact=True)
 
 
-def test_every_training_comes_once_with_the_numbers_it_has_alone(split, spec, tmp_path):
-    told, jobs = [], [Job(spec=spec, split=split, how=HOW, seed=seed, store=Store(tmp_path)) for seed in range(3)]
-    runs = {run.seed: run for run, remarks in processes.train(jobs, lambda work, _: told.append(work), workers=2) if not remarks}
-    assert sorted(runs) == [0, 1, 2]
-    assert sum(told) == sum(job.work for job in jobs)
-    for seed, run in runs.items():
-        assert run.outcome == "finished"
+def job_of(spec, split, seed=0, how=HOW, kind=Job, **options):
+    return kind(spec=spec, split=split, how=how, seed=seed, device="cpu", **options)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Meeting(Job):
+    """Trains when as many processes as it says are there."""
+
+    place: Path
+    expected: int
+
+    def train(self, report, stopped):
+        (self.place / str(os.getpid())).touch()
+        wait_until(lambda: len(list(self.place.iterdir())) == self.expected)
+        return super().train(report, stopped)
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    return from_arrays(torch.rand(64, 3, 32, 32), [0, 1] * 32, name="photographs")
+
+
+@pytest.fixture(scope="module")
+def sweep_of_four(split, spec, photographs, tmp_path_factory):
+    """(jobs, runs by dataset and seed, the work reported, store): three processes at a time, six threads of PyTorch."""
+    place, store, work = tmp_path_factory.mktemp("place"), Store(tmp_path_factory.mktemp("store")), []
+    options = {"kind": Meeting, "place": place, "expected": 3, "store": store}
+    jobs = [job_of(spec, split, seed, **options) for seed in range(3)]
+    other, how = NetSpec(depth=8, width=4, **photographs.shape), TrainSpec(batch_size=32, epochs=1)
+    jobs.append(job_of(other, photographs, how=how, **options))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "get_num_threads", lambda: 6)
+        events = processes.train(jobs, lambda more, _: work.append(more), workers=3)
+        first = next(events)
+        wait_until(lambda: len(store.runs()) == 4)  # nobody waits for whoever takes the runs
+        taken = [first, *events]
+    assert not any(remarks for _, remarks in taken)
+    assert len(taken) == 4  # each once; and that all came says that three did train at a time, each in a process
+    return jobs, {(run.dataset, run.seed): run for run, _ in taken}, work, store
+
+
+def test_every_training_comes_once_with_the_numbers_it_has_alone(sweep_of_four, split, spec):
+    jobs, runs, work, store = sweep_of_four
+    assert sorted(runs) == [("digits", 0), ("digits", 1), ("digits", 2), ("photographs", 0)]
+    assert {run.outcome for run in runs.values()} == {"finished"}
+    assert sum(work) == sum(job.work for job in jobs)
+    for seed in range(3):
+        run = runs["digits", seed]
         assert_same_run(run, fit(spec, split, HOW, seed=seed, progress=False))
-        assert_same_run(run, Store(tmp_path).find(spec, split, HOW, seed))
+        assert_same_run(run, store.find(spec, split, HOW, seed))
+
+
+def test_processes_share_the_threads_and_the_images(sweep_of_four, photographs):
+    _, runs, _, _ = sweep_of_four
+    assert runs["photographs", 0].provenance.threads == 2
+    assert runs["photographs", 0].data == photographs.fingerprint
 
 
 def test_long_sweeps_have_processes_and_short_ones_threads(split, spec, monkeypatch):
     given = []
-    monkeypatch.setattr(processes, "train", lambda jobs, tell, workers: given.append((len(jobs), workers)) or iter(()))
-    monkeypatch.setattr("reslab.sweep.LONG", 3 * Job(spec=spec, split=split, how=HOW, seed=0).work)
+    monkeypatch.setattr(
+        processes, "train", lambda jobs, report, workers: given.append((len(jobs), workers)) or iter(())
+    )
+    monkeypatch.setattr("reslab.sweep.LONG", 3 * job_of(spec, split).work)
     for nets in (6, 7):
         runs = list(sweep([spec], split, HOW, seeds=range(nets), workers=2, progress=False))
     assert len(runs) == 0
@@ -81,96 +132,75 @@ def test_long_sweeps_have_processes_and_short_ones_threads(split, spec, monkeypa
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Meeting(Job):
-    """Trains when as many as it says are there."""
+class Endless(Job):
+    """At its fifth event it waits until it is told to stop."""
 
-    place: Path
-    expected: int
+    def train(self, report, stopped):
+        events = itertools.count(1)
 
-    def train(self, tell, stopped):
-        (self.place / str(os.getpid())).touch()
-        wait_until(lambda: len(list(self.place.iterdir())) == self.expected)
-        return super().train(tell, stopped)
+        def wait(work, status):
+            report(work, status)
+            if next(events) == 5:
+                wait_until(stopped)
 
-
-def test_as_many_train_at_a_time_as_it_says_each_in_a_process(split, spec, tmp_path):
-    jobs = [Meeting(spec=spec, split=split, how=HOW, seed=seed, place=tmp_path, expected=3) for seed in range(3)]
-    assert [run.outcome for run, _ in processes.train(jobs, lambda *_: None, workers=3)] == ["finished"] * 3
-
-
-def test_processes_share_the_threads_and_the_images(monkeypatch):
-    photographs = from_arrays(torch.rand(64, 3, 32, 32), [0, 1] * 32, name="photographs")
-    spec, how = NetSpec(depth=8, width=4, **photographs.shape), TrainSpec(batch_size=32, epochs=1)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    runs = list(sweep([spec], photographs, how, seeds=(0, 1), workers=2, progress=False))
-    assert [run.provenance.threads for run in runs] == [2, 2]
-    assert {run.data for run in runs} == {photographs.fingerprint}
+        return super().train(wait, stopped)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Second(Job):
     """Trains when another has a checkpoint."""
 
-    def train(self, tell, stopped):
+    def train(self, report, stopped):
         wait_until(self.store.unfinished)
-        return super().train(tell, stopped)
+        return super().train(report, stopped)
 
 
-def test_closed_it_saves_where_they_are_and_goes_on_from_there(split, spec, tmp_path):
-    store, long, how = Store(tmp_path), replace(spec, depth=56), replace(HOW, epochs=40)
-    first = Job(spec=long, split=split, how=how, seed=0, store=store, save_every=0.0)
-    runs = processes.train([first, Second(spec=spec, split=split, how=HOW, seed=0, store=store)], lambda *_: None, workers=2)
-    assert next(runs)[0].spec == spec
-    runs.close()
-    (unfinished,) = store.unfinished()
-    assert 0 < unfinished.history["step"].iloc[-1] < 160
-    (run,) = sweep([long], split, how, store=store, progress=False)
-    assert_same_run(run, fit(long, split, how, progress=False))
-
-
-def test_closed_it_begins_no_more(split, spec, tmp_path):
-    store, jobs = Store(tmp_path), [Job(spec=spec, split=split, how=HOW, seed=0)]
-    jobs += [Job(spec=spec, split=split, how=ENDLESS, seed=seed, store=store) for seed in range(1, 8)]
-    runs = processes.train(jobs, lambda *_: None, workers=2)
-    assert next(runs)[0].seed == 0
-    runs.close()
-    assert len(store.unfinished()) <= 2
-
-
-def test_nobody_waits_for_whoever_takes_the_runs(split, spec, tmp_path):
+def test_closed_it_begins_no_more_saves_where_they_are_and_goes_on_from_there(split, spec, tmp_path):
     store = Store(tmp_path)
-    runs = sweep([spec], split, HOW, seeds=range(5), workers=2, store=store, progress=False)
-    first = next(runs)
-    wait_until(lambda: len(store.runs()) == 5)
-    assert sorted([first.seed, *(run.seed for run in runs)]) == [0, 1, 2, 3, 4]
+    options = {"store": store, "save_every": 0.0}
+    jobs = [job_of(spec, split, 0, kind=Endless, **options), job_of(spec, split, 1, kind=Second, **options)]
+    jobs += [job_of(spec, split, seed, kind=Endless, **options) for seed in range(2, 8)]
+    runs = processes.train(jobs, lambda *_: None, workers=2)
+    assert next(runs)[0].seed == 1
+    runs.close()
+    unfinished = {run.seed: run for run in store.unfinished()}
+    assert 1 <= len(unfinished) <= 2
+    assert unfinished[0].history["step"].iloc[-1] == 5
+    (run,) = sweep([spec], split, HOW, store=store, progress=False)
+    assert_same_run(run, fit(spec, split, HOW, progress=False))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Doomed(Job):
     """Seed 1 kills its process at its third event."""
 
-    def train(self, tell, stopped):
+    def train(self, report, stopped):
         events = iter(range(3))
 
-        def deadly(work, said):
+        def deadly(work, status):
             if self.seed == 1 and next(events) == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
-            tell(work, said)
+            report(work, status)
 
         return super().train(deadly, stopped)
 
 
 def test_where_a_process_dies_the_others_go_on_and_its_training_has_failed(split, spec, tmp_path):
-    told, store = [], Store(tmp_path)
-    jobs = [Doomed(spec=spec, split=split, how=HOW, seed=seed, store=store) for seed in range(4)]
-    with pytest.warns(UserWarning, match="A training's process died, perhaps for want of memory: going on, 1 at a time"):
-        runs = [run for run, _ in processes.train(jobs, lambda work, _: told.append(work), workers=2)]
+    store = Store(tmp_path)
+    jobs = [job_of(spec, split, seed, kind=Doomed, store=store) for seed in range(3)]
+    with pytest.warns(
+        UserWarning, match="A training's process died, perhaps for want of memory: going on, 1 at a time"
+    ):
+        runs = [run for run, _ in processes.train(jobs, lambda *_: None, workers=2)]
     outcomes = {run.seed: run.outcome for run in runs}
-    assert len(runs) == 4
-    assert outcomes == {0: "finished", 1: "failed", 2: "finished", 3: "finished"}
-    assert next(run.cause for run in runs if run.seed == 1) == "ChildProcessError: its process died, perhaps for want of memory"
+    assert len(runs) == 3
+    assert outcomes == {0: "finished", 1: "failed", 2: "finished"}
+    assert (
+        next(run.cause for run in runs if run.seed == 1)
+        == "ChildProcessError: its process died, perhaps for want of memory"
+    )
     assert [run.outcome for run in store.runs(seed=1)] == ["failed"]
-    assert_same_run(next(run for run in runs if run.seed == 3), fit(spec, split, HOW, seed=3, progress=False))
+    assert_same_run(next(run for run in runs if run.seed == 2), fit(spec, split, HOW, seed=2, progress=False))
 
 
 def die(*_):
@@ -178,13 +208,15 @@ def die(*_):
 
 
 def test_where_none_can_be_started_there_is_a_sentence(split, spec, monkeypatch):
-    monkeypatch.setattr(processes, "_begin", die)
+    monkeypatch.setattr(processes, "_start_worker", die)
     sentence = r"processes for the trainings do not start here \(.+\); workers=1 trains in this one"
     with pytest.warns(UserWarning, match="going on, 1 at a time"), pytest.raises(RuntimeError, match=sentence):
         list(sweep([spec], split, HOW, seeds=(0, 1), workers=2, progress=False))
 
 
-@pytest.mark.parametrize("error", [OSError("no more of them"), AssertionError("daemonic processes"), NotImplementedError("semaphores")])
+@pytest.mark.parametrize(
+    "error", [OSError("no more of them"), AssertionError("daemonic processes"), NotImplementedError("semaphores")]
+)
 def test_where_none_may_be_started_there_is_the_same(split, spec, monkeypatch, error):
     def refuse(*_, **__):
         raise error
@@ -194,27 +226,35 @@ def test_where_none_may_be_started_there_is_the_same(split, spec, monkeypatch, e
         list(sweep([spec], split, HOW, seeds=(0, 1), workers=2, progress=False))
 
 
-def test_a_bar_that_breaks_holds_nothing_up(split, spec):
-    jobs = [Job(spec=spec, split=split, how=HOW, seed=seed) for seed in range(2)]
-    assert [run.outcome for run, _ in processes.train(jobs, lambda *_: 1 / 0, workers=2)] == ["finished"] * 2
+def test_a_bar_that_breaks_holds_nothing_up():
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    progress = processes._Progress(lambda *_: 1 / 0)
+    for message in ((0, 5, "begun"), (1, 3, ""), (0, 9, "")):
+        writer.send(message)
+    writer.close()
+    progress.listen(reader)  # until the last writer is gone
+    reader.close()
+    assert progress.work_done == {0: 9, 1: 3}
 
 
 UNGUARDED = """
 import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a program that a shell started in the background would hear of no Ctrl-C
+# A program that a shell started in the background would ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("begun", flush=True)
 from reslab import NetSpec, Store, TrainSpec, digits, processes
 from reslab.job import Job
 split = digits().subset(200, 60)
 specs, how = [NetSpec(depth=depth, width=4, **split.shape) for depth in (8, 14)], TrainSpec(batch_size=50, HOW)
-jobs = [Job(spec=spec, split=split, how=how, seed=0, device="cpu", store=Store("store"), save_every=1000.0) for spec in specs]
+options = {"split": split, "how": how, "seed": 0, "device": "cpu", "store": Store("store"), "save_every": 1000.0}
+jobs = [Job(spec=spec, **options) for spec in specs]
 """
 SUSPENDED = """
 runs = processes.train(jobs, lambda *_: None, workers=2)
 print(next(runs)[0].outcome)
 """
-TELLING = """
-for run, _ in processes.train(jobs, lambda work, said: said and print(said.split()[0], flush=True), workers=2):
+REPORTING = """
+for run, _ in processes.train(jobs, lambda work, status: status and print(status.split()[0], flush=True), workers=2):
     print(run.outcome)
 """
 
@@ -229,10 +269,21 @@ def script(tmp_path):
     started = []
 
     def start(text, **how):
-        (tmp_path / "program.py").write_text(UNGUARDED.replace("HOW", ", ".join(f"{name}={value}" for name, value in how.items())) + text)
-        options = {"cwd": tmp_path, "start_new_session": True, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        (tmp_path / "program.py").write_text(
+            UNGUARDED.replace("HOW", ", ".join(f"{name}={value}" for name, value in how.items())) + text
+        )
+        options = {
+            "cwd": tmp_path,
+            "start_new_session": True,
+            "text": True,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
         (tmp_path / "temporary").mkdir()
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TMPDIR": str(tmp_path / "temporary")}
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "TMPDIR": str(tmp_path / "temporary"),
+        }
         started.append(subprocess.Popen([sys.executable, *WARNINGS, "program.py"], env=environment, **options))
         return started[-1]
 
@@ -252,14 +303,15 @@ def group_is_gone(process):
 
 
 def test_a_script_needs_no_guard_and_may_leave_a_sweep_unfinished(script, tmp_path):
-    said, complaints = script(SUSPENDED, epochs=2).communicate(timeout=120)
+    said, complaints = script(SUSPENDED, epochs=2).communicate(timeout=600)
     assert (said.split(), complaints) == (["begun", "finished"], "")
     assert len(Store(tmp_path / "store").runs()) == 2
 
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "killed"])
 def test_interrupted_or_killed_its_processes_save_and_leave(script, tmp_path, how):
-    process, store = script(TELLING, epochs=20_000, log_every=50), Store(tmp_path / "store")  # events so far apart that each is told of
+    # events so far apart that each is told of
+    process, store = script(REPORTING, epochs=20_000, log_every=50), Store(tmp_path / "store")
     told = set()
     while told != {"begun", "resnet-8", "resnet-14"}:
         told.add(process.stdout.readline().strip())
@@ -268,7 +320,7 @@ def test_interrupted_or_killed_its_processes_save_and_leave(script, tmp_path, ho
         os.killpg(process.pid, signal.SIGINT)  # the terminal's, to all of them
     else:
         process.kill()
-    said, complaints = process.communicate(timeout=120)
+    said, complaints = process.communicate(timeout=600)
     wait_until(lambda: group_is_gone(process))
     assert set(said.split()) <= told
     assert ("KeyboardInterrupt" in complaints) == (how == "Ctrl-C")

@@ -9,6 +9,8 @@ import sys
 import tempfile
 import time
 import warnings
+from contextlib import suppress
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -23,15 +25,17 @@ from reslab.sweep import sweep
 from reslab.train import TrainSpec, fit, pick_device, train
 
 PAPER_STEPS = 64_000  # He et al. 2015 (arXiv:1512.03385), §4.2, of 128 images each
-PATIENCE = 300  # seconds for a training that torchrun starts; with no network of its own, a machine can have it wait for ever
+# seconds without progress after which a training by torchrun is ended: without a network it can wait for ever
+PATIENCE = 300
 
 
 def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, precision="fp32", steps=2, device="auto"):
-    """How long the CIFAR-10 trainings of He et al. 2015 (§4.2) would take here, from a few steps of each on images of noise.
+    """How long the CIFAR-10 trainings of He et al. 2015 (§4.2) would take here, from a few steps of each on images of
+    noise.
 
-    A step takes as long whatever is in the images. One step more, the first, is not counted: it is slower. precision: as in
-    `TrainSpec`. Columns: name, depth, skip, precision, step_seconds (the fastest of `steps`: what else runs on the machine only slows
-    it), hours (of 64,000 steps), device, machine.
+    A step takes as long whatever is in the images. One step more, the first, is not counted: it is slower. precision:
+    as in `TrainSpec`. Columns: name, depth, skip, precision, step_seconds (the fastest of `steps`: what else runs on
+    the machine only slows it), hours (of 64,000 steps), device, machine.
     """
     device, rows = pick_device(device), []
     split, how = noise(), TrainSpec(epochs=steps + 1, test_every=steps + 2, precision=precision)
@@ -39,9 +43,13 @@ def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, precision="f
         events = train(build(FAMILY[name]), split, how, device=device)
         seconds = [event.seconds for event in itertools.islice(events, steps + 1)]
         step = min(after - before for before, after in itertools.pairwise(seconds))
-        rows.append({"name": name, "depth": FAMILY[name].depth, "skip": FAMILY[name].skip, "precision": precision, "step_seconds": step})
+        spec = FAMILY[name]
+        row = {"name": name, "depth": spec.depth, "skip": spec.skip, "precision": precision, "step_seconds": step}
+        rows.append(row)
     frame = pd.DataFrame(rows)
-    return frame.assign(hours=frame["step_seconds"] * PAPER_STEPS / 3600, device=device.type, machine=Provenance.here(device).machine)
+    return frame.assign(
+        hours=frame["step_seconds"] * PAPER_STEPS / 3600, device=device.type, machine=Provenance.here(device).machine
+    )
 
 
 def noise(images=256, size=32):
@@ -50,7 +58,8 @@ def noise(images=256, size=32):
     x = torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8, generator=generator)
     y = torch.randint(0, 10, (images,), generator=generator)
     names = tuple(map(str, range(10)))
-    return Split(name="noise", x_train=x, y_train=y, x_test=x[:128], y_test=y[:128], class_names=names, scale=255, source="random pixels")
+    test = {"x_test": x[:128], "y_test": y[:128]}
+    return Split(name="noise", x_train=x, y_train=y, **test, class_names=names, scale=255, source="random pixels")
 
 
 def verdict(frame, name="resnet-56"):
@@ -60,7 +69,8 @@ def verdict(frame, name="resnet-56"):
 
 
 def stopped(depth=20, *, at=(15, 40), seed=0, split=None, how=None, device="auto"):
-    """Train a residual net twice: in one go, and stopped after the steps `at`, each time going on from the checkpoint in a file.
+    """Train a residual net twice: in one go, and stopped after the steps `at`, each time going on from the checkpoint
+    in a file.
 
     The tidy frame of `Run.frame` for the two, told apart by name.
     """
@@ -86,11 +96,11 @@ def same_numbers(frame):
 
 
 def throughput(workers=(1, 2), *, nets=4, depth=20, split=None, how=None):
-    """Train the same nets with one worker, two, ... on the CPU; columns: workers, nets, seconds, nets_per_minute, speed (times that
-    of the first row)."""
+    """Train the same nets with one worker, two, ... on the CPU; columns: workers, nets, seconds, nets_per_minute, speed
+    (times that of the first row)."""
     split, how = split or digits(), how or TrainSpec(epochs=2, test_every=100)
     spec, rows = replace(small_net(split), depth=depth), []
-    list(sweep([spec], split, replace(how, epochs=0.2), device="cpu", progress=False))  # what is imported is imported
+    list(sweep([spec], split, replace(how, epochs=0.2), device="cpu", progress=False))  # so that imports are not timed
     for count in workers:
         began = time.perf_counter()
         list(sweep([spec], split, how, seeds=range(nets), device="cpu", workers=count, progress=False))
@@ -101,58 +111,88 @@ def throughput(workers=(1, 2), *, nets=4, depth=20, split=None, how=None):
 
 
 def torchrun(command, processes=(1, 2), *, patience=PATIENCE):
-    """Give a `reslab train` command to PyTorch's torchrun, with so many processes each time, a thread and a share of every batch for each.
+    """Give a `reslab train` command to PyTorch's torchrun, with each number of processes; each has a thread and a share
+    of every batch.
 
-    The columns of `Run.frame`, and where ("1 process", "2 processes"). What came to no run is a warning, and has no rows.
+    The columns of `Run.frame`, and where ("1 process", "2 processes"). A command that made no run, or made no progress
+    for `patience` seconds, is a warning, and has no rows.
     """
     runs = {}
     for count in processes:
         where = f"{count} process{'es' * (count > 1)}"
         try:
-            runs[where] = _torchrun(count, shlex.split(command), patience)
-        except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
-            reason = f"nothing came of it in {patience} s" if isinstance(error, subprocess.TimeoutExpired) else error
-            warnings.warn(f"torchrun with {where} trained nothing here: {reason}", stacklevel=2)
-    return _by_place({where: [run] for where, run in runs.items()})
+            runs[where] = [_torchrun(count, shlex.split(command), patience)]
+        except (OSError, RuntimeError) as error:
+            warnings.warn(f"torchrun with {where} trained nothing here: {error}", stacklevel=2)
+    return _by_place(runs)
 
 
 def _torchrun(count, words, patience):
-    """The run of a command; RuntimeError with the first error that was said if there is none, or with why it failed."""
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count), "-m", *words]
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
-    with tempfile.TemporaryDirectory() as folder, subprocess.Popen([*start, "--store", folder], **pipes) as process:
-        try:
-            said = process.communicate(timeout=patience)[1]
-        finally:
-            process.terminate()  # where it is still at work; its processes end with it, as they would not if it were killed
+    """The run of a command; RuntimeError with the first error printed if there is none, or with why it failed."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    start += ["--nproc-per-node", str(count), "-m", *words]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
+        keep = ["--store", folder, "--save-every", "1"]
+        options = {"stdout": subprocess.DEVNULL, "stderr": errors, "env": environment}
+        with subprocess.Popen([*start, *keep], **options) as process:
+            try:
+                _wait_while_it_moves(process, Path(folder), errors, patience)
+            finally:
+                process.terminate()  # if it still runs; its workers end with it, as they would not if it were killed
+        errors.seek(0)
         runs = Store(folder).runs()
         if not runs:
-            errors = [line for line in said.splitlines() if "Error" in line]  # the processes' come before torchrun's own
-            raise RuntimeError(errors[0] if errors else f"it ended with code {process.returncode}.")
+            lines = [line for line in errors if "Error" in line]  # those of the workers come before torchrun's own
+            raise RuntimeError(lines[0].strip() if lines else f"it ended with code {process.returncode}.")
         if runs[0].outcome == "failed":
             raise RuntimeError(runs[0].cause)
     return replace(runs[0], recorded=False)  # it was measured here and now
 
 
-def clustered(seeds=(0, 1, 2, 3), *, split=None, how=None):
-    """Train a residual net without BatchNorm with each seed, as tasks of a Ray started for the occasion, and again without Ray.
+def _wait_while_it_moves(process, folder, errors, patience):
+    """Wait until a process ends; RuntimeError if it writes no checkpoint and no message for `patience` seconds."""
+    seen, since = None, time.monotonic()
+    while process.poll() is None:
+        written = [os.fstat(errors.fileno()).st_size]
+        for path in sorted(folder.rglob("*")):
+            with suppress(FileNotFoundError):  # a file that was temporary
+                written.append(path.stat().st_mtime_ns)
+        if written != seen:
+            seen, since = written, time.monotonic()
+        elif time.monotonic() - since > patience:
+            raise RuntimeError(f"nothing came of it in {patience} s")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.1)
 
-    The columns of `Run.frame`, and where ("on Ray", "without Ray"); no rows where Ray is not installed.
+
+def clustered(seeds=(0, 1, 2, 3), *, split=None, how=None):
+    """Train a residual net without BatchNorm with each seed, as tasks of a Ray started for the occasion, and again
+    without Ray.
+
+    The columns of `Run.frame`, and where ("on Ray", "without Ray"); no rows where Ray is not installed. Where Ray does
+    not start, a warning says so, and the rows are those without Ray.
     """
     if importlib.util.find_spec("ray") is None:
         return _by_place({})
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a lesson tells nobody anything
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a lesson sends no usage statistics
     split, how = split or digits(), how or TrainSpec(epochs=2)
     spec = replace(small_net(split), depth=8, norm="none")
-    places = {"on Ray": {"address": "local"}, "without Ray": {}}
-    return _by_place({where: list(sweep([spec], split, how, seeds=seeds, device="cpu", **place)) for where, place in places.items()})
+    runs = {}
+    for where, address in (("on Ray", "local"), ("without Ray", None)):
+        try:
+            runs[where] = list(sweep([spec], split, how, seeds=seeds, device="cpu", address=address))
+        except ConnectionError as error:
+            warnings.warn(f"trained without Ray alone: {error}", stacklevel=2)
+    return _by_place(runs)
 
 
 def _by_place(runs):
     frames = [run.frame().assign(where=where) for where, some in runs.items() for run in some]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["name", "seed", "step", "loss", "where"])
+    empty = pd.DataFrame(columns=["name", "seed", "step", "loss", "where"])
+    return pd.concat(frames, ignore_index=True) if frames else empty
 
 
 def losses(frame):
-    """The loss of every step of every training of `torchrun` or `clustered`, a column for each place where it was made."""
+    """The loss of every step of every training of `torchrun` or `clustered`, a column for each place."""
     return frame.pivot(index=["name", "seed", "step"], columns="where", values="loss")

@@ -14,7 +14,7 @@ from reslab.train.evaluation import check_logits, eval_mode
 
 
 def check_fit(spec, split, how):
-    """ValueError if the net of a spec (None for a model that no spec describes) or the TrainSpec does not fit the split."""
+    """ValueError if the net of a spec (None for an own model) or the TrainSpec does not fit the split."""
     differ = {name: value for name, value in split.shape.items() if spec and getattr(spec, name) != value}
     if differ:
         has = ", ".join(f"{name} {getattr(spec, name)}" for name in differ)
@@ -69,7 +69,8 @@ def check_parameters(model):
 
 
 def check_forward(model, split, batch_size, described):
-    """ValueError if a model cannot take the images of a split, or does not return logits; see `_try` for what it leaves.
+    """ValueError if a model cannot take the images of a split, or does not return logits; see `_try` for what it
+    leaves.
 
     described: whether a NetSpec describes the model, so that it is known to return logits.
     """
@@ -118,7 +119,7 @@ def _hint(model):
 
 @contextmanager
 def left_as_it_was_if_refused(model):
-    """If the `with` block raises, the model's parameters, buffers and modes are again what they were, where they were."""
+    """If the `with` block raises, the model's parameters, buffers and modes are as they were, on their devices."""
     modes = [(module, module.training) for module in model.modules()]
     members = [members for module in model.modules() for members in (module._parameters, module._buffers)]
     slots = [(slot, name, tensor) for slot in members for name, tensor in slot.items() if tensor is not None]

@@ -1,4 +1,4 @@
-"""Where PyTorch computes, with how many threads, how exactly, and compiled to what."""
+"""Where PyTorch computes, with how many threads, in which precision, and how it compiles a model."""
 
 import inspect
 import os
@@ -13,12 +13,14 @@ from reslab import checks
 from reslab.nets import NetSpec
 from reslab.nets.layers import Chance
 
+AUTO = ("cuda", "mps", "cpu")  # what device="auto" means: the first of these that the machine has
+
 
 def pick_device(device="auto"):
     """The torch.device of a name: "auto" takes CUDA, else Apple's MPS, else the CPU; ValueError if it is not there."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
-        return torch.device(next(name for name, available in there.items() if available))
+        return torch.device(next(name for name in AUTO if there[name]))
     kind = str(device).split(":")[0]
     checks.choice("device", kind, ["auto", *there])
     if not there[kind]:
@@ -27,7 +29,11 @@ def pick_device(device="auto"):
 
 
 def layout_of(model):
-    """The layout of a model's images: channels_last for the nets of `build`, a tenth faster so on CPUs; others may not expect it."""
+    """The memory format of a model and its images: channels_last for the nets of `build`, which it makes a tenth faster
+    on a CPU.
+
+    Other models may use .view, which needs the contiguous format.
+    """
     fast = isinstance(getattr(model, "spec", None), NetSpec) and device_of(model).type != "mps"
     return torch.channels_last if fast else torch.contiguous_format
 
@@ -37,20 +43,23 @@ def device_of(model):
 
 
 def compiled(model, device, *, alone=True):
-    """The model as torch.compile makes it, with the same weights; alone: whether this process trains it by itself.
+    """The model as torch.compile makes it, with the same weights; alone: whether one process alone trains it.
 
-    On a GPU a small net is a queue of short kernels: as a CUDA graph they are launched at once. Not so where the forward pass draws
-    numbers, for each draw would be a graph of its own; nor in several processes (pytorch#140395); nor before PyTorch 2.15, in which
-    graphs belonged to one Python thread (pytorch#123177).
+    On a GPU a small net is many short kernels, and a CUDA graph launches them all at once. There is no graph where the
+    forward pass draws random numbers, as each draw would need a graph of its own; nor in several processes
+    (pytorch#140395); nor before PyTorch 2.15, where a graph can be used in one Python thread only (pytorch#123177).
     """
     draws = any(isinstance(module, Chance) for module in model.modules())
     graphs = device.type == "cuda" and alone and not draws and torch.__version__ >= "2.15"
-    # Where PyTorch cannot keep them apart, all nets of a class share eight programs: it logs that the ninth net runs uncompiled.
-    options = {"isolate_recompiles": True} if "isolate_recompiles" in inspect.signature(torch.compile).parameters else {}
+    # Without isolate_recompiles all nets of a class share a limit of eight compilations, and the ninth net runs
+    # uncompiled.
+    options = (
+        {"isolate_recompiles": True} if "isolate_recompiles" in inspect.signature(torch.compile).parameters else {}
+    )
     return torch.compile(model, mode="reduce-overhead" if graphs else None, **options)
 
 
-# cuBLAS is deterministic only with this, which must be there before its first product.
+# cuBLAS is deterministic only with this variable, which must be set before its first matrix product.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 _lock, _users, _usual = threading.Lock(), 0, None
@@ -58,14 +67,14 @@ _lock, _users, _usual = threading.Lock(), 0, None
 
 @contextmanager
 def settings(threads, deterministic=False):
-    """PyTorch as a training wants it: so many threads in this Python thread; float32 convolutions in float32, not in the TF32 of
-    cuDNN's choice; and either deterministic algorithms (or an error, where there are none) or the fastest.
+    """PyTorch's settings during training: the number of threads of this Python thread; float32 convolutions in float32,
+    and not in cuDNN's TF32; and either deterministic algorithms (an operation that has none raises) or the fastest.
 
-    All but the threads are settings of the whole process. Several trainings may be inside at once: if one of them is deterministic
-    all are, and the last one out restores.
+    All but the threads are settings of the whole process. Several trainings may be inside at once: if one of them is
+    deterministic all are, and the last one restores the settings.
     """
     global _users, _usual
-    torch.get_num_threads()  # at its first use in a Python thread, PyTorch sets the threads there, so let it do so now
+    torch.get_num_threads()  # PyTorch sets the threads of a Python thread at its first use there: before we do
     with _lock:
         if not _users:
             _usual = _switches()
@@ -85,12 +94,16 @@ def settings(threads, deterministic=False):
 
 @cache
 def _openmp():
-    """OpenMP's own switch: torch.set_num_threads forgets every convolution that oneDNN prepared, 0.7 ms a step on digits."""
+    """OpenMP's thread limit. torch.set_num_threads would clear oneDNN's cache of convolutions, 0.7 ms a step."""
     return ThreadpoolController().select(user_api="openmp")
 
 
 def _switches():
-    return torch.get_deterministic_debug_mode(), torch.backends.cudnn.benchmark, torch.backends.cudnn.conv.fp32_precision
+    return (
+        torch.get_deterministic_debug_mode(),
+        torch.backends.cudnn.benchmark,
+        torch.backends.cudnn.conv.fp32_precision,
+    )
 
 
 def _switch(mode, benchmark, precision):

@@ -1,4 +1,4 @@
-"""The error of a model on images, in eval mode; and the modes of its modules, which evaluation and training put back as they were."""
+"""The error of a model on images, in eval mode; and the modes of its modules, which are put back afterwards."""
 
 import warnings
 from contextlib import contextmanager
@@ -9,18 +9,22 @@ from reslab.train.device import device_of, layout_of
 
 
 def evaluate(model, split, part="test", *, batch_size=512):
-    """The error (fraction) of a model on one part of a split, in eval mode; each module's own mode is put back afterwards.
+    """The error (fraction) of a model on one part of a split, in eval mode; each module's own mode is put back
+    afterwards.
 
     ValueError if the model does not return logits, (N, classes).
     """
     images, classes = len(split.y_test if part == "test" else split.y_train), split.shape["classes"]
     with eval_mode(model):
         batches = (split.batch(slice(i, i + batch_size), part) for i in range(0, images, batch_size))
-        return sum((logits_of(model, x, classes).argmax(1) != y.to(device_of(model))).sum() for x, y in batches).item() / images
+        return (
+            sum((logits_of(model, x, classes).argmax(1) != y.to(device_of(model))).sum() for x, y in batches).item()
+            / images
+        )
 
 
 def logits_of(model, x, classes):
-    """The logits (N, classes) of images x, which may be on any device; ValueError if the model returns something else."""
+    """The logits (N, classes) of images x, on any device; ValueError if the model returns something else."""
     return check_logits(model, x, model(x.to(device_of(model)).contiguous(memory_format=layout_of(model))), classes)
 
 
@@ -29,7 +33,9 @@ def check_logits(model, x, output, classes):
     shape = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
     if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != len(x) or shape[1] < classes:
         images = f"images ({', '.join(map(str, x.shape))})"
-        raise ValueError(f"{type(model).__name__} makes {shape} of {images}; it must return logits, ({len(x)}, {classes}).")
+        raise ValueError(
+            f"{type(model).__name__} makes {shape} of {images}; it must return logits, ({len(x)}, {classes})."
+        )
     return output
 
 
@@ -49,8 +55,8 @@ def eval_mode(model):
 class TrainingModes:
     """The mode of each module while a model trains: modules that a person put into eval mode stay in eval mode.
 
-    So a BatchNorm in eval mode keeps its statistics. A model that is in eval mode as a whole was evaluated or loaded, and is trained in
-    training mode, with a warning.
+    So a BatchNorm in eval mode keeps its statistics. A model that is in eval mode as a whole was evaluated or loaded,
+    and is trained in training mode, with a warning.
     """
 
     def __init__(self, model):
@@ -70,7 +76,7 @@ class TrainingModes:
         self.modes = [module.training for module in self.modules]
 
     def restore(self):
-        """Before each step: the modes as they are now, or, if the model was put into eval mode since the last step, as they were."""
+        """Before a step: if the whole model was put into eval mode, the modes of the step before are set again."""
         modes = [module.training for module in self.modules]  # ten times as fast as model.train()
         if any(modes):
             self.modes = modes

@@ -1,10 +1,12 @@
-"""One training in several processes, each with its share of every batch; PyTorch's DistributedDataParallel averages their gradients.
+"""One training in several processes, each with its share of every batch; PyTorch's DistributedDataParallel averages
+their gradients.
 
     torchrun --nproc-per-node 2 -m reslab train resnet-110 --dataset cifar10
 
-He et al. 2015 (arXiv:1512.03385), §4.2: batches of 128 on two GPUs. BatchNorm takes the mean and variance of a process's own share of
-them, so a net with it has other numbers with every number of processes, which provenance tells; one without has the same, to rounding.
-PyTorch's SyncBatchNorm would take those of the whole batch, on GPUs alone, and wait for all processes at every layer.
+He et al. 2015 (arXiv:1512.03385), §4.2: batches of 128 on two GPUs. BatchNorm takes the mean and variance of a
+process's own share of them, so a net with it has other numbers with every number of processes, which provenance tells;
+one without has the same, to rounding. PyTorch's SyncBatchNorm would take those of the whole batch, on GPUs alone, and
+wait for all processes at every layer.
 """
 
 import atexit
@@ -18,10 +20,12 @@ from reslab.train.device import pick_device
 
 
 def world():
-    """How many processes train together: those of torchrun, or of the torch.distributed that somebody initialised; else 1."""
+    """How many processes train together: those of torchrun, or of an initialised torch.distributed; else 1."""
     if not dist.is_available():
         return 1
-    return dist.get_world_size() if dist.is_initialized() else int(os.environ["WORLD_SIZE"]) if dist.is_torchelastic_launched() else 1
+    if dist.is_initialized():
+        return dist.get_world_size()
+    return int(os.environ["WORLD_SIZE"]) if dist.is_torchelastic_launched() else 1
 
 
 def rank():
@@ -32,9 +36,11 @@ def rank():
 
 
 class Ranks:
-    """The processes that train together, each on a device (a name, or a torch.device); made and used by all alike, in the same order.
+    """The processes that train together, each on a device (a name, or a torch.device); made and used by all alike, in
+    the same order.
 
-    Joins the processes that torchrun started. ValueError for a device that they cannot share. A process alone is a world of 1.
+    Joins the processes that torchrun started. ValueError for a device that they cannot share. A process alone is a
+    world of 1.
     """
 
     def __init__(self, device):
@@ -43,14 +49,18 @@ class Ranks:
             return
         self.device = device = pick_device(device)
         if device.type not in ("cuda", "cpu"):
-            raise ValueError(f"several processes train together on CUDA or on the CPU, not on {device.type}; device='cpu' is there too.")
+            raise ValueError(
+                f"several processes train together on CUDA or on the CPU, not on {device.type}; take device='cpu'."
+            )
         if device.type == "cuda":
             gpus = torch.cuda.device_count()
             index = dist.get_node_local_rank(fallback_rank=self.rank % gpus) if device.index is None else device.index
             if index >= gpus:
-                raise ValueError(f"process {self.rank} has no GPU of its own among the {gpus}; start as many processes as there are.")
+                raise ValueError(
+                    f"process {self.rank} has no GPU of its own among the {gpus}; start as many processes as there are."
+                )
             self.device = torch.device("cuda", index)
-            torch.cuda.set_device(self.device)  # for whatever asks for the present one
+            torch.cuda.set_device(self.device)  # for code that asks for the current device
         if not dist.is_initialized():
             on_gpu = device.type == "cuda"
             dist.init_process_group("nccl" if on_gpu else "gloo", device_id=self.device if on_gpu else None)
@@ -59,7 +69,9 @@ class Ranks:
     def share(self, batch_size):
         """The images of a batch that each takes; ValueError if the batch cannot be shared out evenly."""
         if batch_size % self.world:
-            raise ValueError(f"batch_size is {batch_size}, and {self.world} processes share it; take a multiple of {self.world}.")
+            raise ValueError(
+                f"batch_size is {batch_size}, and {self.world} processes share it; take a multiple of {self.world}."
+            )
         return batch_size // self.world
 
     def wrap(self, model, every_parameter):

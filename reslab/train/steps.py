@@ -10,8 +10,8 @@ from reslab.train.evaluation import check_logits
 class Stepper:
     """SGD with momentum on a model. `step` takes one step; the caller chooses images, labels and learning rate.
 
-    model: on its device, in its layout. how: a TrainSpec. ranks: the `Ranks` that share each batch. every_parameter: whether
-    each forward pass uses all parameters. classes: of the labels.
+    model: on its device, in its layout. how: a TrainSpec. ranks: the `Ranks` that share each batch. every_parameter:
+    whether each forward pass uses all parameters. classes: of the labels.
     """
 
     def __init__(self, model, how, ranks, *, every_parameter, classes):
@@ -23,11 +23,13 @@ class Stepper:
             model.parameters(), how.lr, how.momentum, weight_decay=how.weight_decay, fused=fused
         )
         if how.momentum:
-            for parameter in model.parameters():  # from the start: the fused step wants a buffer for all parameters or for none
+            # From the start: the fused step wants a buffer for all parameters or for none
+            for parameter in model.parameters():
                 self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)
 
     def step(self, x, y, lr, *, hooked=False):
-        """Take one step on images x (N, C, H, W) and labels y (N,); (loss, mistakes) before the update, (2,) float32 on the device.
+        """Take one step on images x (N, C, H, W) and labels y (N,); (loss, mistakes) before the update, (2,) float32 on
+        the device.
 
         hooked: whether hooks watch this step, which a compiled model would not call.
         """
@@ -39,8 +41,11 @@ class Stepper:
         check_logits(self.model, x, logits, self.classes)
         loss = F.cross_entropy(logits.float(), y)
         if not loss.requires_grad:
-            raise ValueError(f"the logits of {type(self.model).__name__} depend on no parameter that has requires_grad.")
-        with torch.autograd.set_multithreading_enabled(False):  # else all trainings share one thread for a GPU's backward passes
+            raise ValueError(
+                f"the logits of {type(self.model).__name__} depend on no parameter that has requires_grad."
+            )
+        # else all trainings share one thread for a GPU's backward passes
+        with torch.autograd.set_multithreading_enabled(False):
             loss.backward()
         self.optimizer.step()
         mistakes = (logits.detach().argmax(1) != y).sum()

@@ -50,18 +50,17 @@ class Event:
 def train(model, split, how=None, *, device="auto", resume=None):
     """Train a model on a split: a generator of `Event`s, the last of which is "finished" or "diverged".
 
-    model: a net of `build`, or any nn.Module from images (N, C, H, W) to logits (N, classes); it is trained in place. Modules of it
-    that are in eval mode stay so, a BatchNorm with its statistics; a model in eval mode as a whole is trained in training mode, with
-    a warning.
+    model: a net of `build`, or any nn.Module from images (N, C, H, W) to logits (N, classes); it is trained in place.
+    Modules of it that are in eval mode stay so, a BatchNorm with its statistics; a model in eval mode as a whole is
+    trained in training mode, with a warning.
     split: a `datasets.Split`. how: a TrainSpec. device: "auto", "cpu", "cuda", "mps".
-    resume: a Checkpoint of the same model, split and spec; training goes on from it to the same numbers, on a GPU if it is
-    deterministic. (A person's own model that draws random numbers in its forward pass takes them from PyTorch's generator, which
-    is not part of a checkpoint.) After the last event of a training, no others come.
-    Pausing is not asking for the next event; stopping is closing the generator. Started by torchrun, the processes train one model
-    together (see `reslab.train.ranks`): all have the same events but for seconds and layers, which are of a process's own share,
-    and each must ask for the same ones.
-    Bad arguments, a model that does not return logits among them, raise ValueError, those of a wrong type TypeError, here and not
-    at the first event; the model is then left as it was.
+    resume: a Checkpoint of the same model, split and spec; training goes on from it to the same numbers, on a GPU if it
+    is deterministic. (A person's own model that draws random numbers in its forward pass takes them from PyTorch's
+    generator, which is not part of a checkpoint.) After the last event of a training, no others come. Pausing is not
+    asking for the next event; stopping is closing the generator. Started by torchrun, the processes train one model
+    together (see `reslab.train.ranks`): all have the same events but for seconds and layers, which are of a process's
+    own share, and each must ask for the same ones. Bad arguments, a model that does not return logits among them, raise
+    ValueError, those of a wrong type TypeError, here and not at the first event; the model is then left as it was.
     """
     return _train(_Training(model, split, how or TrainSpec(), pick_device(device), resume))
 
@@ -101,8 +100,8 @@ class _Training:
         with compatibility.left_as_it_was_if_refused(model):
             self._prepare()
         self.steps_per_epoch, self.steps = how.steps(len(split.y_train))
-        # A second thread saves up to a fifth of a step this small on an idle machine; beside a busy process it more than
-        # doubles the step.
+        # A second thread saves up to a fifth of a step this small on an idle machine; beside a busy process it more
+        # than doubles the step.
         small = self.device.type == "cpu" and how.batch_size * split.x_train[0].numel() < 65_536
         self.threads = 1 if small else torch.get_num_threads()
         self.state, self.step, self.seconds = "running", 0, 0.0
@@ -174,7 +173,7 @@ class _Training:
         return trace, numbers
 
     def _batch(self):
-        """This process's share of the next step's images and labels: of seed and step alone, so a resumed run sees the same."""
+        """This process's share of the next batch, which depends on seed and step alone: a resumed run sees the same."""
         epoch, place = divmod(self.step, self.steps_per_epoch)
         if epoch != self.epoch:  # drawn on the CPU, so that every device shows the same
             images = len(self.split.y_train)
@@ -189,7 +188,7 @@ class _Training:
         return x.contiguous(memory_format=self.layout), y
 
     def _test_error(self, first):
-        """The test error if it is due since step `first`: after every test_every-th epoch, and at the end of training."""
+        """The test error, if due since step `first`: after every test_every-th epoch, and at the end; else NaN."""
         every = self.steps_per_epoch * self.how.test_every
         due = self.step // every > first // every or self.state == "finished"
         return self._error("test") if due and self.state != "diverged" else math.nan
@@ -235,12 +234,14 @@ class _Training:
         return Weights(tensors={name: tensor.cpu() for name, tensor in rounded.items()}, **errors)
 
     def _state(self):
-        """A copy of the model's state_dict; TypeError for a state that is not a tensor, which no file of ours can hold."""
+        """A copy of the model's state_dict; TypeError for a state that is not a tensor, which our files cannot hold."""
         state = self.model.state_dict()
         others = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
         if others:
             name = type(self.model).__name__
-            raise TypeError(f"{others[0]} of {name} is not a tensor, so {name} has no checkpoints and no weights files.")
+            raise TypeError(
+                f"{others[0]} of {name} is not a tensor, so {name} has no checkpoints and no weights files."
+            )
         return {name: tensor.detach().clone() for name, tensor in state.items()}
 
     def _restore(self, checkpoint):

@@ -28,15 +28,16 @@ def spec(split):
 def shown(split, monkeypatch):
     """A list that fills with what each step of `train` sees: (indices of its images, its labels)."""
     everything, _ = split.batch(slice(None))
-    place = {image.numpy().tobytes(): i for i, image in enumerate(everything)}  # the digits are all different
+    place = {image.cpu().numpy().tobytes(): i for i, image in enumerate(everything)}  # the digits are all different
     steps, last, loss = [], None, F.cross_entropy
 
     def watch(_module, inputs):
         nonlocal last
         x = inputs[0]
-        if torch.is_grad_enabled() and x.shape[1:] == everything.shape[1:] and x is not last:  # a stem is given the same x as its net
+        # a stem is given the same x as its net
+        if torch.is_grad_enabled() and x.shape[1:] == everything.shape[1:] and x is not last:
             last = x
-            steps.append([place[image.numpy().tobytes()] for image in x])
+            steps.append([place[image.cpu().numpy().tobytes()] for image in x])
 
     def watched_loss(logits, labels):
         steps[-1] = (steps[-1], labels.tolist())

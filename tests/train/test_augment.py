@@ -13,7 +13,7 @@ AUGMENTED = replace(HOW, augment="crop-flip")
 
 
 def by_hand(image, row, column, mirror):
-    """One image (C, S, S) as a list: 4 zeros on every side, cut out at (row, column), and read from right to left if mirrored."""
+    """One image (C, S, S) as a list: 4 zeros on every side, cut at (row, column), mirrored or not."""
     size = image.shape[-1]
 
     def pixel(channel, y, x):
@@ -30,7 +30,11 @@ def inputs():
 
     def watch(model):
         seen = []
-        handles.append(model.register_forward_pre_hook(lambda _, args: seen.append(args[0].cpu()) if torch.is_grad_enabled() else None))
+        handles.append(
+            model.register_forward_pre_hook(
+                lambda _, args: seen.append(args[0].cpu()) if torch.is_grad_enabled() else None
+            )
+        )
         return seen
 
     yield watch
@@ -92,7 +96,9 @@ def test_what_is_shown_is_decided_by_the_data_seed_and_the_step_alone(split, inp
     ]
     for again in same:
         assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
-    assert not any(torch.equal(one, other) for one, other in zip(first, shown(replace(AUGMENTED, data_seed=1)), strict=True))
+    assert not any(
+        torch.equal(one, other) for one, other in zip(first, shown(replace(AUGMENTED, data_seed=1)), strict=True)
+    )
     assert not torch.equal(first[0], first[6])  # the next epoch draws anew
 
 

@@ -32,7 +32,8 @@ def test_a_batch_larger_than_the_split_is_refused(split, spec):
     assert next(train(build(spec), split, TrainSpec(batch_size=200))).epoch == 1
 
 
-def test_devices_are_named_and_those_not_there_refused(split, spec, monkeypatch):
+def test_devices_are_named_and_those_not_there_refused(split, spec, monkeypatch, what_auto_means):
+    monkeypatch.setattr("reslab.train.device.AUTO", what_auto_means)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert pick_device().type == pick_device("cpu").type == "cpu"
@@ -73,7 +74,7 @@ def test_what_is_no_checkpoint_is_not_resumed_from(split, spec):
 
 
 class Own(nn.Module):
-    """As in many a tutorial: with .view, which takes only PyTorch's usual layout, with dropout, and with a layer used now and then."""
+    """As in tutorials: .view, which takes only PyTorch's usual layout, dropout, and a layer used now and then."""
 
     def __init__(self, channels=1):
         super().__init__()
@@ -134,7 +135,10 @@ class Returns(nn.Module):
         (lambda logits: (logits, logits), "makes a tuple"),
         (lambda logits: {"logits": logits}, "makes a dict"),
         (lambda logits: None, "makes a NoneType"),
-        (lambda logits: logits @ torch.ones(3, 10), r"does not take images \(2, 1, 8, 8\): .*mat1 and mat2 shapes cannot be multiplied"),
+        (
+            lambda logits: logits @ torch.ones(3, 10),
+            r"does not take images \(2, 1, 8, 8\): .*mat1 and mat2 shapes cannot be multiplied",
+        ),
         (lambda logits: logits.view(7, 3), r"does not take images"),
     ],
 )

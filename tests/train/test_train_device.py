@@ -1,4 +1,4 @@
-"""Where and how exactly a training computes: precision, compilation, determinism, what stays on the device, and memory."""
+"""Where and how exactly a training computes: precision, compilation, determinism, what stays on the device, memory."""
 
 import functools
 import inspect
@@ -27,7 +27,12 @@ class Own(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv, self.norm, self.fc, self.seen = nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.Linear(8 * 6 * 6, 10), set()
+        self.conv, self.norm, self.fc, self.seen = (
+            nn.Conv2d(1, 8, 3),
+            nn.BatchNorm2d(8),
+            nn.Linear(8 * 6 * 6, 10),
+            set(),
+        )
 
     def forward(self, x):
         x = self.conv(x)
@@ -43,7 +48,9 @@ def test_precision_is_that_of_the_forward_pass_and_the_weights_stay_float32(spli
     model = Own()
     *_, last = train(model, split, replace(HOW, epochs=4, precision=precision, capture_every=5), device=device)
     assert model.seen == {{"fp32": torch.float32, "bf16": torch.bfloat16}[precision]}
-    assert {tensor.dtype for name, tensor in last.checkpoint().tensors.items() if "num_batches" not in name} == {torch.float32}
+    assert {tensor.dtype for name, tensor in last.checkpoint().tensors.items() if "num_batches" not in name} == {
+        torch.float32
+    }
     assert last.run().final_train_error < 0.3  # chance is 0.9
     assert last.run().layers["gradient_rms"].gt(0).all()
     assert last.run().how["precision"] == precision
@@ -77,7 +84,7 @@ def test_bf16_resumes_to_the_same_numbers(split, spec, tmp_path, make, stop):
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """A list that fills with the models given to torch.compile, which here traces them but leaves their operations to PyTorch."""
+    """The models given to torch.compile, which here traces them but leaves their operations to PyTorch."""
     models, really = [], torch.compile
 
     @functools.wraps(really)
@@ -130,7 +137,11 @@ def test_each_of_many_nets_is_compiled_where_pytorch_keeps_their_programs_apart(
         programs.append(program)
         return program
 
-    monkeypatch.setattr(torch, "compile", functools.wraps(really)(lambda model, mode, **options: really(model, backend=backend, **options)))
+    monkeypatch.setattr(
+        torch,
+        "compile",
+        functools.wraps(really)(lambda model, mode, **options: really(model, backend=backend, **options)),
+    )
     x, _ = split.batch(slice(8))
     for width in range(1, 11):
         devices.compiled(build(replace(spec, width=width)), torch.device("cpu"))(x)
@@ -142,7 +153,9 @@ def test_each_of_many_nets_is_compiled_where_pytorch_keeps_their_programs_apart(
     ({}, {}, "2.15.0", "reduce-overhead"), ({}, {}, "2.14.1", None), ({}, {"alone": False}, "2.15.0", None),
     ({"stochastic_depth": 0.5}, {}, "2.15.0", None),
 ])  # fmt: skip
-def test_cuda_graphs_are_for_nets_without_draws_that_one_process_trains(spec, compiled, monkeypatch, net, options, pytorch, mode):
+def test_cuda_graphs_are_for_nets_without_draws_that_one_process_trains(
+    spec, compiled, monkeypatch, net, options, pytorch, mode
+):
     monkeypatch.setattr(torch, "__version__", TorchVersion(pytorch))
     model = build(replace(spec, **net))
     devices.compiled(model, torch.device("cuda"), **options)
@@ -185,7 +198,8 @@ def test_threads_are_few_in_the_python_thread_that_trains_and_in_no_other(split)
     torch.set_num_threads(3)
     try:
         with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(inside, Linear(), split, HOW).result()["threads"] == 1  # in a thread that PyTorch has not seen before
+            # in a thread that PyTorch has not seen before
+            assert pool.submit(inside, Linear(), split, HOW).result()["threads"] == 1
             assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(1)
@@ -248,7 +262,11 @@ class Transfers(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
-        moved = isinstance(out, torch.Tensor) and isinstance(args[0] if args else None, torch.Tensor) and out.device != args[0].device
+        moved = (
+            isinstance(out, torch.Tensor)
+            and isinstance(args[0] if args else None, torch.Tensor)
+            and out.device != args[0].device
+        )
         self.count += moved or function in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
         return out
 
@@ -257,7 +275,9 @@ class Transfers(TorchDispatchMode):
 def test_the_numbers_of_many_steps_come_to_the_host_at_once(split, spec, monkeypatch, device):
     lists, to_list = [], torch.Tensor.tolist
     monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: lists.append(tensor.shape) or to_list(tensor))
-    events = train(build(spec), split, replace(HOW, log_every=4, epochs=4, test_every=100, augment="crop-flip"), device=device)
+    events = train(
+        build(spec), split, replace(HOW, log_every=4, epochs=4, test_every=100, augment="crop-flip"), device=device
+    )
     next(events)  # steps 1 to 4: the first epoch's order goes to the device
     next(events)
     lists.clear()
@@ -283,7 +303,7 @@ def test_devices_agree(split, spec, device):
 
 
 def test_a_net_of_1202_layers_trains_a_step_within_4_gigabytes():
-    """The paper's deepest, on digits at width 8 and batches of 128, in a Python of its own: 1.2 GB where it was measured."""
+    """The paper's deepest, on digits at width 8 and batches of 128, in a process of its own: 1.2 GB when measured."""
     code = """
 import resource, sys
 from reslab import NetSpec, TrainSpec, build, digits

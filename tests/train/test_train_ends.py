@@ -1,4 +1,4 @@
-"""Diverging, stopping, failing and resuming: what a training leaves behind, and that it goes on from there to the same numbers."""
+"""Diverging, stopping, failing and resuming: what a training leaves behind, and that it resumes to the same numbers."""
 
 import dataclasses
 import math
@@ -6,7 +6,16 @@ import math
 import pytest
 import torch
 from torch import nn
-from trainings import HOW, RESUMABLE, Linear, assert_one_sentence, assert_same_history, assert_same_tensors, state_of
+from trainings import (
+    DEVICES,
+    HOW,
+    RESUMABLE,
+    Linear,
+    assert_one_sentence,
+    assert_same_history,
+    assert_same_tensors,
+    state_of,
+)
 
 from reslab.datasets import digits
 from reslab.nets import build, replace
@@ -110,22 +119,19 @@ def test_an_exception_in_a_step_surfaces_and_leaves_nothing_behind(split, spec):
 # Resuming
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("stop", "log_every"), [(1, 1), (4, 1), (6, 1), (9, 1), (12, 1), (17, 1), (10, 5), (14, 7)])
 @pytest.mark.parametrize("momentum", [0.9, 0.0])
-def test_a_resumed_training_has_the_same_numbers_to_the_bit(split, spec, tmp_path, stop, log_every, momentum):
-    how = replace(RESUMABLE, log_every=log_every, momentum=momentum)
+def test_a_resumed_training_has_the_same_numbers_to_the_bit(split, spec, tmp_path, stop, log_every, momentum, device):
+    how = replace(RESUMABLE, log_every=log_every, momentum=momentum, deterministic=True)
     whole = build(spec, seed=2)
-    *_, uninterrupted = train(whole, split, how)
-
     file = tmp_path / "part.safetensors"
-    events = train(build(spec, seed=2), split, how)
-    for event in events:
-        if event.step == stop:
-            event.checkpoint().save(file)
-            break
-    events.close()
+    for uninterrupted in train(whole, split, how, device=device):
+        if uninterrupted.step == stop:
+            uninterrupted.checkpoint().save(file)
+            event = uninterrupted
     net = build(spec, seed=99)  # its weights come from the checkpoint, and so does its seed
-    resumed = list(train(net, split, how, resume=Checkpoint.load(file)))
+    resumed = list(train(net, split, how, device=device, resume=Checkpoint.load(file)))
     assert resumed[0].step == min(stop + log_every, 18)
     assert_same_tensors(net.state_dict(), whole.state_dict())
     assert_same_tensors(resumed[-1].checkpoint().tensors, uninterrupted.checkpoint().tensors)
@@ -149,7 +155,9 @@ def test_a_training_that_has_ended_gives_no_more_events_and_fit_its_run(split, s
     checkpoint = end.checkpoint()
     net = build(spec, seed=5)
     assert list(train(net, split, HOW, resume=checkpoint)) == []
-    assert_same_tensors(net.state_dict(), {name[6:]: tensor for name, tensor in checkpoint.tensors.items() if name.startswith("model.")})
+    assert_same_tensors(
+        net.state_dict(), {name[6:]: tensor for name, tensor in checkpoint.tensors.items() if name.startswith("model.")}
+    )
     run = fit(spec, split, HOW, resume=checkpoint, progress=False)
     assert_same_history(run, checkpoint.run)
     assert run.outcome == "finished"
@@ -164,7 +172,11 @@ def test_fit_resumes(split, spec):
 def test_a_checkpoint_from_before_a_field_was_there_resumes(split, spec):
     *_, end = train(build(spec), split, HOW)
     part = next(train(build(spec), split, HOW)).checkpoint()
-    older = {name: value for name, value in part.run.how.items() if name not in ("augment", "precision", "compile", "deterministic")}
+    older = {
+        name: value
+        for name, value in part.run.how.items()
+        if name not in ("augment", "precision", "compile", "deterministic")
+    }
     older = dataclasses.replace(part, run=dataclasses.replace(part.run, how=older))
     *_, resumed = train(build(spec), split, HOW, resume=older)
     assert_same_tensors(resumed.checkpoint().tensors, end.checkpoint().tensors)

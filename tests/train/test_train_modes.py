@@ -1,4 +1,4 @@
-"""Training and eval mode: a part of a model that a person put into eval mode stays so, and evaluation changes no mode."""
+"""Training and eval mode: a part that a person put into eval mode stays so, and evaluation changes no mode."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A person's own model, of any kind: it trains, with checkpoints and weights, or one sentence says why not and it is left as it was."""
+"""A person's own model trains, with checkpoints and weights, or one sentence says why not and it stays as it was."""
 
 import threading
 
@@ -186,7 +186,9 @@ def test_states_that_are_not_tensors_train_and_have_no_files(split):
     *_, last = train(OwnState(), split, HOW)
     assert last.state == "finished"
     for keep in (last.checkpoint, last.weights):
-        with pytest.raises(TypeError, match="_extra_state of OwnState is not a tensor, so OwnState has no checkpoints") as error:
+        with pytest.raises(
+            TypeError, match="_extra_state of OwnState is not a tensor, so OwnState has no checkpoints"
+        ) as error:
             keep()
         assert_one_sentence(error)
 
@@ -241,7 +243,7 @@ REFUSED = {
     "assertion": (lambda: Raises(AssertionError("wrong image size")), "does not take images .*: wrong image size"),
     "silent": (lambda: Raises(KeyError()), "does not take images .*: no reason given"),
     "fp16": (lambda: plain().half(), r"does not take images .* its weights torch.float16: model.float\(\) makes them"),
-    "fp64": (lambda: plain().double(), r"does not take images .* its weights torch.float64: model.float\(\) makes them"),
+    "fp64": (lambda: plain().double(), r"does not take images .* its weights torch.float64: model.float\(\) makes"),
     "frozen": (frozen, "Sequential has nothing to train: no parameter has requires_grad"),
     "no parameters": (nn.Flatten, "Flatten has nothing to train"),
     "lazy": (lazy, "Sequential has lazy parameters, .*; call it once on a batch first"),
@@ -280,7 +282,9 @@ def test_batchnorm_with_a_batch_of_one_is_refused_where_a_channel_has_one_value(
         *_, last = train(model, split, how)  # its last blocks have 2 × 2 pixels
         assert (last.state, last.step) == ("finished", 4)
     else:
-        assert_refused(model, split, how, r"does not take images \(1, 1, 8, 8\): Expected more than 1 value per channel")
+        assert_refused(
+            model, split, how, r"does not take images \(1, 1, 8, 8\): Expected more than 1 value per channel"
+        )
         model[2].eval()  # with statistics of its own it needs no second value
         *_, last = train(model, split, how)
         assert last.state == "finished"
@@ -315,7 +319,9 @@ def test_what_only_training_mode_shows_is_one_sentence_too(split):
         assert_same_tensors(model.state_dict(), before)
 
 
-@pytest.mark.parametrize("output", [lambda logits: {"logits": logits}, lambda logits: None, lambda logits: logits[:, :3]])
+@pytest.mark.parametrize(
+    "output", [lambda logits: {"logits": logits}, lambda logits: None, lambda logits: logits[:, :3]]
+)
 def test_evaluate_says_so_too(split, output):
     with pytest.raises(ValueError, match="it must return logits"):
         evaluate(Returns(output), split)
@@ -333,13 +339,17 @@ def test_a_model_that_was_moved_and_refused_is_back_where_it_was():
     assert not refusing.__exit__(KeyError, KeyError(), None)
     assert_same_tensors(model.state_dict(), before)
     assert all(ours is theirs for ours, theirs in zip(model.parameters(), parameters, strict=True))
-    assert all(p.grad is gradient and p.grad.device.type == "cpu" for p, gradient in zip(parameters, gradients, strict=True))
+    assert all(
+        p.grad is gradient and p.grad.device.type == "cpu" for p, gradient in zip(parameters, gradients, strict=True)
+    )
     assert {gradient.dtype for gradient in gradients} == {torch.float64}
     assert all(module.training for module in model.modules())
 
 
 def test_a_plain_tensor_that_does_not_move_is_named(split):
     model = PlainTensor().to("meta")
-    with pytest.raises(ValueError, match="Its tensor mask stays on cpu: register_buffer lets it follow the model") as error:
+    with pytest.raises(
+        ValueError, match="Its tensor mask stays on cpu: register_buffer lets it follow the model"
+    ) as error:
         compatibility.check_forward(model, split, 32, described=False)
     assert_one_sentence(error)

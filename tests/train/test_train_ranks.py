@@ -1,4 +1,4 @@
-"""A training shared by two processes, over gloo: the gradients of the whole batch, the same numbers for both, and one run of it."""
+"""A training shared by two processes over gloo: gradients of the whole batch, equal numbers in both, one run."""
 
 import os
 import pickle
@@ -33,8 +33,11 @@ def both(folder):
     """What each of two processes saw."""
     command = [sys.executable, "-W", "error", str(Path(__file__).with_name("together.py")), str(folder)]
     with ExitStack() as stack:
-        begun = [stack.enter_context(subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True)) for rank in (0, 1)]
-        errors = [process.communicate(timeout=120)[1] for process in begun]
+        begun = [
+            stack.enter_context(subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True))
+            for rank in (0, 1)
+        ]
+        errors = [process.communicate(timeout=600)[1] for process in begun]
     assert [process.returncode for process in begun] == [0, 0], "\n".join(errors)
     return [pickle.loads((folder / f"{rank}.pickle").read_bytes()) for rank in (0, 1)]
 
@@ -74,7 +77,9 @@ def test_without_batchnorm_two_processes_train_the_net_that_one_trains(both, spl
     last = alone(replace(spec, norm="none"), split, HOW)
     run, tensors = both[0]["bare"]
     assert run.history["loss"].tolist() == pytest.approx(last.run().history["loss"].tolist(), rel=1e-4)
-    assert run.history["train_error"].tolist() == pytest.approx(last.run().history["train_error"].tolist(), abs=1.1 / 32)  # an image
+    assert run.history["train_error"].tolist() == pytest.approx(
+        last.run().history["train_error"].tolist(), abs=1.1 / 32
+    )  # an image
     for name, tensor in last.checkpoint().tensors.items():
         torch.testing.assert_close(tensors[name], tensor, rtol=1e-3, atol=1e-4)
     wild = both[0]["diverged"]
@@ -93,7 +98,8 @@ def test_both_processes_have_the_same_numbers_and_weights(both, training):
     assert_same_history(replace(first, layers=second.layers), second)
     assert first.outcome == "finished"
     assert first.provenance.processes == second.provenance.processes == 2
-    weights = {name for name in tensors if "running_" not in name}  # the second's are its own; what is tested and saved is the first's
+    # the second's are its own; what is tested and saved is the first's
+    weights = {name for name in tensors if "running_" not in name}
     assert_same_tensors({name: tensors[name] for name in weights}, {name: others[name] for name in weights})
 
 
@@ -112,7 +118,8 @@ def test_capture_sees_a_share_and_changes_no_number(both, split, spec):
     assert_same_tensors(tensors, others)
     modules = alone(spec, split, RESUMABLE).run().layers["module"]
     for each in both:
-        assert each["whole"][0].layers["module"].equals(modules)  # their own names, not those that DistributedDataParallel gives them
+        # their own names, not those that DistributedDataParallel gives them
+        assert each["whole"][0].layers["module"].equals(modules)
     assert not run.layers["activation_rms"].equals(both[1]["whole"][0].layers["activation_rms"])
 
 
@@ -137,19 +144,37 @@ def test_what_cannot_be_shared_is_refused(both):
 
 
 def test_torchrun_prints_once_and_what_it_interrupts_goes_on(tmp_path):
-    words = ["train", "resnet-8", "--width", "4", "--epochs", "20", "--log-every", "5", "--device", "cpu", "--store", str(tmp_path)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
+    words = [
+        "train",
+        "resnet-8",
+        "--width",
+        "4",
+        "--epochs",
+        "20",
+        "--log-every",
+        "5",
+        "--device",
+        "cpu",
+        "--store",
+        str(tmp_path),
+    ]
+    pipes = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "env": os.environ | {"OMP_NUM_THREADS": "1"},
+    }
     with subprocess.Popen([*TORCHRUN, *words, "--save-every", "0"], **pipes) as command:
         while not list(tmp_path.glob("digits/*.safetensors")) and command.poll() is None:
             time.sleep(0.02)
         command.send_signal(signal.SIGTERM)
-        said, errors = command.communicate(timeout=60)
+        said, errors = command.communicate(timeout=600)
     assert said == ""
     assert errors.count("Interrupted, and saved in") == 1, errors
     store = Store(tmp_path)
     (begun,) = store.unfinished()
     assert 5 <= begun.summary()["steps"] < 200
-    done = subprocess.run([*TORCHRUN, *words], capture_output=True, text=True, env=pipes["env"], timeout=120)
+    done = subprocess.run([*TORCHRUN, *words], capture_output=True, text=True, env=pipes["env"], timeout=600)
     assert done.returncode == 0, done.stderr
     first, last = done.stdout.splitlines()
     assert first.startswith("resnet-8 on digits, seed 0, finished after 200 steps")

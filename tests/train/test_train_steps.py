@@ -30,14 +30,16 @@ from reslab.train import TrainSpec, evaluate, fit, train
 def test_training_equals_a_textbook_loop(split, spec, shown, how, skip):
     """The reference: plain SGD, one tensor at a time, with numbers brought home at every step.
 
-    In the same memory format, for another rounds differently, which may turn a ReLU on or off; and it takes over our weights after each
-    step, for training amplifies what differences there are, by how much is the processor's affair.
+    In the same memory format, for another rounds differently, which may turn a ReLU on or off; and it takes over our
+    weights after each step, for training amplifies what differences there are, by how much is the processor's affair.
     """
     spec = replace(spec, skip=skip)
     net, reference = (build(spec, seed=3).to(memory_format=torch.channels_last) for _ in range(2))
     events, states = zip(*[(event, state_of(net)) for event in train(net, split, how, device="cpu")], strict=True)
     seen = list(shown)  # the reference will add its own
-    optimizer = torch.optim.SGD(reference.parameters(), 1.0, how.momentum, weight_decay=how.weight_decay, fused=False, foreach=False)
+    optimizer = torch.optim.SGD(
+        reference.parameters(), 1.0, how.momentum, weight_decay=how.weight_decay, fused=False, foreach=False
+    )
     x, _ = split.batch(slice(None))
     assert len(events) == len(seen) == 12
     for event, state, (index, labels) in zip(events, states, seen, strict=True):
@@ -79,7 +81,9 @@ def test_the_optimizer_takes_the_learning_rate_that_the_event_names(split, sched
     before = model.weight.detach().clone()
     for event in train(model, split, how):
         moved = before - model.weight.detach()
-        assert (moved.norm() / model.weight.grad.norm()).item() == pytest.approx(how.learning_rate(event.step, 12), rel=1e-4)
+        assert (moved.norm() / model.weight.grad.norm()).item() == pytest.approx(
+            how.learning_rate(event.step, 12), rel=1e-4
+        )
         before = model.weight.detach().clone()
 
 
@@ -202,9 +206,22 @@ def test_test_errors_come_every_few_epochs_and_at_the_end_whatever_is_logged(spl
 
 @pytest.mark.parametrize(
     ("capture_first", "capture_every", "log_every"),
-    [(0, 1, 1), (0, 3, 1), (0, 3, 7), (0, 5, 2), (0, 4, 100), (0, 100, 1), (4, 0, 1), (4, 3, 2), (5, 5, 1), (100, 6, 7)],
+    [
+        (0, 1, 1),
+        (0, 3, 1),
+        (0, 3, 7),
+        (0, 5, 2),
+        (0, 4, 100),
+        (0, 100, 1),
+        (4, 0, 1),
+        (4, 3, 2),
+        (5, 5, 1),
+        (100, 6, 7),
+    ],
 )
-def test_captures_come_at_the_first_steps_and_every_so_many_and_none_is_lost(split, spec, capture_first, capture_every, log_every):
+def test_captures_come_at_the_first_steps_and_every_so_many_and_none_is_lost(
+    split, spec, capture_first, capture_every, log_every
+):
     net = build(spec)
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     how = replace(HOW, capture_first=capture_first, capture_every=capture_every, log_every=log_every)
@@ -216,7 +233,9 @@ def test_captures_come_at_the_first_steps_and_every_so_many_and_none_is_lost(spl
     assert layers.groupby("step")["module"].apply(list).tolist() == [blocks] * len(expected)
     assert layers["index"].tolist() == [1, 2, 3] * len(expected)
     assert np.isfinite(layers["gradient_rms"]).all()
-    pd.testing.assert_frame_equal(pd.concat([event.layers for event in events if event.layers is not None], ignore_index=True), layers)
+    pd.testing.assert_frame_equal(
+        pd.concat([event.layers for event in events if event.layers is not None], ignore_index=True), layers
+    )
     for event in events:  # an event has the captures since the one before
         due = [step for step in expected if event.step - log_every < step <= event.step]
         if event.step % log_every == 0:

@@ -79,7 +79,9 @@ def test_a_field_that_is_not_there_is_refused_with_the_nearest():
 
 def test_a_spec_is_plain_values_whatever_numbers_it_was_made_of():
     milestones = iter([np.float64(0.5), 0.75])
-    made = TrainSpec(epochs=np.int64(6), batch_size=np.int64(128), lr=np.float64(0.5), milestones=milestones, data_seed=np.uint8(3))
+    made = TrainSpec(
+        epochs=np.int64(6), batch_size=np.int64(128), lr=np.float64(0.5), milestones=milestones, data_seed=np.uint8(3)
+    )
     plain = TrainSpec(epochs=6, lr=0.5, data_seed=3)
     assert made == plain
     assert hash(made) == hash(plain)
@@ -144,7 +146,9 @@ def test_the_step_schedule_falls_tenfold_after_each_milestone_and_constant_never
 def test_warm_up_is_a_tenth_of_lr_for_its_steps_and_then_the_schedule_as_if_there_had_been_none(schedule):
     plain, warmed = TrainSpec(schedule=schedule), TrainSpec(schedule=schedule, warmup=3)
     assert [warmed.learning_rate(step, 20) for step in (1, 2, 3)] == [plain.lr / 10] * 3
-    assert [warmed.learning_rate(step, 20) for step in range(4, 21)] == [plain.learning_rate(step, 20) for step in range(4, 21)]
+    assert [warmed.learning_rate(step, 20) for step in range(4, 21)] == [
+        plain.learning_rate(step, 20) for step in range(4, 21)
+    ]
 
 
 # Presets
@@ -191,7 +195,7 @@ def test_the_lessons_defaults():
         "log_every": 1,
         "test_every": 1,
         "capture_every": 0,
-    "capture_first": 0,
+        "capture_first": 0,
         "precision": "fp32",
         "compile": False,
         "deterministic": False,

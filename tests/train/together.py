@@ -1,4 +1,4 @@
-"""One of two processes that train together: `python together.py FOLDER RANK` leaves what it saw in FOLDER/RANK.pickle."""
+"""One of two processes that train together: `python together.py FOLDER RANK` writes FOLDER/RANK.pickle."""
 
 import pickle
 import sys
@@ -34,7 +34,7 @@ def at_the_end(spec, split, how, resume=None):
 def main(folder, rank):
     torch.set_num_threads(1)
     rendezvous = f"file://{folder / 'rendezvous'}"
-    dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=2, timeout=timedelta(seconds=60))
+    dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=2, timeout=timedelta(seconds=600))
     split, saw = digits().subset(200, 60), {}
     spec = NetSpec(depth=8, width=4, **split.shape)
     bare = replace(spec, norm="none")

@@ -1,4 +1,4 @@
-"""What the tests of training share: a short training, a small model, and what it means that two trainings are the same."""
+"""What the tests of training share: a short training, a small model, and when two trainings are the same."""
 
 import math
 
@@ -8,8 +8,10 @@ from torch import nn
 
 from reslab.train import TrainSpec
 
-HOW = TrainSpec(epochs=2, batch_size=32, lr=0.1)  # on 200 images: 6 steps an epoch, 12 in all, and 8 images left over each time
-RESUMABLE = TrainSpec(epochs=3, batch_size=32, lr=0.1, capture_every=3, label_noise=0.1, warmup=2)  # 18 steps, 6 an epoch
+# On 200 images: 6 steps an epoch, 12 in all, and 8 images left over each time
+HOW = TrainSpec(epochs=2, batch_size=32, lr=0.1)
+# 18 steps, 6 an epoch
+RESUMABLE = TrainSpec(epochs=3, batch_size=32, lr=0.1, capture_every=3, label_noise=0.1, warmup=2)
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
@@ -35,10 +37,14 @@ def assert_same_tensors(ours, theirs):
 
 
 def assert_same_history(ours, theirs):
-    pd.testing.assert_frame_equal(ours.history.drop(columns="seconds"), theirs.history.drop(columns="seconds"), check_exact=True)
+    pd.testing.assert_frame_equal(
+        ours.history.drop(columns="seconds"), theirs.history.drop(columns="seconds"), check_exact=True
+    )
     pd.testing.assert_frame_equal(ours.layers, theirs.layers, check_exact=True)
     assert (ours.outcome, ours.seed, ours.parameters) == (theirs.outcome, theirs.seed, theirs.parameters)
-    assert ours.final_train_error == theirs.final_train_error or math.isnan(ours.final_train_error + theirs.final_train_error)
+    assert ours.final_train_error == theirs.final_train_error or math.isnan(
+        ours.final_train_error + theirs.final_train_error
+    )
 
 
 def assert_one_sentence(error):
