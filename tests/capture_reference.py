@@ -42,7 +42,8 @@ def is_block(_name, module):
 
 
 def is_leaf(_name, module):
-    return not any(module.children()) or isinstance(module, nn.MultiheadAttention)  # which uses its parts without calling them
+    # which uses its parts without calling them
+    return not any(module.children()) or isinstance(module, nn.MultiheadAttention)
 
 
 def hooks_of(model):
@@ -102,8 +103,12 @@ def check_against_autograd(model, x, layers, relative, watch=None):
     assert set(frame["step"]) == {0}
     for row, (_, value, gradient) in zip(frame.itertuples(), expected, strict=True):
         assert row.activation_rms == pytest.approx(exact_rms(value), rel=relative)
-        assert row.activation_mean == pytest.approx(value.double().mean().item(), rel=relative, abs=relative * exact_rms(value))
-        assert row.activation_dead == pytest.approx((value.transpose(0, 1).flatten(1) == 0).all(1).double().mean().item(), rel=1e-6)
+        assert row.activation_mean == pytest.approx(
+            value.double().mean().item(), rel=relative, abs=relative * exact_rms(value)
+        )
+        assert row.activation_dead == pytest.approx(
+            (value.transpose(0, 1).flatten(1) == 0).all(1).double().mean().item(), rel=1e-6
+        )
         assert gradient is None or row.gradient_rms == pytest.approx(exact_rms(gradient), rel=relative)
         assert math.isnan(row.gradient_rms) == (gradient is None)
     assert hooks_of(model) == 0

@@ -1,4 +1,5 @@
-"""`reslab.capture`: equal to autograd's own numbers, pass after pass. tests/test_capture_models.py has the nets of others."""
+"""`reslab.capture`: equal to autograd's own numbers, pass after pass. tests/test_capture_models.py has the nets of
+others."""
 
 import dataclasses
 import math
@@ -46,7 +47,14 @@ def test_every_module_of_a_net_equals_autograd():
 def test_in_place_modules_equal_the_same_out_of_place():
     def frame(inplace):
         torch.manual_seed(1)
-        chain = [nn.Linear(6, 6), nn.ReLU(inplace), nn.Linear(6, 6), nn.ELU(0.5, inplace), nn.BatchNorm1d(6), nn.Hardtanh(-1, 1, inplace)]
+        chain = [
+            nn.Linear(6, 6),
+            nn.ReLU(inplace),
+            nn.Linear(6, 6),
+            nn.ELU(0.5, inplace),
+            nn.BatchNorm1d(6),
+            nn.Hardtanh(-1, 1, inplace),
+        ]
         model = nn.Sequential(*chain, nn.Dropout(0.0, inplace), nn.Flatten())
         x = torch.randn(9, 6)
         with capture(model) as trace:
@@ -140,10 +148,8 @@ def test_the_first_tensor_of_a_tuple_list_dict_or_dataclass_counts(wrap, unwrap)
     assert row.gradient_rms == pytest.approx(exact_rms(hidden.grad), rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda _h: None, lambda _h: (), lambda _h: torch.arange(3), lambda _h: {"n": 3}, lambda h: h.to(torch.cfloat)]
-)
-def test_an_output_without_real_numbers_has_no_row(wrap):
+@pytest.mark.parametrize("wrap", [lambda _h: None, lambda _h: (), lambda _h: {"n": 3}])
+def test_an_output_without_a_tensor_has_no_row(wrap):
     model = Wrapped(wrap)
     with capture(model, lambda _name, _module: True) as trace:
         model(torch.randn(4, 3))

@@ -103,18 +103,21 @@ def test_left_is_the_branch_and_right_the_shortcut_of_our_blocks(shortcut):
     for block in blocks:
         assert frame.loc[(block, "left"), measured].equals(frame.loc[(f"{block}.branch", "output"), measured])
         assert frame.loc[(block, "right"), measured].equals(frame.loc[(f"{block}.shortcut", "output"), measured])
-    ratio = trace.frame().pivot(index=["step", "index", "module"], columns="part", values="activation_rms").eval("left / right").dropna()
+    ratio = (
+        trace.frame()
+        .pivot(index=["step", "index", "module"], columns="part", values="activation_rms")
+        .eval("left / right")
+        .dropna()
+    )
     assert list(ratio.index.get_level_values("module")) == blocks
     assert ratio.gt(0).all()
 
 
 def test_a_plain_net_adds_nothing():
-    with capture(small_net(skip=False), additions=True) as trace:
-        pass
-    assert list(trace.frame().columns) == [*COLUMNS[:3], "part", *COLUMNS[3:]]
     model = small_net(skip=False)
     with capture(model, additions=True) as trace:
         loss_of(model(images())).backward()
+    assert list(trace.frame().columns) == [*COLUMNS[:3], "part", *COLUMNS[3:]]
     assert set(trace.frame()["part"]) == {"output"}
 
 
@@ -166,7 +169,15 @@ def sums(model, x):
 
 
 def test_the_additions_of_a_vision_transformer_and_no_others():
-    small = {"image_size": 16, "patch_size": 4, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 16, "num_classes": 5}
+    small = {
+        "image_size": 16,
+        "patch_size": 4,
+        "num_layers": 2,
+        "num_heads": 2,
+        "hidden_dim": 8,
+        "mlp_dim": 16,
+        "num_classes": 5,
+    }
     model = torchvision.models.VisionTransformer(**small)
     layers = [f"encoder.layers.encoder_layer_{i}" for i in (0, 0, 1, 1)]  # attention, then MLP
     for n in (2, 1):  # in a batch of one the embedding of the places, a parameter, has the shape of what it is added to
@@ -174,7 +185,14 @@ def test_the_additions_of_a_vision_transformer_and_no_others():
 
 
 def test_the_additions_of_a_swin_transformer():
-    small = {"patch_size": [2, 2], "embed_dim": 8, "depths": [2, 1], "num_heads": [2, 2], "window_size": [2, 2], "num_classes": 5}
+    small = {
+        "patch_size": [2, 2],
+        "embed_dim": 8,
+        "depths": [2, 1],
+        "num_heads": [2, 2],
+        "window_size": [2, 2],
+        "num_classes": 5,
+    }
     model = torchvision.models.SwinTransformer(**small)
     assert sums(model, images(2, 16)) == ["features.1.0"] * 2 + ["features.1.1"] * 2 + ["features.3.0"] * 2
 
@@ -235,6 +253,37 @@ def test_what_statistics_and_hooks_add_up_is_not_the_models():
     assert hooks_of(model) == 0
 
 
+def test_nested_captures_see_the_models_additions_and_not_each_others():
+    model, x = Adds(operator.add), torch.randn(4, 3)
+    adds = {"activation": {"twice": lambda x: (x + x).sum()}}
+    with capture(model, additions=True, **adds) as outer, capture(model, additions=True, **adds) as inner:
+        model(x).sum().backward()
+    assert list(outer.frame()["part"]) == ["output", "output", *PARTS]
+    pd.testing.assert_frame_equal(outer.frame(), inner.frame())
+
+
+def test_generators_that_end_in_the_order_they_began():
+    """PyTorch keeps modes on a stack: the first generator to end must not take off the mode of the second."""
+    model = Adds(operator.add)
+
+    def watched():
+        with capture(model, (), additions=True) as trace:
+            model(torch.randn(4, 3))
+            yield trace
+            model(torch.randn(4, 3))
+            yield trace
+
+    first, second = watched(), watched()
+    next(first)
+    trace = next(second)
+    first.close()
+    assert next(second) is trace
+    second.close()
+    assert list(trace.frame()["part"]) == PARTS * 2
+    assert torch.overrides._get_current_function_mode_stack() == []
+    assert hooks_of(model) == 0
+
+
 def test_an_addition_belongs_to_the_innermost_module_even_after_an_exception_that_the_model_caught():
     class Fails(nn.Module):
         def forward(self, x):
@@ -277,7 +326,12 @@ def test_additions_leave_no_hook_and_change_no_number():
                 loss_of(output).backward()
             optimizer.step()
         assert hooks_of(model) == hooks_on(output) == 0
-        return [*model.state_dict().values(), *(p.grad for p in model.parameters()), output.detach(), torch.get_rng_state()]
+        return [
+            *model.state_dict().values(),
+            *(p.grad for p in model.parameters()),
+            output.detach(),
+            torch.get_rng_state(),
+        ]
 
     assert all(torch.equal(a, b) for a, b in zip(trained(False), trained(True), strict=True))
 

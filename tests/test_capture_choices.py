@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from capture_reference import COLUMNS, Offset, hooks_of, hooks_on, images, loss_of, one_thread_and_seed, small_net  # noqa: F401
+from capture_reference import (  # noqa: F401
+    COLUMNS,
+    hooks_of,
+    hooks_on,
+    images,
+    loss_of,
+    one_thread_and_seed,
+    small_net,
+)
 from torch import nn
 
 from reslab.capture import capture, rms
@@ -22,13 +30,19 @@ def test_blocks_are_chosen_where_there_are_any_and_leaves_otherwise():
 
     blocks = ["0.stage1.block1", "0.stage2.block1", "0.stage3.block1"]
     assert modules(nn.Sequential(small_net(), nn.ReLU()), images()) == blocks
-    assert modules(nn.Sequential(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), nn.Tanh()), torch.randn(2, 3)) == ["0.0", "0.1", "1"]
+    assert modules(nn.Sequential(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), nn.Tanh()), torch.randn(2, 3)) == [
+        "0.0",
+        "0.1",
+        "1",
+    ]
     assert modules(nn.Linear(3, 3), torch.randn(2, 3)) == ["Linear"]
 
 
 def test_a_predicate_chooses_by_name_and_module():
     model = small_net()
-    with capture(model, lambda name, module: name == "stem.conv" or isinstance(module, nn.Linear) or name == "ResNet") as trace:
+    with capture(
+        model, lambda name, module: name == "stem.conv" or isinstance(module, nn.Linear) or name == "ResNet"
+    ) as trace:
         model(images())
     assert list(trace.frame()["module"]) == ["stem.conv", "fc", "ResNet"]
 
@@ -36,7 +50,9 @@ def test_a_predicate_chooses_by_name_and_module():
 def test_choosing_nothing_is_refused_and_leaves_nothing():
     model = small_net()
     with (
-        pytest.raises(ValueError, match=r"^no module of ResNet was chosen; its modules are ResNet, stem, stem\.conv, .*\.\.\.$"),
+        pytest.raises(
+            ValueError, match=r"^no module of ResNet was chosen; its modules are ResNet, stem, stem\.conv, .*\.\.\.$"
+        ),
         capture(model, lambda _name, _module: False),
     ):
         pytest.fail("the block ran")  # pragma: no cover
@@ -46,7 +62,9 @@ def test_choosing_nothing_is_refused_and_leaves_nothing():
 def test_statistics_of_ones_own():
     model = nn.Sequential(nn.Linear(3, 2))
     largest, smallest, positive = lambda x: x.abs().max(), torch.min, lambda gradient: (gradient > 0).sum()
-    with capture(model, activation={"largest": largest}, gradient={"smallest": smallest, "positive": positive}) as trace:
+    with capture(
+        model, activation={"largest": largest}, gradient={"smallest": smallest, "positive": positive}
+    ) as trace:
         output = model(torch.randn(4, 3))
         (output * torch.arange(8.0).view(4, 2)).sum().backward()
     frame = trace.frame()
@@ -111,7 +129,10 @@ BLOCKS = ["stage1.block1", "stage2.block1", "stage3.block1"]
         ("ResNet", ["ResNet"]),
         ("*", ["stem", "stage1", "stage2", "stage3", "pool", "fc", "ResNet"]),
         ("**.conv1", [f"{block}.branch.conv1" for block in BLOCKS]),
-        ("stage3.block1.branch.**", [f"stage3.block1.branch.{part}" for part in ("conv1", "norm1", "activation1", "conv2", "norm2")]),
+        (
+            "stage3.block1.branch.**",
+            [f"stage3.block1.branch.{part}" for part in ("conv1", "norm1", "activation1", "conv2", "norm2")],
+        ),
         (nn.Linear, ["fc"]),
         ((nn.Linear, nn.AdaptiveAvgPool2d), ["pool", "fc"]),
         (Block, BLOCKS),
@@ -136,14 +157,30 @@ def test_a_module_of_no_module_of_its_own_is_a_leaf_however_empty_its_name():
 @pytest.mark.parametrize(
     ("layers", "error", "sentence"),
     [
-        ("stage*.blok*", ValueError, "no module of ResNet is called 'stage*.blok*'; near it are stage1.block1, stage2.block1, "),
-        ("block1", ValueError, "no module of ResNet is called 'block1'; near it are stage1.block1, stage1.block1.branch, "),
+        (
+            "stage*.blok*",
+            ValueError,
+            "no module of ResNet is called 'stage*.blok*'; near it are stage1.block1, stage2.block1, ",
+        ),
+        (
+            "block1",
+            ValueError,
+            "no module of ResNet is called 'block1'; near it are stage1.block1, stage1.block1.branch, ",
+        ),
         ("stage1.block1.*.*.*", ValueError, "no module of ResNet is called 'stage1.block1.*.*.*'; "),
         ("layer4", ValueError, "no module of ResNet is called 'layer4'; its modules are ResNet, stem, stem.conv, "),
         (["stem", "stam"], ValueError, "no module of ResNet is called 'stam'; near it are stem, "),
         (nn.Conv3d, ValueError, "no module of ResNet is of class Conv3d; its modules are ResNet, stem, "),
-        ((), ValueError, "layers is (), which chooses no module; only with additions=True is there anything else to see."),
-        (4, TypeError, "layers is 4; it can be a name or pattern, a module, its class, a predicate (name, module), or a list of these."),
+        (
+            (),
+            ValueError,
+            "layers is (), which chooses no module; only with additions=True is there anything else to see.",
+        ),
+        (
+            4,
+            TypeError,
+            "layers is 4; it can be a name or pattern, a module, its class, a predicate (name, module), or a list of ",
+        ),
         ([None], TypeError, "layers is None; it can be a name or pattern"),
     ],
 )
@@ -164,7 +201,9 @@ def test_only_a_model_and_dicts_of_functions_will_do():
             pytest.fail("the block ran")  # pragma: no cover
 
 
-@pytest.mark.parametrize(("statistic", "got"), [(torch.abs, "shape (4, 2)"), (lambda _x: 1.0, "float"), (lambda _x: None, "NoneType")])
+@pytest.mark.parametrize(
+    ("statistic", "got"), [(torch.abs, "shape (4, 2)"), (lambda _x: 1.0, "float"), (lambda _x: None, "NoneType")]
+)
 def test_a_statistic_that_is_no_number_on_the_device_is_refused(statistic, got):
     model = nn.Linear(3, 2)
     sentence = re.escape(f"activation_mine is a value of {got}; a statistic must return a tensor of no dimensions")
@@ -221,7 +260,9 @@ def test_a_histogram_that_nobody_asked_for_is_refused_in_a_sentence():
     model = nn.Linear(2, 2)
     with capture(model) as trace:
         model(torch.ones(1, 2))
-    with pytest.raises(ValueError, match=r"^nothing was counted; give capture the edges of the bins, such as bins=torch\.linspace"):
+    with pytest.raises(
+        ValueError, match=r"^nothing was counted; give capture the edges of the bins, such as bins=torch\.linspace"
+    ):
         trace.histogram()
 
 
@@ -262,7 +303,10 @@ def test_what_is_kept_is_also_watched_and_true_keeps_all_that_is():
         model(images())
     assert list(trace.tensors) == BLOCKS
     assert all(row.gradient is None for rows in trace.tensors.values() for row in rows)
-    with pytest.raises(ValueError, match=r"^no module of ResNet is called 'stam'; near it are stem"), capture(model, keep="stam"):
+    with (
+        pytest.raises(ValueError, match=r"^no module of ResNet is called 'stam'; near it are stem"),
+        capture(model, keep="stam"),
+    ):
         pytest.fail("the block ran")  # pragma: no cover
 
 

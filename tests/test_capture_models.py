@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from contextlib import nullcontext
 
 import pandas as pd
 import pytest
@@ -27,7 +28,9 @@ from reslab.capture import capture
 
 
 def vision_transformer():
-    model = models.VisionTransformer(image_size=16, patch_size=4, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=5)
+    model = models.VisionTransformer(
+        image_size=16, patch_size=4, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=5
+    )
     nn.init.normal_(model.heads.head.weight)  # torchvision's is 0, and so would be every gradient
     return model
 
@@ -46,7 +49,13 @@ NETS = {  # name → (the net, pixels of its images, blocks that a feature extra
 def test_the_nets_of_torchvision_equal_autograd(name):
     make, size, _ = NETS[name]
     model = make().double()
-    frame = check_against_autograd(model, images(2, size).double(), is_leaf, 1e-7)  # most of 1e-7 is efficientnet's, of 236 layers
+    reads = pytest.warns(
+        UserWarning, match=r"^SwinTransformer ran, and each of 6 of .* \(features\.1\.0\.attn\.qkv, .* was not called"
+    )
+    # whose attention computes with the weights of layers that it does not call
+    with reads if name == "swin" else nullcontext():
+        # most of it is efficientnet's, of 236 layers
+        frame = check_against_autograd(model, images(2, size).double(), is_leaf, 1e-7)
     assert frame["gradient_rms"].gt(0).all()
 
 
@@ -71,7 +80,8 @@ def test_torchvision_resnet18_in_single_precision_with_its_in_place_relus():
     assert list(frame["module"].iloc[-2:]) == ["avgpool", "fc"]
     assert frame["module"].value_counts()["layer1.0.relu"] == 2  # one module, called twice
     before, after = frame[frame["module"] == "bn1"].squeeze(), frame[frame["module"] == "relu"].squeeze()
-    assert before["activation_mean"] < after["activation_mean"]  # what batch norm gave, not what ReLU made of it in place
+    # what batch norm gave, not what ReLU made of it in place
+    assert before["activation_mean"] < after["activation_mean"]
 
 
 # transformers, whose fast path in eval mode would run no hooks
@@ -130,7 +140,8 @@ def test_a_compiled_model_is_watched_uncompiled():
     loss_of(compiled(x)).backward()  # now its hooks are compiled away ...
     graphs = counters["stats"]["unique_graphs"]
     assert graphs > 0
-    pd.testing.assert_frame_equal(passes(compiled, x, compiled), expected)  # ... and seen all the same, under the same names
+    # ... and seen all the same, under the same names
+    pd.testing.assert_frame_equal(passes(compiled, x, compiled), expected)
     with capture(compiled, "stage2.block1", additions=True) as trace:
         compiled(x)
     assert list(trace.frame()["part"]) == ["left", "right", "sum"] * 2 + ["output"] + ["left", "right", "sum"]
@@ -139,7 +150,8 @@ def test_a_compiled_model_is_watched_uncompiled():
     assert hooks_of(model) == 0
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # PyTorch's own, on its inputs
+# PyTorch's own, on its inputs
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 def test_parts_of_a_model_can_be_compiled():
     torch._dynamo.reset()
     model, x = small_net(), images()
@@ -149,17 +161,6 @@ def test_parts_of_a_model_can_be_compiled():
     loss_of(model(x)).backward()
     pd.testing.assert_frame_equal(passes(model, x, model), expected)
     assert model.stage3._compiled_call_impl is not None
-
-
-def test_a_model_whose_modules_nobody_calls_is_told():
-    torch._dynamo.reset()
-    model, x = small_net(), images()
-    compiled = torch.compile(model, backend="eager")
-    compiled(x)
-    with pytest.warns(UserWarning, match=r"^ResNet ran, and none of the 3 modules watched was called\. If it is compiled, give"):
-        assert passes(compiled, x, model).empty
-    with capture(model):
-        pass  # nothing ran
 
 
 class Mixed(nn.Module):
@@ -255,6 +256,7 @@ def test_a_reentrant_checkpoint_shows_no_gradient_inside():
     reentrant, _ = checkpointed_frame(use_reentrant=True)
     columns = [name for name in frame if name != "gradient_rms"]
     pd.testing.assert_frame_equal(reentrant[columns], frame[columns])
-    outside = (frame["module"] == "stem") | (frame["part"] == "left")  # left is what went in; "body" itself is called inside
+    # left is what went in; "body" itself is called inside
+    outside = (frame["module"] == "stem") | (frame["part"] == "left")
     assert outside.sum() == 2 * 2
     pd.testing.assert_series_equal(reentrant["gradient_rms"], frame["gradient_rms"].where(outside))

@@ -1,5 +1,6 @@
 """The numbers of `reslab.capture`: statistics of a tensor, counts, and the gradients of the weights."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,8 +9,8 @@ import torch
 from capture_reference import exact_rms, images, loss_of, one_thread_and_seed, small_net  # noqa: F401
 from torch import nn
 
-from reslab.capture import dead, mean, rms, weight_gradients
-from reslab.capture.statistics import count, to_host
+from reslab.capture import capture, dead, mean, rms, weight_gradients
+from reslab.capture.statistics import count, pieces, to_host
 
 # statistics of a tensor
 
@@ -68,6 +69,80 @@ def test_statistics_of_half_precision_do_not_overflow():
     assert dead(x).item() == 0
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (4, 0), (0, 3, 2, 2), (0,)])
+def test_nothing_has_no_statistics(shape):
+    assert all(math.isnan(f(torch.empty(shape)).item()) for f in (rms, mean, dead))
+
+
+@pytest.mark.parametrize("units", [0, 3])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_dead_units_of_many_numbers(units, layout):
+    x = torch.randn(64, 8, 8, 8, generator=torch.Generator().manual_seed(0)).to(memory_format=layout)
+    x[:, :units] = 0
+    x[:60, 7] = 0  # alive in the last examples alone
+    assert dead(x).item() == units / 8
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+def test_rms_of_complex_sparse_and_whole_numbers():
+    z = torch.tensor([[3 + 4j, 0], [0, 1j]])
+    assert rms(z).item() == rms(z.conj()).item() == pytest.approx(math.sqrt(26 / 4), rel=1e-15)
+    with torch.sparse.check_sparse_tensor_invariants():  # else PyTorch warns that it does not check them
+        twice = torch.sparse_coo_tensor([[0, 0], [1, 1]], [1.0, 2.0], (2, 3))  # one place, given in two parts
+        rows = torch.sparse_csr_tensor([0, 1, 2, 3], [0, 1, 2], [1.0, 1.0, 1.0], (3, 3))
+    assert rms(twice).item() == pytest.approx(math.sqrt(9 / 6), rel=1e-15)
+    assert rms(rows).item() == pytest.approx(math.sqrt(3 / 9), rel=1e-15)
+    assert rms(torch.tensor([3, -4])).item() == pytest.approx(math.sqrt(12.5), rel=1e-15)
+
+
+LAYOUTS = {
+    "contiguous": lambda x: x,
+    "channels last": lambda x: x.to(memory_format=torch.channels_last),
+    "transposed": lambda x: x.transpose(0, 3),
+    "a slice": lambda x: x[:, 1::2],
+    "expanded": lambda x: x[:1].expand(3, -1, -1, -1),
+    "one image": lambda x: x[:1],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_pieces_are_the_whole_and_small(layout):
+    x = LAYOUTS[layout](torch.randn(4, 8, 128, 130))
+    parts = list(pieces(x, range(4)))
+    assert len(parts) > 1 or x.numel() <= 2**17
+    assert max(part.numel() for part in parts) <= 2**17
+    assert sum(part.numel() for part in parts) == x.numel()
+    assert sum(part.double().sum().item() for part in parts) == pytest.approx(x.double().sum().item(), rel=1e-9)
+    assert all(part.untyped_storage().data_ptr() == x.untyped_storage().data_ptr() for part in parts)
+    assert all(part.shape[1] == x.shape[1] for part in pieces(x, (0, 2, 3)))
+    assert rms(x).item() == pytest.approx(exact_rms(x), rel=1e-14)
+    edges = torch.linspace(-2, 2, 9)
+    assert count(x, edges)[:-1].tolist() == np.histogram(x.numpy(), [-np.inf, *edges.tolist(), np.inf])[0].tolist()
+
+
+def peak(function):
+    """The most bytes that a function on the CPU holds at a time, as PyTorch's allocator counts them."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        function()
+    sizes = [event.nbytes() for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    return max(itertools.accumulate(sizes), default=0)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_statistics_take_a_tenth_of_the_memory_of_what_they_measure(dtype, layout):
+    # all dead, the slowest case
+    x = torch.zeros(256 // dtype.itemsize, 16, 64, 128, dtype=dtype).to(memory_format=layout)
+    size = x.untyped_storage().nbytes()
+    assert size <= peak(x.clone) <= 1.01 * size  # it is measured
+    edges = torch.linspace(-3, 3, 61)
+    for statistic in (rms, mean, dead, lambda x: count(x, edges)):
+        assert peak(lambda statistic=statistic: statistic(x)) < 0.1 * size
+    model = nn.Identity()
+    with torch.no_grad(), capture(model, bins=edges):
+        assert peak(lambda: model(x)) < 0.1 * size
+
+
 @pytest.mark.parametrize(("dtype", "relative"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
 def test_weight_gradients_equal_autograd(dtype, relative):
     model = small_net(shortcut="B", norm="none", init="torch").to(dtype)
@@ -84,7 +159,9 @@ def test_weight_gradients_equal_autograd(dtype, relative):
             assert math.isnan(row.gradient_norm)
         else:
             assert row.gradient_rms == pytest.approx(exact_rms(parameter.grad), rel=relative)
-            assert row.gradient_norm == pytest.approx(math.sqrt(parameter.grad.double().square().sum().item()), rel=relative)
+            assert row.gradient_norm == pytest.approx(
+                math.sqrt(parameter.grad.double().square().sum().item()), rel=relative
+            )
     assert list(frame["gradient_rms"].isna()) == [name.startswith("fc") for name in frame["parameter"]]
 
 
@@ -100,7 +177,9 @@ def test_weight_gradients_before_any_backward_pass():
 def test_weight_gradients_do_not_lose_tiny_ones():
     model = nn.Linear(3, 2)
     (model(torch.ones(1, 3)) * 1e-30).sum().backward()
-    assert list(weight_gradients(model)["gradient_rms"]) == pytest.approx([torch.tensor(1e-30).item()] * 2, rel=1e-12, abs=0)
+    assert list(weight_gradients(model)["gradient_rms"]) == pytest.approx(
+        [torch.tensor(1e-30).item()] * 2, rel=1e-12, abs=0
+    )
 
 
 def test_weight_gradients_of_a_shared_parameter_come_once_and_of_none_not_at_all():
@@ -109,6 +188,45 @@ def test_weight_gradients_of_a_shared_parameter_come_once_and_of_none_not_at_all
     frame = weight_gradients(nn.ReLU())
     assert frame.empty
     assert list(frame.columns) == ["parameter", "shape", "weight_rms", "gradient_rms", "gradient_norm"]
+
+
+def test_weight_gradients_of_a_sparse_embedding():
+    model = nn.Embedding(5, 3, sparse=True)
+    model(torch.tensor([1, 1, 2])).sum().backward()
+    assert model.weight.grad.is_sparse
+    (row,) = weight_gradients(model).itertuples()
+    assert row.weight_rms == pytest.approx(exact_rms(model.weight), rel=1e-6)
+    assert row.gradient_norm == pytest.approx(math.sqrt(3 * 2**2 + 3 * 1), rel=1e-12)
+    assert row.gradient_rms == pytest.approx(math.sqrt(15 / 15), rel=1e-12)
+
+
+def test_weight_gradients_of_complex_parameters():
+    model = nn.Linear(2, 1, bias=False, dtype=torch.cfloat)
+    model.weight.data = torch.tensor([[3 + 4j, 0]])
+    (model(torch.tensor([[1j, 2.0]])).real.sum()).backward()
+    (row,) = weight_gradients(model).itertuples()
+    assert row.weight_rms == pytest.approx(math.sqrt(25 / 2), rel=1e-6)
+    assert (
+        row.gradient_norm
+        == pytest.approx(math.sqrt(model.weight.grad.abs().square().sum().item()), rel=1e-6)
+        == math.sqrt(5)
+    )
+
+
+def test_weight_gradients_of_lazy_parameters():
+    model = nn.Sequential(nn.LazyLinear(3), nn.Linear(3, 2))
+    frame = weight_gradients(model)
+    assert list(frame["shape"]) == ["", "", "2×3", "2"]
+    assert list(frame["weight_rms"].isna()) == [True, True, False, False]
+    model(torch.ones(1, 4)).sum().backward()
+    assert weight_gradients(model).notna().all(axis=None)
+    assert list(weight_gradients(nn.LazyLinear(3))["parameter"]) == ["weight", "bias"]
+
+
+def test_weight_gradients_on_the_meta_device_have_no_numbers():
+    frame = weight_gradients(nn.Linear(3, 2, device="meta"))
+    assert list(frame["shape"]) == ["2×3", "2"]
+    assert frame.iloc[:, 2:].isna().all(axis=None)
 
 
 # counts
@@ -136,7 +254,13 @@ def test_an_edge_belongs_to_the_bin_on_its_right_and_nothing_is_lost():
 
 def test_numbers_come_to_the_host_as_they_are_whatever_their_types():
     tenth = torch.tensor(0.1)
-    mixed = [tenth, torch.tensor(1e-300, dtype=torch.float64), torch.tensor(2**40 + 1), tenth.half(), torch.tensor(True)]
+    mixed = [
+        tenth,
+        torch.tensor(1e-300, dtype=torch.float64),
+        torch.tensor(2**40 + 1),
+        tenth.half(),
+        torch.tensor(True),
+    ]
     values = to_host(mixed)
     assert values == [tenth.item(), 1e-300, 2**40 + 1, tenth.half().item(), True]
     assert to_host([torch.tensor([1, 2]), torch.tensor([3, 4])]) == [[1, 2], [3, 4]]

@@ -10,12 +10,24 @@
     capture(model, bins=torch.linspace(-3, 3, 61))     # then trace.histogram()
     capture(model, keep="layer4.*")                    # then trace.tensors["layer4.1"][0].gradient
 
-Statistics are reduced inside the hooks, stay on the device, and come to the host once, in `frame()`. statistics.py has them,
-modules.py says which modules are meant, trace.py is what was seen, additions.py and hooks.py see it.
+Statistics are reduced inside the hooks, a piece of a large tensor at a time, stay on the device, and come to the host
+once, in `frame()`. What a block could not see is said in a warning when it ends. Files: hooks.py has `capture`,
+modules.py which modules are meant, statistics.py the numbers, trace.py what was seen, additions.py both sides of a +,
+process.py what open blocks need of the whole process, unseen.py the warnings.
 """
 
 from reslab.capture.hooks import capture
 from reslab.capture.statistics import ACTIVATION_STATISTICS, GRADIENT_STATISTICS, dead, mean, rms, weight_gradients
 from reslab.capture.trace import Row, Trace
 
-__all__ = ["ACTIVATION_STATISTICS", "GRADIENT_STATISTICS", "Row", "Trace", "capture", "dead", "mean", "rms", "weight_gradients"]
+__all__ = [
+    "ACTIVATION_STATISTICS",
+    "GRADIENT_STATISTICS",
+    "Row",
+    "Trace",
+    "capture",
+    "dead",
+    "mean",
+    "rms",
+    "weight_gradients",
+]

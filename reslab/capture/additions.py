@@ -1,51 +1,102 @@
-"""Both sides of an addition: the branch F(x) and the shortcut x of a residual block are operands of a +, not outputs of modules."""
+"""Both sides of an addition: branch F(x) and shortcut x of a block are operands of a +, no module's outputs."""
+
+import threading
+from contextlib import contextmanager
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
-# What + and += of tensors, torch.add and the methods arrive as, in PyTorch's versions.
+# What + and += of tensors, torch.add, the methods, and the graphs of torch.export arrive as.
 ADDITIONS = {torch.add, torch.Tensor.add, torch.Tensor.add_, torch.Tensor.__add__, torch.Tensor.__iadd__}
+ADDITIONS |= {torch.ops.aten.add, torch.ops.aten.add_, torch.ops.aten.add.Tensor, torch.ops.aten.add_.Tensor}
+
+_measuring = threading.local()  # .depth: how many captures are computing statistics in this thread
+
+
+@contextmanager
+def measuring():
+    """What statistics add up is no part of the model: no capture sees it, nor one inside of which this one runs."""
+    _measuring.depth = getattr(_measuring, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _measuring.depth -= 1
 
 
 class Additions(TorchFunctionMode):
-    """While it is entered, sees the additions in the forward passes of modules; both sides before the sum, which may be in place.
+    """While it is entered, sees the additions in the forward passes of modules.
 
-    see(module, part, tensor) is called with part "left", "right" and "sum", three times for each addition.
+    see(module, part, tensor) is called with part "left", "right" and "sum", three times for each addition; with both
+    sides before the sum is made, which may be in place. PyTorch has such a mode for each thread: in other threads than
+    the one that entered it, it is entered for each forward pass.
     """
 
     def __init__(self, see):
         super().__init__()
-        self.see = see
-        self.places = []  # the modules whose forward passes are running, innermost last; None: nothing to see here
+        self.see = see  # None once it is over
+        self.here = threading.local()
+
+    def __enter__(self):
+        self.here.entered = True
+        return super().__enter__()
+
+    def __exit__(self, *_error):
+        self.see = None
+        self._take_off()
+
+    def _take_off(self):
+        """Off this thread's stack of modes, wherever in it: blocks inside of generators may close in any order."""
+        above = []
+        if any(mode is self for mode in _get_current_function_mode_stack()):
+            while (mode := _pop_mode()) is not self:
+                above.append(mode)
+        for mode in reversed(above):
+            _push_mode(mode)
+
+    def places(self):
+        """The modules whose forward passes are running in this thread, innermost last; None: nothing to see here."""
+        if not hasattr(self.here, "places"):
+            self.here.places = []
+        return self.here.places
+
+    def begin_pass(self):
+        """Forget what a pass that was interrupted left behind."""
+        self.places().clear()
 
     def enter(self, module, _inputs):
-        self.places.append(module)
+        if self.see and not getattr(self.here, "entered", False):
+            self.here.entered = self.here.for_this_pass = True
+            super().__enter__()
+        self.places().append(module)
 
     def leave(self, module, _inputs, _output):
-        while module in self.places and self.places.pop() is not module:
+        places = self.places()
+        while module in places and places.pop() is not module:
             pass  # what a pass that was interrupted left behind
+        if not places and getattr(self.here, "for_this_pass", False):
+            self.here.entered = self.here.for_this_pass = False
+            self._take_off()
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if func not in ADDITIONS or not self.places or self.places[-1] is None:
+        see, places = self.see, self.places() if func in ADDITIONS else ()
+        if not see or not places or places[-1] is None or getattr(_measuring, "depth", 0):
             return func(*args, **kwargs)
-        place = self.places[-1]
         left = args[0] if args else kwargs["input"]
         right = args[1] if len(args) > 1 else kwargs.get("other")
         if not _adds_paths(left, right):
             return func(*args, **kwargs)
-        self.places.append(None)  # what statistics add up is no part of the model
-        self.see(place, "left", left)
-        self.see(place, "right", right)
+        place = places[-1]
+        see(place, "left", left)
+        see(place, "right", right)
         total = func(*args, **kwargs)
-        self.see(place, "sum", total)
-        self.places.pop()
+        see(place, "sum", total)
         return total
 
 
 def _adds_paths(left, right):
-    """Whether these are two paths through a net: tensors of one shape, neither of them a parameter (such as an embedding of places)."""
+    """Whether these are two paths through a net: tensors of one shape, neither of them a parameter."""
     for side in (left, right):
         if not isinstance(side, torch.Tensor) or isinstance(side, nn.Parameter):
             return False

@@ -10,40 +10,71 @@ from torch import nn
 
 from reslab.nets import Block
 
+PARAMETRIZATIONS = "parametrizations"  # where torch.nn.utils.parametrize keeps the modules that compute a weight
+
 
 def named_modules(model):
-    """(name, module) of all modules of a model, first itself under the name of its class, and whether any of them is compiled.
+    """(name, module) of all modules of a model, first itself under the name of its class.
 
-    What torch.compile wraps around a module is none itself, so that compiled or not, the names are the same.
+    A shared module comes once for each of its names. What torch.compile wraps around a module is none itself, so that
+    compiled or not, the names are the same.
     """
-    named = list(model.named_modules())
-    compiled = any("_orig_mod" in module._modules or module._compiled_call_impl for _, module in named)
-    if compiled:
-        named = [(f".{name}".replace("._orig_mod", "")[1:], module) for name, module in named if "_orig_mod" not in module._modules]
-    return [(name or type(module).__name__, module) for name, module in named], compiled
+    named = []
+
+    def walk(name, module):
+        if "_orig_mod" in module._modules:
+            return walk(name, module._modules["_orig_mod"])
+        named.append((name or type(module).__name__, module))
+        for part, child in module._modules.items():
+            if child is not None:
+                walk(f"{name}.{part}" if name else part, child)
+
+    walk("", model)
+    return named
 
 
 def choose(named, wanted, what="layers"):
-    """Those of the (name, module) pairs that are meant: by None, reslab's blocks, else the leaves, else see `capture`."""
+    """name → module of those of the (name, module) pairs that are meant, each under its first name.
+
+    wanted: None for reslab's blocks, else the leaves; else see `capture`. A shared module can be meant by any of its
+    names.
+    """
     if wanted is None:
-        return [pair for pair in named if isinstance(pair[1], Block)] or [pair for pair in named if _is_leaf(pair[1])]
-    picked = set()
-    for one in wanted if isinstance(wanted, (tuple, list)) else [wanted]:
-        test = _test(one, what)
-        hits = {name for name, module in named if test(name, module)}
-        if not hits:
-            raise ValueError(_nothing(named, one))
-        picked |= hits
-    return [(name, module) for name, module in named if name in picked]
+        picked = {module for _, module in named if isinstance(module, Block)} or leaves(named)
+    else:
+        picked = set()
+        for one in wanted if isinstance(wanted, (tuple, list)) else [wanted]:
+            test = _test(one, what, {name for name, _ in named})
+            hits = {module for name, module in named if test(name, module)}
+            if not hits:
+                raise ValueError(_nothing(named, one))
+            picked |= hits
+    chosen = {}
+    for name, module in named:
+        if module in picked:
+            chosen.setdefault(module, name)
+    return {name: module for module, name in chosen.items()}
+
+
+def leaves(named):
+    """The modules that call no other module of the net; what computes a weight is a part of its parametrised layer."""
+    found = {module for _, module in named if _is_leaf(module)}
+    inside = {part for module in found for part in module.modules() if part is not module}
+    return found - inside
 
 
 def _is_leaf(module):
-    return next(module.children(), None) is None or isinstance(module, nn.MultiheadAttention)  # which calls none of its parts
+    parts = [name for name, part in module._modules.items() if part is not None]
+    calls_none = isinstance(module, (nn.MultiheadAttention, torch.jit.ScriptModule))  # none that has hooks
+    return calls_none or parts in ([], [PARAMETRIZATIONS])
 
 
-def _test(wanted, what):
+def _test(wanted, what, names):
     """The predicate (name, module) of one way to say which."""
-    if isinstance(wanted, str):  # as many dots as the pattern has, so that no star can cross one
+    if isinstance(wanted, str):
+        if wanted in names:
+            return lambda name, _: name == wanted
+        # as many dots as the pattern has, so that no star can cross one
         return lambda name, _: fnmatchcase(name, wanted) and ("**" in wanted or name.count(".") == wanted.count("."))
     if isinstance(wanted, type):
         return lambda _, module: isinstance(module, wanted)
@@ -72,7 +103,8 @@ def _nothing(named, wanted):
 def first_tensor(output):
     """The first dense floating-point tensor in a module's output, or None."""
     if isinstance(output, torch.Tensor):
-        return output if output.is_floating_point() and output.layout is torch.strided and not output.is_nested else None
+        dense = output.layout is torch.strided and not output.is_nested
+        return output if dense and output.is_floating_point() else None
     if isinstance(output, Mapping):
         parts = output.values()
     elif dataclasses.is_dataclass(output):

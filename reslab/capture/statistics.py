@@ -1,30 +1,53 @@
-"""Numbers of a tensor that need no wait for a GPU, and the one transfer that brings them home."""
+"""Statistics of a tensor that need no wait for a GPU, and the one transfer that brings them to the host."""
 
 import math
 
 import pandas as pd
 import torch
+from torch.nn.parameter import is_lazy
 
 
 def rms(x):
-    """Root mean square of a tensor: √mean(x²), exact for gradients as small as 1e-40, whose squares float32 would lose."""
-    if x.device.type == "cpu" and x.dtype == torch.float32 and 2**12 <= x.numel() <= 2**17:
-        norm = torch.linalg.vector_norm(x)  # up to four times as fast, and good to six digits while the squares that count are in range
+    """Root mean square of a tensor: √mean(|x|²), NaN of an empty one.
+
+    It is exact for gradients as small as 1e-40, whose squares float32 would lose. x may be complex, sparse (its zeros
+    count), or hold whole numbers. Returns a 0-dim tensor on the same device.
+    """
+    size, x = x.numel(), _numbers(x)
+    if _may_wait_for(x) and x.dtype == torch.float32 and x.numel() <= 2**17:
+        # up to four times as fast, and good to six digits while the squares that count are in range
+        norm = torch.linalg.vector_norm(x)
         if 1e-15 < norm.item() < 1e18:
-            return norm / math.sqrt(x.numel())
+            return norm / math.sqrt(size)
     dtype = torch.float32 if x.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
-    return torch.linalg.vector_norm(x, dtype=dtype) / math.sqrt(max(x.numel(), 1))
+    norms = [torch.linalg.vector_norm(piece, dtype=dtype) for piece in pieces(x, range(x.dim()))]
+    norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
+    return norm / math.sqrt(size)  # 0 / 0 is NaN
 
 
 def mean(x):
-    """Mean of a tensor."""
-    return x.mean(dtype=torch.promote_types(x.dtype, torch.float32))  # a half-precision sum would overflow
+    """Mean of a tensor, NaN of an empty one."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    if x.dtype == dtype:
+        return x.mean()
+    # a half-precision sum would overflow
+    return sum(piece.sum(dtype=dtype) for piece in pieces(x, range(x.dim()))) / x.numel()
 
 
 def dead(x):
-    """Fraction of units that are exactly 0 for the whole batch. A unit is a channel at any place: dimension 1 of x."""
+    """Fraction of units that are exactly 0 for the whole batch, NaN of an empty one.
+
+    A unit is a channel at any place: dimension 1 of x. Returns a 0-dim float32 tensor on the same device.
+    """
+    if not x.numel():
+        return x.new_full((), math.nan, dtype=torch.float32)
     others = [dim for dim in range(x.dim()) if dim != 1]
-    return (x.abs().sum(others) == 0).mean(dtype=torch.float32)  # sums, not maxima: seven times as fast on a CPU
+    few = len(x) // 8 if x.dim() > 1 and x.numel() <= 2**20 else 0
+    if few and _may_wait_for(x) and x[:few].abs().sum(others).all():
+        return x.new_zeros((), dtype=torch.float32)  # the first examples alone show that every unit is alive
+    # sums, not maxima: seven times as fast on a CPU
+    total = sum(piece.abs().sum(others) for piece in pieces(x, others))
+    return (total == 0).mean(dtype=torch.float32)
 
 
 # Name → function of a tensor that returns a 0-dim tensor on the same device. Pass others to `capture`.
@@ -33,33 +56,86 @@ GRADIENT_STATISTICS = {"rms": rms}
 
 
 def count(x, edges):
-    """How many elements of x lie below the edges, in each bin left ≤ x < right, at or above the last edge, and are NaN: (edges + 2,)."""
-    x = x.flatten().contiguous()
-    place = torch.bucketize(x, edges, right=True).where(~x.isnan(), len(edges) + 1)
-    return torch.zeros(len(edges) + 2, dtype=torch.int64, device=x.device).scatter_add_(0, place, torch.ones_like(place))
+    """How many elements of x lie below the edges, in each bin left ≤ x < right, at or above the last edge, and are NaN.
+
+    edges: (E,), rising. Returns (E + 2,) int64.
+    """
+    counts = torch.zeros(len(edges) + 2, dtype=torch.int64, device=x.device)
+    one = counts.new_ones(())
+    for piece in pieces(x, range(x.dim())):
+        piece = piece.to(edges.dtype).flatten().contiguous()
+        place = torch.bucketize(piece, edges, right=True).masked_fill_(piece.isnan(), len(edges) + 1)
+        counts.scatter_add_(0, place, one.expand_as(place))
+    return counts
+
+
+def pieces(x, dims):
+    """A tensor as views of at most a hundredth of it (or 2¹⁷ elements), so that what is computed of each is small.
+
+    It is cut along `dims`, first along the one with the largest stride, so that a dense tensor gives dense pieces.
+    """
+    limit = max(2**17, x.numel() // 128)
+
+    def cut(part):
+        long = [dim for dim in dims if part.shape[dim] > 1]
+        if part.numel() <= limit or not long:
+            yield part
+            return
+        dim = max(long, key=part.stride)
+        for piece in part.split(max(1, limit * part.shape[dim] // part.numel()), dim):
+            yield from cut(piece)
+
+    return cut(x)
+
+
+def _may_wait_for(x):
+    """Whether to ask for a value of x costs no wait for a GPU, and saves more than it costs."""
+    return x.device.type == "cpu" and x.numel() >= 2**12
+
+
+def _numbers(x):
+    """What a tensor stores, as real floats: of complex numbers both parts, of a sparse tensor what is not 0."""
+    if x.layout is not torch.strided:
+        x = x.coalesce().values() if x.layout is torch.sparse_coo else x.values()
+    if x.is_complex():
+        x = torch.view_as_real(x.resolve_conj())
+    # of float8 and whole numbers there is no norm
+    return x if x.is_floating_point() and x.element_size() > 1 else x.float()
 
 
 def to_host(tensors):
-    """The values of many tensors of one shape, as Python's numbers or lists of them: one transfer for each device and dtype."""
+    """The values of many tensors of one shape, as Python's numbers or lists of them.
+
+    There is one transfer for each device and dtype. A tensor on the meta device has no values: they are NaN.
+    """
     places = {}
     for i, tensor in enumerate(tensors):
         places.setdefault((tensor.device, tensor.dtype), []).append(i)
     values = {}
-    for here in places.values():
-        values |= zip(here, torch.stack([tensors[i] for i in here]).tolist(), strict=True)
+    for (device, _), here in places.items():
+        stacked = torch.stack([tensors[i] for i in here])
+        stacked = torch.full(stacked.shape, math.nan) if device.type == "meta" else stacked
+        values |= zip(here, stacked.tolist(), strict=True)
     return [values[i] for i in range(len(tensors))]
 
 
 def weight_gradients(model):
     """The gradients that a backward pass left on the parameters, one row each.
 
-    Columns: parameter, shape ("16×3×3×3"), weight_rms, gradient_rms (NaN without a gradient), gradient_norm (L2, = rms·√elements).
+    A shared parameter has one row, under its first name.
+    Columns: parameter, shape ("16×3×3×3"), weight_rms, gradient_rms (NaN without a gradient), gradient_norm (L2, =
+    rms·√elements). A lazy parameter, which has no shape before the first forward pass, has "" and NaN. RMS of complex
+    numbers is that of |z|.
     """
     parameters = dict(model.named_parameters())
-    weight = to_host([rms(p.detach()) for p in parameters.values()])
-    nothing = torch.tensor(math.nan)
-    gradient = to_host([nothing.to(p.device) if p.grad is None else rms(p.grad) for p in parameters.values()])
-    frame = pd.DataFrame({"parameter": list(parameters), "shape": ["×".join(map(str, p.shape)) for p in parameters.values()]})
-    frame["weight_rms"], frame["gradient_rms"] = weight, gradient
-    frame["gradient_norm"] = frame["gradient_rms"] * [math.sqrt(p.numel()) for p in parameters.values()]
+    known = {name: p for name, p in parameters.items() if not is_lazy(p)}
+    weight = dict(zip(known, to_host([rms(p.detach()) for p in known.values()]), strict=True))
+    with_gradient = {name: p for name, p in known.items() if p.grad is not None}
+    gradient = dict(zip(with_gradient, to_host([rms(p.grad.detach()) for p in with_gradient.values()]), strict=True))
+    frame = pd.DataFrame({"parameter": list(parameters)})
+    frame["shape"] = ["×".join(map(str, p.shape)) if name in known else "" for name, p in parameters.items()]
+    frame["weight_rms"] = [weight.get(name, math.nan) for name in parameters]
+    frame["gradient_rms"] = [gradient.get(name, math.nan) for name in parameters]
+    sizes = [known[name].numel() if name in known else 0 for name in parameters]
+    frame["gradient_norm"] = frame["gradient_rms"] * [math.sqrt(size) for size in sizes]
     return frame

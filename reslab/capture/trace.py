@@ -20,18 +20,21 @@ class Row:
     index: int
     part: str  # output; or left, right, sum of an addition
     shape: tuple
-    activation: torch.Tensor | None = None  # the tensor as it was, and its gradient (None without one), where `keep` asks for them
+    # the tensor as it was, and its gradient (None without one), where `keep` asks for them
+    activation: torch.Tensor | None = None
     gradient: torch.Tensor | None = None
     statistics: dict = field(default_factory=dict)  # column → 0-dim tensor
     counts: torch.Tensor | None = None  # see `statistics.count`
 
 
 class Trace:
-    """What `capture` saw. `step` counts forward passes of the whole model, from 0; set it, and the next pass counts on from there."""
+    """What `capture` saw.
+
+    `step` counts forward passes of the whole model, from 0; set it, and the next pass counts on from there.
+    """
 
     def __init__(self, activation, gradient, bins, keep, parts):
         self.step = -1
-        self._index = 0  # of what was seen last in this pass
         self._rows = []
         self._activation, self._gradient = _columns("activation", activation), _columns("gradient", gradient)
         self._bins, self._edges = _checked(bins), {}  # (device, dtype) → the same edges there
@@ -40,37 +43,44 @@ class Trace:
     def frame(self):
         """One row per step × module, in the order of the forward pass.
 
-        Columns: step, module (its name in the model), index (1 for the first captured output of the step), shape ("128×8×8×8"),
-        activation_rms, activation_mean, activation_dead, and gradient_rms: the RMS over the elements of ∂loss/∂output (NaN
-        where no backward pass came through; of the last one, where several did).
+        Columns: step, module (its name in the model), index (1 for the first captured output of the step), shape
+        ("128×8×8×8"), activation_rms, activation_mean, activation_dead, and gradient_rms: the RMS over the elements of
+        ∂loss/∂output (NaN where no backward pass came through; of the last one, where several did).
 
-        With additions, a column part comes after index. It is "output" in the rows above, and three rows more for every addition
-        have "left", "right" and "sum"; they share an index, and module is the innermost one whose forward pass adds. So
+        With additions, a column part comes after index. It is "output" in the rows above, and three rows more for every
+        addition have "left", "right" and "sum"; they share an index, and module is the innermost one whose forward pass
+        adds. So
 
             frame.pivot(index=["step", "index", "module"], columns="part", values="activation_rms").eval("left / right")
 
         is |F(x)|/|x| at every block of `reslab.nets`.
         """
-        columns = {name: [math.nan] * len(self._rows) for name in self._activation | self._gradient}
-        values = [(i, name, tensor) for i, row in enumerate(self._rows) for name, tensor in row.statistics.items()]
+        rows = list(self._rows)  # of passes so far: others may run in other threads
+        columns = {name: [math.nan] * len(rows) for name in self._activation | self._gradient}
+        values = [(i, name, tensor) for i, row in enumerate(rows) for name, tensor in list(row.statistics.items())]
         for (i, name, _), number in zip(values, to_host([tensor for *_, tensor in values]), strict=True):
             columns[name][i] = number
-        shape = {"shape": ["×".join(map(str, row.shape)) for row in self._rows]}
-        return pd.DataFrame(self._where(self._rows) | shape | columns)
+        shape = {"shape": ["×".join(map(str, row.shape)) for row in rows]}
+        return pd.DataFrame(self._where(rows) | shape | columns)
 
     def histogram(self):
         """How the elements of each activation spread over the `bins` of `capture`: one row per row of `frame` × bin.
 
-        Columns: those of `frame` up to its shape, left, right, and count, of left ≤ x < right. The first bin begins at -∞ and the last
-        one ends at ∞, so that what falls outside the edges is counted too; NaNs, if any, have a row whose left and right are NaN.
-        Raises ValueError if `capture` was given no bins.
+        Columns: those of `frame` up to its shape, left, right, and count, of left ≤ x < right. The first bin begins at
+        -∞ and the last one ends at ∞, so that what falls outside the edges is counted too; NaNs, if any, have a row
+        whose left and right are NaN. Raises ValueError if `capture` was given no bins.
         """
         if self._bins is None:
-            raise ValueError("nothing was counted; give capture the edges of the bins, such as bins=torch.linspace(-3, 3, 61).")
+            raise ValueError(
+                "nothing was counted; give capture the edges of the bins, such as bins=torch.linspace(-3, 3, 61)."
+            )
         edges = [-math.inf, *self._bins.tolist(), math.inf]
         bins = [*itertools.pairwise(edges), (math.nan, math.nan)]
-        counts = to_host([row.counts for row in self._rows])
-        cells = [(row, *bin, n) for row, each in zip(self._rows, counts, strict=True) for bin, n in zip(bins, each, strict=True)]
+        rows = list(self._rows)
+        counts = to_host([row.counts for row in rows])
+        cells = [
+            (row, *bin, n) for row, each in zip(rows, counts, strict=True) for bin, n in zip(bins, each, strict=True)
+        ]
         cells = [cell for cell in cells if cell[3] or not math.isnan(cell[1])]
         numbers = {name: [cell[i] for cell in cells] for i, name in enumerate(("left", "right", "count"), 1)}
         return pd.DataFrame(self._where([row for row, *_ in cells]) | numbers)
@@ -79,7 +89,8 @@ class Trace:
     def tensors(self):
         """The whole tensors that `keep` asked for: name of the module → its Rows, in the order of the forward passes.
 
-        So trace.tensors["layer4.1"][-1].activation is that of the last pass, .gradient beside it, .step and .shape with them.
+        So trace.tensors["layer4.1"][-1].activation is that of the last pass, .gradient beside it, .step and .shape with
+        them.
         """
         kept = {}
         for row in self._rows:
@@ -95,21 +106,16 @@ class Trace:
         columns = ("step", "module", "index", "part") if self._parts else ("step", "module", "index")
         return {name: [getattr(row, name) for row in rows] for name in columns}
 
-    def _begin(self):
-        self.step += 1
-        self._index = 0
-
-    def _see(self, module, part, tensor):
-        """The row of a tensor, with its statistics."""
-        self._index += part in ("output", "left")  # the parts of an addition have one index
-        row = Row(self.step, module, self._index, part, tuple(tensor.shape))
-        self._rows.append(row)
+    def _see(self, step, index, module, part, tensor):
+        """A new row of a tensor, with its statistics."""
+        row = Row(step, module, index, part, tuple(tensor.shape))
         tensor = tensor.detach()
         _measure(row, self._activation, tensor)
         if self._bins is not None:
             row.counts = self._count(tensor)
         if module in self._keep:
             row.activation = tensor.clone()  # what comes next may change it in place
+        self._rows.append(row)  # complete, for frame() may be called in another thread
         return row
 
     def _count(self, tensor):
@@ -117,7 +123,7 @@ class Trace:
         where = tensor.device, dtype
         if where not in self._edges:
             self._edges[where] = self._bins.to(*where)
-        return count(tensor.to(dtype), self._edges[where])
+        return count(tensor, self._edges[where])
 
     def _see_gradient(self, row, gradient):
         gradient = gradient.detach()
@@ -132,7 +138,9 @@ class Trace:
 def _columns(prefix, statistics):
     """Column → statistic."""
     if not isinstance(statistics, Mapping) or not all(map(callable, statistics.values())):
-        raise TypeError(f'{prefix} is {statistics!r}; it must be a dict of names and functions, such as {{"rms": rms}}.')
+        raise TypeError(
+            f'{prefix} is {statistics!r}; it must be a dict of names and functions, such as {{"rms": rms}}.'
+        )
     return {f"{prefix}_{name}": statistic for name, statistic in statistics.items()}
 
 
@@ -141,7 +149,10 @@ def _measure(row, statistics, tensor):
         value = statistic(tensor)
         if not isinstance(value, torch.Tensor) or value.dim():
             got = f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
-            raise TypeError(f"{column} is a value of {got}; a statistic must return a tensor of no dimensions, such as x.abs().max().")
+            raise TypeError(
+                f"{column} is a value of {got}; "
+                "a statistic must return a tensor of no dimensions, such as x.abs().max()."
+            )
         row.statistics[column] = value.clone()  # a view would change in place with the tensor
 
 
@@ -151,5 +162,8 @@ def _checked(bins):
         return None
     edges = torch.as_tensor(bins, dtype=torch.float64, device="cpu").detach().clone()
     if edges.dim() != 1 or len(edges) < 2 or not edges.isfinite().all() or not (edges.diff() > 0).all():
-        raise ValueError(f"bins is {bins!r}; it must be two or more finite edges, in rising order, such as torch.linspace(-3, 3, 61).")
+        raise ValueError(
+            f"bins is {bins!r}; "
+            "it must be two or more finite edges, in rising order, such as torch.linspace(-3, 3, 61)."
+        )
     return edges

@@ -80,7 +80,7 @@ def reslab_blocks(net):
 
 def adding_blocks(net, image, name):
     """The same of any other module: its blocks are the modules in whose forward pass an addition happens."""
-    with capture(net, nn.Module, activation={}, gradient={}, additions=True) as trace:
+    with capture(net, (), activation={}, gradient={}, additions=True) as trace:
         run(net, image, name=name)
     frame = trace.frame()
     blocks = {}

@@ -1,6 +1,7 @@
 """What it costs to watch a net while it trains. Ratios are between steps taken in turn, in the same run.
 
-All of it runs in one thread, so that times are those of the processor: a busy neighbour disturbs them less than those of the clock.
+All of it runs in one thread, so that times are those of the processor: a busy neighbour disturbs them less than those
+of the clock.
 """
 
 # ruff: noqa: I001
@@ -66,7 +67,8 @@ def steps(split, every=0, frame=False, **watched):
 
 
 def costs(bare, watched, rounds=20):
-    """How many times as long ten watched steps take as ten bare ones taken in turn with them: quartiles; and a bare step in ms."""
+    """How many times as long ten watched steps take as ten bare ones taken in turn with them: quartiles; and a bare
+    step in ms."""
     for _ in range(10):  # whole tens, so that the tenth step of each stepper falls where it should
         next(bare), next(watched)
     ratios, milliseconds = [], []
@@ -76,7 +78,8 @@ def costs(bare, watched, rounds=20):
         ratios.append(beside / alone)
         milliseconds.append(100 * alone)
     low, middle, high = statistics.quantiles(ratios, n=4)
-    return f"{middle:.3f} times a bare step of {statistics.median(milliseconds):.1f} ms (quartiles {low:.3f} to {high:.3f})"
+    bare_step = f"a bare step of {statistics.median(milliseconds):.1f} ms"
+    return f"{middle:.3f} times {bare_step} (quartiles {low:.3f} to {high:.3f})"
 
 
 @pytest.mark.parametrize(
@@ -105,9 +108,11 @@ def test_watching_a_training(split, report, every):
     report(f"train(capture_every={every}): {costs(bare, watched)}")
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # torchlens says that batch norm is in training mode, as it is in every step here
+# torchlens says that batch norm is in training mode, as it is in every step here
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_against_a_full_trace_of_torchlens(split, report):
-    """Of the forward pass alone, which it saves every operation of; ours is that of forward and backward, every block."""
+    """Of the forward pass alone, which it saves every operation of; ours is that of forward and backward, every
+    block."""
     if importlib.util.find_spec("torchlens") is None:
         report("torchlens is not installed: no comparison")
         return
@@ -127,9 +132,13 @@ def test_against_a_full_trace_of_torchlens(split, report):
     ways = (step, watched, lambda: torchlens.trace(net, x, capture=whole))
     rounds = [[seconds(way) for way in ways] for _ in range(4)][1:]
     ours, theirs = (statistics.median(taken[i] / taken[0] for taken in rounds) for i in (1, 2))
-    report(f"capture of every block, and its frame: {ours:.2f} times bare; torchlens {torchlens.__version__}'s trace: {theirs:.0f} times")
+    report(
+        f"capture of every block, and its frame: {ours:.2f} times bare; "
+        f"torchlens {torchlens.__version__}'s trace: {theirs:.0f} times"
+    )
 
 
+@pytest.mark.filterwarnings("ignore:nothing was captured")
 def test_a_thousand_times_on_and_off(split, report):
     net, *_ = net_and_batch(split)
 
@@ -149,4 +158,7 @@ def test_a_thousand_times_on_and_off(split, report):
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    report(f"capture on and off: {taken:.2f} ms; after a thousand of them {hooks()} hooks and {(after - before) / 1000:.1f} kB are left")
+    report(
+        f"capture on and off: {taken:.2f} ms; after a thousand of them {hooks()} hooks "
+        f"and {(after - before) / 1000:.1f} kB are left"
+    )
