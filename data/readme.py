@@ -65,7 +65,14 @@ recipes of their own; the commands give all nets the same. Of ImageNet nothing i
 """
 HOW = "--dataset cifar10 --log-every 1000 --test-every 3 --capture-first 100 --capture-every 6400 --store data/runs"
 STEPS, SEEDS = 64_000, {0, 1, 2}
-PAPERS = ["plain-20", "plain-32", "plain-44", "plain-56", "plain-110", *CIFAR10_ERRORS]  # the nets of the papers' tables
+PAPERS = [
+    "plain-20",
+    "plain-32",
+    "plain-44",
+    "plain-56",
+    "plain-110",
+    *CIFAR10_ERRORS,
+]  # the nets of the papers' tables
 SMALL = """\
 **Not the papers' runs**: {images:,} images and {steps:,} steps{where}. {paper}
 
@@ -95,7 +102,9 @@ def readme(store):
     size = f"{len(files)} runs, {sum(file.stat().st_size for file in files) / 1e6:.1f} of at most {LIMIT / 1e6:.0f} MB."
     parts = [HEAD, size + "\n"]
     for (dataset, *_), runs in groupby(sorted(store.runs(), key=lambda run: str(setting(run))), setting):
-        parts.append(section(store, dataset, sorted(runs, key=lambda run: (run.spec.skip, run.spec.depth, run.name, run.seed))))
+        parts.append(
+            section(store, dataset, sorted(runs, key=lambda run: (run.spec.skip, run.spec.depth, run.name, run.seed)))
+        )
     parts += filter(None, [precisions(store)])
     parts.append(PAPER.format(how=HOW, rows="\n".join(papers_row(store, name) for name in PAPERS)))
     return "\n".join(parts)
@@ -109,7 +118,10 @@ def setting(run):
 
 def is_small(run):
     """Whether it is a training on CIFAR-10 that is not the papers' in length."""
-    return re.match(r"cifar10(-|$)", run.dataset) is not None and TrainSpec.from_dict(run.how).steps(images(run))[1] != STEPS
+    return (
+        re.match(r"cifar10(-|$)", run.dataset) is not None
+        and TrainSpec.from_dict(run.how).steps(images(run))[1] != STEPS
+    )
 
 
 def images(run):
@@ -119,9 +131,17 @@ def images(run):
 
 def papers_row(store, name):
     """A net of the papers: its error there, and the seeds with which it was trained so here."""
-    runs = [run for run in store.runs(dataset="cifar10") if run.name == name and TrainSpec.from_dict(run.how).steps(50_000)[1] == STEPS]
+    runs = [
+        run
+        for run in store.runs(dataset="cifar10")
+        if run.name == name and TrainSpec.from_dict(run.how).steps(50_000)[1] == STEPS
+    ]
     here = {run.seed for run in runs}
-    seeds = [f"{what} {', '.join(map(str, sorted(which)))}" for what, which in (("seeds", here), ("missing: seeds", SEEDS - here)) if which]
+    seeds = [
+        f"{what} {', '.join(map(str, sorted(which)))}"
+        for what, which in (("seeds", here), ("missing: seeds", SEEDS - here))
+        if which
+    ]
     return f"| {name} | {in_the_paper(name)} | {'; '.join(seeds)} |"
 
 
@@ -137,14 +157,24 @@ def section(store, dataset, runs):
     for run in runs:
         row = run.summary()
         cells = [run.name, run.seed, f"{run.parameters:,}", row["steps"], run.outcome]
-        cells += [*map(percent, (row["final_train_error"], row["test_error"])), f"{row['seconds']:.1f}", f"`{store.path_of(run).name}`"]
+        cells += [
+            *map(percent, (row["final_train_error"], row["test_error"])),
+            f"{row['seconds']:.1f}",
+            f"`{store.path_of(run).name}`",
+        ]
         rows.append(cells)
     small = is_small(runs[0])
     paper = CIFAR if runs[0].spec.stem == "cifar" else "The paper trained these nets on ImageNet."
     longest, machine = max(run.summary()["steps"] for run in runs), ", on a CPU" * (where.device == "cpu")
     distance = SMALL.format(images=images(runs[0]), steps=longest, where=machine, paper=paper)
     preset, differs = recipe(runs[0])
-    other = {"width": runs[0].spec.width} | changes(runs[0]) | {"preset": preset} | differs | {"precision": runs[0].how["precision"]}
+    other = (
+        {"width": runs[0].spec.width}
+        | changes(runs[0])
+        | {"preset": preset}
+        | differs
+        | {"precision": runs[0].how["precision"]}
+    )
     heading = [dataset, *(f"{name} {written(value)}" for name, value in other.items())]
     return f"""\
 ## {", ".join(heading)}
@@ -176,7 +206,14 @@ def beside(runs):
     frame = pd.concat([run.frame() for run in runs], ignore_index=True)
     paper = frame[frame["name"].str.fullmatch(r"(plain|resnet)-\d+")]
     rows = [
-        [row.name, f"{row.parameters:,}", row.seeds, percent(row.train_error), percent(row.test_error), in_the_paper(row.name)]
+        [
+            row.name,
+            f"{row.parameters:,}",
+            row.seeds,
+            percent(row.train_error),
+            percent(row.test_error),
+            in_the_paper(row.name),
+        ]
         for row in beside_the_paper(frame).itertuples(index=False)
     ]
     head = ["net", "parameters", "seeds", "training error", "test error", "test error in the paper"]
@@ -188,12 +225,27 @@ def precisions(store):
     """The runs in bfloat16 of which there is the same in float32, beside these; "" if there are none."""
     rows = []
     for (dataset, name), runs in groupby(sorted(store.runs(precision="bf16"), key=of), of):
-        pairs = [(twin, run) for run in runs for twin in store.runs(precision="fp32", name=name, dataset=dataset) if is_twin(twin, run)]
+        pairs = [
+            (twin, run)
+            for run in runs
+            for twin in store.runs(precision="fp32", name=name, dataset=dataset)
+            if is_twin(twin, run)
+        ]
         if pairs:
             ends = [[run.summary() for run in runs] for runs in zip(*pairs, strict=True)]
-            cells = [span([end[error] for end in some]) for some in ends for error in ("final_train_error", "test_error")]
+            cells = [
+                span([end[error] for end in some]) for some in ends for error in ("final_train_error", "test_error")
+            ]
             rows.append([name, dataset, len(pairs), *cells])
-    head = ["net", "images", "seeds", "training error, fp32", "test error, fp32", "training error, bf16", "test error, bf16"]
+    head = [
+        "net",
+        "images",
+        "seeds",
+        "training error, fp32",
+        "test error, fp32",
+        "training error, bf16",
+        "test error, bf16",
+    ]
     return BF16.format(rows=table(head, rows)) * bool(rows)
 
 
@@ -216,7 +268,13 @@ def weights(store, runs):
     """The weights that were kept, and what errors they have."""
     kept = [(run, store.weights(run)) for run in runs if store.has_weights(run)]
     rows = [
-        [run.name, run.seed, percent(weights.train_error), percent(weights.test_error), f"`weights/{store.path_of(run).stem}.safetensors`"]
+        [
+            run.name,
+            run.seed,
+            percent(weights.train_error),
+            percent(weights.test_error),
+            f"`weights/{store.path_of(run).stem}.safetensors`",
+        ]
         for run, weights in kept
     ]
     head = ["net", "seed", "training error", "test error", "file"]

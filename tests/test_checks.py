@@ -95,7 +95,9 @@ def test_integer_without_an_upper_end():
 # number
 
 
-@pytest.mark.parametrize("value", [0, 0.0, 0.5, 1, np.float32(0.25), np.float64(0.1), np.int64(1), Fraction(1, 3), 5e-324])
+@pytest.mark.parametrize(
+    "value", [0, 0.0, 0.5, 1, np.float32(0.25), np.float64(0.1), np.int64(1), Fraction(1, 3), 5e-324]
+)
 def test_number_returns_a_plain_float(value):
     result = checks.number("momentum", value, 0, 1)
     assert type(result) is float
@@ -126,12 +128,17 @@ def test_number_above_leaves_the_lower_end_out():
     assert checks.number("lr", 5e-324, above=True) == 5e-324
     assert refusal(checks.number, "lr", 0, above=True) == "lr is 0; it must be a finite number above 0."
     assert refusal(checks.number, "lr", -1e-9, above=True) == "lr is -1e-09; it must be a finite number above 0."
-    assert refusal(checks.number, "lr", "x", 0, 2, above=True) == "lr is 'x'; it must be a number above 0 and at most 2."
+    assert (
+        refusal(checks.number, "lr", "x", 0, 2, above=True) == "lr is 'x'; it must be a number above 0 and at most 2."
+    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400, -(10**400)])
 def test_number_is_finite_even_in_an_open_range(value):
-    assert refusal(checks.number, "shift", value, -math.inf) == f"shift is {value}; it must be a finite number at least -inf."
+    assert (
+        refusal(checks.number, "shift", value, -math.inf)
+        == f"shift is {value}; it must be a finite number at least -inf."
+    )
 
 
 # flag
@@ -161,7 +168,9 @@ def test_replace_names_the_nearest_field():
 
 
 def test_replace_refuses_a_field_named_like_its_own_argument():
-    assert refusal(checks.replace, Recipe(), **{"spec": 1}) == "a field of Recipe is 'spec'; it can be 'flour', 'sugar'."
+    assert (
+        refusal(checks.replace, Recipe(), **{"spec": 1}) == "a field of Recipe is 'spec'; it can be 'flour', 'sugar'."
+    )
 
 
 def test_numpys_numbers_are_taken_as_pythons():

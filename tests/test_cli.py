@@ -51,7 +51,9 @@ def run_python(*words, **environment):
 # Help, and the options that come out of the specs
 
 
-@pytest.mark.parametrize("words", ["--help", "train --help", "sweep --help", "runs --help", "runs list -h", "doctor -h", "--version"])
+@pytest.mark.parametrize(
+    "words", ["--help", "train --help", "sweep --help", "runs --help", "runs list -h", "doctor -h", "--version"]
+)
 def test_help_imports_nothing_heavy(words):
     code = f"""
 import sys
@@ -93,7 +95,9 @@ def test_options_of_every_kind_reach_the_specs(reslab, folder):
     reslab(f"train {net} --epochs 0.1 --batch-size 100 --schedule step --milestones 0.25,0.5 --data-seed 3 --seed 7")
     (run,) = Store(folder).runs()
     assert run.spec == NetSpec(depth=14, width=5, skip=False, norm="none", activation="tanh", **digits().shape)
-    assert TrainSpec(**run.how) == TrainSpec(epochs=0.1, batch_size=100, schedule="step", milestones=(0.25, 0.5), data_seed=3)
+    assert TrainSpec(**run.how) == TrainSpec(
+        epochs=0.1, batch_size=100, schedule="step", milestones=(0.25, 0.5), data_seed=3
+    )
     assert run.seed == 7
 
 
@@ -133,8 +137,16 @@ def test_train_keeps_the_run_that_fit_makes(reslab, folder):
 
 def test_json_is_a_line_a_run(reslab, folder):
     result = reslab(f"sweep plain-8,resnet-8 {SHORT} --seed 0,1 --json --workers 1")
-    rows = [json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON")) for line in result.stdout.splitlines()]
-    assert sorted((row["name"], row["seed"]) for row in rows) == [("plain-8", 0), ("plain-8", 1), ("resnet-8", 0), ("resnet-8", 1)]
+    rows = [
+        json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+        for line in result.stdout.splitlines()
+    ]
+    assert sorted((row["name"], row["seed"]) for row in rows) == [
+        ("plain-8", 0),
+        ("plain-8", 1),
+        ("resnet-8", 0),
+        ("resnet-8", 1),
+    ]
     for row in rows:
         assert Run.load(row["file"]).final_train_error == row["final_train_error"]
 
@@ -174,7 +186,11 @@ def test_sweep_trains_every_combination(reslab, folder):
         ("runs list depth", 2, "'depth' is no filter; write FIELD=VALUE"),
         ("runs export", 1, "there is nothing to export"),
         ("runs export -o x.xlsx", 2, "'x.xlsx' can be a .csv or a .json file"),
-        ("lab --lessons nowhere", 1, "the lessons are notebooks/ of a checkout of reslab, and there are none in nowhere"),
+        (
+            "lab --lessons nowhere",
+            1,
+            "the lessons are notebooks/ of a checkout of reslab, and there are none in nowhere",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence_with_its_exit_code(reslab, words, exit_code, says):
@@ -199,7 +215,10 @@ def test_a_diverged_net_has_an_exit_code_of_its_own_and_a_failed_one_that_of_fai
 
     monkeypatch.setattr("reslab.job.build", fail)
     result = reslab(f"sweep plain-8 {wild} --seed 0,1", 1)
-    assert "plain-8 on digits, seed 1, failed after 0 steps, 0.0 s: RuntimeError: no such luck (test_cli.py:" in result.stdout
+    assert (
+        "plain-8 on digits, seed 1, failed after 0 steps, 0.0 s: RuntimeError: no such luck (test_cli.py:"
+        in result.stdout
+    )
     assert "Warning: plain-8, seed 1, on digits failed: RuntimeError: no such luck" in result.stderr
 
 
@@ -225,7 +244,9 @@ def test_an_interrupt_saves_and_the_same_command_goes_on(reslab, folder, how):
         command.send_signal(how)
         _, errors = command.communicate(timeout=60)
     assert command.returncode == 130, errors
-    assert errors.strip().splitlines()[-1] == f"Interrupted, and saved in {folder}: the same command goes on from there."
+    assert (
+        errors.strip().splitlines()[-1] == f"Interrupted, and saved in {folder}: the same command goes on from there."
+    )
     (begun,) = Store(folder).unfinished()
     assert 10 <= begun.summary()["steps"] < 3000
     assert "Traceback" not in errors
@@ -244,7 +265,9 @@ def two(reslab):
 
 def test_runs_list(reslab, folder, two):
     listed = reslab("runs list").stdout
-    assert [line.split()[:4] for line in listed.splitlines()[1:]] == [[name, "digits", "0", "finished"] for name in ("plain-8", "resnet-8")]
+    assert [line.split()[:4] for line in listed.splitlines()[1:]] == [
+        [name, "digits", "0", "finished"] for name in ("plain-8", "resnet-8")
+    ]
     assert len(reslab("runs list skip=false depth=8,14 norm=batch epochs=1.0").stdout.splitlines()) == 2
     assert "There are no such runs in" in reslab("runs list depth=20").stdout
     rows = [json.loads(line) for line in reslab("runs list --json").stdout.splitlines()]
@@ -259,7 +282,10 @@ def test_runs_show(reslab, folder, two):
     shown = reslab(f"runs show {file.stem.split('.')[-1]}").stdout
     for words in ("depth              8", "epochs             1.0", "final_train_error", "commit", "test_error"):
         assert words in shown
-    assert shown.splitlines()[-1].strip() == "reslab train resnet-8 --width 4 --epochs 1 --capture-every 5 --dataset digits --seed 0"
+    assert (
+        shown.splitlines()[-1].strip()
+        == "reslab train resnet-8 --width 4 --epochs 1 --capture-every 5 --dataset digits --seed 0"
+    )
     assert reslab("runs show resnet --json").stdout.strip() == file.read_text(encoding="utf-8")
     assert "2 runs have it in their names: plain-8.width4.seed0." in reslab("runs show width4", 2).stderr
 
@@ -303,7 +329,9 @@ def test_the_command_of_a_net_without_a_name_of_its_own_is_one_that_can_be_given
 def test_no_command_is_given_that_would_record_something_else(reslab, folder):
     reslab("sweep resnet-20 --depth 14,26 --width 3 --epochs 0.1")
     runs = Store(folder).runs()
-    assert [reproduce.command([run]).split()[2:5] for run in runs] == [["resnet-20", "--depth", depth] for depth in ("14", "26")]
+    assert [reproduce.command([run]).split()[2:5] for run in runs] == [
+        ["resnet-20", "--depth", depth] for depth in ("14", "26")
+    ]
     with pytest.raises(ValueError, match="resnet-14 and resnet-26 are not of one command; ask for each by itself"):
         reproduce.command(runs)
 
@@ -323,4 +351,7 @@ def test_lab_opens_the_lessons_of_the_checkout(reslab, monkeypatch):
 def test_lab_of_an_installed_package_says_where_the_lessons_are(reslab, monkeypatch, tmp_path):
     monkeypatch.setattr(sys.modules["reslab.cli.lab"], "__file__", str(tmp_path / "reslab" / "cli" / "lab.py"))
     said = reslab("lab", 1).stderr
-    assert "the lessons are notebooks/ of a checkout of reslab, and an installed package has none: reslab lab --lessons FOLDER" in said
+    assert (
+        "the lessons are notebooks/ of a checkout of reslab, and an installed package has none: reslab lab --lessons FOLDER"
+        in said
+    )

@@ -20,7 +20,7 @@ from reslab.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-ODD = "it's a \"store\"; $HOME 数 &"  # what a shell must not read
+ODD = 'it\'s a "store"; $HOME 数 &'  # what a shell must not read
 SHORT = ["--width", "3", "--epochs", "0.1"]
 
 
@@ -84,7 +84,9 @@ def test_a_run_on_ones_own_images_is_made_again_by_what_is_shown(tmp_path, image
 
 def test_a_stopped_training_is_resumed_by_what_is_listed(tmp_path, images):
     folder = tmp_path / ODD / "runs"
-    how = TrainSpec(epochs=1.2345678901234567, batch_size=8, lr=1 / 30, momentum=0.87654321, milestones=(), schedule="step")
+    how = TrainSpec(
+        epochs=1.2345678901234567, batch_size=8, lr=1 / 30, momentum=0.87654321, milestones=(), schedule="step"
+    )
     for dataset in (str(images), "digits-40+20@5"):
         split, store = load(dataset), Store(folder)
         store.remember_dataset(split, reproduce.dataset_path(dataset) or dataset)
@@ -93,11 +95,19 @@ def test_a_stopped_training_is_resumed_by_what_is_listed(tmp_path, images):
         reslab(pasted(reslab(["runs", "list", "--store", str(folder)])))
         assert store.unfinished() == []
         (run,) = store.runs(dataset=begun.dataset)
-        assert run.history["seconds"].tolist()[:2] == begun.history["seconds"].tolist()  # it was resumed, not trained anew
+        assert (
+            run.history["seconds"].tolist()[:2] == begun.history["seconds"].tolist()
+        )  # it was resumed, not trained anew
 
 
 def test_the_numbers_of_a_command_are_those_of_the_run_to_the_last_digit():
-    values = {"lr": 0.1 + 0.2, "epochs": 1 / 3, "weight_decay": 1e-17, "milestones": (1 / 3, 2 / 3), "label_noise": 5e-324}
+    values = {
+        "lr": 0.1 + 0.2,
+        "epochs": 1 / 3,
+        "weight_decay": 1e-17,
+        "milestones": (1 / 3, 2 / 3),
+        "label_noise": 5e-324,
+    }
     words = reproduce.flags(TrainSpec, values)
     read = cli.main.commands["train"].make_context("train", words).params
     assert {name: read[name] for name in values} == values | {"milestones": [1 / 3, 2 / 3]}
@@ -126,7 +136,10 @@ def own_checkpoint(store):
 def test_an_own_model_is_listed_with_what_goes_on_with_it(usual):
     own_checkpoint(usual)
     listed = reslab(["runs", "list"])
-    assert "Stopped at step 1: Sequential on digits, seed None. No command goes on with it: Sequential is a model of your own" in listed
+    assert (
+        "Stopped at step 1: Sequential on digits, seed None. No command goes on with it: Sequential is a model of your own"
+        in listed
+    )
     path = re.search(r"train\(model, split, how, resume=Checkpoint\.load\('(.*)'\)\)", listed)[1]
     assert path == str(usual.checkpoint_path(usual.unfinished()[0]))
     assert "Again\n  in Python: Sequential is a model of your own" in reslab(["runs", "show", "Sequential"])

@@ -24,7 +24,9 @@ DATA = ROOT / "data"
 KINDS = ("plain", "resnet")
 README = (DATA / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    (reslab .*)", README, re.MULTILINE)
-PAPERS = re.findall(r"^    (reslab .*)", README.partition("## The papers' runs")[2], re.MULTILINE)  # to be recorded on a GPU
+PAPERS = re.findall(
+    r"^    (reslab .*)", README.partition("## The papers' runs")[2], re.MULTILINE
+)  # to be recorded on a GPU
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,9 @@ def test_the_readme_is_of_these_runs(store):
 def test_the_folder_is_small_and_holds_runs_alone(store, runs):
     files = [path for path in store.path.rglob("*") if path.is_file() and path.name != ".lock"]
     learned = {file for file in files if file.parent.name == "weights"}
-    assert {store.path_of(run) for run in runs} == set(files) - learned, "a spec has a new field, which does not say what it was before"
+    assert {store.path_of(run) for run in runs} == set(files) - learned, (
+        "a spec has a new field, which does not say what it was before"
+    )
     assert {store.path_of(replace(run, how=TrainSpec(**run.how).to_dict())) for run in runs} == set(files) - learned
     assert {file.stem for file in learned} == {store.path_of(run).stem for run in runs if store.has_weights(run)}
     assert sum(path.stat().st_size for path in files) < module().LIMIT
@@ -79,15 +83,24 @@ def test_the_digits_are_the_digits(store):
 def test_the_thousand_layers_are_recorded_as_they_went(store):
     """The original order stays at chance at the lesson's learning rate, which is a finding and no failure of the run."""
     quick, gentle = store.runs(depth=1202, epochs=6), store.runs(depth=1202, epochs=18)
-    assert {(run.spec.order, run.seed) for run in quick} == {(order, seed) for order in ("original", "preact") for seed in (0, 1, 2)}
+    assert {(run.spec.order, run.seed) for run in quick} == {
+        (order, seed) for order in ("original", "preact") for seed in (0, 1, 2)
+    }
     assert [(run.spec.order, run.seed, run.how["lr"]) for run in gentle] == [("original", 0, 0.01)]
     assert {(run.dataset, run.outcome) for run in quick + gentle} == {("digits", "finished")}
 
 
 # How each part of the photographs was trained: images, net names with their seeds, and the training.
 SUBSET = PRESETS["cpu-subset"]
-TENTH = {f"{kind}-{depth}": {0, 1, 2} if depth in (20, 56) else {0} for kind in KINDS for depth in (20, 32, 44, 56, 110)}
-TENTH |= {"resnet-110": {0, 1, 2}, "preact-resnet-110": {0, 1, 2}, "stochastic-resnet-110": {0, 1, 2}, "preact-resnet-164": {0}}
+TENTH = {
+    f"{kind}-{depth}": {0, 1, 2} if depth in (20, 56) else {0} for kind in KINDS for depth in (20, 32, 44, 56, 110)
+}
+TENTH |= {
+    "resnet-110": {0, 1, 2},
+    "preact-resnet-110": {0, 1, 2},
+    "stochastic-resnet-110": {0, 1, 2},
+    "preact-resnet-164": {0},
+}
 TENTH_BF16 = {"plain-20": {0, 1, 2}, "resnet-20": {0, 1, 2}, "resnet-110": {0}, "wide-resnet-16-8": {0}}
 PHOTOS = {
     "a tenth": ("cifar10-5000+1000@34900", TENTH, SUBSET),
@@ -124,7 +137,11 @@ def test_photographs_are_recorded_as_what_they_are(store, part):
 
 
 def test_no_other_photographs_are_there_and_none_is_taken_for_the_papers(store):
-    found = [run for run in store.runs() if run.dataset != "digits" and (run.dataset, run.summary()["steps"]) != ("cifar10", 64_000)]
+    found = [
+        run
+        for run in store.runs()
+        if run.dataset != "digits" and (run.dataset, run.summary()["steps"]) != ("cifar10", 64_000)
+    ]
     assert len(found) == sum(len(some) for _, seeds, _ in PHOTOS.values() for some in seeds.values())
     assert README.count("**Not the papers' runs**") == len(PHOTOS)
     assert all(module().is_small(run) for run in found)
@@ -150,10 +167,17 @@ def test_lessons_read_them_as_tidy_frames_labelled_as_recorded(store):
 
 def test_weights_of_one_seed_of_each_net_that_lessons_take_apart_are_there(store, runs):
     kept = {(run.dataset, run.name, run.seed) for run in runs if store.has_weights(run)}
-    assert kept == {(data, f"{kind}-{depth}", 0) for data in ("cifar10", "digits") for kind in ("plain", "resnet") for depth in (20, 56)}
+    assert kept == {
+        (data, f"{kind}-{depth}", 0)
+        for data in ("cifar10", "digits")
+        for kind in ("plain", "resnet")
+        for depth in (20, 56)
+    }
     for run in filter(store.has_weights, runs):
         weights = store.weights(run)
-        assert weights.train_error == pytest.approx(run.final_train_error, abs=0.005)  # half a point: the numbers are rounded
+        assert weights.train_error == pytest.approx(
+            run.final_train_error, abs=0.005
+        )  # half a point: the numbers are rounded
         assert weights.test_error == pytest.approx(run.history["test_error"].iloc[-1], abs=0.005)
         assert sum(parameter.numel() for parameter in store.net(run).parameters()) == run.parameters
 
@@ -187,7 +211,9 @@ def test_the_commands_of_the_readme_are_commands(command, monkeypatch, tmp_path)
         return iter(())
 
     monkeypatch.setattr("reslab.sweep.sweep", sweep)
-    images = digits() if "--dataset digits" in command else noise(size=64 if "64px" in command else 32)  # of the same shape
+    images = (
+        digits() if "--dataset digits" in command else noise(size=64 if "64px" in command else 32)
+    )  # of the same shape
     monkeypatch.setattr("reslab.datasets.load", lambda name: images)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli.main, shlex.split(command)[1:])
@@ -206,7 +232,9 @@ def test_the_commands_of_the_readme_are_commands(command, monkeypatch, tmp_path)
 
 def test_each_run_has_its_command(runs):
     """No run is of two, and none of none."""
-    assert sorted(listed(set(COMMANDS) - set(PAPERS))) == sorted((run.dataset, named(run).name, run.seed) for run in runs)
+    assert sorted(listed(set(COMMANDS) - set(PAPERS))) == sorted(
+        (run.dataset, named(run).name, run.seed) for run in runs
+    )
 
 
 def test_there_is_a_command_for_the_digits_and_for_the_papers_runs():

@@ -26,7 +26,9 @@ def doctor(tmp_path, monkeypatch):
         result = CliRunner().invoke(cli.main, ["doctor", "--json"])
         findings = json.loads(result.stdout)
         assert all(finding["advice"] for finding in findings if finding["level"] != "ok")
-        return result.exit_code, {finding["check"]: (finding["level"], finding["found"], finding["advice"]) for finding in findings}
+        return result.exit_code, {
+            finding["check"]: (finding["level"], finding["found"], finding["advice"]) for finding in findings
+        }
 
     return call
 
@@ -83,21 +85,31 @@ def test_widgets_without_their_browser_side_or_disabled(doctor, monkeypatch, tmp
     exit_code, found = doctor(module.check_widgets)
     assert exit_code == 1
     _, what, advice = found["Widgets in the browser"]
-    assert what == "JupyterLab has no @jupyter-widgets/jupyterlab-manager and no anywidget, so charts and buttons would be blank"
+    assert (
+        what
+        == "JupyterLab has no @jupyter-widgets/jupyterlab-manager and no anywidget, so charts and buttons would be blank"
+    )
     assert "jupyterlab_widgets anywidget" in advice
     monkeypatch.undo()
     (tmp_path / "labconfig").mkdir()
-    (tmp_path / "labconfig" / "page_config.json").write_text('{"disabledExtensions": {"anywidget": true}}', encoding="utf-8")
+    (tmp_path / "labconfig" / "page_config.json").write_text(
+        '{"disabledExtensions": {"anywidget": true}}', encoding="utf-8"
+    )
     monkeypatch.setattr("jupyter_core.paths.jupyter_config_path", lambda: [str(tmp_path)])
     exit_code, found = doctor(module.check_widgets)
-    assert (exit_code, found["Widgets in the browser"][1:]) == (1, ("anywidget is disabled", "jupyter labextension enable anywidget"))
+    assert (exit_code, found["Widgets in the browser"][1:]) == (
+        1,
+        ("anywidget is disabled", "jupyter labextension enable anywidget"),
+    )
 
 
 def test_a_kernel_of_another_python(doctor, monkeypatch, tmp_path):
     other = tmp_path / "bin" / "python"
     other.parent.mkdir()
     other.touch()
-    manager = SimpleNamespace(get_kernel_spec=lambda name: SimpleNamespace(argv=[str(other), "-m", "ipykernel_launcher"]))
+    manager = SimpleNamespace(
+        get_kernel_spec=lambda name: SimpleNamespace(argv=[str(other), "-m", "ipykernel_launcher"])
+    )
     monkeypatch.setattr("jupyter_client.kernelspec.KernelSpecManager", lambda: manager)
     exit_code, found = doctor(module.check_kernel)
     assert (exit_code, found["Kernel"][1]) == (1, f"Python 3 is {other}, not this one")

@@ -37,7 +37,17 @@ def test_spec_holds_plain_values_whatever_it_was_given():
     [
         ("resnet-56", {"depth": 56}),
         ("plain-56", {"depth": 56, "skip": False}),
-        ("resnet-20", {"norm": "none", "init": "torch", "activation": "tanh", "residual_scale": "depth", "shortcut": "C", "width": 3}),
+        (
+            "resnet-20",
+            {
+                "norm": "none",
+                "init": "torch",
+                "activation": "tanh",
+                "residual_scale": "depth",
+                "shortcut": "C",
+                "width": 3,
+            },
+        ),
         ("preact-plain-20", {"order": "preact", "skip": False}),
         ("norm-after-add-resnet-20", {"order": "norm-after-add"}),
         ("resnext-11-4x8d", {"depth": 11, "block": "bottleneck", "groups": 4, "widen": 2}),
@@ -68,7 +78,17 @@ def test_blocks_per_stage():
 
 
 def test_from_dict_reads_to_dict_and_fills_in_defaults():
-    spec = NetSpec(depth=11, block="bottleneck", skip=False, shortcut="C", norm="none", activation="elu", init="torch", width=3, classes=2)
+    spec = NetSpec(
+        depth=11,
+        block="bottleneck",
+        skip=False,
+        shortcut="C",
+        norm="none",
+        activation="elu",
+        init="torch",
+        width=3,
+        classes=2,
+    )
     assert NetSpec.from_dict(spec.to_dict()) == spec
     assert list(spec.to_dict()) == [field.name for field in dataclasses.fields(NetSpec)]
     assert NetSpec.from_dict({}) == NetSpec()
@@ -92,9 +112,18 @@ ACTIVATIONS = "'relu', 'leaky_relu', 'elu', 'gelu', 'silu', 'tanh', 'sigmoid'"
         ({"depth": 50, "block": "bottleneck"}, "depth is 50; CIFAR bottleneck nets have depth 9n+2: 47 or 56."),
         ({"depth": 1202, "block": "bottleneck"}, "depth is 1202; it must be from 11 to 1199."),
         ({"depth": 26, "widen": 2}, "depth is 26; CIFAR wide basic nets have depth 6n+4: 22 or 28."),
-        ({"depth": 51, "stem": "imagenet", "block": "bottleneck", "image_size": 224}, f"depth is 51; {BOTTLENECKS} the nearest is 50."),
-        ({"depth": 140, "stem": "deep", "block": "bottleneck", "image_size": 224}, f"depth is 140; {BOTTLENECKS} the nearest is 152."),
-        ({"depth": 26, "stem": "imagenet", "image_size": 224}, "depth is 26; ImageNet basic nets have depth 18, 34; the nearest is 18."),
+        (
+            {"depth": 51, "stem": "imagenet", "block": "bottleneck", "image_size": 224},
+            f"depth is 51; {BOTTLENECKS} the nearest is 50.",
+        ),
+        (
+            {"depth": 140, "stem": "deep", "block": "bottleneck", "image_size": 224},
+            f"depth is 140; {BOTTLENECKS} the nearest is 152.",
+        ),
+        (
+            {"depth": 26, "stem": "imagenet", "image_size": 224},
+            "depth is 26; ImageNet basic nets have depth 18, 34; the nearest is 18.",
+        ),
         ({"depth": 17, "stem": "imagenet", "image_size": 224}, "depth is 17; it must be from 18 to 152."),
         ({"depth": 12} | VGG, "depth is 12; VGG nets have depth 11, 13, 16, 19; the nearest is 11."),
         ({"depth": 20} | VGG, "depth is 20; it must be from 11 to 19."),
@@ -133,9 +162,15 @@ ACTIVATIONS = "'relu', 'leaky_relu', 'elu', 'gelu', 'silu', 'tanh', 'sigmoid'"
         ({"stem": "image"}, "stem is 'image'; it can be 'cifar', 'imagenet', 'deep', 'none'. Did you mean 'imagenet'?"),
         ({"order": "pre-act"}, f"order is 'pre-act'; it can be {ORDERS}. Did you mean 'preact'?"),
         ({"activation": "ReLU"}, f"activation is 'ReLU'; it can be {ACTIVATIONS}. Did you mean 'relu'?"),
-        ({"activation": "leakyrelu"}, f"activation is 'leakyrelu'; it can be {ACTIVATIONS}. Did you mean 'leaky_relu'?"),
+        (
+            {"activation": "leakyrelu"},
+            f"activation is 'leakyrelu'; it can be {ACTIVATIONS}. Did you mean 'leaky_relu'?",
+        ),
         ({"activation": F.relu}, f"activation is {F.relu!r}; it can be {ACTIVATIONS}."),
-        ({"init": "kaiming_normal"}, "init is 'kaiming_normal'; it can be 'kaiming', 'xavier', 'torch', 'fixup'. Did you mean 'kaiming'?"),
+        (
+            {"init": "kaiming_normal"},
+            "init is 'kaiming_normal'; it can be 'kaiming', 'xavier', 'torch', 'fixup'. Did you mean 'kaiming'?",
+        ),
     ],
 )
 def test_an_impossible_value_is_refused_in_one_sentence(fields, sentence):
@@ -153,7 +188,10 @@ NO_VGG = "a VGG net is one 3×3 convolution after another, with neither shortcut
     [
         ({"block": "vgg"}, f"skip is True, stem is 'cifar'; {NO_VGG}: take skip=False, stem='none'."),
         (VGG | {"skip": True}, f"skip is True; {NO_VGG}: take skip=False."),
-        (VGG | {"init": "fixup", "groups": 2}, f"groups is 2, init is 'fixup'; {NO_VGG}: take groups=1, init='kaiming'."),
+        (
+            VGG | {"init": "fixup", "groups": 2},
+            f"groups is 2, init is 'fixup'; {NO_VGG}: take groups=1, init='kaiming'.",
+        ),
         (VGG | {"stochastic_depth": 0.5}, f"stochastic_depth is 0.5; {NO_VGG}: take stochastic_depth=0.0."),
         ({"stem": "none", "image_size": 32}, "stem is 'none'; only VGG nets have no stem: take stem='cifar'."),
         ({"groups": 4}, "groups is 4; only bottlenecks have groups: take groups=1."),
@@ -200,14 +238,18 @@ def test_every_number_of_a_spec_is_checked(field, value):
 @pytest.mark.parametrize("field", CHOICES)
 @pytest.mark.parametrize("value", [None, 1, "", "nothing like it", ["A"]])
 def test_every_name_of_a_spec_is_checked(field, value):
-    assert refusal(NetSpec, **{field: value}).startswith(f"{field} is {value!r}; it can be {', '.join(map(repr, CHOICES[field]))}.")
+    assert refusal(NetSpec, **{field: value}).startswith(
+        f"{field} is {value!r}; it can be {', '.join(map(repr, CHOICES[field]))}."
+    )
 
 
 def test_an_unknown_field_is_refused_with_the_nearest():
     names = ", ".join(repr(field.name) for field in dataclasses.fields(NetSpec))
     spec = NetSpec()
     assert refusal(replace, spec, dept=56) == f"a field of NetSpec is 'dept'; it can be {names}. Did you mean 'depth'?"
-    assert refusal(replace, spec, skips=False) == f"a field of NetSpec is 'skips'; it can be {names}. Did you mean 'skip'?"
+    assert (
+        refusal(replace, spec, skips=False) == f"a field of NetSpec is 'skips'; it can be {names}. Did you mean 'skip'?"
+    )
     assert refusal(replace, spec, zzz=1) == f"a field of NetSpec is 'zzz'; it can be {names}."
     assert spec == NetSpec()
 

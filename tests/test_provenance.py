@@ -36,7 +36,13 @@ def test_provenance_says_what_ran_and_names_no_person_machine_or_place(monkeypat
     assert here.commit is None or re.fullmatch(r"[0-9a-f]{12}(-dirty)?", here.commit)
     assert here.machine
     text = make_run(provenance=here, name="").to_json()
-    private = {socket.gethostname(), getpass.getuser(), str(Path.home()), str(Path.cwd()), str(Path(__file__).parents[1])}
+    private = {
+        socket.gethostname(),
+        getpass.getuser(),
+        str(Path.home()),
+        str(Path.cwd()),
+        str(Path(__file__).parents[1]),
+    }
     for secret in private:
         assert not re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", text), secret
 
@@ -53,7 +59,9 @@ def checkout(tmp_path, monkeypatch):
     identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
 
     def git(*words):
-        return subprocess.run(["git", "-C", str(tmp_path), *identity, *words], check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(tmp_path), *identity, *words], check=True, capture_output=True, text=True
+        ).stdout.strip()
 
     yield git if shutil.which("git") else None
     module._commit.cache_clear()
@@ -94,7 +102,9 @@ def test_without_git_there_is_no_commit(checkout, tmp_path, monkeypatch):
 def test_a_training_that_went_on_elsewhere_says_where_it_was_before():
     here, there = provenance(torch="2.15.0"), provenance(torch="2.14.0", threads=8, commit=None)
     assert here.after(provenance()) == provenance()
-    assert here.after(there) == provenance(torch="2.14.0, then 2.15.0")  # the commit that was not known stays so; threads are the last
+    assert here.after(there) == provenance(
+        torch="2.14.0, then 2.15.0"
+    )  # the commit that was not known stays so; threads are the last
     again = provenance(torch="2.15.0", date="1941-05-13").after(here.after(there))
     assert (again.torch, again.date) == ("2.14.0, then 2.15.0", "1941-05-12, then 1941-05-13")
     assert provenance(torch="2.14.0").after(again).torch == "2.14.0, then 2.15.0, then 2.14.0"
@@ -168,8 +178,15 @@ def test_the_summary_is_one_row_of_plain_values():
     assert {name: summary[name] for name in ("name", "dataset", "seed", "skip", "depth", "width", "outcome", "cause")} == {
         "name": make_run().name, "dataset": "digits", "seed": 3, "skip": False, "depth": 56, "width": 8, "outcome": "finished", "cause": "",
     }  # fmt: skip
-    assert (summary["steps"], summary["test_error"], summary["seconds"], summary["commit"]) == (12, 0.25, 2.5, "0123456789ab")
+    assert (summary["steps"], summary["test_error"], summary["seconds"], summary["commit"]) == (
+        12,
+        0.25,
+        2.5,
+        "0123456789ab",
+    )
     assert all(value is None or type(value) in (str, int, float, bool) for value in summary.values())
-    nothing = make_run(spec=None, seed=None, history=make_run().history.iloc[:0], outcome="failed", cause="Broken: why").summary()
+    nothing = make_run(
+        spec=None, seed=None, history=make_run().history.iloc[:0], outcome="failed", cause="Broken: why"
+    ).summary()
     assert (nothing["steps"], nothing["seconds"], nothing["depth"], nothing["cause"]) == (0, 0.0, None, "Broken: why")
     assert math.isnan(nothing["test_error"])

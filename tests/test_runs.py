@@ -62,7 +62,9 @@ def test_a_run_of_numpy_numbers_from_a_frame_is_saved_as_plain_ones(file):
 
 def test_a_saved_run_is_strict_json_in_utf_8_that_anything_can_read(file):
     make_run().save(file)
-    strict = json.loads(file.read_bytes().decode("utf-8"), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    strict = json.loads(
+        file.read_bytes().decode("utf-8"), parse_constant=lambda name: pytest.fail(f"{name} is not JSON")
+    )
     assert strict["name"] == "résnet – 56 “×” 数字 🧮"
     assert strict["history"]["loss"][5:8] == [None, "inf", "-inf"]
     assert "résnet".encode() in file.read_bytes()  # as itself, not as \\u00e9
@@ -92,7 +94,9 @@ def test_a_checkpoint_is_read_back_to_the_bit(tmp_path):
     for name, tensor in checkpoint.tensors.items():
         assert loaded.tensors[name].dtype == tensor.dtype
         assert loaded.tensors[name].shape == tensor.shape
-        one, other = (bytes(t.contiguous().reshape(-1).view(torch.uint8).tolist()) for t in (tensor, loaded.tensors[name]))
+        one, other = (
+            bytes(t.contiguous().reshape(-1).view(torch.uint8).tolist()) for t in (tensor, loaded.tensors[name])
+        )
         assert one == other
 
 
@@ -102,7 +106,14 @@ def test_nothing_is_unpickled(file, tmp_path, monkeypatch):
 
     make_run().save(file)
     make_checkpoint().save(tmp_path / "part.safetensors")
-    for module, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"), (torch, "load"), (pd, "read_pickle"), (np, "load")):
+    for module, name in (
+        (pickle, "load"),
+        (pickle, "loads"),
+        (pickle, "Unpickler"),
+        (torch, "load"),
+        (pd, "read_pickle"),
+        (np, "load"),
+    ):
         monkeypatch.setattr(module, name, refuse)
     assert Run.load(file).seed == 3
     assert len(Checkpoint.load(tmp_path / "part.safetensors").tensors) == 4

@@ -144,10 +144,15 @@ def test_an_edited_run_is_refused_and_so_is_a_checkpoint_with_one(tmp_path, edit
     edit(content)
     run, part = tmp_path / "run.json", tmp_path / "part.safetensors"
     run.write_text(json.dumps(content), encoding="utf-8")
-    tensors = {"model.x": torch.ones(1), "run": torch.frombuffer(bytearray(json.dumps(content).encode()), dtype=torch.uint8)}
+    tensors = {
+        "model.x": torch.ones(1),
+        "run": torch.frombuffer(bytearray(json.dumps(content).encode()), dtype=torch.uint8),
+    }
     save_file(tensors, part, metadata={"format": CHECKPOINT, "sha256": digest_of_tensors(tensors)})
     for kind, path in ((Run, run), (Checkpoint, part)):
-        with pytest.raises(CorruptRun, match=r"its checksum does not match its content|it does not say 'reslab run 1'") as error:
+        with pytest.raises(
+            CorruptRun, match=r"its checksum does not match its content|it does not say 'reslab run 1'"
+        ) as error:
             kind.load(path)
         assert_one_sentence(error, path)
 
@@ -183,7 +188,9 @@ def newer_json(edit):
     content = json.loads(make_run().to_json())
     del content["sha256"]
     edit(content)
-    return json.dumps(content | {"sha256": digest({name: value for name, value in content.items() if name != "format"})})
+    return json.dumps(
+        content | {"sha256": digest({name: value for name, value in content.items() if name != "format"})}
+    )
 
 
 NEWER = {

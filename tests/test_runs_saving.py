@@ -55,7 +55,9 @@ def interrupted(*_, **__):
     ],
 )
 @pytest.mark.parametrize("kind", ["run", "checkpoint"])
-def test_a_failure_while_saving_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, kind, place, failure, error):
+def test_a_failure_while_saving_leaves_the_old_file_and_nothing_else(
+    tmp_path, monkeypatch, kind, place, failure, error
+):
     path = tmp_path / "folder" / "kept"
     save, load = saved(kind)
     save(path, "old")

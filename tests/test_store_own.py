@@ -83,7 +83,9 @@ def test_an_own_model_cannot_be_built_and_the_sentence_says_what_can_be_done(sto
     said = r"^Sequential is a model of your own, which the store cannot build; build it, .*load_state_dict\(store\.weights\(run\)"
     with pytest.raises(ValueError, match=said):
         store.net(own[0].run())
-    with pytest.raises(FileNotFoundError, match=r"no weights of Sequential, seed None; save_weights\(run, event\.weights\(\)\) would"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no weights of Sequential, seed None; save_weights\(run, event\.weights\(\)\) would"
+    ):
         store.weights(own[0].run())
 
 
@@ -171,7 +173,9 @@ def test_newer_checkpoints_and_weights_stay_untouched(store, monkeypatch):
 # Names of files
 
 
-@pytest.mark.parametrize("name", ["数" * 300, "é" * 300, "🧮" * 300, "a" * 300, "a/../b", "..", "", "con:*?<>|", "a\nb"])
+@pytest.mark.parametrize(
+    "name", ["数" * 300, "é" * 300, "🧮" * 300, "a" * 300, "a/../b", "..", "", "con:*?<>|", "a\nb"]
+)
 def test_any_name_of_a_net_and_a_dataset_makes_a_file(store, name):
     changed = NetSpec(
         depth=47, stem="cifar", block="bottleneck", shortcut="D", order="relu-only-preact", norm="none", activation="leaky_relu",

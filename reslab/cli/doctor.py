@@ -11,8 +11,18 @@ from pathlib import Path
 
 import click
 
-ENOUGH_MEMORY, ENOUGH_DISK = 4, 1  # GB: what a lesson beside a browser is at ease with, and what checkpoints and a dataset take
-BROKEN = (ImportError, OSError, RuntimeError, ValueError, AttributeError, LookupError)  # what a half-installed package raises
+ENOUGH_MEMORY, ENOUGH_DISK = (
+    4,
+    1,
+)  # GB: what a lesson beside a browser is at ease with, and what checkpoints and a dataset take
+BROKEN = (
+    ImportError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    AttributeError,
+    LookupError,
+)  # what a half-installed package raises
 
 
 @click.command()
@@ -25,7 +35,12 @@ def doctor(context, as_json):
         try:
             found = list(check())
         except BROKEN as error:
-            found = [_problem(f"{type(error).__name__}: {error}", "Make a new environment and install reslab into it: see its README.")]
+            found = [
+                _problem(
+                    f"{type(error).__name__}: {error}",
+                    "Make a new environment and install reslab into it: see its README.",
+                )
+            ]
         for level, what, advice in found:
             findings.append({"check": check.__doc__.rstrip("."), "level": level, "found": what, "advice": advice})
             if not as_json:
@@ -34,7 +49,9 @@ def doctor(context, as_json):
     if as_json:
         click.echo(json.dumps(findings, ensure_ascii=False))
     elif problems:
-        click.echo(f"\n{len(problems)} of {len(findings)} checks found a problem: {'; '.join(finding['check'] for finding in problems)}.")
+        click.echo(
+            f"\n{len(problems)} of {len(findings)} checks found a problem: {'; '.join(finding['check'] for finding in problems)}."
+        )
     else:
         click.echo("\nAll is well: reslab lab opens the lessons.")
     context.exit(1 if problems else 0)
@@ -96,7 +113,9 @@ def check_torch():
         torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
     except RuntimeError:
         advice = "Uninstall both, and install them in one command from one index."
-        yield _problem(f"torch {torch.__version__} and torchvision {torchvision.__version__} do not fit together", advice)
+        yield _problem(
+            f"torch {torch.__version__} and torchvision {torchvision.__version__} do not fit together", advice
+        )
     else:
         yield _ok(f"torch {torch.__version__}, torchvision {torchvision.__version__}")
 
@@ -112,7 +131,11 @@ def check_device():
         free, total = torch.cuda.mem_get_info()
         yield _ok(f"{torch.cuda.get_device_name()}, {free / 1e9:.0f} of {total / 1e9:.0f} GB free")
     else:
-        yield _ok({"mps": "Apple's GPU", "cpu": "the CPU, for which the lessons are made; a GPU is for larger nets"}[device.type])
+        yield _ok(
+            {"mps": "Apple's GPU", "cpu": "the CPU, for which the lessons are made; a GPU is for larger nets"}[
+                device.type
+            ]
+        )
 
 
 def check_threads():
@@ -125,7 +148,9 @@ def check_threads():
     if cores < 2:
         yield _note(found, "The lessons' times are for two cores: count on twice as long.")
     elif load > cores:
-        yield _note(f"{found}, load {load:.1f}", "Other programs keep the cores busy: close them, or count on longer times.")
+        yield _note(
+            f"{found}, load {load:.1f}", "Other programs keep the cores busy: close them, or count on longer times."
+        )
     else:
         yield _ok(found)
 
@@ -137,7 +162,10 @@ def check_memory():
     memory = psutil.virtual_memory()
     found = f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free"
     if memory.available / 1e9 < ENOUGH_MEMORY:
-        yield _note(found, f"A lesson beside a browser is at ease with {ENOUGH_MEMORY} GB: close other programs and other kernels.")
+        yield _note(
+            found,
+            f"A lesson beside a browser is at ease with {ENOUGH_MEMORY} GB: close other programs and other kernels.",
+        )
     else:
         yield _ok(found)
 
@@ -151,17 +179,23 @@ def check_widgets():
     found = {}
     for piece in pieces:
         described = [folder / piece / "package.json" for folder in folders]
-        found[piece] = next((json.loads(file.read_text(encoding="utf-8"))["version"] for file in described if file.is_file()), None)
+        found[piece] = next(
+            (json.loads(file.read_text(encoding="utf-8"))["version"] for file in described if file.is_file()), None
+        )
     missing = [piece for piece, version in found.items() if version is None]
     if missing:
         packages = " ".join(pieces[piece] for piece in missing)
         advice = f"{sys.executable} -m pip install --force-reinstall --no-deps {packages}, then reload JupyterLab in the browser."
         yield _problem(f"JupyterLab has no {' and no '.join(missing)}, so charts and buttons would be blank", advice)
     elif off := [piece for piece in pieces if _disabled(piece)]:
-        yield _problem(f"{' and '.join(off)} is disabled", "; ".join(f"jupyter labextension enable {piece}" for piece in off))
+        yield _problem(
+            f"{' and '.join(off)} is disabled", "; ".join(f"jupyter labextension enable {piece}" for piece in off)
+        )
     else:
         versions = [f"{name} {metadata.version(name)}" for name in ("jupyterlab", "ipywidgets", "anywidget", "plotly")]
-        yield _ok(f"{', '.join(versions)}; in the browser {', '.join(f'{piece} {version}' for piece, version in found.items())}")
+        yield _ok(
+            f"{', '.join(versions)}; in the browser {', '.join(f'{piece} {version}' for piece, version in found.items())}"
+        )
 
 
 def _disabled(piece):
@@ -206,9 +240,13 @@ def check_data():
         there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
         free = shutil.disk_usage(there).free / 1e9
         if not os.access(there, os.W_OK):
-            yield _note(f"your {what} cannot be written to {folder}", "Set RESLAB_RUNS and RESLAB_CACHE to folders of yours.")
+            yield _note(
+                f"your {what} cannot be written to {folder}", "Set RESLAB_RUNS and RESLAB_CACHE to folders of yours."
+            )
         elif free < ENOUGH_DISK:
-            yield _note(f"{free:.1f} GB of disk free for your {what}", f"{ENOUGH_DISK} GB is a good rest: delete something.")
+            yield _note(
+                f"{free:.1f} GB of disk free for your {what}", f"{ENOUGH_DISK} GB is a good rest: delete something."
+            )
         else:
             yield _ok(f"{free:.0f} GB of disk free for your {what}")
 

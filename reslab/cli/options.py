@@ -77,7 +77,9 @@ class Command(click.Command):
         for parameter in self.get_params(ctx):
             if isinstance(parameter, click.Option):
                 groups.setdefault(getattr(parameter, "heading", "Options"), []).append(parameter.get_help_record(ctx))
-        for heading, records in sorted(groups.items(), key=lambda group: group[0] == "Options"):  # the general ones last
+        for heading, records in sorted(
+            groups.items(), key=lambda group: group[0] == "Options"
+        ):  # the general ones last
             with formatter.section(heading):
                 formatter.write_dl(records, col_max=24)
 

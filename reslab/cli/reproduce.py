@@ -69,7 +69,9 @@ def dataset_words(run, store=None):
         return noted
     if dataset_path(run.dataset):
         raise ValueError(f"nothing says from which file or folder the images of {run.dataset} came: Python made them.")
-    chosen = len(re.findall("of it drawn with seed|; resized from", run.source))  # what `Split.subset` and `resized` say
+    chosen = len(
+        re.findall("of it drawn with seed|; resized from", run.source)
+    )  # what `Split.subset` and `resized` say
     if chosen != len(re.findall(PART, run.dataset)):
         raise ValueError(f"its images are a part of {run.dataset} that was chosen in Python.")
     return run.dataset

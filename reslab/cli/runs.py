@@ -9,7 +9,18 @@ import click
 from reslab.cli.options import in_words, json_option, open_store, option, store_option, to_json
 from reslab.cli.reproduce import command
 
-COLUMNS = ["name", "dataset", "seed", "outcome", "steps", "final_train_error", "test_error", "seconds", "origin", "file"]
+COLUMNS = [
+    "name",
+    "dataset",
+    "seed",
+    "outcome",
+    "steps",
+    "final_train_error",
+    "test_error",
+    "seconds",
+    "origin",
+    "file",
+]
 
 
 @click.group()
@@ -32,7 +43,9 @@ def list_runs(filters, store, as_json):
     if not as_json:
         click.echo(_table(store, found) if found else f"There are no {'such ' * bool(filters)}runs in {store.path}.")
         for run in unfinished:
-            click.echo(f"Stopped at step {run.summary()['steps']}: {run.name} on {run.dataset}, seed {run.seed}. {_resume(run, store)}")
+            click.echo(
+                f"Stopped at step {run.summary()['steps']}: {run.name} on {run.dataset}, seed {run.seed}. {_resume(run, store)}"
+            )
 
 
 @runs.command()
@@ -78,7 +91,12 @@ def compare(runs, store, as_json):
     columns = {name: run.summary() | (run.spec.to_dict() if run.spec else {}) | run.how for name, run in found.items()}
     frame = pd.DataFrame(columns, dtype=object)
     results = ["outcome", "steps", "final_train_error", "test_error", "seconds"]
-    frame = frame[[name in results or len(set(map(str, row))) > 1 for name, row in zip(frame.index, frame.to_numpy(), strict=True)]]
+    frame = frame[
+        [
+            name in results or len(set(map(str, row))) > 1
+            for name, row in zip(frame.index, frame.to_numpy(), strict=True)
+        ]
+    ]
     click.echo(frame.to_json(force_ascii=False) if as_json else frame.to_string())
 
 
@@ -154,6 +172,11 @@ def _value(text):
 def _table(store, found):
     import pandas as pd
 
-    rows = [run.summary() | {"origin": run.origin.removeprefix("recorded, "), "file": store.path_of(run).stem} for run in found]
+    rows = [
+        run.summary() | {"origin": run.origin.removeprefix("recorded, "), "file": store.path_of(run).stem}
+        for run in found
+    ]
     percent = dict.fromkeys(("final_train_error", "test_error"), lambda error: f"{error:.1%}" if error == error else "")
-    return pd.DataFrame(rows, dtype=object)[COLUMNS].to_string(index=False, formatters=percent | {"seconds": "{:.1f}".format})
+    return pd.DataFrame(rows, dtype=object)[COLUMNS].to_string(
+        index=False, formatters=percent | {"seconds": "{:.1f}".format}
+    )

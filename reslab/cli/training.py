@@ -25,7 +25,9 @@ from reslab.datasets.named import DATASETS
 from reslab.specs import PRESETS, NetSpec, TrainSpec, replace
 
 DIVERGED, INTERRUPTED = 3, 130  # exit codes
-NAMES = "NAME is plain-N or resnet-N, N one of 8, 20, 32, 44, 56, 110, 1202, or any other net of FAMILY. Options change it."
+NAMES = (
+    "NAME is plain-N or resnet-N, N one of 8, 20, 32, 44, 56, 110, 1202, or any other net of FAMILY. Options change it."
+)
 MANY = "Names, datasets, seeds and the options of the net take several values between commas; every combination is trained."
 
 
@@ -71,7 +73,11 @@ def train(name, dataset, seed, **options):
 @option("--seed", group="Data", type=Many(click.INT), default="0", help="Of the weights; several between commas.  [0]")
 @spec_options(many=True)
 @option("--workers", group="Machine", type=int, help="Trainings at a time.  [one a core; one on a GPU]")
-@option("--address", group="Machine", help="Of a Ray cluster: auto, local, or ray://HOST:PORT (pip install -e '.[cluster]').")
+@option(
+    "--address",
+    group="Machine",
+    help="Of a Ray cluster: auto, local, or ray://HOST:PORT (pip install -e '.[cluster]').",
+)
 @option("--cpus", group="Machine", default=1.0, help="That a training takes of the cluster.  [1]")
 @option("--gpus", group="Machine", default=0.0, help="The same of GPUs; 0.25 puts four trainings on one.  [0]")
 @recording
@@ -113,12 +119,16 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
             click.echo(text, **where)
 
     outcomes = set()
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster's scheduler sends: it is saved like Ctrl-C
+    before = signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # what a cluster's scheduler sends: it is saved like Ctrl-C
     try:
         with in_words():
             for run in recorder:
                 outcomes.add(run.outcome)
-                say(to_json(run.summary() | {"file": str(store.path_of(run))}) if options["as_json"] else _sentence(run))
+                say(
+                    to_json(run.summary() | {"file": str(store.path_of(run))}) if options["as_json"] else _sentence(run)
+                )
     except KeyboardInterrupt:
         say(f"Interrupted, and saved in {store.path}: the same command goes on from there.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
@@ -139,7 +149,9 @@ def _note(store, split, path):
 
 def _sentence(run):
     summary = run.summary()
-    errors = f": {summary['final_train_error']:.1%} of the training and {summary['test_error']:.1%} of the test images wrong"
+    errors = (
+        f": {summary['final_train_error']:.1%} of the training and {summary['test_error']:.1%} of the test images wrong"
+    )
     how = errors if run.outcome == "finished" else f": {run.cause}" if run.cause else ""
     there = " (it was there; --again trains it again)" if run.recorded else ""
     spent = f"{summary['steps']} steps, {summary['seconds']:.1f} s"

@@ -19,7 +19,9 @@ class Checkpoint:
 
     def save(self, path):
         """Write the checkpoint to a .safetensors file, in place of an older one, whole or not at all."""
-        run = torch.frombuffer(bytearray(self.run.to_json().encode()), dtype=torch.uint8)  # a header, of 100 MB at most, may be too short
+        run = torch.frombuffer(
+            bytearray(self.run.to_json().encode()), dtype=torch.uint8
+        )  # a header, of 100 MB at most, may be too short
         save_tensors(path, CHECKPOINT, {"run": run} | self.tensors)
 
     @classmethod

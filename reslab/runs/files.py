@@ -35,7 +35,9 @@ def loaded_tensors(path, kind):
     if not path.is_file():
         raise FileNotFoundError(f"there is no {what.removeprefix('reslab ')} at {path}.")
     try:
-        content = path.read_bytes()  # in one go: safe_open opens a file twice, and a newer one may be put there in between
+        content = (
+            path.read_bytes()
+        )  # in one go: safe_open opens a file twice, and a newer one may be put there in between
         tensors = dict(sorted(load(content).items()))
         metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
         check_format(metadata.pop("format", None), kind)
@@ -58,7 +60,9 @@ def check_format(said, known):
 
 def refusal(path, what, error):
     """The CorruptRun or NewerRun, in one sentence, for what was wrong when `path` was read."""
-    reason = textwrap.shorten(str(error), 150, placeholder=" ...").rstrip(".")  # safetensors lists all types that it knows
+    reason = textwrap.shorten(str(error), 150, placeholder=" ...").rstrip(
+        "."
+    )  # safetensors lists all types that it knows
     if isinstance(error, NewerRun):
         return NewerRun(f"{path} was written by a newer reslab, and stays as it is: {reason}.")
     return CorruptRun(f"{path} is not a whole {what}: {reason}.")
@@ -90,5 +94,3 @@ def digest_of_tensors(tensors, **said):
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         found.update(tensor.reshape(-1).view(torch.uint8).cpu().numpy())
     return found.hexdigest()
-
-

@@ -50,7 +50,11 @@ class Run:
         """The run in one row, as a dict of plain values: what it is of, how it ended, how long it took (s), and where."""
         history = self.history
         tested = history["test_error"].dropna()
-        last = {"steps": int(history["step"].iloc[-1]), "seconds": float(history["seconds"].iloc[-1])} if len(history) else {}
+        last = (
+            {"steps": int(history["step"].iloc[-1]), "seconds": float(history["seconds"].iloc[-1])}
+            if len(history)
+            else {}
+        )
         return {
             "name": self.name,
             "dataset": self.dataset,
@@ -103,12 +107,16 @@ class Run:
 
     def to_json(self):
         """The run as JSON text, with a checksum of its content: a curve edited by hand does not load."""
-        content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "recorded"}
+        content = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "recorded"
+        }
         content["spec"] = self.spec and self.spec.to_dict()
         content["provenance"] = dataclasses.asdict(self.provenance)
         content["final_train_error"] = _to_plain(self.final_train_error)
         for table in ("history", "layers"):
-            content[table] = {name: [_to_plain(value) for value in column.tolist()] for name, column in content[table].items()}
+            content[table] = {
+                name: [_to_plain(value) for value in column.tolist()] for name, column in content[table].items()
+            }
         return json.dumps({"format": FORMAT, "sha256": digest(content)} | content, ensure_ascii=False, allow_nan=False)
 
     @classmethod
@@ -132,7 +140,9 @@ class Run:
         content["provenance"] = Provenance(**content["provenance"])
         content["final_train_error"] = _from_plain(content["final_train_error"])
         for table in ("history", "layers"):
-            content[table] = pd.DataFrame({name: [_from_plain(v) for v in column] for name, column in content[table].items()})
+            content[table] = pd.DataFrame(
+                {name: [_from_plain(v) for v in column] for name, column in content[table].items()}
+            )
         names = [field.name for field in dataclasses.fields(cls)]
         for name in content:
             checks.choice("a field of a run", name, names)

@@ -36,7 +36,9 @@ class Spec:
         for name in inspect.get_annotations(cls):
             field = cls.__dict__.get(name)
             if not isinstance(field, dataclasses.Field) or "before" not in field.metadata:
-                raise TypeError(f"{cls.__name__}.{name} must be made by setting(default, help); see reslab/specs/fields.py.")
+                raise TypeError(
+                    f"{cls.__name__}.{name} must be made by setting(default, help); see reslab/specs/fields.py."
+                )
             if name not in cls.FIRST_FIELDS and field.metadata["before"] is MISSING:
                 raise TypeError(
                     f"{cls.__name__}.{name} is a new field and does not say what it was before it existed, so no recorded run "

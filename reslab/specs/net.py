@@ -44,7 +44,9 @@ class NetSpec(Spec):
     )  # fmt: skip
 
     depth: int = setting(20, "weighted layers")
-    skip: bool = setting(True, "y = branch(x) + shortcut(x), a residual net; no: y = branch(x), a plain one, no shortcuts")
+    skip: bool = setting(
+        True, "y = branch(x) + shortcut(x), a residual net; no: y = branch(x), a plain one, no shortcuts"
+    )
     stem: str = setting(
         "cifar",
         'one 3×3; "imagenet": 7×7 and a max-pool, to a quarter of the size; "deep": three 3×3 for the 7×7; "none": VGG',
@@ -112,7 +114,14 @@ class NetSpec(Spec):
     def _check_company(self):
         """ValueError for values that are possible, but not together."""
         if self.block == "vgg":
-            needs = {"skip": False, "stem": "none", "order": "original", "widen": 1, "groups": 1, "stochastic_depth": 0.0}
+            needs = {
+                "skip": False,
+                "stem": "none",
+                "order": "original",
+                "widen": 1,
+                "groups": 1,
+                "stochastic_depth": 0.0,
+            }
             needs |= {"init": "kaiming"} if self.init == "fixup" else {}
             self._needs("a VGG net is one 3×3 convolution after another, with neither shortcuts nor a stem", **needs)
         elif self.stem == "none":
@@ -150,10 +159,14 @@ class NetSpec(Spec):
             offset = valid.start - valid.step
             kind = f"CIFAR {'wide ' if offset == 4 else ''}{self.block}"
             below = max(depth for depth in valid if depth < self.depth)
-            raise ValueError(f"depth is {self.depth}; {kind} nets have depth {valid.step}n+{offset}: {below} or {below + valid.step}.")
+            raise ValueError(
+                f"depth is {self.depth}; {kind} nets have depth {valid.step}n+{offset}: {below} or {below + valid.step}."
+            )
         kind = f"ImageNet {self.block}" if imagenet else "VGG"
         nearest = nearest_depth(self.depth, self.block, self.stem, self.widen)
-        raise ValueError(f"depth is {self.depth}; {kind} nets have depth {', '.join(map(str, valid))}; the nearest is {nearest}.")
+        raise ValueError(
+            f"depth is {self.depth}; {kind} nets have depth {', '.join(map(str, valid))}; the nearest is {nearest}."
+        )
 
     @property
     def name(self):

@@ -105,8 +105,12 @@ PAPER = TrainSpec(epochs=64_000 / 390, lr=0.1, schedule="step", augment="crop-fl
 PRESETS = {
     "digits": TrainSpec(),
     "paper": PAPER,  # He et al. 2015, §4.2, on CIFAR-10: 64k steps of 128 images, at 390 an epoch; lr ÷10 at 32k and 48k
-    "paper-110": checks.replace(PAPER, warmup=400),  # its 110 layers: 0.01 until the training error is below 80 %, about 400 steps
-    "short": TrainSpec(epochs=15, lr=0.1, augment="crop-flip", log_every=10),  # for CIFAR-10 in little time: ours, not the paper's
+    "paper-110": checks.replace(
+        PAPER, warmup=400
+    ),  # its 110 layers: 0.01 until the training error is below 80 %, about 400 steps
+    "short": TrainSpec(
+        epochs=15, lr=0.1, augment="crop-flip", log_every=10
+    ),  # for CIFAR-10 in little time: ours, not the paper's
     # For 5,000 photos on one core of a CPU, in minutes: ours too. 312 steps, every fifth told of, with every block.
     "cpu-subset": TrainSpec(epochs=8, lr=0.1, augment="crop-flip", log_every=5, test_every=2, capture_every=5),
 }

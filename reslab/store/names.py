@@ -29,7 +29,9 @@ def file_of(spec, name, how, dataset, data, seed, history=None):
         decides["begins"] = {column: values.tolist()[0] for column, values in history.head(1).items()}
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
     usual = type(spec)().to_dict() if spec else {}
-    changed = {field: value for field, value in (net or {}).items() if value != usual[field] and field not in NOT_IN_NAMES}
+    changed = {
+        field: value for field, value in (net or {}).items() if value != usual[field] and field not in NOT_IN_NAMES
+    }
     words = ".".join([plain(name), *(plain(f"{field}{value}") for field, value in changed.items())])
     end = "." + ".".join(([] if seed is None else [plain(f"seed{seed}")]) + [digest])
     words = words.encode()[: LONGEST - len(end.encode())].decode(errors="ignore")

@@ -33,7 +33,9 @@ class Store:
     """
 
     def __init__(self, path=None):
-        self.path = Path(path or os.environ.get("RESLAB_RUNS") or Path.home() / ".reslab" / "runs").expanduser().absolute()
+        self.path = (
+            Path(path or os.environ.get("RESLAB_RUNS") or Path.home() / ".reslab" / "runs").expanduser().absolute()
+        )
 
     def __repr__(self):
         return f"<Store {self.path}>"
@@ -52,7 +54,9 @@ class Store:
         with FileLock(self.path / ".lock"):
             path, newer = _not_newer(path, Run), path
             if path != newer:
-                warnings.warn(f"{newer} was written by a newer reslab, and stays; this run is in {path.name}.", stacklevel=2)
+                warnings.warn(
+                    f"{newer} was written by a newer reslab, and stays; this run is in {path.name}.", stacklevel=2
+                )
             if overwrite or not self._has_ended(path):
                 run.save(path, overwrite=True)
         if run.ended:
@@ -79,7 +83,9 @@ class Store:
         paths = [path for path in sorted(self.path.glob("*/*.json")) if text in str(path.relative_to(self.path))]
         if len(paths) != 1:
             some = ", ".join(path.stem for path in paths[:4]) + ", ..." * (len(paths) > 4)
-            there = f"{len(paths)} runs have it in their names: {some}" if paths else "none of its runs has it in its name"
+            there = (
+                f"{len(paths)} runs have it in their names: {some}" if paths else "none of its runs has it in its name"
+            )
             raise ValueError(f"{self.path} has no one run {text!r}; {there}.")
         return Run.load(paths[0])
 
@@ -139,7 +145,9 @@ class Store:
         path = self._weights_path(run)
         if not path.exists():
             keep = "sweep(..., weights=True)" if run.spec else "save_weights(run, event.weights())"
-            raise FileNotFoundError(f"{self.path} has no weights of {run.name}, seed {run.seed}; {keep} would keep them.")
+            raise FileNotFoundError(
+                f"{self.path} has no weights of {run.name}, seed {run.seed}; {keep} would keep them."
+            )
         return Weights.load(path)
 
     def net(self, run):
