@@ -29,7 +29,7 @@ def integer(what, value, low, high=None):
 
 
 def number(what, value, low=0.0, high=math.inf, *, above=False):
-    """Return `value` as a finite float within [low, high] (or (low, high] with `above`); else a ValueError names the range."""
+    """Return `value` as a finite float in [low, high], or (low, high] with `above`; else ValueError names the range."""
     limits = f"{'above' if above else 'at least'} {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise ValueError(f"{what} is {value!r}; it must be a number {limits}.")

@@ -1,7 +1,7 @@
 """The command line, `reslab`: open the lessons, check a machine, train, and look at what was recorded.
 
-options.py makes options of the fields of NetSpec and TrainSpec, reproduce.py the command of a run; the other files are a
-command or two each. Whatever is slow to import is imported by the command that needs it, so that help comes at once.
+options.py makes options of the fields of NetSpec and TrainSpec, reproduce.py the command of a run; the other files
+have a command or two each. What is slow to import is imported by the command that needs it, so help comes at once.
 """
 
 import sys
@@ -42,7 +42,7 @@ def main(context):
     reslab page                                         the stage in one HTML file
     """
     context.with_resource(warnings.catch_warnings())
-    warnings.simplefilter("always", UserWarning)  # a warning is a line for a person, not a place in the code
+    warnings.simplefilter("always", UserWarning)  # shown as one line, without the place in the code
     warnings.showwarning = lambda message, *_: tqdm.write(f"Warning: {message}", file=sys.stderr)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import shutil
 import sys
 import time
@@ -11,18 +12,9 @@ from pathlib import Path
 
 import click
 
-ENOUGH_MEMORY, ENOUGH_DISK = (
-    4,
-    1,
-)  # GB: what a lesson beside a browser is at ease with, and what checkpoints and a dataset take
-BROKEN = (
-    ImportError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    AttributeError,
-    LookupError,
-)  # what a half-installed package raises
+ENOUGH_MEMORY, ENOUGH_DISK = 4, 1  # GB that a lesson and its browser need; that checkpoints and a dataset need
+BROKEN = (ImportError, OSError, RuntimeError, ValueError, AttributeError, LookupError)  # of a half-installed package
+PYTHON = shlex.quote(sys.executable)
 
 
 @click.command()
@@ -50,7 +42,8 @@ def doctor(context, as_json):
         click.echo(json.dumps(findings, ensure_ascii=False))
     elif problems:
         click.echo(
-            f"\n{len(problems)} of {len(findings)} checks found a problem: {'; '.join(finding['check'] for finding in problems)}."
+            f"\n{len(problems)} of {len(findings)} checks found a problem: "
+            f"{'; '.join(finding['check'] for finding in problems)}."
         )
     else:
         click.echo("\nAll is well: reslab lab opens the lessons.")
@@ -99,7 +92,7 @@ def check_packages():
         if not requirement.specifier.contains(version, prereleases=True):
             missing.append(f"{requirement.name} is {version}, and must be {requirement.specifier}")
     if missing:
-        yield _problem("; ".join(missing), f"{sys.executable} -m pip install --upgrade reslab, or in a checkout: -e .")
+        yield _problem("; ".join(missing), f"{PYTHON} -m pip install --upgrade reslab, or in a checkout: -e .")
     else:
         yield _ok(f"reslab {metadata.version('reslab')} and the {there} that it needs, each new enough")
 
@@ -164,7 +157,7 @@ def check_memory():
     if memory.available / 1e9 < ENOUGH_MEMORY:
         yield _note(
             found,
-            f"A lesson beside a browser is at ease with {ENOUGH_MEMORY} GB: close other programs and other kernels.",
+            f"A lesson and its browser need {ENOUGH_MEMORY} GB: close other programs and other kernels.",
         )
     else:
         yield _ok(found)
@@ -185,7 +178,9 @@ def check_widgets():
     missing = [piece for piece, version in found.items() if version is None]
     if missing:
         packages = " ".join(pieces[piece] for piece in missing)
-        advice = f"{sys.executable} -m pip install --force-reinstall --no-deps {packages}, then reload JupyterLab in the browser."
+        advice = (
+            f"{PYTHON} -m pip install --force-reinstall --no-deps {packages}, then reload JupyterLab in the browser."
+        )
         yield _problem(f"JupyterLab has no {' and no '.join(missing)}, so charts and buttons would be blank", advice)
     elif off := [piece for piece in pieces if _disabled(piece)]:
         yield _problem(
@@ -194,7 +189,8 @@ def check_widgets():
     else:
         versions = [f"{name} {metadata.version(name)}" for name in ("jupyterlab", "ipywidgets", "anywidget", "plotly")]
         yield _ok(
-            f"{', '.join(versions)}; in the browser {', '.join(f'{piece} {version}' for piece, version in found.items())}"
+            f"{', '.join(versions)}; in the browser "
+            f"{', '.join(f'{piece} {version}' for piece, version in found.items())}"
         )
 
 
@@ -216,11 +212,11 @@ def check_kernel():
     try:
         command = Path(KernelSpecManager().get_kernel_spec("python3").argv[0])
     except NoSuchKernel:
-        yield _problem("JupyterLab has no Python kernel", f"{sys.executable} -m pip install ipykernel")
+        yield _problem("JupyterLab has no Python kernel", f"{PYTHON} -m pip install ipykernel")
         return
-    # Jupyter takes a command without a folder for its own Python. Folders are compared: the files in them link to one and the same.
+    # A command without a folder is Jupyter's own Python. Folders are compared: the files in them link to one file.
     if command.parent.name and not (command.is_file() and command.parent.samefile(Path(sys.executable).parent)):
-        yield _problem(f"Python 3 is {command}, not this one", f"{sys.executable} -m ipykernel install --sys-prefix")
+        yield _problem(f"Python 3 is {command}, not this one", f"{PYTHON} -m ipykernel install --sys-prefix")
     else:
         yield _ok("Python 3 is this one")
 
@@ -245,7 +241,8 @@ def check_data():
             )
         elif free < ENOUGH_DISK:
             yield _note(
-                f"{free:.1f} GB of disk free for your {what}", f"{ENOUGH_DISK} GB is a good rest: delete something."
+                f"{free:.1f} GB of disk free for your {what}",
+                f"At least {ENOUGH_DISK} GB should be free: delete something.",
             )
         else:
             yield _ok(f"{free:.0f} GB of disk free for your {what}")
@@ -266,6 +263,6 @@ def check_training():
 
 
 CHECKS = (
-    check_python, check_packages, check_torch, check_device, check_threads, check_memory, check_widgets, check_kernel, check_data,
-    check_training,
+    check_python, check_packages, check_torch, check_device, check_threads, check_memory, check_widgets, check_kernel,
+    check_data, check_training,
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """`reslab lab`: JupyterLab on the lessons."""
 
 import importlib.util
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,6 @@ def lab(context, lessons, arguments):
         )
     if importlib.util.find_spec("jupyterlab") is None:
         raise click.ClickException(
-            f"JupyterLab is not installed beside this reslab: {sys.executable} -m pip install jupyterlab"
+            f"JupyterLab is not installed beside this reslab: {shlex.quote(sys.executable)} -m pip install jupyterlab"
         )
     context.exit(subprocess.call([sys.executable, "-m", "jupyterlab", str(folder), *arguments]))

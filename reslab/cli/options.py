@@ -22,7 +22,7 @@ def flag(field, value=True):
 
 
 def field_option(field, group, many=False):
-    """A click option that is None unless it is given; with `many`, it takes several values between commas, as a list."""
+    """A click option that is None unless it is given; with `many`, it takes a list of values between commas."""
     choices, is_pair = field.metadata["choices"], field.type is bool and not many
     kind = click.Choice(choices) if choices else Many(click.FLOAT) if field.type is tuple else field.type
     kind = Many(click.types.convert_type(kind)) if many else kind
@@ -85,8 +85,8 @@ class Command(click.Command):
 
 
 def spec_options(many=False):
-    """A decorator: the options of NetSpec (several values each, with `many`), a preset, and the options of TrainSpec."""
-    help = "A recipe by its name, of which the other options change what they say.  [digits: the defaults below]"
+    """A decorator: the options of NetSpec (lists of values with `many`), a preset, and the options of TrainSpec."""
+    help = "A recipe by its name; the other options change it.  [digits: the defaults below]"
     decorators = [field_option(field, "Net", many) for field in fields(NetSpec)]
     decorators.append(
         option("--preset", group="Training", type=click.Choice(list(PRESETS)), default="digits", help=help)
@@ -119,7 +119,7 @@ def open_store(folder):
 
 @contextmanager
 def in_words():
-    """Errors as a sentence and an exit code: 2 for a value that is not one, 1 for what the world did not give."""
+    """Errors as a sentence and an exit code: 2 for an invalid value, 1 for a missing file, download or package."""
     from reslab.datasets import DatasetUnavailable
     from reslab.runs import CorruptRun
 

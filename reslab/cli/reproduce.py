@@ -15,7 +15,7 @@ PART = r"-\d+\+\d+(?:@\d+)?|-\d+px"  # what `datasets.load` takes behind a name:
 
 
 def named(run):
-    """The net of FAMILY from which a run's net is described: that of its name, else of its kind and depth, else of its kind."""
+    """The net of FAMILY nearest to a run's: the one of its name, else of its kind and depth, else of its kind."""
     from reslab.nets import FAMILY
 
     kind = "resnet" if run.spec.skip else "plain"
@@ -37,7 +37,8 @@ def recipe(run):
 def command(runs, store=None, more=()):
     """The command that records these runs, which are of one dataset and differ in name and seed alone.
 
-    store: where they are, if not in the usual store. more: further words. ValueError, in a sentence, if no command does it.
+    store: where they are, if not in the usual store. more: further words.
+    Raises ValueError, in a sentence, if no command does it.
     """
     run = runs[0]
     if run.spec is None:
@@ -78,7 +79,7 @@ def dataset_words(run, store=None):
 
 
 def dataset_path(name):
-    """The absolute path that a --dataset means, with the part or the size that is asked of it; None for a name of DATASETS."""
+    """The absolute path that a --dataset means, with the part or size behind it; None for a name of DATASETS."""
     from reslab.datasets import DATASETS
 
     whole = re.sub(f"({PART})+$", "", name)

@@ -44,7 +44,8 @@ def list_runs(filters, store, as_json):
         click.echo(_table(store, found) if found else f"There are no {'such ' * bool(filters)}runs in {store.path}.")
         for run in unfinished:
             click.echo(
-                f"Stopped at step {run.summary()['steps']}: {run.name} on {run.dataset}, seed {run.seed}. {_resume(run, store)}"
+                f"Stopped at step {run.summary()['steps']}: {run.name} on {run.dataset}, seed {run.seed}. "
+                f"{_resume(run, store)}"
             )
 
 
@@ -53,7 +54,10 @@ def list_runs(filters, store, as_json):
 @store_option
 @json_option
 def show(run, store, as_json):
-    """Show a run: what was asked, what was measured after each epoch, and where. RUN is its file's name, or a part that no other has."""
+    """Show a run: what was asked, what was measured after each epoch, and where.
+
+    RUN is its file's name, or a part of it that no other has.
+    """
     with in_words():
         store = open_store(store)
         run = store.named(run)

@@ -28,7 +28,7 @@ DIVERGED, INTERRUPTED = 3, 130  # exit codes
 NAMES = (
     "NAME is plain-N or resnet-N, N one of 8, 20, 32, 44, 56, 110, 1202, or any other net of FAMILY. Options change it."
 )
-MANY = "Names, datasets, seeds and the options of the net take several values between commas; every combination is trained."
+MANY = "Names, datasets, seeds and options of the net take several values between commas; every combination is trained."
 
 
 def recording(function):
@@ -48,7 +48,10 @@ def recording(function):
 
 def dataset_option(many):
     kind, several = (Many(click.STRING), "; several between commas") if many else (click.STRING, "")
-    own = "your .npz, your FOLDER/; cifar10-5000+1000 for so many of its training and test images; cifar10-64px for that many pixels a side"
+    own = (
+        "your .npz, your FOLDER/; cifar10-5000+1000 for so many of its training and test images; "
+        "cifar10-64px for images of that many pixels a side"
+    )
     help = f"{', '.join(DATASETS)}, {own}{several}.  [digits]"
     return option("--dataset", group="Data", type=kind, default="digits", help=help)
 
@@ -84,8 +87,8 @@ def train(name, dataset, seed, **options):
 def sweep(names, dataset, seed, **options):
     """Train many nets, and keep every run.
 
-    What the store has already is not trained again, so that a sweep which was stopped, or had failures, is finished by giving the
-    same command again.
+    What the store has already is not trained again, so the same command again finishes a sweep that was stopped or had
+    failures.
     """
     lists = given(options, NetSpec)
     combinations = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
@@ -119,9 +122,8 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
             click.echo(text, **where)
 
     outcomes = set()
-    before = signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # what a cluster's scheduler sends: it is saved like Ctrl-C
+    # A cluster's scheduler sends SIGTERM: the trainings are then saved as with Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with in_words():
             for run in recorder:
@@ -140,7 +142,7 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
 
 
 def _note(store, split, path):
-    """Note where a dataset is, for the commands that will be printed; a store that cannot be written costs these alone."""
+    """Note where a dataset is, for the commands that are printed; without a store to write to, only these are lost."""
     try:
         store.remember_dataset(split, path)
     except OSError as error:

@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 
 
 class CorruptRun(ValueError):
-    """A file of reslab's that is not whole, or none of its files; the message says which file and what is wrong with it."""
+    """A file that is damaged, or is none of reslab's; the message says which file and what is wrong with it."""
 
 
 class NewerRun(CorruptRun):
@@ -30,7 +30,7 @@ def save_tensors(path, kind, tensors, **said):
 
 @contextmanager
 def loaded_tensors(path, kind):
-    """(tensors, metadata) of a file of this kind; what is wrong with it, here or in the `with` block, is a CorruptRun."""
+    """(tensors, metadata) of a file of this kind; any error, here or in the `with` block, is raised as a CorruptRun."""
     path, what = Path(path), kind.removesuffix(" 1")
     if not path.is_file():
         raise FileNotFoundError(f"there is no {what.removeprefix('reslab ')} at {path}.")

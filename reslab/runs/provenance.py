@@ -45,7 +45,7 @@ class Provenance:
         )
 
     def after(self, earlier):
-        """This provenance, for a training that began with an earlier one: where the two differ, "2.14.0, then 2.15.0"."""
+        """This provenance, for a training that began with an earlier one: where they differ, "2.14.0, then 2.15.0"."""
         changes = {}
         for name, now in dataclasses.asdict(self).items():
             before = getattr(earlier, name)

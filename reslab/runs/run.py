@@ -20,9 +20,10 @@ FORMAT = "reslab run 1"
 class Run:
     """One training of one net: what was asked, what was measured, and where.
 
-    history: a row a logged step: step, epoch, lr, loss (nats), train_error and test_error (fractions; the first in training mode
-    on the batches as they were shown, the second in eval mode, NaN where it was not measured), seconds (of training so far).
-    layers: a row a captured step × block, with the columns of `capture.Trace.frame`; empty without capture.
+    history: a row per logged step: step, epoch, lr, loss (nats), train_error and test_error (fractions; the first in
+    training mode on the batches of the steps, the second in eval mode, NaN where it was not measured), seconds (of
+    training so far).
+    layers: a row per captured step × block, with the columns of `capture.Trace.frame`; empty without capture.
     """
 
     name: str  # "plain-56"
@@ -47,7 +48,7 @@ class Run:
         return self.outcome in ("finished", "diverged")
 
     def summary(self):
-        """The run in one row, as a dict of plain values: what it is of, how it ended, how long it took (s), and where."""
+        """The run in one row, as a dict of plain values: its net, how it ended, how long it took (s), and where."""
         history = self.history
         tested = history["test_error"].dropna()
         last = (
@@ -71,8 +72,10 @@ class Run:
         }
 
     def frame(self):
-        """The history with the columns name, skip, depth, seed, parameters, outcome, final_train_error and origin before it: tidy,
-        so that the frames of many runs concatenate into one."""
+        """The history after the columns name, skip, depth, seed, parameters, outcome, final_train_error and origin.
+
+        The frames of many runs can be concatenated.
+        """
         return self._labelled(self.history)
 
     def layers_frame(self):
@@ -87,11 +90,11 @@ class Run:
 
     @property
     def origin(self):
-        """What a chart says of where the run comes from: that of its provenance, after "recorded" if it was read from a file."""
+        """Where the run comes from, for a chart: its provenance's, after "recorded" if it was read from a file."""
         return f"{'recorded, ' * self.recorded}{self.provenance.origin}"
 
     def save(self, path, *, overwrite=False):
-        """Write the run to a .json file, whole or not at all; FileExistsError if it is there and `overwrite` is not set."""
+        """Write the run to a .json file, whole or not at all; FileExistsError if it is there, unless `overwrite`."""
         write(Path(path), lambda temporary: temporary.write_text(self.to_json(), encoding="utf-8"), overwrite)
 
     @classmethod
@@ -121,7 +124,7 @@ class Run:
 
     @classmethod
     def from_json(cls, text):
-        """The run that `to_json` wrote; NewerRun if it has what only a newer reslab can have written, else ValueError."""
+        """The run that `to_json` wrote; NewerRun if only a newer reslab can have written it, ValueError if damaged."""
         content = json.loads(text)
         if not isinstance(content, dict):
             raise ValueError(f"it does not say {FORMAT!r}")

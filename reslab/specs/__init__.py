@@ -1,7 +1,7 @@
 """What a net and a training are: `NetSpec` and `TrainSpec`, frozen dataclasses of plain values.
 
-fields.py says what a field is, net.py and train.py have the fields. Nothing here imports torch, so the command line shows its
-help at once.
+fields.py says what a field is; net.py and train.py have the fields. Nothing here imports torch, so the command line
+shows its help at once.
 """
 
 from reslab.checks import replace

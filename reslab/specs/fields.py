@@ -1,6 +1,6 @@
-"""What a spec is made of: `setting` says all there is to say about a field, and `Spec` checks, writes and reads the fields.
+"""The parts of a spec: `setting` describes one field completely; `Spec` checks, writes and reads the fields.
 
-The CLI's options, the explorers' menus, the names of a store's files and the printed commands all come from these fields.
+The CLI's options, the explorers' menus, the names of a store's files and the printed commands come from these fields.
 """
 
 import dataclasses
@@ -13,10 +13,10 @@ from reslab import checks
 def setting(default, help, *, choices=None, low=None, above=None, high=None, before=MISSING):
     """A field of a spec, complete in one place. Its type is its annotation: bool, int, float, str or tuple.
 
-    help: one line, for the CLI. choices: the names that the field can have. low, high: the smallest and the largest number;
-    above: what a number must exceed.
-    before: what every net or training had until the field existed; every field that is newer than the first release says it.
-    A run's file is named by the values of all fields, so the runs of before are found again only if this value does not count.
+    help: one line, for the CLI. choices: the names that the field can have. low, high: the smallest and largest number.
+    above: a number that the value must exceed.
+    before: the value that means what was done until the field existed; every field that is newer than the first release
+    needs it. A run's file is named by its fields' values. This value is left out, so older runs are still found.
     """
     metadata = {"help": help, "choices": choices, "low": low, "above": above, "high": high, "before": before}
     return dataclasses.field(default=default, metadata=metadata)
@@ -26,8 +26,8 @@ def setting(default, help, *, choices=None, low=None, above=None, high=None, bef
 class Spec:
     """A frozen dataclass whose fields are made by `setting`.
 
-    Raises ValueError, in one sentence that names what is allowed, for an unknown or impossible value; and TypeError, as soon
-    as the class is defined, for a field without a `setting`, or a new one that does not say what it was before.
+    Raises ValueError, in one sentence that names what is allowed, for an unknown or impossible value; and TypeError,
+    when the class is defined, for a field without a `setting`, or a new field without `before`.
     """
 
     FIRST_FIELDS = ()  # the fields of the first release: they were always there
@@ -41,8 +41,9 @@ class Spec:
                 )
             if name not in cls.FIRST_FIELDS and field.metadata["before"] is MISSING:
                 raise TypeError(
-                    f"{cls.__name__}.{name} is a new field and does not say what it was before it existed, so no recorded run "
-                    f"would be found again: add before=VALUE to its setting(...), the value that means what was done until now."
+                    f"{cls.__name__}.{name} is a new field and does not say what it was before it existed, so no "
+                    "recorded run would be found again: add before=VALUE to its setting(...), the value that means "
+                    "what was done until now."
                 )
 
     def __post_init__(self):
@@ -74,7 +75,7 @@ class Spec:
 
     @classmethod
     def deciding(cls, values):
-        """Those of a spec's plain values that name a run's file: all but new fields that are still what they were before."""
+        """The plain values that name a run's file: all but those of new fields that are still what they were before."""
         before = {name: _plain(value) for name, value in cls._before().items()}
         return {name: value for name, value in values.items() if name not in before or value != before[name]}
 

@@ -6,13 +6,14 @@ from reslab import checks
 from reslab.specs.fields import Spec, setting
 
 LAYERS_PER_BLOCK = {"basic": 2, "bottleneck": 3, "vgg": 1}
-DEEPEST = 1202  # the deepest net of the paper; a bound, so that a slip of the keyboard cannot fill the memory
+DEEPEST = 1202  # the deepest net of the paper; with no limit, a typing error could fill the memory
 CIFAR_STAGES = 3  # each with twice the width and half the size of the one before (He et al. 2015, §4.2)
 IMAGENET_BLOCKS = {  # blocks in each of four stages, by depth (He et al. 2015, Table 1)
     "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
     "bottleneck": {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)},
 }
-VGG_BLOCKS = {  # convolutions in each of five stages, by depth (Simonyan & Zisserman 2014, arXiv:1409.1556, Table 1: A, B, D, E)
+# Convolutions in each of five stages, by depth (Simonyan & Zisserman 2014, arXiv:1409.1556, Table 1: A, B, D, E).
+VGG_BLOCKS = {
     11: (1, 1, 2, 2, 2),
     13: (2, 2, 2, 2, 2),
     16: (2, 2, 3, 3, 3),
@@ -22,18 +23,18 @@ VGG_BLOCKS = {  # convolutions in each of five stages, by depth (Simonyan & Ziss
 
 @dataclass(frozen=True, kw_only=True)
 class NetSpec(Spec):
-    """Everything about a net, checked when it is made; `replace(spec, skip=False)` is the plain net of the same weights.
+    """Everything about a net; `replace(spec, skip=False)` is the plain net of the same weights.
 
     depth counts the layers with weights, shortcuts left out and the stem counted as one: 6n+2 for CIFAR nets of basic
     blocks, 9n+2 of bottlenecks; 18, 34 and 50, 101, 152 for ImageNet; 11, 13, 16, 19 for VGG. Wide CIFAR nets of basic
-    blocks are counted as in their paper, 6n+4: with three projections, without the classifier (Zagoruyko & Komodakis 2016,
-    arXiv:1605.07146).
+    blocks are counted as in their paper, 6n+4: with three projections, without the classifier (Zagoruyko & Komodakis
+    2016, arXiv:1605.07146).
 
-    residual_scale "learned" is SkipInit (De & Smith 2020, arXiv:2002.10444, §3; with norm "none") and ReZero (Bachlechner
-    et al. 2020, arXiv:2003.04887): the same formula twice. "depth" keeps the variance of a sum of branches that are as
-    large as their input (De & Smith 2020, §2: 1/√depth is what BatchNorm does to a branch at initialisation).
+    residual_scale "learned" is SkipInit (De & Smith 2020, arXiv:2002.10444, §3; with norm "none") and ReZero
+    (Bachlechner et al. 2020, arXiv:2003.04887): the same formula twice. "depth" keeps the variance of a sum of branches
+    that are as large as their input (De & Smith 2020, §2: 1/√depth is what BatchNorm does to a branch at first).
 
-    In a plain net, what shapes a shortcut or its branch (shortcut, residual_scale) has no effect and can have any value.
+    In a plain net, what shapes a shortcut or its branch (shortcut, residual_scale) has no effect, whatever it is.
 
     Raises ValueError, in one sentence that names what is allowed, for an unknown or impossible value.
     """
@@ -108,10 +109,10 @@ class NetSpec(Spec):
         super().__post_init__()
         smallest = 4 if self.stem == "cifar" else 32  # the stages halve the size, to one pixel
         self._set("image_size", checks.integer("image_size", self.image_size, smallest, 4096))
-        self._check_company()
+        self._check_together()
         self._check_depth()
 
-    def _check_company(self):
+    def _check_together(self):
         """ValueError for values that are possible, but not together."""
         if self.block == "vgg":
             needs = {
@@ -160,7 +161,8 @@ class NetSpec(Spec):
             kind = f"CIFAR {'wide ' if offset == 4 else ''}{self.block}"
             below = max(depth for depth in valid if depth < self.depth)
             raise ValueError(
-                f"depth is {self.depth}; {kind} nets have depth {valid.step}n+{offset}: {below} or {below + valid.step}."
+                f"depth is {self.depth}; {kind} nets have depth {valid.step}n+{offset}: "
+                f"{below} or {below + valid.step}."
             )
         kind = f"ImageNet {self.block}" if imagenet else "VGG"
         nearest = nearest_depth(self.depth, self.block, self.stem, self.widen)
@@ -170,7 +172,7 @@ class NetSpec(Spec):
 
     @property
     def name(self):
-        """What its paper calls it: "plain-56", "resnet-50-d", "resnext-50-32x4d", "wide-resnet-28-10", "preact-resnet-110", "vgg-16-bn"."""
+        """What its paper calls it: "plain-56", "resnet-50-d", "resnext-50-32x4d", "wide-resnet-28-10", "vgg-16-bn"."""
         if self.block == "vgg":
             return f"vgg-{self.depth}{'-bn' if self.norm == 'batch' else ''}"
         is_wide, is_next = self.widen > 1 and self.groups == 1, self.skip and self.groups > 1
@@ -200,7 +202,7 @@ class NetSpec(Spec):
 
 
 def valid_depths(block="basic", stem="cifar", widen=1):
-    """The depths that a net of these blocks can have, shallowest first: a range for CIFAR nets, a tuple for the others."""
+    """The depths that a net of these blocks can have, shallowest first: a range for CIFAR nets, else a tuple."""
     layers = LAYERS_PER_BLOCK[checks.choice("block", block, NetSpec.choices()["block"])]
     if block == "vgg":
         return tuple(VGG_BLOCKS)

@@ -104,7 +104,7 @@ class TrainSpec(Spec):
 PAPER = TrainSpec(epochs=64_000 / 390, lr=0.1, schedule="step", augment="crop-flip", log_every=100)
 PRESETS = {
     "digits": TrainSpec(),
-    "paper": PAPER,  # He et al. 2015, §4.2, on CIFAR-10: 64k steps of 128 images, at 390 an epoch; lr ÷10 at 32k and 48k
+    "paper": PAPER,  # He et al. 2015, §4.2, CIFAR-10: 64k steps of 128 images, 390 an epoch; lr ÷10 at 32k and 48k
     "paper-110": checks.replace(
         PAPER, warmup=400
     ),  # its 110 layers: 0.01 until the training error is below 80 %, about 400 steps

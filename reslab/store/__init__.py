@@ -1,13 +1,13 @@
-"""Many runs in a folder: `Store` keeps a file a run, so that a person can read, copy and delete them, and processes share one.
+"""Many runs in a folder: `Store` keeps a file per run, for a person to read, copy and delete; processes can share it.
 
     store = Store()                                     # yours; `recorded()` is the one that comes with reslab
     list(sweep(specs, digits(), seeds=(0, 1, 2), store=store))
     store.history(skip=False, depth=56)                 # tidy, for the figures
 
-    PATH/digits/plain-56.width8.seed0.1a2b3c4d.json         a run; the last part is a digest of all that decides its numbers
+    PATH/digits/plain-56.width8.seed0.1a2b3c4d.json         a run; it ends with a digest of what decides its numbers
     PATH/digits/plain-56.width8.seed1.5e6f7a8b.safetensors  a checkpoint: where a stopped or killed training goes on
     PATH/digits/weights/plain-56.width8.seed0.1a2b3c4d.safetensors  what a net learned, where that was asked for
-    PATH/datasets.json                                      where one's own images are, for the commands that are printed
+    PATH/datasets.json                                      where a person's own images are, for printed commands
 
 store.py reads and writes these files, names.py names them, filters.py chooses among runs.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 from reslab.specs import TrainSpec
 
 NOT_IN_NAMES = ("skip", "depth", "in_channels", "image_size", "classes")  # the net's name and the dataset say them
-# Bytes of a name without its suffix. A file system takes 255; the longest suffix and what a half-written file adds have 36.
+# Bytes of a name without its suffix. A file system takes 255; a half-written file adds 18, the longest suffix 18.
 LONGEST = 219
 
 
@@ -18,10 +18,10 @@ def file_of_run(run):
 
 
 def file_of(spec, name, how, dataset, data, seed, history=None):
-    """The file of a run with this spec (None for an own model), TrainSpec (as plain values), data fingerprint and history.
+    """The file of a run: spec (None for an own model), how (a TrainSpec as plain values), data (a Split's fingerprint).
 
-    Spec and seed decide the numbers. Without one of them nothing tells a training from another one's, but for its first
-    logged step: no other has the same loss after as many seconds.
+    Spec and seed decide a run's numbers. Without one of them, two trainings may differ in nothing but their histories:
+    then the first logged step counts too, since no other training has the same loss after the same seconds.
     """
     net = spec and spec.deciding(spec.to_dict())
     decides = {"spec": net, "name": name, "how": TrainSpec.deciding(how), "data": data or dataset, "seed": seed}

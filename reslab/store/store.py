@@ -18,7 +18,7 @@ from reslab.specs import TrainSpec
 from reslab.store.filters import in_order, passing
 from reslab.store.names import file_of, file_of_run, plain
 
-ABANDONED = 86_400  # seconds after which a half-written file is nobody's any more
+ABANDONED = 86_400  # seconds after which a half-written file is taken for a killed process's
 
 
 class Store:
@@ -28,8 +28,8 @@ class Store:
     A file that is not a whole run is passed over, with a warning that names it.
     One that a newer reslab wrote is passed over too, and never written over: what belongs there is kept beside it, with
     "older" in its name.
-    Filters are fields of Run, NetSpec or TrainSpec with a value or any collection of values: `dataset="digits", depth=(20, 56)`;
-    ValueError for one that is no field.
+    Filters are fields of Run, NetSpec or TrainSpec with a value or any collection of values: `dataset="digits",
+    depth=(20, 56)`; ValueError for one that is no field.
     """
 
     def __init__(self, path=None):
@@ -45,8 +45,8 @@ class Store:
     def add(self, run, *, overwrite=False):
         """Write a run, and drop the checkpoint that led to it; returns its path.
 
-        It takes the place of one that was stopped or failed. One that ended stays, unless told to `overwrite`: the new one
-        has the same numbers. Of a model that no spec describes every training is a run of its own.
+        It replaces one that was stopped or failed. One that ended stays, unless `overwrite` is set: the new one has the
+        same numbers. Every training of a model that no spec describes is a run of its own.
         Several processes may add to one store at the same time.
         """
         path = self.path_of(run)
@@ -65,8 +65,7 @@ class Store:
         return path
 
     def find(self, spec, split, how, seed=0):
-        """The run of this training, as `fit` takes it, or None. Measured by what it asks, so that it has what is asked: a run
-        without captures is not one with them."""
+        """The run of exactly this training, with the arguments of `fit`, or None: one without captures is another."""
         for path in sorted(self.path.glob(f"{plain(split.name)}/{plain(spec.name)}.*.json")):
             run = self._load(path) if f".seed{seed}." in path.name else None
             same = run and (run.spec, run.data, run.seed) == (spec, split.fingerprint, seed)
@@ -106,11 +105,11 @@ class Store:
         return pd.DataFrame([run.summary() for run in self.runs(**filters)])
 
     def history(self, **filters):
-        """The runs' histories as one tidy frame, with the columns of `Run.frame`; their origin begins with "recorded"."""
+        """The runs' histories as one tidy frame: the columns of `Run.frame`; origin begins with "recorded"."""
         return _together([run.frame() for run in self.runs(**filters)])
 
     def layers(self, **filters):
-        """What was captured in every block, as one tidy frame, with the columns of `Run.layers_frame`; origin as in `history`."""
+        """What was captured in every block, as one tidy frame: the columns of `Run.layers_frame`; origin as above."""
         return _together([run.layers_frame() for run in self.runs(**filters)])
 
     # Checkpoints
@@ -151,11 +150,11 @@ class Store:
         return Weights.load(path)
 
     def net(self, run):
-        """The net of a run as it was when trained, in eval mode; errors as of `weights`, and ValueError for a model of one's own."""
+        """The trained net of a run, in eval mode; errors as of `weights`, and ValueError for a person's own model."""
         if run.spec is None:
             raise ValueError(
-                f"{run.name} is a model of your own, which the store cannot build; build it, and give it what it learned with "
-                "model.load_state_dict(store.weights(run).tensors)."
+                f"{run.name} is a model of your own, which the store cannot build; build it, and give it what it "
+                "learned with model.load_state_dict(store.weights(run).tensors)."
             )
         net = build(run.spec, seed=run.seed or 0)
         net.load_state_dict(self.weights(run).tensors)
@@ -168,7 +167,7 @@ class Store:
     # Datasets
 
     def remember_dataset(self, split, name):
-        """Note that `datasets.load(name)` makes a Split, for `dataset_of`: a run itself holds no path of anybody's disk."""
+        """Note that `datasets.load(name)` makes a Split, for `dataset_of`; a run itself contains no paths."""
         file = self.path / "datasets.json"
         self.path.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path / ".lock"):
@@ -211,7 +210,7 @@ class Store:
     def _remove_abandoned(self):
         """Remove what killed processes left half-written, after a day."""
         for path in self.path.glob("*/.*"):
-            with suppress(FileNotFoundError):  # it was somebody's after all, and is done
+            with suppress(FileNotFoundError):  # its process has just finished it
                 if re.search(r"\.[0-9a-f]{16}$", path.name) and time.time() - path.stat().st_mtime > ABANDONED:
                     path.unlink()
 
