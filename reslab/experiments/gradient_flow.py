@@ -100,20 +100,24 @@ def by_depth(depths=(8, 20, 56, 110, 302, 602, 1202), *, skips=(False, True), se
     return pd.concat([at_initialisation(spec, split, seed=seed, mode=mode) for spec in specs for seed in seeds], ignore_index=True)
 
 
-def first_steps(spec, split=None, *, seed=0, steps=20, lr=0.1, device="auto"):
+def first_steps(spec, split=None, *, seed=0, steps=20, lr=0.1, device="auto", **how):
     """Train for a few steps at a constant learning rate, capturing every block at each: a row a step × block.
+
+    how: other fields of the TrainSpec.
 
     The gradient of step s is that of the weights after s - 1 updates. Columns: those of `at_initialisation`, and outcome.
     """
     split = split or digits()
-    run = fit(spec, split, early(split, steps, lr), seed=seed, device=device, progress=False)
+    run = fit(spec, split, early(split, steps, lr, **how), seed=seed, device=device, progress=False)
     return _labelled(run.layers, spec, seed, "train", run.origin).assign(outcome=run.outcome)
 
 
-def early(split, steps=20, lr=0.1):
+def early(split, steps=20, lr=0.1, **how):
     """The TrainSpec of `first_steps`."""
     batch = min(BATCH, len(split.y_train))
-    return TrainSpec(epochs=steps / (len(split.y_train) // batch), batch_size=batch, lr=lr, schedule="constant", capture_every=1)
+    epochs = steps / (len(split.y_train) // batch)
+    usual = TrainSpec(epochs=epochs, batch_size=batch, lr=lr, schedule="constant", capture_every=1)
+    return replace(usual, **how)
 
 
 def one_step(spec, split=None, *, seeds=(0,), lr=0.1):

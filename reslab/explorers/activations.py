@@ -1,4 +1,4 @@
-"""The explorer of lesson 04: what travels through a net, block by block, and what its blocks make of one image, yours if you like."""
+"""The explorer of lesson 04: what travels through a net, block by block, and the feature maps of an image."""
 
 import dataclasses
 import io
@@ -15,14 +15,15 @@ from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments import activations as experiments
 from reslab.explorers.chart import Chart
+from reslab.explorers.explorer import split_line
 from reslab.explorers.instant import LIVE, Instant
-from reslab.explorers.setting import Setting
+from reslab.explorers.setting import Setting, code_of, parse_fields, parse_state, plain_text, snapped
 from reslab.figures import activations as figures
 from reslab.figures import feature_maps, histograms, theme
 from reslab.nets import build, replace
 from reslab.train import TrainSpec, train
 
-REDRAW = 0.2  # seconds between two words on a training's progress
+REDRAW = 0.2  # seconds between updates of the progress of a training
 SHOWS = {  # what the left-hand chart can show, and what the menu calls it
     "ratio": "|F(x)| against |x|",
     "cosine": "output against input",
@@ -52,13 +53,18 @@ class Signal(Setting):
     @property
     def label(self):
         """As the lesson's frames call it: "resnet-20 · trained"."""
-        changed = [f"{name} {value}" for name, value in self.changed.items() if name != "weights"]
-        return " · ".join([self.name, *changed, self.weights])
+        return " · ".join([self.name, *self.words(but=("weights",)), self.weights])
+
+    def as_code(self, base=None):
+        """The arguments of `experiments.activations.trained`, or of `build`."""
+        return super().as_code(base) if self.weights == "trained" else f"{code_of(self.net())}, seed={self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
     """What is looked at: a statistic, a block (from 1) and a test image; written "show=ratio,block=5,image=3"."""
+
+    options: ClassVar = {"show": tuple(SHOWS)}
 
     show: str = "ratio"
     block: int = 1
@@ -75,21 +81,14 @@ class View:
     @classmethod
     def parse(cls, text):
         """The View that `str` wrote, or a part of it; ValueError in one sentence for anything else."""
-        values = {}
-        for part in text.split(","):
-            name, _, value = (piece.strip() for piece in part.partition("="))
-            checks.choice("what is looked at", name, [field.name for field in dataclasses.fields(cls)])
-            if name != "show" and not value.isdecimal():
-                raise ValueError(f"{name} is {value!r}; it must be a whole number.")
-            values[name] = value if name == "show" else int(value)
-        return cls(**values)
+        return parse_fields(cls, text)
 
 
 class Activations(Instant):
-    """Look at the signal of plain and residual nets, untrained or trained, at every block, and at the feature maps of one block.
+    """The signal of plain and residual nets, untrained or trained, at every block, and the feature maps of one block.
 
-    state: the controls, behind a bar the settings pinned, and behind another the view:
-    "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=5,image=3". An image of one's own is not part of it.
+    state: the controls, behind a bar the settings pinned, and behind another the view: "resnet-20,weights=trained |
+    plain-20,weights=trained | show=ratio,block=5,image=3". An image of one's own is not part of it.
     """
 
     kind = Signal
@@ -100,8 +99,8 @@ class Activations(Instant):
         self.split, self.how, self.device = split or digits(), how or TrainSpec(), device
         self.view, self.own = View(), None  # own: an image of the learner's, as `experiments.picture` makes it
         self._trained = OrderedDict()  # Signal → (net, Run)
-        self._silent = False
-        self.control(Signal(), self.changed)
+        self._taking = False  # whether the view's controls are changed by `_look`
+        self.control(self.kind(), self.changed)
         self._make_view_controls()
         self.profile = Chart(figures.profile(pd.DataFrame(), draw=theme.chart))
         self.maps = Chart(feature_maps.block(pd.DataFrame(), 1, draw=theme.chart))
@@ -121,29 +120,25 @@ class Activations(Instant):
             getattr(self, name).observe(self._uploaded if name == "upload" else self._looked, "value")
         self.controls.row += [self.show, self.block, self.image, self.upload]
 
-    # --- state ----------------------------------------------------------------------------------------------------------
+    # --- state --------------------------------------------------------------------------------------------------------
 
-    @property
-    def state(self):
-        """Everything but an image of one's own, in one line: the controls; what is pinned; what is looked at."""
-        nets = Instant.state.fget(self)
+    def write_state(self):
+        """The controls; what is pinned; what is looked at. An image of one's own is not part of it."""
+        nets = super().write_state()
         return f"{nets} | {self.view}" if self.view != View() else nets
 
-    @state.setter
-    def state(self, text):
-        nets, _, last = text.rpartition("|")
-        is_view = last.strip().startswith(tuple(f"{field.name}=" for field in dataclasses.fields(View)))
+    def take_state(self, text):
+        nets, _, last = plain_text(text).rpartition("|")
+        field, is_view, _ = last.partition("=")
+        is_view = is_view and "," not in field and field.strip()[:1].isalpha()
         view = View.parse(last) if is_view else View()
-        self._there(view)
-        before = self.view, self.own
-        self.view, self.own = view, self.own if view.image == self.view.image else None
-        try:
-            Instant.state.fset(self, nets if is_view else text)
-        except ValueError:
-            self.view, self.own = before
-            raise
+        self._check_image(view)
+        setting, pins = parse_state(self.kind, nets if is_view else text)
+        self.own = self.own if view.image == self.view.image else None
+        self.view, self.pins = view, list(dict.fromkeys(pins))
+        self.changed(setting)
 
-    def _there(self, view):
+    def _check_image(self, view):
         """ValueError if the test part has no such image."""
         checks.integer("image", view.image, 0, self._images - 1)
 
@@ -162,29 +157,29 @@ class Activations(Instant):
         super().changed(setting, said)
 
     def _look(self, view):
-        """Take a view: in the controls, and in the line to share."""
-        self.view, self._silent = view, True
+        """Take a view, and show it in the controls."""
+        self.view, self._taking = view, True
         for name, value in dataclasses.asdict(view).items():
             getattr(self, name).value = value
-        self._silent = False
-        self.refresh_texts()
+        self._taking = False
 
     def _looked(self, change):
-        """A control of the view has moved: numbers are snapped to what is there, aloud."""
-        if self._silent:
+        """A control of the view was moved: numbers are changed to the nearest that there is, and that is said."""
+        if self._taking:
             return
         name = next(name for name in ("show", "block", "image") if getattr(self, name) is change.owner)
-        low, high = {"show": (None, None), "block": (1, self._blocks), "image": (0, self._images - 1)}[name]
-        value = change.new if name == "show" else min(max(change.new, low), high)
-        said = "" if value == change.new else f"There is no {name} {change.new}: they go from {low} to {high}; the nearest is {value}."
+        value, said = change.new, ""
+        if name != "show":
+            value, said = snapped(name, value, *{"block": (1, self._blocks), "image": (0, self._images - 1)}[name])
         self._open(replace(self.view, **{name: value}), said, own=self.own if name != "image" else None)
 
     def _open(self, view, said="", own=None):
-        """Draw what a view shows, of a test image or of one's own; its feature maps may have to be measured, in the background."""
+        """Draw a view, of a test image or of one's own; missing feature maps are measured in the background."""
         with self._lock:
             self.own, self._said = own, said
             self._remark(said)
             self._look(view)
+            self.refresh_texts()
         self._latest.ask(self.setting)
 
     def _clicked(self, trace, points, _state):
@@ -209,23 +204,25 @@ class Activations(Instant):
     @property
     def code(self):
         """The lines that measure and draw the left-hand chart without widgets."""
-        lines = ["import pandas as pd", "from reslab import NetSpec, build, digits, experiments, figures", ""]
-        lines.append("split, frames = digits(), []")
         measure = "histograms" if self.view.show == "histogram" else "signal"
+        lines = [
+            "import pandas as pd",
+            "from reslab import NetSpec, TrainSpec, build, digits, experiments, figures",
+            "",
+            split_line(self.split),
+            "lesson, frames = experiments.activations, []",
+        ]
         for setting in dict.fromkeys([*(pin for pin in self.pins if pin != self.setting), self.setting]):
-            changed = {name: value for name, value in setting.net.items() if name not in ("depth", "skip") and name in setting.changed}
-            fields = {"depth": setting.depth, "skip": setting.skip, "width": 8} | changed
-            spec = f"NetSpec({', '.join(f'{name}={value!r}' for name, value in fields.items())}, **split.shape)"
-            if setting.weights == "trained":
-                lines.append(f"net, run = experiments.activations.trained({spec}, split, seed={setting.seed})")
-            else:
-                lines.append(f"net, run = build({spec}, seed={setting.seed}), None")
-            lines.append(f"frames.append(experiments.activations.{measure}(net, split, run))")
+            arguments = setting.as_code(self.how)
+            is_trained = setting.weights == "trained"
+            lines.append(f"net, run = {f'lesson.trained({arguments})' if is_trained else f'build({arguments}), None'}")
+            lines.append(f"frames.append(lesson.{measure}(net, split, run))")
         if self.view.show == "histogram":
             return "\n".join([*lines, f"figures.histograms.block(pd.concat(frames), {self.view.block})"])
-        return "\n".join([*lines, f"figures.activations.profile(pd.concat(frames), {self.view.show!r}, opened={self.view.block})"])
+        drawn = f"pd.concat(frames), {self.view.show!r}, opened={self.view.block}"
+        return "\n".join([*lines, f"figures.activations.profile({drawn})"])
 
-    # --- work, in the background ----------------------------------------------------------------------------------------------
+    # --- work, in the background --------------------------------------------------------------------------------------
 
     def _answer(self, setting):
         try:
@@ -236,36 +233,33 @@ class Activations(Instant):
             self.report(error)
 
     def _train(self, setting):
-        """Train those of the settings on the page that want it; False if a newer wish came meanwhile."""
+        """Train those of the settings on the page that are to be trained; False if a newer request came meanwhile."""
         for wanted in (setting, *self.pins):
             if wanted.weights != "trained" or wanted in self._trained:
                 continue
-            net, drawn = build(wanted.spec(self.split), seed=wanted.seed), 0.0
-            for event in train(net, self.split, self.how, device=self.device):
-                if setting != self.setting:
-                    self._progress()
+            net, drawn = build(wanted.net(**self.split.shape), seed=wanted.seed), 0.0
+            for event in train(net, self.split, wanted.how(self.how), device=self.device):
+                if setting != self.setting or self.closed:
+                    self.show_progress()
                     return False
                 if time.monotonic() - drawn > REDRAW:
-                    self._progress(event, wanted)
+                    said = f"training {wanted.name}: step {event.step} of {event.steps}"
+                    self.show_progress(event.step, event.steps, said)
                     drawn = time.monotonic()
             self._trained[wanted] = net, event.run()
             while len(self._trained) > max(self.kept, len(self.pins) + 1):
                 self._trained.popitem(last=False)
-        self._progress()
+        self.show_progress()
         return True
 
-    def _progress(self, event=None, setting=None):
-        self.progress.max, self.progress.value = (event.steps, event.step) if event else (1, 0)
-        self.progress_text.value = f"training {setting.name}: step {event.step} of {event.steps}" if event else ""
-
     def measure(self, setting):
-        """The net, its Run (None if untrained) and its signal; then with the feature maps. Histograms wait until they are looked at."""
+        """The net, its Run (None if untrained) and its signal; then the feature maps. Histograms: when shown."""
         if setting.weights == "trained":
             if setting not in self._trained:
-                return  # pinned while another was in training: the request that pinned it is yet to come
+                return  # pinned while another was in training; the request that pinned it comes next
             net, run = self._trained[setting]
         else:
-            net, run = build(setting.spec(self.split), seed=setting.seed), None
+            net, run = build(setting.net(**self.split.shape), seed=setting.seed), None
         signal = experiments.signal(net, self.split, run).assign(name=setting.label, origin=LIVE)
         measured = SimpleNamespace(net=net, run=run, signal=signal, histograms=None, maps=None, mapped=None)
         yield measured
@@ -277,7 +271,8 @@ class Activations(Instant):
         """The feature maps of the image that is looked at; those of the image before are forgotten."""
         image = self.view.image if self.own is None else self.own
         if measured.maps is None or measured.mapped is not image:
-            measured.maps = experiments.feature_maps(measured.net, self.split, image, measured.run).assign(name=setting.label, origin=LIVE)
+            maps = experiments.feature_maps(measured.net, self.split, image, measured.run)
+            measured.maps = maps.assign(name=setting.label, origin=LIVE)
             measured.mapped = image
         return measured.maps
 
@@ -288,7 +283,7 @@ class Activations(Instant):
         return measured.histograms
 
     def draw(self):
-        """Bring both charts and the sentence up to date: all that is pinned at the left, the last two nets at the right."""
+        """Bring charts and sentence up to date: all that is pinned at the left, the last two nets at the right."""
         shown, view = self.shown, self.view
         if view.show == "histogram":
             bins = _together([self._histograms_of(setting, measured) for setting, measured in shown])
@@ -301,8 +296,8 @@ class Activations(Instant):
             for trace in self.profile.figure.data:
                 if trace.meta["key"].endswith("/profile"):
                     trace.on_click(self._clicked)
-        there = [(setting, measured) for setting, measured in shown[-2:] if setting != self._unfinished or measured.maps is not None]
-        maps = _together([self._maps_of(setting, measured) for setting, measured in there])
+        mapped = [both for both in shown[-2:] if both[0] != self._unfinished or both[1].maps is not None]
+        maps = _together([self._maps_of(setting, measured) for setting, measured in mapped])
         self.maps.show(feature_maps.block(maps, view.block, draw=theme.chart))
 
 

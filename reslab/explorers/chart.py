@@ -1,4 +1,4 @@
-"""A plotly chart that lives in the page and takes new numbers without being drawn anew."""
+"""A plotly chart in the page that takes new numbers without being created again."""
 
 from contextlib import nullcontext
 
@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 
 class Figure(go.FigureWidget):
-    """A FigureWidget that hears what the page says only while no thread draws: traitlets would lose what is sent meanwhile."""
+    """Takes messages of the page only while no thread draws: else traitlets loses what is drawn meanwhile."""
 
     lock = nullcontext()  # its explorer's
 
@@ -17,7 +17,8 @@ class Figure(go.FigureWidget):
 
 
 class Chart:
-    """A FigureWidget that `show` fills with the traces and layout of a chart: {"data": [...], "layout": {...}} as plain values.
+    """A FigureWidget that `show` fills with the traces and layout of a chart: {"data": [...], "layout": {...}} as plain
+    values.
 
     Traces are told apart by meta["key"]: where the keys are the same as before, only what differs is sent.
     """
@@ -25,8 +26,9 @@ class Chart:
     def __init__(self, chart, *, height=310):
         self.figure = Figure(go.Figure(**chart))
         self.figure.layout.update(autosize=True, height=height)
-        self.figure._config = {"responsive": True, "displaylogo": False}  # fill the box, and follow it when the page is resized
-        self.widget = widgets.Box([self.figure], layout=widgets.Layout(flex="1 1 420px", min_width="360px", overflow="hidden"))
+        self.figure._config = {"responsive": True, "displaylogo": False}  # fills its box
+        layout = widgets.Layout(flex="1 1 420px", min_width="360px", overflow="hidden")
+        self.widget = widgets.Box([self.figure], layout=layout)
 
     @property
     def keys(self):
@@ -39,11 +41,12 @@ class Chart:
     def show(self, chart):
         """Take over a chart's traces and layout."""
         figure, keys = self.figure, [trace["meta"]["key"] for trace in chart["data"]]
-        # By this name alone does plotly.js let go of where it had squeezed an axis with square pixels to.
+        # Axes with square pixels: plotly.js keeps a domain that it has shrunk until it is set by this name.
         axes = {name: axis for name, axis in chart["layout"].items() if "axis" in name and name in set(figure.layout)}
         figure.update_layout({f"{name}_domain": axis["domain"] for name, axis in axes.items() if "domain" in axis})
         with figure.batch_update():
-            figure.layout.update({name: value for name, value in chart["layout"].items() if name != "template"}, overwrite=True)
+            layout = {name: value for name, value in chart["layout"].items() if name != "template"}
+            figure.layout.update(layout, overwrite=True)
             if keys == self.keys:
                 for trace, new in zip(figure.data, chart["data"], strict=True):
                     trace.update({name: value for name, value in new.items() if name != "type"}, overwrite=True)

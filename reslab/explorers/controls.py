@@ -1,23 +1,25 @@
-"""The row of controls over a `Setting`: a widget a field, kept in step with it, and each refusal said aloud."""
+"""The row of controls over a `Setting`: a widget for each field, kept in step with it; every refusal is said."""
 
 import dataclasses
 
 import ipywidgets as widgets
 
-from reslab.nets import nearest_depth, replace
+from reslab.specs import replace
 
-SHORT = {"residual_scale": "Scale", "activation": "Act.", "lr": "lr"}  # what a control is called, where it is not its field
+NAMES = {"residual_scale": "Scale", "activation": "Act.", "lr": "lr"}  # of controls, if not the field's
 
 
 class Controls:
-    """The widgets of a Setting's fields: the skip toggle first and largest, menus for names, boxes for numbers.
+    """The widgets of a Setting's fields: a toggle for skip, menus for names, checkboxes for bools, boxes for numbers.
 
-    on_change(setting, said) hears of every valid change, and what was made of what was typed; on_refusal(sentence) of a value that
-    the setting refuses, after the controls have been put back. Controls that change nothing now are greyed out and say why.
+    on_change(setting, said): a control was moved to a valid value; said: how a number was changed to the nearest valid
+    one. Whoever takes the setting calls `take`. on_refusal(sentence): the value is not valid, and the control has been
+    put back. Controls that have no effect are greyed out, and their tooltips say why.
     """
 
     def __init__(self, setting, on_change, on_refusal):
-        self.setting, self._on_change, self._on_refusal, self._silent = setting, on_change, on_refusal, False
+        self.setting, self._on_change, self._on_refusal = setting, on_change, on_refusal
+        self._taking = False  # whether the values that change are those of `take`
         self.by_field = {field.name: self._make(field.name) for field in dataclasses.fields(setting)}
         self.depth_text = widgets.IntText(layout=widgets.Layout(width="52px"))
         self.row = []
@@ -31,53 +33,52 @@ class Controls:
         self.take(setting)
 
     def _make(self, name):
-        described = {"description": SHORT.get(name, name.replace("_", " ").capitalize()), "style": {"description_width": "auto"}}
+        value, menu = getattr(self.setting, name), self.setting.choices().get(name)
+        words = NAMES.get(name, name.replace("_", " ").capitalize())
+        described = {"description": words, "style": {"description_width": "auto"}}
         if name == "skip":
             return widgets.ToggleButton(layout=widgets.Layout(width="200px"))
         if name == "depth":
             limits = {"min": 8, "max": self.setting.deepest, "step": 6, "readout": False}
             return widgets.IntSlider(**limits, **described, layout=widgets.Layout(width="138px"))
-        if values := self.setting.choices()[name]:
-            letters = len(described["description"]) + max(len(str(value)) for value in values)
+        if isinstance(value, bool):
+            return widgets.Checkbox(indent=False, description=words, layout=widgets.Layout(width="auto"))
+        if menu:
+            letters = len(words) + max(len(str(choice)) for choice in menu)
             width = f"{48 + 7 * letters}px"  # the browser's arrow and margins take some of it
-            return widgets.Dropdown(options=values, **described, layout=widgets.Layout(width=width))
-        decimal = isinstance(getattr(self.setting, name), float)
-        box = widgets.FloatText(step=0.01, **described) if decimal else widgets.IntText(**described)
-        box.layout.width = "82px"
+            return widgets.Dropdown(options=menu, **described, layout=widgets.Layout(width=width))
+        if not isinstance(value, int | float):
+            raise TypeError(f"{name} is {value!r}; a control is for a bool, a number, or a name with choices.")
+        box = widgets.FloatText(step=0.01, **described) if isinstance(value, float) else widgets.IntText(**described)
+        box.layout.width = f"{58 + 7 * max(4, len(words))}px"
         return box
 
     def take(self, setting):
-        """Show a setting, without a word to `on_change`."""
-        self.setting, self._silent = setting, True
+        """Show a setting; `on_change` is not called."""
+        self.setting, self._taking = setting, True
         for name, control in self.by_field.items():
             control.value = getattr(setting, name)
-            control.disabled, control.tooltip = name in setting.idle, setting.idle.get(name, "")
-        if "depth" in self.by_field:
-            self.depth_text.value = setting.depth
+            control.disabled, control.tooltip = name in setting.idle, setting.idle.get(name, setting.help(name))
+        self.depth_text.value = self.by_field["depth"].value if "depth" in self.by_field else 0
         skip = self.by_field["skip"]
         skip.tooltip = "Add shortcuts around the blocks, or take them away"
         skip.description = f"Skip connections: {'ON' if setting.skip else 'OFF'}"
         skip.remove_class("reslab-off" if setting.skip else "reslab-on")
         skip.add_class("reslab-on" if setting.skip else "reslab-off")
-        self._silent = False
+        self._taking = False
 
     def _changed(self, change):
-        """A control has moved: hand on the new setting, or say why not and put the control back."""
-        if self._silent:
+        """A control was moved: hand on the new setting, or say why not and put the control back."""
+        if self._taking:
             return
-        said = ""
+        name = next((name for name, control in self.by_field.items() if control is change.owner), "depth")
+        value, said = change.new, ""
         try:
-            if change.owner is self.depth_text:
-                depth = min(nearest_depth(change.new), self.setting.deepest)
-                setting = replace(self.setting, depth=depth)
-                if change.new != depth:
-                    said = f"{change.new} is no depth of these nets (6n+2, from 8 to {setting.deepest}); the nearest is {depth}."
-            else:
-                name = next(name for name, control in self.by_field.items() if control is change.owner)
-                setting = replace(self.setting, **{name: change.new})
+            if isinstance(value, int | float) and not isinstance(value, bool) and name not in self.setting.choices():
+                value, said = self.setting.nearest(name, value)
+            setting = replace(self.setting, **{name: value})
         except ValueError as error:
             self.take(self.setting)
             self._on_refusal(str(error))
             return
-        self.take(setting)
         self._on_change(setting, said)

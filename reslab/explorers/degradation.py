@@ -15,7 +15,7 @@ from reslab.train import TrainSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Setting):
-    """One net of lesson 01, and the learning rate that it is trained at."""
+    """One net of lesson 01, and how it is trained."""
 
     skip: bool = False
     depth: int = 20
@@ -24,16 +24,12 @@ class Training(Setting):
     lr: float = 0.05
     seed: int = 0
 
-    def __post_init__(self):
-        super().__post_init__()
-        TrainSpec(lr=self.lr)
-
 
 class Degradation(Live):
     """Train plain and residual nets on the digits, live, and compare them.
 
-    state: the controls, and behind a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs named
-    there are trained when Start is pressed.
+    state: the controls, and behind a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs
+    named there are trained when Start is pressed.
     """
 
     kind = Training
@@ -42,32 +38,28 @@ class Degradation(Live):
         super().__init__(split=split, how=how or TrainSpec(capture_every=5), device=device)
         self.curves = Chart(figures.training_curves(self.frame(), draw=theme.chart))
         self.gradients = Chart(gradient_flow.gradient_profile(self.layers(), draw=theme.chart))
-        self.control(Training(), self.chosen)
+        self.control(self.kind(), self.chosen)
         self.arrange([self.curves, self.gradients], self.buttons)
         self.state = state
 
     def measure(self, setting):
         """The gradients in an untrained net, block by block, as `Trace.frame` has them."""
-        frame = at_initialisation(setting.spec(self.split), self.split, seed=setting.seed)
+        frame = at_initialisation(setting.net(**self.split.shape), self.split, seed=setting.seed)
         return frame.assign(name=f"{setting.label} · untrained", origin=LIVE)
 
     @property
     def code(self):
         """The lines that reproduce the left-hand chart without widgets; for an empty chart, the chosen net's."""
-        lines = ["import pandas as pd", "from reslab import NetSpec, TrainSpec, digits, figures, fit", "", "split = digits()", "runs = ["]
-        for setting in self._named() or [self.setting]:
-            spec = {"depth": setting.depth, "skip": setting.skip, "width": 8}
-            spec |= {name: value for name, value in setting.changed.items() if name in setting.net}
-            arguments = ", ".join(f"{name}={value!r}" for name, value in spec.items())
-            how = f"lr={setting.lr!r}" if "lr" in setting.changed else ""
-            lines.append(f"    fit(NetSpec({arguments}, **split.shape), split, TrainSpec({how}), seed={setting.seed}),")
-        return "\n".join([*lines, "]", "figures.degradation.training_curves(pd.concat(run.frame() for run in runs))"])
+        lines = ["import pandas as pd", "from reslab import NetSpec, TrainSpec, digits, figures, fit", ""]
+        lines += self.code_of_runs(self._named() or [self.setting])
+        return "\n".join([*lines, "figures.degradation.training_curves(pd.concat(run.frame() for run in runs))"])
 
-    # --- frames and drawing -------------------------------------------------------------------------------------------------
+    # --- frames and drawing -------------------------------------------------------------------------------------------
 
     def layers(self):
         """The captured blocks of the runs on the chart, and of the chosen net before training, one tidy frame."""
-        frames = [run.layers_frame().assign(name=setting.label, origin=LIVE) for setting, run in list(self.runs.items()) if len(run.layers)]
+        captured = [(setting, run) for setting, run in list(self.runs.items()) if len(run.layers)]
+        frames = [run.layers_frame().assign(name=setting.label, origin=LIVE) for setting, run in captured]
         frames += [self.preview] if self.preview is not None and self.setting not in self.runs else []
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=LAYERS)
 
@@ -83,7 +75,7 @@ class Degradation(Live):
             else:
                 self.tell("Pick a net, and press Start to watch it train on real digits.")
 
-    def rehearse(self):
+    def prepare(self):
         """Train the three nets of the lesson, so that the picture shows them."""
         self.state = "resnet-56 | plain-20 + plain-56 + resnet-56"
         self._on_start()

@@ -1,65 +1,38 @@
-"""What every explorer shares: its place on the page, the sentence, the state to hand on, and the code to take home."""
+"""What all explorers share: the parts on the page, the sentence, the state line, the shown code, and how they end."""
 
 import threading
 import traceback
 from html import escape
 
-import anywidget
 import ipywidgets as widgets
 import plotly.io as pio
 from IPython.display import display
 
+from reslab.explorers import cells
 from reslab.explorers.chart import Chart
 from reslab.explorers.controls import Controls
+from reslab.explorers.page import Page
 
-HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"  # for screen readers alone
-
-
-class Page(anywidget.AnyWidget):
-    """What an explorer needs of the page: its style, word to plotly's charts when their boxes change size, and patience with them.
-
-    Inside a notebook a chart hears of the browser's window alone, and so would keep the width that it had before it was shown. And
-    anywidget gives a widget two seconds to load: a chart, which loads all of plotly.js, that came later would take no number any more.
-    """
-
-    _css = """
-        .reslab .js-plotly-plot { width: 100%; }
-        .reslab .reslab-toggle { font-weight: 600; height: 36px; }
-        .reslab .reslab-off { background: #B84F00; color: white; }
-        .reslab .reslab-on { background: #0072B2; color: white; }
-        .reslab .reslab-sentence { font-size: 17px; min-height: 48px; }
-        .reslab .reslab-message { min-height: 20px; }
-        .reslab :is(.reslab-sentence, .reslab-message) .widget-html-content { line-height: 1.3; }
-        .reslab .reslab-source pre { white-space: pre-wrap; margin: 0; }
-    """
-    _esm = """
-        const timeout = AbortSignal.timeout
-        AbortSignal.timeout = milliseconds => timeout.call(AbortSignal, milliseconds === 2000 ? 60000 : milliseconds)
-
-        export default {
-            render({ el }) {
-                const tell = () => requestAnimationFrame(() => window.dispatchEvent(new Event("resize")))
-                const observer = new ResizeObserver(tell)
-                requestAnimationFrame(() => observer.observe(el.closest(".reslab") ?? el))
-                return () => observer.disconnect()
-            },
-        }
-    """
+# The style of text for screen readers only.
+HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 
 
 class Explorer:
     """A row of controls, two charts, one measured sentence, buttons with a progress bar, and two fold-outs.
 
-    A subclass calls `control`, makes the charts and buttons, and calls `arrange`; it answers `state` (one line of text that says
-    everything) and `code`. It holds no science: it calls plain functions of `experiments` and draws their frames with `figures`.
+    A subclass calls `control`, makes the charts and buttons, and calls `arrange`. It has `write_state` and `take_state`
+    (one line of text that says everything) and `code`. It holds no science: it calls plain functions of `experiments`
+    and draws their frames with `figures`. When its cell is run again, it is closed.
     """
 
     def __init__(self):
-        self._page = Page()  # before any chart, for what it does about their loading
-        self._lock = threading.RLock()  # over all that both the page's messages and a thread may set; never held while joining
-        self._written = ""  # the line to share, as it was last written here
+        self.closed = False
+        self._page = Page()  # before any chart, because it gives charts more time to load
+        self._lock = threading.RLock()  # for what messages of the page and threads both set; never held during a join
+        self._written = ""  # the state line that was last written here
         self.sentence, self.message, self.source = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.progress = widgets.IntProgress(value=0, min=0, max=1, layout=widgets.Layout(flex="1 1 120px", width="auto"))
+        bar = widgets.Layout(flex="1 1 120px", width="auto")
+        self.progress = widgets.IntProgress(value=0, min=0, max=1, layout=bar)
         self.progress_text = widgets.Label()
         self.share = widgets.Text(continuous_update=False, layout=widgets.Layout(flex="1 1 auto", width="auto"))
         for name in ("sentence", "message", "source", "progress_text", "share"):
@@ -67,7 +40,7 @@ class Explorer:
         self.share.observe(self._pasted, "value")
 
     def control(self, setting, on_change):
-        """Make the controls of a setting; each is an attribute under its field's name. on_change(setting, said): see `Controls`."""
+        """Make the controls of a setting, each an attribute named as its field. on_change: see `Controls`."""
         self.setting = setting
         self.controls = Controls(setting, on_change, lambda refusal: self.say(refusal, error=True))
         for name, control in self.controls.by_field.items():
@@ -77,7 +50,7 @@ class Explorer:
     def arrange(self, charts, buttons):
         """Put the parts on the page, the controls first; `widget` is the whole."""
         wrap = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="2px 4px")
-        help_text = widgets.HTML("Copy this line to hand on what you see; paste one here and press Enter to be set to it.")
+        help_text = widgets.HTML("Copy this line to share what you see, or paste one here and press Enter.")
         folds = [
             widgets.Accordion([content], selected_index=None, layout=widgets.Layout(flex="1 1 320px"))
             for content in (self.source, widgets.VBox([help_text, self.share]))
@@ -99,24 +72,27 @@ class Explorer:
         self._charts = [chart for chart in charts if isinstance(chart, Chart)]
         for chart in self._charts:
             chart.figure.lock = self._lock
+        cells.register(self)
 
-    def tell(self, said, alternative=""):
-        """Put the measured sentence under the charts, and behind it, for screen readers alone, what the charts show."""
-        self.sentence.value = f'{escape(said, quote=False)}<span style="{HIDDEN}">{escape(alternative, quote=False)}</span>'
+    def close(self):
+        """End all work in the background and remove the widgets. A subclass that has threads stops them first."""
+        with self._lock:
+            self.closed = True
+        _close(self.widget)
 
-    def say(self, text, error=False):
-        """Put one line under the buttons; errors stand out, and a screen reader hears both."""
-        role = "alert" if error else "status"
-        self.message.value = f'<span role="{role}">{"⚠ " if error else ""}{escape(text)}</span>'
+    # --- the state line -----------------------------------------------------------------------------------------------
 
-    def report(self, error):
-        """Show an exception from a thread: its sentence, and its traceback folded away."""
-        self.say(str(error) or type(error).__name__, error=True)
-        lines = "".join(traceback.format_exception(error))
-        self.message.value += f"<details><summary>Details</summary><pre>{escape(lines)}</pre></details>"
+    @property
+    def state(self):
+        """Everything that the explorer shows, in one line of text; set it, and the explorer shows that."""
+        return self.write_state()
+
+    @state.setter
+    def state(self, text):
+        self.take_state(text)
 
     def refresh_texts(self):
-        """Bring the code and the line to share up to date."""
+        """Bring the shown code and the state line up to date."""
         with self._lock:
             self.source.value = f"<pre>{escape(self.code)}</pre>"
             self._written = self.state
@@ -134,13 +110,58 @@ class Explorer:
             self.refresh_texts()
             self.say(str(error), error=True)
 
-    def rehearse(self):
-        """What a page without a kernel should show of this explorer; called before its charts are made into pictures."""
+    # --- what is said -------------------------------------------------------------------------------------------------
+
+    def tell(self, said, alternative=""):
+        """Put the measured sentence under the charts; alternative: what they show, for screen readers only."""
+        hidden = f'<span style="{HIDDEN}">{escape(alternative, quote=False)}</span>'
+        self.sentence.value = f"{escape(said, quote=False)}{hidden}"
+
+    def say(self, text, error=False):
+        """Put one line under the buttons; errors stand out, and screen readers read both aloud."""
+        role = "alert" if error else "status"
+        self.message.value = f'<span role="{role}">{"⚠ " if error else ""}{escape(text)}</span>'
+
+    def report(self, error):
+        """Show an exception from a thread: its sentence, and its traceback folded away."""
+        self.say(str(error) or type(error).__name__, error=True)
+        lines = "".join(traceback.format_exception(error))
+        self.message.value += f"<details><summary>Details</summary><pre>{escape(lines)}</pre></details>"
+
+    def show_progress(self, step=0, steps=1, text=""):
+        """Fill the bar to `step` of `steps`, with a text beside it; with no arguments, empty it."""
+        self.progress.max, self.progress.value, self.progress_text.value = steps, step, text
+
+    # --- on the page --------------------------------------------------------------------------------------------------
+
+    def prepare(self):
+        """Bring it to what its picture for readers without a kernel shows; called when the lessons are refreshed."""
 
     def _ipython_display_(self):
-        if pio.renderers.default == "png":  # the lessons are being made into pictures, for readers with no kernel
-            self.rehearse()
+        if pio.renderers.default == "png":  # the lessons are being made into pictures
+            self.prepare()
             for chart in self._charts:
                 chart.still().show()
-        else:
-            display(self.widget)
+            return
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        text = f"The explorer {type(self).__name__} needs a running kernel. Run this cell again."
+        display({"application/vnd.jupyter.widget-view+json": view, "text/plain": text}, raw=True)
+
+
+def split_line(split):
+    """The line of the shown code that loads a split: ["split = digits()"], or how to get one of the learner's own."""
+    from reslab.datasets import digits
+
+    if split.fingerprint == digits().fingerprint:
+        return "split = digits()"
+    return f"# split: what you gave to this explorer ({split.name}, {len(split.y_train)} training images)"
+
+
+def _close(widget):
+    """Close a widget and all that it holds: ipywidgets keeps each, its layout and style too, until it is closed."""
+    for name in widget.keys:
+        value = getattr(widget, name, None)
+        for held in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(held, widgets.Widget) and held.comm is not None:
+                _close(held)
+    widget.close()

@@ -1,4 +1,4 @@
-"""Explorers whose answer is a measurement of a moment: every toggle is answered at once, and curves can be pinned to compare."""
+"""Explorers that measure at once: every toggle is answered, and curves can be pinned to compare."""
 
 import threading
 from collections import OrderedDict
@@ -9,18 +9,19 @@ from reslab.explorers.explorer import Explorer
 from reslab.explorers.setting import parse_state, write_state
 from reslab.explorers.worker import Latest
 
-PATIENCE = 0.3  # seconds for which the curve of the setting before may stay, until that of the new one is there
+PATIENCE = 0.3  # seconds that the last curve stays while a new one is measured; then the chart is emptied
 LIVE = "live, this machine"
 
 
 class Instant(Explorer):
-    """Measures the chosen setting in the background, the newest wish first; what was measured is kept, and can be pinned.
+    """Measures the chosen setting in the background, the newest request first; results are kept, and can be pinned.
 
-    A subclass has `kind` (its Setting), `measure(setting)`, which yields whatever it draws (called in a thread), `draw()`, which brings
-    charts and sentence up to date with `shown`, and `code`. It calls `control(self.kind(), self.changed)`, makes its charts, and calls
-    `arrange(charts, [self.pin, self.clear, ...])`; then it sets `state`.
+    A subclass has `kind` (its Setting), `measure(setting)`, which yields whatever it draws (called in a thread),
+    `draw()`, which brings charts and sentence up to date with `shown`, and `code`. It calls `control(self.kind(),
+    self.changed)`, makes its charts, and calls `arrange(charts, [self.pin, self.clear, ...])`; then it sets `state`.
 
-    state: the controls, and behind a bar the settings pinned: "resnet-56" or "resnet-56 | plain-56 + plain-56,norm=none".
+    state: the controls, and behind a bar the settings pinned: "resnet-56" or "resnet-56 | plain-56 +
+    plain-56,norm=none".
     """
 
     kind = None
@@ -32,7 +33,8 @@ class Instant(Explorer):
         self._measured = OrderedDict()  # Setting → measurement
         self._unfinished = None  # the Setting in there of which there is more to come
         self._latest = Latest(self._answer)
-        self._patience, self._said, self._remarked = None, "", ""
+        self._patience = None  # the timer that runs while a new setting is measured
+        self._said = self._remarked = ""  # what to say of the setting; the message that was last said in passing
         self.pin = widgets.Button(icon="thumb-tack", layout=widgets.Layout(width="112px"))
         self.clear = widgets.Button(description="Clear pins", icon="trash", layout=widgets.Layout(width="112px"))
         self.pin.add_class("reslab-pin")
@@ -40,10 +42,15 @@ class Instant(Explorer):
         self.pin.on_click(lambda _: self._on_pin())
         self.clear.on_click(lambda _: self._on_clear())
 
-    # --- what the subclass answers, and what it is told -------------------------------------------------------------------
+    def close(self):
+        self._latest.stop()
+        self._stop_waiting()
+        super().close()
+
+    # --- what the subclass has ----------------------------------------------------------------------------------------
 
     def measure(self, setting):
-        """Yield what is to be drawn of a setting, and again where more of it takes longer; in a thread of its own, once a setting."""
+        """Yield what is drawn of a setting, and again with what takes longer; in a thread, once per setting."""
         raise NotImplementedError
 
     def draw(self):
@@ -52,7 +59,7 @@ class Instant(Explorer):
 
     @property
     def shown(self):
-        """[(setting, measurement)] of what is pinned, in that order, and then of the chosen setting; only what is measured."""
+        """[(setting, measurement)] of what is pinned, in that order, then of the chosen one; only what is measured."""
         with self._lock:
             wanted = dict.fromkeys([*(pin for pin in self.pins if pin != self.setting), self.setting])
             return [(setting, self._measured[setting]) for setting in wanted if setting in self._measured]
@@ -61,15 +68,14 @@ class Instant(Explorer):
         """Wait until everything asked for is measured and drawn; True if so."""
         return self._latest.join(timeout)
 
-    # --- state --------------------------------------------------------------------------------------------------------------
+    # --- state --------------------------------------------------------------------------------------------------------
 
-    @property
-    def state(self):
-        """Everything, in one line: the controls, and behind a bar what is pinned."""
+    def write_state(self):
+        """The controls, and behind a bar what is pinned."""
         return write_state(self.setting, self.pins)
 
-    @state.setter
-    def state(self, text):
+    def take_state(self, text):
+        """Show the setting of a state line, and pin the others that it names."""
         setting, pins = parse_state(self.kind, text)
         self.pins = list(dict.fromkeys(pins))
         self.changed(setting)
@@ -109,22 +115,26 @@ class Instant(Explorer):
     def _refresh(self):
         pinned = self.setting in self.pins
         self.pin.description = "Unpin" if pinned else "Pin"
-        self.pin.tooltip = f"Let {self.setting.label} go" if pinned else f"Keep {self.setting.label} to compare others with it"
+        label = self.setting.label
+        self.pin.tooltip = f"Unpin {label}" if pinned else f"Keep {label} to compare others with it"
         self.clear.disabled = not self.pins
-        self.clear.tooltip = "Let go of every curve but the chosen one" if self.pins else "Nothing is pinned"
+        self.clear.tooltip = "Unpin all curves" if self.pins else "Nothing is pinned"
         self.refresh_texts()
 
-    # --- work, in the background ---------------------------------------------------------------------------------------------
+    # --- work, in the background --------------------------------------------------------------------------------------
 
     def _missing(self, setting):
         """What is to be shown with a setting, and has yet to be measured."""
-        return [wanted for wanted in (setting, *self.pins) if wanted not in self._measured or wanted == self._unfinished]
+        wanted = (setting, *self.pins)
+        return [one for one in wanted if one not in self._measured or one == self._unfinished]
 
     def _answer(self, setting):
         missing = self._missing(setting)
         for wanted in missing:
             try:
                 for measurement in self.measure(wanted):
+                    if self.closed:
+                        return
                     with self._lock:
                         self._measured[wanted], self._unfinished = measurement, wanted
                         if setting == self.setting:
@@ -137,13 +147,13 @@ class Instant(Explorer):
             finally:
                 self._unfinished = None
             if setting != self.setting:
-                return  # a newer wish is on its way
+                return  # a newer request is answered next
         with self._lock:
             if not missing and setting == self.setting:
                 self._redraw()
 
     def _redraw(self):
-        """Draw, and forget what has not been looked at for longest."""
+        """Draw, and drop the measurements that were not looked at for longest."""
         self._stop_waiting()
         for setting, _ in self.shown:
             self._measured.move_to_end(setting)
@@ -153,14 +163,14 @@ class Instant(Explorer):
         self._remark(self._said, over=True)
 
     def _lose_patience(self, setting):
-        """It takes long: rather an empty chart, which says so, than the curve of a setting that is no longer chosen."""
+        """The measurement takes long: empty the chart, because what it shows is no longer chosen."""
         with self._lock:
-            if setting == self.setting and setting not in self._measured:
+            if setting == self.setting and setting not in self._measured and not self.closed:
                 self.draw()
                 self._remark(f"Measuring {setting.label} ...", over=True)
 
     def _remark(self, text, over=False):
-        """Say something in passing; over: only over another remark, for what stands there may be the answer to a bad line."""
+        """Say something in passing. over: only if the last message was said in passing too, and not an error."""
         if not over or self.message.value == self._remarked:
             self.say(text)
             self._remarked = self.message.value
@@ -169,5 +179,5 @@ class Instant(Explorer):
         if self._patience is not None:
             self._patience.cancel()
 
-    def rehearse(self):
+    def prepare(self):
         self.join()

@@ -7,26 +7,25 @@ import ipywidgets as widgets
 import pandas as pd
 
 from reslab.datasets import digits
-from reslab.explorers.explorer import Explorer
+from reslab.explorers.explorer import Explorer, split_line
 from reslab.explorers.setting import parse_state, write_state
 from reslab.explorers.worker import Latest, Worker
-from reslab.nets import build, replace
+from reslab.nets import build
 from reslab.train import TrainSpec, train
 
-REDRAW = 0.2  # seconds between drawings while training: quick to the eye, and little of the processor's time
+REDRAW = 0.2  # seconds between drawings while training, so that drawing takes little of the processor's time
 LIVE = "live, this machine"
 
 
 class Live(Explorer):
     """Trains the nets of its settings in the background, and measures the chosen one before any training.
 
-    A subclass has `kind` (its Setting, with an lr and a seed), `measure(setting)`, which returns what is to be seen of a net before it is
-    trained (called in a thread), `draw()`, which brings charts and sentence up to date, and `code`. It makes its charts, calls
+    A subclass has `kind` (its Setting), `measure(setting)`, which returns what is shown of a net before it is trained
+    (called in a thread), `draw()`, which brings charts and sentence up to date, and `code`. It makes its charts, calls
     `control(self.kind(), self.chosen)` and `arrange(charts, self.buttons)`; then it sets `state`.
 
-    state: the controls, and behind a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs named
-    there are trained when Start is pressed.
-    runs: the runs on the chart, a dict Setting → reslab.Run.
+    state: the controls, and behind a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs
+    named there are trained when Start is pressed. runs: the runs on the chart, a dict Setting → reslab.Run.
     """
 
     kind = None
@@ -37,15 +36,21 @@ class Live(Explorer):
         self.runs, self._waiting, self._queue = {}, [], []  # measured; named, for the next Start; of this Start
         self._current = self._event = None  # the setting of the net that took the last step, and the event of that step
         self._last = {}  # setting → its last event, of the nets in training
-        self._training = False  # from Start until the worker's last word
+        self._training = False  # from Start until the training has ended and is drawn
         self._drawn = 0.0
-        self.preview = self._previewed = None  # what `measure` says of a net: the chosen one, or that before until it is measured
-        self._next = self._progress = ""  # what was said, of the net that is next and of how far the training is
+        self.preview = self._previewed = None  # the last answer of `measure`, and its setting
+        self._next = ""  # the message that says which net is next
+        self._ending = ""  # the progress text of the last step, which replaces "stopping ..."
         self.worker = Worker(self._on_event, self._on_end)
         self._previews = Latest(self._on_preview)
         self._make_buttons()
 
-    # --- controls -------------------------------------------------------------------------------------------------------
+    def close(self):
+        self.worker.stop()
+        self._previews.stop()
+        super().close()
+
+    # --- controls -----------------------------------------------------------------------------------------------------
 
     def _make_buttons(self):
         self.buttons = [self.start, self.pause, self.step, self.stop, self.reset] = [
@@ -84,20 +89,20 @@ class Live(Explorer):
             self.say("")
             self._previews.ask(setting)
 
-    # --- state ----------------------------------------------------------------------------------------------------------
+    # --- state --------------------------------------------------------------------------------------------------------
 
-    @property
-    def state(self):
-        """Everything, in one line: the controls, and behind a bar the runs on the chart and those that wait for Start."""
+    def write_state(self):
+        """The controls, and behind a bar the runs on the chart and those that wait for Start."""
         return write_state(self.setting, self._named())
 
-    @state.setter
-    def state(self, text):
+    def take_state(self, text):
+        """Show a state line; the runs that it names and that are measured stay, and the others wait for Start."""
         setting, waiting = parse_state(self.kind, text)
         self.worker.stop()
         self.worker.join()
         self.runs = {run: self.runs[run] for run in waiting if run in self.runs and self.runs[run].outcome != "stopped"}
         self._waiting = [run for run in waiting if run not in self.runs]
+        self._clear_progress()
         self._take(setting)
         self._buttons()
         self.draw()
@@ -108,16 +113,17 @@ class Live(Explorer):
         """The settings on the chart, in training, and waiting."""
         return list(dict.fromkeys([*self.runs, *self._queue, *self._waiting]))
 
-    # --- buttons: they set the worker's state and their own faces, and return ---------------------------------------------
+    # --- buttons: they set the worker's state and their own looks, and return -----------------------------------------
 
     def _on_start(self, paused=False):
-        if self._training:
+        if self._training or self.closed:
             return
         self._queue, self._waiting = self.queue(), []
         for setting in self._queue:
             self.runs.pop(setting, None)  # trained again, it takes its place at the end
         self.refresh_texts()
         self.say("")
+        self._clear_progress()
         self.worker.join()  # the last run has been drawn; its thread may need another moment
         with self._lock:
             self._training, self._current = True, self._queue[0]
@@ -148,10 +154,14 @@ class Live(Explorer):
         self.worker.join()
         self.runs, self._waiting = {}, []
         self._current = self._event = None
-        self.progress.value, self.progress_text.value, self._progress = 0, "", ""
+        self._clear_progress()
         self._take(self.setting)
         self._buttons()
         self.draw()
+
+    def _clear_progress(self):
+        self._ending = ""
+        self.show_progress()
 
     def _buttons(self):
         """Grey out what cannot apply now, and say why."""
@@ -161,12 +171,13 @@ class Live(Explorer):
             self.start.tooltip = "Stop the run first" if training else "Train the chosen net"
             self.pause.disabled = self.stop.disabled = not training
             self.pause.description, self.pause.icon = ("Resume", "play") if paused else ("Pause", "pause")
-            self.pause.tooltip = "Nothing is training" if not training else "Go on" if paused else "Halt after this step, and go on later"
+            halt = "Go on" if paused else "Halt after this step, and go on later"
+            self.pause.tooltip = halt if training else "Nothing is training"
             self.stop.tooltip = "End this run; its curve stays" if training else "Nothing is training"
             self.step.disabled = False
             self.reset.disabled = not (training or self.runs or self._waiting)
 
-    # --- work, in the worker's thread ---------------------------------------------------------------------------------------
+    # --- work, in the worker's thread ---------------------------------------------------------------------------------
 
     def _train(self, settings):
         """(setting, event) of every step, one net after another."""
@@ -175,8 +186,8 @@ class Live(Explorer):
 
     def _steps(self, setting):
         self._current = setting
-        net = build(setting.spec(self.split), seed=setting.seed)
-        for event in train(net, self.split, replace(self.how, lr=setting.lr), device=self.device):
+        net = build(setting.net(**self.split.shape), seed=setting.seed)
+        for event in train(net, self.split, setting.how(self.how), device=self.device):
             yield setting, event
 
     def _on_event(self, item):
@@ -187,11 +198,10 @@ class Live(Explorer):
                 self._keep(setting, last)
             if event.state != "running":
                 del self._last[self._current]
-            self.progress.max, self.progress.value = event.steps, event.step
             left = len(self._last) * (event.steps - event.step) * event.seconds / event.step
             state = f"about {left:.0f} s left" if event.state == "running" else event.state
-            self._progress = f"{self._current.label}: step {event.step} of {event.steps}, {state}"
-            self.progress_text.value = self._progress
+            self._ending = f"{self._current.label}: step {event.step} of {event.steps}, {state}"
+            self.show_progress(event.step, event.steps, self._ending)
             self.draw()
             self._drawn = time.monotonic()
 
@@ -202,12 +212,14 @@ class Live(Explorer):
         self.runs[setting] = run
 
     def _on_end(self, error):
-        with self._lock:  # Stop, pressed meanwhile, says "stopping ..." before this or not at all
+        if self.closed:
+            return
+        with self._lock:  # so that "stopping ...", of a Stop at this moment, does not replace the text below
             for setting, event in self._last.items():
                 if event.state == "running":
                     self.runs[setting] = event.run()  # "stopped"
-                    self._progress = f"{setting.label}: stopped at step {event.step} of {event.steps}"
-            self.progress_text.value = self._progress
+                    self._ending = f"{setting.label}: stopped at step {event.step} of {event.steps}"
+            self.progress_text.value = self._ending
             self._event, self._last = None, {}
             self._training, self._queue = False, []
             self._buttons()
@@ -223,16 +235,16 @@ class Live(Explorer):
     def _on_preview(self, setting):
         try:
             measured = self.measure(setting)
-            if setting == self.setting:  # else a newer wish is on its way
+            if setting == self.setting and not self.closed:  # else a newer request is being answered next
                 self.preview, self._previewed = measured, setting
                 self.draw()
         except Exception as error:  # shown here: nothing else would, in a thread
             self.report(error)
 
-    # --- what the subclass answers, and what it may use ---------------------------------------------------------------------
+    # --- what the subclass has, and what it may use -------------------------------------------------------------------
 
     def measure(self, setting):
-        """What is to be seen of a net before it is trained; called in a thread of its own."""
+        """What is shown of a net before it is trained; called in a thread of its own."""
         raise NotImplementedError
 
     def draw(self):
@@ -247,6 +259,11 @@ class Live(Explorer):
         """The histories of the runs on the chart, one tidy frame."""
         frames = [run.frame().assign(name=setting.label, origin=LIVE) for setting, run in list(self.runs.items())]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=HISTORY)
+
+    def code_of_runs(self, settings, ending=""):
+        """The lines of the shown code that train these settings; ending: follows each `fit(...)`, with {} the label."""
+        fits = [f"    fit({setting.as_code(self.how)}){ending.format(setting.label)}," for setting in settings]
+        return [split_line(self.split), "runs = [", *fits, "]"]
 
 
 LABELS = ["name", "skip", "depth", "seed", "parameters", "outcome", "final_train_error", "origin", "step"]

@@ -1,19 +1,20 @@
-"""The explorer of lesson 03: take one block apart, and watch it learn to put out what it gets."""
+"""The explorer of lesson 03: take one block apart, and watch it learn the identity."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import pandas as pd
 
-from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments import residual_block as experiments
 from reslab.explorers.chart import Chart
+from reslab.explorers.explorer import split_line
 from reslab.explorers.instant import Instant
-from reslab.explorers.setting import Setting
+from reslab.explorers.setting import Setting, code_of
 from reslab.figures import residual_block as figures
 from reslab.figures import theme
-from reslab.nets import NetSpec, valid_depths
+from reslab.nets import valid_depths
+from reslab.train import TrainSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +40,9 @@ class OneBlock(Setting):
     seed: int = 0
     show: str = "learning"  # in the right-hand chart
 
-    def __post_init__(self):
-        NetSpec(**self.net)
-        checks.number("lr", self.lr, above=True)
-        checks.integer("seed", self.seed, 0, 2**31 - 1)
-        for name, allowed in self.options.items():
-            checks.choice(name, getattr(self, name), allowed)
-
     @property
-    def net(self):
-        return super().net | {"depth": valid_depths(self.block)[0]}
+    def layers(self):
+        return valid_depths(self.block)[0]
 
     @property
     def name(self):
@@ -56,9 +50,22 @@ class OneBlock(Setting):
 
     @property
     def label(self):
-        said = f"{self.name} block" if self.blocks == 1 else f"{self.blocks} {self.name} blocks"
-        told = {name: value for name, value in self.changed.items() if name not in ("blocks", "show")}
-        return " · ".join([said, *(str(value) if name == "block" else f"{name} {value}" for name, value in told.items())])
+        blocks = 1 if "blocks" in self.idle else self.blocks
+        said = f"{self.name} block" if blocks == 1 else f"{blocks} {self.name} blocks"
+        words = [word.removeprefix("block ") for word in self.words(but=("blocks", "show"))]
+        return " · ".join([said, *words])
+
+    def as_code(self, steps=None):
+        """The arguments of what the right-hand chart draws: of `learn`, for so many steps, or of `tensors`."""
+        if not self.learns:
+            return self.anatomy_as_code()
+        options = {"blocks": self.blocks} | self.of(TrainSpec) | {"steps": steps, "seed": self.seed}
+        written = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        return f"{code_of(self.net())}, {written}, split=split"
+
+    def anatomy_as_code(self):
+        """The arguments of `anatomy` and of `tensors`."""
+        return f"{code_of(self.net())}, changes_shape={self.halves}, seed={self.seed}, split=split"
 
     @classmethod
     def named(cls, name, hint):
@@ -72,7 +79,7 @@ class OneBlock(Setting):
 
     @property
     def learns(self):
-        """Whether the right-hand chart shows it learning: a block that changes the shape cannot put out what it gets."""
+        """Whether the right-hand chart shows it learning: a block that changes the shape cannot be the identity."""
         return self.show == "learning" and not self.halves
 
     @property
@@ -81,17 +88,17 @@ class OneBlock(Setting):
         if not self.skip:
             why["shortcut"] = "A plain block has no shortcut: turn skip connections on."
         if self.halves:
-            why["show"] = "A block that changes the shape cannot put out what it gets: its tensors are shown."
+            why["show"] = "A block that changes the shape cannot put out what it gets: its tensors are shown instead."
         if not self.learns:
             why["lr"] = why["blocks"] = "Nothing is learned here: the tensors are those of a block before training."
         return why
 
 
 class ResidualBlock(Instant):
-    """The block as a diagram with shapes and costs on the left; on the right it learns the identity, live, or its tensors are shown.
+    """Left: a block as a diagram with shapes and costs. Right: it learns the identity, live, or its tensors are shown.
 
-    state: the controls, and behind a bar the blocks pinned: "residual" or "residual,norm=none | plain,norm=none". Pins are compared
-    while they learn.
+    state: the controls, and behind a bar the blocks pinned: "residual" or "residual,norm=none | plain,norm=none". The
+    learning curves of pinned blocks are compared.
     """
 
     kind = OneBlock
@@ -101,18 +108,18 @@ class ResidualBlock(Instant):
         self.split, self.steps = split or digits(), steps
         self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart))
         self.chart = Chart(figures.learning_curves(pd.DataFrame(), draw=theme.chart))
-        self.control(OneBlock(), self.changed)
+        self.control(self.kind(), self.changed)
         self.arrange([self.diagram, self.chart], [self.pin, self.clear])
         self.state = state
 
     def measure(self, setting):
-        """What the diagram and then the right-hand chart show of a setting: {"anatomy": frame}, with "learning" or "tensors" beside it."""
-        spec = setting.spec(self.split)
+        """{"anatomy": frame} for the diagram; then with "learning" or "tensors", for the right-hand chart."""
+        spec = setting.net(**self.split.shape)
         where = {"changes_shape": setting.halves, "seed": setting.seed, "split": self.split}
         measured = {"anatomy": experiments.anatomy(spec, **where)}
         yield measured
         if setting.learns:
-            chosen = {"blocks": setting.blocks, "lr": setting.lr, "seed": setting.seed}
+            chosen = {"blocks": setting.blocks, "seed": setting.seed} | setting.of(TrainSpec)
             frame = experiments.learn(spec, **chosen, steps=self.steps, split=self.split)
             yield measured | {"learning": frame.assign(name=setting.label)}
         else:
@@ -143,19 +150,12 @@ class ResidualBlock(Instant):
     def code(self):
         """The lines that reproduce both charts without widgets."""
         setting = self.setting
-        spec = {"skip": setting.skip} | {name: value for name, value in setting.changed.items() if name in setting.net}
-        if setting.block == "bottleneck":
-            spec["depth"] = setting.net["depth"]
-        fields = ", ".join(f"{name}={value!r}" for name, value in spec.items())
-        where = f"changes_shape={setting.halves}, seed={setting.seed}"
         lines = [
-            "from reslab import digits, figures, replace",
+            "from reslab import NetSpec, digits, figures",
             "from reslab.experiments import residual_block",
             "",
-            f"spec = replace(residual_block.one_block(digits()), {fields})",
-            f"figures.residual_block.diagram(residual_block.anatomy(spec, {where}))",
+            split_line(self.split),
+            f"figures.residual_block.diagram(residual_block.anatomy({setting.anatomy_as_code()}))",
         ]
-        if setting.learns:
-            how = f"blocks={setting.blocks}, lr={setting.lr!r}, steps={self.steps}, seed={setting.seed}"
-            return "\n".join([*lines, f"figures.residual_block.learning_curves(residual_block.learn(spec, {how}))"])
-        return "\n".join([*lines, f"figures.residual_block.tiles(residual_block.tensors(spec, {where}))"])
+        drawn = "learning_curves(residual_block.learn" if setting.learns else "tiles(residual_block.tensors"
+        return "\n".join([*lines, f"figures.residual_block.{drawn}({setting.as_code(self.steps)}))"])

@@ -1,99 +1,229 @@
-"""What the controls of an explorer say of one net, and the short text that it is handed on as."""
+"""What the controls of an explorer are set to. The run and every word about it are made from this one value."""
 
 import dataclasses
-from typing import ClassVar
+import inspect
+import re
+import unicodedata
+from typing import ClassVar, get_origin
 
 from reslab import checks
-from reslab.experiments.degradation import small_net
-from reslab.nets import CHOICES, NetSpec, replace
+from reslab.specs import NetSpec, TrainSpec, nearest_depth
+
+SPECS = {spec: {field.name: field for field in dataclasses.fields(spec)} for spec in (NetSpec, TrainSpec)}
+OF_THE_IMAGES = ("in_channels", "image_size", "classes")  # fields of NetSpec that the split decides
+SEEDS = 2**31 - 1
+BOOLS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 class Setting:
-    """One net of an explorer; written "plain-56" or "resnet-56,norm=none,seed=1". Raises ValueError like the specs.
+    """One value of all controls, written "plain-56" or "resnet-56,norm=none,seed=1". Raises ValueError like the specs.
 
-    Each explorer has its own: a frozen, keyword-only dataclass whose fields begin with skip and depth. Fields that NetSpec has go
-    into the net; seed draws its weights; the rest says what is done with it.
+    Each lesson has its own: a frozen, keyword-only dataclass. A field with the name of a field of NetSpec or TrainSpec
+    goes into the net or the training, and has its choices, limits and help; seed draws the weights. So a new control is
+    one line: `momentum: float = 0.9`. Any other field needs a menu, and its class says what it does.
     """
 
     deepest: ClassVar = 110  # deeper nets take longer than a learner waits
-    options: ClassVar = {}  # name → values, for the fields that are neither NetSpec's nor numbers
+    width: ClassVar = 8  # of the nets, unless there is a control for it
+    options: ClassVar = {}  # field → its values, where they are fewer than those of the spec, or no spec has the field
+
+    def __init_subclass__(cls):
+        for name, kind in inspect.get_annotations(cls).items():
+            known = name == "seed" or name in cls.options or any(name in fields for fields in SPECS.values())
+            if not known and get_origin(kind) is not ClassVar and kind is not ClassVar:
+                raise TypeError(f"{cls.__name__}.{name} is no field of a spec: give it options, and use it.")
 
     def __post_init__(self):
-        NetSpec(**self.net)
-        checks.integer("depth", self.depth, 8, self.deepest)
-        checks.integer("seed", self.seed, 0, 2**31 - 1)
-        for name, allowed in self.options.items():
+        if hasattr(self, "depth"):
+            checks.integer("depth", self.depth, 8, self.deepest)
+        checks.integer("seed", self.seed, 0, SEEDS)
+        for name, allowed in self.choices().items():
             checks.choice(name, getattr(self, name), allowed)
+        TrainSpec(**{name: getattr(self, name) for name in self._fields_of(TrainSpec)})
+        self.net()
+
+    # --- the run ------------------------------------------------------------------------------------------------------
+
+    def net(self, **shape):
+        """The NetSpec. shape: what the images decide, as in `setting.net(**split.shape)`."""
+        return NetSpec(**{"width": self.width} | self.of(NetSpec) | {"depth": self.layers} | shape)
+
+    def how(self, base=None):
+        """The TrainSpec: that of the explorer, with the fields of this setting."""
+        return checks.replace(base or TrainSpec(), **self.of(TrainSpec))
 
     @property
-    def net(self):
-        """The fields that are NetSpec's, as a dict."""
-        known = {field.name for field in dataclasses.fields(NetSpec)}
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name in known}
+    def layers(self):
+        """The depth of the net as it is built."""
+        return self.depth
 
-    def spec(self, split):
-        """The net: width 8, of the split's images."""
-        return replace(small_net(split), **self.net)
+    @property
+    def idle(self):
+        """field → why it has no effect now. Net, training, label and code leave it out."""
+        return {}
+
+    def of(self, spec):
+        """field → value, for the fields of a spec that have an effect."""
+        return {name: getattr(self, name) for name in self._fields_of(spec) if name not in self.idle}
+
+    @classmethod
+    def _fields_of(cls, spec):
+        return [field.name for field in dataclasses.fields(cls) if field.name in SPECS[spec]]
+
+    # --- the words about it -------------------------------------------------------------------------------------------
 
     @property
     def name(self):
+        """The first word of the state line."""
         return f"{'resnet' if self.skip else 'plain'}-{self.depth}"
 
     @property
     def changed(self):
-        """The fields that differ from their defaults, but for skip and depth, which the name says."""
+        """field → value, for the fields that are not as usual and that the name does not say."""
         fields = {field.name: (getattr(self, field.name), field.default) for field in dataclasses.fields(self)}
-        return {name: value for name, (value, usual) in fields.items() if name not in ("skip", "depth") and value != usual}
+        differ = {name: value for name, (value, usual) in fields.items() if value != usual}
+        return {name: value for name, value in differ.items() if name not in ("skip", "depth")}
 
-    @property
-    def idle(self):
-        """name → why: the fields that change nothing as the others stand, for the controls to grey out."""
-        return {}
+    def words(self, *, but=()):
+        """What was changed and has an effect, for a label: ["norm none", "lr 0.01"]."""
+        told = {name: value for name, value in self.changed.items() if name not in self.idle and name not in but}
+        return [_word(name.replace("_", " "), value) for name, value in told.items()]
 
     @property
     def label(self):
-        """What the chart calls the run: "plain-56 · lr 0.01"."""
-        return " · ".join([self.name, *(f"{name.replace('_', ' ')} {value}" for name, value in self.changed.items())])
+        """What the charts call it: "plain-56 · lr 0.01"."""
+        return " · ".join([self.name, *self.words()])
 
     def __str__(self):
-        return ",".join([self.name, *(f"{name}={value}" for name, value in self.changed.items())])
+        return ",".join([self.name, *(f"{name}={written(value)}" for name, value in self.changed.items())])
+
+    def as_code(self, base=None):
+        """The arguments that the shown code gives to `fit`, or to what its lesson has in the place of `fit`."""
+        return f"{code_of(self.net())}, split, {code_of(self.how(base))}, seed={self.seed}"
+
+    # --- a line that somebody wrote -----------------------------------------------------------------------------------
 
     @classmethod
     def choices(cls):
-        """name → values that a menu can offer, for every field that takes a name."""
-        return {field.name: (CHOICES | cls.options).get(field.name) for field in dataclasses.fields(cls)}
+        """field → the values of its menu, for every field that has one."""
+        menus = {field.name: _of_spec(field.name, "choices") for field in dataclasses.fields(cls)} | cls.options
+        return {name: menu for name, menu in menus.items() if menu}
+
+    @classmethod
+    def help(cls, name):
+        """What a field is, in one line; "" if no spec has it."""
+        return _of_spec(name, "help") or ""
+
+    @classmethod
+    def nearest(cls, name, value):
+        """(value, said): the nearest value that a number can have, and what to say of it if it is another."""
+        if name == "depth":
+            near, allowed = min(nearest_depth(value), cls.deepest), f"they are 6n+2, from 8 to {cls.deepest}"
+            return near, "" if near == value else f"There is no depth {value}: {allowed}; the nearest is {near}."
+        low, high = (0, SEEDS) if name == "seed" else (_of_spec(name, "low"), _of_spec(name, "high"))
+        return snapped(name, value, low, high)
 
     @classmethod
     def named(cls, name, hint):
-        """The fields that the name says; ValueError for one that is no net's, with the end of the sentence."""
-        kind, _, depth = name.partition("-")
-        if kind not in ("plain", "resnet") or not depth.isdecimal():
+        """field → value, of the first word of a line; ValueError for one that is no net's, with `hint` at its end."""
+        found = re.fullmatch(r"(plain|resnet)[-_ ]?([0-9]+)", name)
+        if not found:
             raise ValueError(f"{name!r} is no net of this lesson; write plain-56 or resnet-56, {hint}")
-        return {"skip": kind == "resnet", "depth": int(depth)}
+        return {"skip": found[1] == "resnet", "depth": int(found[2])}
 
     @classmethod
     def parse(cls, text):
-        """The Setting that `str` wrote; ValueError in one sentence for anything else."""
-        types = {field.name: type(field.default) for field in dataclasses.fields(cls) if field.name not in ("skip", "depth")}
-        example = next((f"{name}={values[1]}" for name, values in cls.choices().items() if values), "seed=1")
-        name, *parts = (part.strip() for part in text.split(","))
+        """The Setting that `str` wrote, whatever capitals, quotes and spaces; ValueError in one sentence."""
+        menus, name, parts = cls.choices(), *_split(text)
+        example = next((f"{field}={written(menu[1])}" for field, menu in menus.items()), "seed=1")
         values = cls.named(name, f"and perhaps ,{example} or ,seed=1 behind it.")
-        for part in parts:
-            field, _, value = part.partition("=")
-            checks.choice("a setting", field, types)
-            try:
-                values[field] = types[field](value)
-            except ValueError:
-                raise ValueError(f"{field} is {value!r}; it must be a number.") from None
+        usual = {field.name: field.default for field in dataclasses.fields(cls) if field.name not in values}
+        for field, value in parts:
+            checks.choice("a setting", field, usual)
+            values[field] = read_value(field, value, usual[field], menus.get(field))
         return cls(**values)
 
 
 def parse_state(kind, text):
-    """(the chosen Setting, the others) of "resnet-56 | plain-20 + plain-56", each of them a `kind`; ValueError as `Setting.parse`."""
-    chosen, _, others = text.partition("|")
-    return kind.parse(chosen), [kind.parse(other) for other in others.split("+") if other.strip()]
+    """(the chosen Setting, the others) of "resnet-56 | plain-20 + plain-56", each a `kind`; ValueError as `parse`."""
+    chosen, _, others = plain_text(text).partition("|")
+    others = re.split(r"\+(?=\s*[A-Za-z])", others)  # and not that of 1e+12
+    return kind.parse(chosen), [kind.parse(other) for other in others if other.strip()]
 
 
 def write_state(chosen, others):
     """The text that `parse_state` reads."""
     return f"{chosen} | {' + '.join(map(str, others))}" if others else str(chosen)
+
+
+def plain_text(text):
+    """A line as it was before a mail program or a document made it pretty: no quotes, plain hyphens and spaces."""
+    pretty = dict.fromkeys("\"'`´‘’‚‛“”„‟«»‹›\\\u200b\ufeff", "") | dict.fromkeys("‐‑‒–—―−", "-")
+    return " ".join(unicodedata.normalize("NFKC", text.translate(str.maketrans(pretty))).split())
+
+
+def parse_fields(cls, text):
+    """The dataclass of "show=ratio,block=5": each field in the type of its default."""
+    usual = {field.name: field.default for field in dataclasses.fields(cls)}
+    _, parts = _split(f",{text}")
+    values = {}
+    for name, value in parts:
+        checks.choice("what is looked at", name, usual)
+        values[name] = read_value(name, value, usual[name], getattr(cls, "options", {}).get(name))
+    return cls(**values)
+
+
+def read_value(name, text, usual, menu=None):
+    """What somebody wrote for a field, in the type of its usual value; ValueError in one sentence."""
+    for value in menu or ():
+        if written(value).lower() == text.lower():
+            return value
+    if isinstance(usual, bool):
+        return BOOLS[checks.choice(name, text.lower(), BOOLS)]
+    try:
+        return type(usual)(text)
+    except ValueError:
+        number = "whole number" if isinstance(usual, int) else "number"
+        raise ValueError(f"{name} is {text!r}; it must be a {number}.") from None
+
+
+def written(value):
+    """A value in a state line, which `read_value` reads: true, 0.01, 1e12."""
+    return str(value).lower() if isinstance(value, bool) else str(value).replace("e+", "e")
+
+
+def snapped(name, value, low, high):
+    """(value, said): the nearest value from low to high (None: no limit), and what to say of it if it is another."""
+    near = value if low is None else max(value, low)
+    near = near if high is None else min(near, high)
+    if near == value or near != near:  # NaN is near to nothing: the spec refuses it
+        return value, ""
+    limits = f"at least {low}" if high is None else f"from {low} to {high}"
+    return near, f"There is no {name.replace('_', ' ')} {value}: it must be {limits}; the nearest is {near}."
+
+
+def code_of(spec):
+    """The Python expression that makes a spec: its fields that are not as usual; for a net, the split's shape."""
+    arguments = []
+    for name, field in SPECS[type(spec)].items():
+        value = getattr(spec, name)
+        if name in ("depth", "skip") or (value != field.default and name not in OF_THE_IMAGES):
+            arguments.append(f"{name}={value!r}")
+    shape = ["**split.shape"] if isinstance(spec, NetSpec) else []
+    return f"{type(spec).__name__}({', '.join(arguments + shape)})"
+
+
+def _split(text):
+    """("plain-56", [("norm", "none")]) of "Plain-56, norm = none": the first word, and the fields with their values."""
+    first, *parts = (part.strip() for part in plain_text(text).split(","))
+    pairs = [[piece.strip() for piece in part.partition("=")] for part in parts if part]
+    return first.lower(), [(name.lower().replace(" ", "_"), value) for name, _, value in pairs]
+
+
+def _of_spec(name, what):
+    """What the specs say of a field: its choices, help, low or high; None if no spec has it."""
+    return next((fields[name].metadata[what] for fields in SPECS.values() if name in fields), None)
+
+
+def _word(name, value):
+    return {True: name, False: f"no {name}"}[value] if isinstance(value, bool) else f"{name} {written(value)}"

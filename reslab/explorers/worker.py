@@ -1,20 +1,21 @@
-"""Live work behind a widget: a daemon thread that iterates a generator, and buttons that only set its state.
+"""Work in the background of a widget: a daemon thread that iterates a generator, and methods that only set its state.
 
-A loop in a button's handler, or in a cell, would block the kernel, and with it every other control (JupyterLab and Colab alike).
+A loop in a button's handler, or in a cell, would block the kernel, and with it every other control (in JupyterLab and
+in Colab).
 """
 
 import sys
 import threading
 
-# Seconds that a thread may keep Python's lock from another. A button's answer takes it many times over: while training, it is handed on
-# sooner than usual.
-QUICK, USUAL = 0.001, sys.getswitchinterval()
+# GIL switch interval in seconds; shorter while training, so clicks are answered.
+TRAINING, USUAL = 0.001, sys.getswitchinterval()
 
 
 class Worker:
     """Runs the items of one generator after another in the background; pause, step and stop answer at once.
 
-    on_item(item) and on_end(error) are called from the worker's thread; error is the exception that ended the work, or None.
+    on_item(item) and on_end(error) are called from the worker's thread; error is the exception that ended the work, or
+    None.
     """
 
     def __init__(self, on_item, on_end):
@@ -22,8 +23,8 @@ class Worker:
         self._state = threading.Condition()
         self._thread = None
         self._paused = self._stopping = False
-        self._credits = 0  # single steps still to take while paused
-        self.waiting = False  # halted, with nothing to take
+        self._steps = 0  # single steps still to take while paused
+        self.waiting = False  # paused, with no step to take
 
     @property
     def running(self):
@@ -38,7 +39,7 @@ class Worker:
         """Begin to iterate `items`; RuntimeError while other work is running."""
         if self.running:
             raise RuntimeError("the worker is busy; stop it first.")
-        self._paused, self._stopping, self._credits = paused, False, 0
+        self._paused, self._stopping, self._steps = paused, False, 0
         self._thread = threading.Thread(target=self._work, args=(items,), name="reslab-explorer", daemon=True)
         self._thread.start()
 
@@ -48,7 +49,7 @@ class Worker:
 
     def step(self):
         """Take one item, and halt again."""
-        self._set(_paused=True, _credits=self._credits + 1)
+        self._set(_paused=True, _steps=self._steps + 1)
 
     def stop(self):
         """End the work before the next item."""
@@ -68,15 +69,15 @@ class Worker:
 
     def _may_go_on(self):
         with self._state:
-            self.waiting = self._paused and not self._credits
-            self._state.wait_for(lambda: self._stopping or not self._paused or self._credits)
+            self.waiting = self._paused and not self._steps
+            self._state.wait_for(lambda: self._stopping or not self._paused or self._steps)
             self.waiting = False
-            self._credits = max(0, self._credits - 1) if self._paused else 0
+            self._steps = max(0, self._steps - 1) if self._paused else 0
             return not self._stopping
 
     def _work(self, items):
         error = None
-        sys.setswitchinterval(QUICK)
+        sys.setswitchinterval(TRAINING)
         try:
             while self._may_go_on():
                 try:
@@ -93,20 +94,29 @@ class Worker:
 
 
 class Latest:
-    """Answers requests in the background, and of those that pile up meanwhile only the newest."""
+    """Answers requests in the background; of those that come meanwhile, only the newest."""
 
     def __init__(self, answer):
         self._answer = answer  # called with a request, in a thread of its own; must not raise
         self._lock = threading.Lock()
         self._wanted = []
         self._thread = None
+        self._stopped = False
 
     def ask(self, request):
+        """Answer this request next, and none that was asked before."""
         with self._lock:
+            if self._stopped:
+                return
             self._wanted = [request]
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="reslab-preview", daemon=True)
                 self._thread.start()
+
+    def stop(self):
+        """Answer no more requests, from now on."""
+        with self._lock:
+            self._stopped, self._wanted = True, []
 
     def join(self, timeout=None):
         """Wait until nothing is asked any more; True if so."""
@@ -124,7 +134,7 @@ class Latest:
                 request = self._wanted.pop()
             try:
                 self._answer(request)
-            except BaseException:  # a fault of ours, which the next request need not suffer from
+            except BaseException:  # our own fault; the next request gets a new thread
                 with self._lock:
                     self._thread = None
                 raise

@@ -49,7 +49,7 @@ def diagram(explorer):
     return " ".join(note.text for note in explorer.diagram.figure.layout.annotations if note.text)
 
 
-# --- the composed net -----------------------------------------------------------------------------------------------------
+# --- the composed net -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_controls_that_cannot_apply_are_grey_and_say_why(explorer):
         assert "skip connections" in control.tooltip
 
 
-# --- at once --------------------------------------------------------------------------------------------------------------
+# --- at once ----------------------------------------------------------------------------------------------------------
 
 
 def test_block_and_cost_answer_before_any_training(explorer, split):
@@ -128,7 +128,7 @@ def test_block_and_cost_answer_before_any_training(explorer, split):
     assert "2×2 average" in diagram(explorer)
 
 
-# --- the race -------------------------------------------------------------------------------------------------------------
+# --- the race ---------------------------------------------------------------------------------------------------------
 
 
 def test_start_races_the_chosen_net_against_the_base(explorer, split):

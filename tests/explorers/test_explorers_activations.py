@@ -65,7 +65,7 @@ def picture(mode="L"):
     return file.getvalue()
 
 
-# --- what is drawn ----------------------------------------------------------------------------------------------------------
+# --- what is drawn ----------------------------------------------------------------------------------------------------
 
 
 def test_both_nets_are_there_at_once_and_are_what_was_measured(explorer, split):
@@ -108,7 +108,7 @@ def test_the_last_two_nets_have_their_maps_shown_plain_above(explorer):
     assert [layout.yaxis.title.text, layout.yaxis2.title.text] == ["plain-8<br>untrained", "resnet-14<br>untrained"]
 
 
-# --- blocks and images --------------------------------------------------------------------------------------------------------
+# --- blocks and images ------------------------------------------------------------------------------------------------
 
 
 def test_a_click_on_a_point_opens_its_block(explorer):
@@ -159,7 +159,7 @@ def test_a_shallower_net_closes_a_block_that_it_does_not_have(explorer):
     assert explorer.view.block == explorer.block.value == 3
 
 
-# --- an image of one's own ------------------------------------------------------------------------------------------------------
+# --- an image of one's own --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", [tuple, dict], ids=["ipywidgets 8", "ipywidgets 7"])
@@ -210,7 +210,7 @@ def test_the_same_file_can_be_taken_again(explorer):
     assert explorer.join(30)
 
 
-# --- training -----------------------------------------------------------------------------------------------------------------
+# --- training ---------------------------------------------------------------------------------------------------------
 
 
 def test_trained_nets_are_trained_once_and_kept(explorer, split, monkeypatch):
@@ -259,7 +259,7 @@ def test_a_net_that_diverges_says_so(split):
     assert "it is not a number" in seen(explorer)[1][0]
 
 
-# --- state and code -------------------------------------------------------------------------------------------------------------
+# --- state and code ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

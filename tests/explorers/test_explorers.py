@@ -53,7 +53,7 @@ def curve(explorer, setting, part="train"):
     return explorer.curves.trace(f"{setting.label}/{setting.seed}/live, this machine/{part}")
 
 
-# --- the state ------------------------------------------------------------------------------------------------------------
+# --- the state --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["plain-56", "resnet-8", "resnet-110,norm=none,init=torch,lr=0.01,seed=7"])
@@ -103,7 +103,7 @@ def test_a_pasted_state_that_is_wrong_changes_nothing(explorer):
     assert 'role="alert"' in explorer.message.value
 
 
-# --- controls -------------------------------------------------------------------------------------------------------------
+# --- controls ---------------------------------------------------------------------------------------------------------
 
 
 def test_each_control_reaches_the_setting(explorer):
@@ -150,7 +150,7 @@ def test_a_dragged_slider_ends_on_the_last_value(explorer):
     assert [trace.name for trace in explorer.gradients.figure.data] == ["plain-14 · untrained"]
 
 
-# --- training -------------------------------------------------------------------------------------------------------------
+# --- training ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_curve_is_what_was_measured(explorer, split):
@@ -354,7 +354,7 @@ def test_every_part_has_a_name_for_a_screen_reader(explorer):
     assert isinstance(explorer.depth_text, ipywidgets.IntText)  # a slider's handle has no name of its own
 
 
-# --- the question ------------------------------------------------------------------------------------------------------------
+# --- the question -----------------------------------------------------------------------------------------------------
 
 
 def test_the_worker_closes_its_items_and_hands_errors_on():

@@ -1,0 +1,35 @@
+"""Which cell of the notebook made an explorer: when that cell is run again, the explorer is closed.
+
+A cell that is run again draws a new explorer in its place, and nothing would stop the one before: it would train on,
+unseen.
+"""
+
+from IPython import get_ipython
+
+_made = {}  # cell → the explorers that it made when it was last run
+
+
+def register(explorer):
+    """Note that the running cell made an explorer. Does nothing outside a notebook, nor in the handler of a widget."""
+    cell = _running_cell()
+    if cell is None:
+        return
+    if not _made:
+        get_ipython().events.register("pre_run_cell", _close_replaced)
+    _made.setdefault(cell, []).append(explorer)
+
+
+def _close_replaced(_info):
+    for explorer in _made.pop(_running_cell(), []):
+        explorer.close()
+    if not _made:
+        get_ipython().events.unregister("pre_run_cell", _close_replaced)
+
+
+def _running_cell():
+    """The id of the cell that is running, or its text where the page sends no id; None if no cell is running."""
+    kernel = getattr(get_ipython(), "kernel", None)
+    message = kernel.get_parent() if kernel is not None else {}
+    if message.get("header", {}).get("msg_type") != "execute_request":
+        return None
+    return message["metadata"].get("cellId") or message["content"]["code"]
