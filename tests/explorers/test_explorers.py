@@ -9,16 +9,12 @@ import time
 import ipywidgets
 import pandas as pd
 import pytest
+from waiting import finish, wait_until
 
-from reslab import TrainSpec, digits, explorers
+from reslab import TrainSpec, explorers
 from reslab.experiments.degradation import by_depth
 from reslab.explorers.degradation import Training
 from reslab.explorers.worker import Latest, Worker
-
-
-@pytest.fixture(scope="module")
-def split():
-    return digits().subset(n_train=256, n_test=64)
 
 
 @pytest.fixture
@@ -32,21 +28,9 @@ def explorer(split):
     assert made._previews.join(30)
 
 
-def wait_until(condition, timeout=30.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.005)
-
-
 def count_widgets():
     gc.collect()
     return sum(issubclass(type(thing), ipywidgets.Widget) for thing in gc.get_objects())
-
-
-def finish(explorer):
-    explorer.start.click()
-    assert explorer.worker.join(60)
 
 
 def curve(explorer, setting, part="train"):
@@ -99,7 +83,7 @@ def test_a_pasted_state_that_is_wrong_changes_nothing(explorer):
     explorer.share.value = "plain-9000"
     assert explorer.state == explorer.share.value == before
     assert explorer.runs == runs
-    assert "it must be from 8 to 1202" in explorer.message.value
+    assert "it must be from 8 to 110" in explorer.message.value
     assert 'role="alert"' in explorer.message.value
 
 
@@ -323,15 +307,29 @@ def test_an_error_while_training_is_shown_and_the_explorer_lives_on(explorer, mo
 
 
 def test_the_code_shown_reproduces_the_curves(split):
-    explorer = explorers.Degradation("plain-8 | plain-8 + resnet-8,lr=0.02,norm=none,seed=1", how=TrainSpec(epochs=6, capture_every=5))
+    state = "plain-8 | plain-8 + resnet-8,lr=0.02,norm=none,seed=1"
+    explorer = explorers.Degradation(state, split=split, how=TrainSpec(epochs=3, capture_every=5))
     finish(explorer)
-    names = {}
-    exec(explorer.code.replace("seed=0)", "seed=0, progress=False)").replace("seed=1)", "seed=1, progress=False)"), names)
+    names = {"split": split}
+    exec(re.sub(r"seed=(\d)\)", r"seed=\1, progress=False)", explorer.code), names)
     for run, setting in zip(names["runs"], explorer.runs, strict=True):
-        pd.testing.assert_frame_equal(
-            run.history.drop(columns="seconds"), explorer.runs[setting].history.drop(columns="seconds"), check_exact=True
-        )
+        drawn = explorer.runs[setting].history.drop(columns="seconds")
+        pd.testing.assert_frame_equal(run.history.drop(columns="seconds"), drawn, check_exact=True)
     assert explorer.source.value.startswith("<pre>import pandas")
+
+
+def test_the_code_shown_loads_the_digits_or_says_whose_data_it_needs(split):
+    assert "# split: what you gave to this explorer (digits, 256 training images)" in explorers.Degradation(split=split).code
+    assert "\nsplit = digits()\n" in explorers.Degradation().code
+
+
+def test_a_new_state_and_a_new_start_clear_the_progress_of_the_run_before(explorer, split):
+    finish(explorer)
+    assert explorer.progress_text.value == "plain-8: step 6 of 6, finished"
+    explorer.share.value = "resnet-14"
+    assert (explorer.progress.value, explorer.progress_text.value) == (0, "")
+    explorer.step.click()
+    assert "finished" not in explorer.progress_text.value
 
 
 def test_a_thousand_toggles_leave_nothing_behind(explorer):

@@ -10,21 +10,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import LIVE, wait_until
 
-from reslab import TrainSpec, digits, explorers
+from reslab import TrainSpec, explorers
 from reslab.experiments import activations
 from reslab.explorers.activations import SHOWS, Signal, View
 from reslab.nets import build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-LIVE = "live, this machine"
-
-
-@pytest.fixture(scope="module")
-def split():
-    return digits().subset(n_train=256, n_test=64)
-
 
 @pytest.fixture
 def explorer(split):
@@ -33,13 +26,6 @@ def explorer(split):
     assert made.join(60)
     yield made
     assert made.join(60)
-
-
-def wait_until(condition, timeout=30.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.005)
 
 
 def line(explorer, name, part="profile"):
@@ -70,7 +56,7 @@ def picture(mode="L"):
 
 def test_both_nets_are_there_at_once_and_are_what_was_measured(explorer, split):
     for name, skip in (("plain-14 · untrained", False), ("resnet-14 · untrained", True)):
-        net = build(Signal(depth=14, skip=skip).spec(split))
+        net = build(Signal(depth=14, skip=skip).net(**split.shape))
         np.testing.assert_allclose(line(explorer, name), activations.signal(net, split)["ratio"])
     maps, titles = seen(explorer)
     assert len(maps) == 3
@@ -216,7 +202,7 @@ def test_the_same_file_can_be_taken_again(explorer):
 def test_trained_nets_are_trained_once_and_kept(explorer, split, monkeypatch):
     explorer.state = "resnet-14,weights=trained | plain-14,weights=trained + resnet-14"
     assert explorer.join(60)
-    net, run = activations.trained(Signal(depth=14).spec(split), split, TrainSpec(epochs=2))
+    net, run = activations.trained(Signal(depth=14).net(**split.shape), split, TrainSpec(epochs=2))
     np.testing.assert_allclose(line(explorer, "resnet-14 · trained"), activations.signal(net, split, run)["ratio"])
     assert line(explorer, "resnet-14 · trained") != line(explorer, "resnet-14 · untrained")
     assert (explorer.progress.value, explorer.progress_text.value) == (0, "")
@@ -309,10 +295,11 @@ def test_a_view_is_its_text():
 
 
 @pytest.mark.parametrize("show", ["ratio", "histogram"])
-def test_the_code_shown_reproduces_the_chart(show):
-    explorer = explorers.Activations(f"resnet-8,norm=none | plain-8,weights=trained | show={show},block=2,image=0", how=TrainSpec())
+def test_the_code_shown_reproduces_the_chart(split, show):
+    state = f"resnet-8,norm=none | plain-8,weights=trained | show={show},block=2,image=0"
+    explorer = explorers.Activations(state, split=split, how=TrainSpec(epochs=2))
     assert explorer.join(120)
-    names = {}
+    names = {"split": split}
     exec(explorer.code.replace("figures.", "figure = figures."), names)
     drawn = {trace.name.replace("<br>", " "): trace for trace in names["figure"].data if trace.mode != "markers"}
     for trace in explorer.profile.figure.data:

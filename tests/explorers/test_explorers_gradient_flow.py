@@ -7,17 +7,11 @@ import threading
 import numpy as np
 import pandas as pd
 import pytest
+from waiting import LIVE
 
-from reslab import digits, experiments, explorers
+from reslab import experiments, explorers
 from reslab.explorers import gradient_flow
 from reslab.explorers.gradient_flow import Flow
-
-LIVE = "live, this machine"
-
-
-@pytest.fixture(scope="module")
-def split():
-    return digits().subset(n_train=256, n_test=64)
 
 
 @pytest.fixture
@@ -50,7 +44,7 @@ def test_each_control_reaches_the_chart(explorer, split):
     assert explorer.state == "resnet-14,norm=none,init=xavier,activation=tanh,residual_scale=depth,seed=3"
     (profile,) = explorer.profile.figure.data
     assert profile.name == "resnet-14 · no norm<br>· xavier init · tanh<br>· branch × 1/√blocks"
-    measured = experiments.gradient_flow.at_initialisation(explorer.setting.spec(split), split, seed=3)["gradient_rms"]
+    measured = experiments.gradient_flow.at_initialisation(explorer.setting.net(**split.shape), split, seed=3)["gradient_rms"]
     np.testing.assert_allclose(profile.y, measured / measured.iloc[-1])
     assert profile.line.dash == "solid"
     take(explorer, skip=False, norm="batch", mode="eval", activation="relu", init="kaiming")
@@ -62,7 +56,7 @@ def test_each_control_reaches_the_chart(explorer, split):
 def test_the_factors_of_the_chosen_net_are_beside_its_profile(explorer, split):
     explorer.pin.click()
     take(explorer, skip=True)
-    factors = experiments.gradient_flow.factors(explorer.setting.spec(split), split)
+    factors = experiments.gradient_flow.factors(explorer.setting.net(**split.shape), split)
     together = drawn(explorer.right)["resnet-8/all together/product"]
     assert together.y[0] == pytest.approx(factors["factor"].prod())
     assert [trace.name for trace in explorer.profile.figure.data] == ["plain-8", "resnet-8"]
@@ -126,7 +120,7 @@ def test_twenty_steps_fill_the_map(explorer, split):
     assert explorer.worker.join(60)
     cells = drawn(explorer.right)[f"plain-8/0/{LIVE}/map"]
     assert np.array(cells.z).shape == (3, 20)
-    steps = experiments.gradient_flow.first_steps(explorer.setting.spec(split), split)
+    steps = experiments.gradient_flow.first_steps(explorer.setting.net(**split.shape), split)
     first = steps[steps["step"] == 7]["gradient_rms"].to_numpy()
     np.testing.assert_allclose(np.array(cells.z, dtype=float)[:, 6], np.log10(first / first[-1]))
     assert explorer.right.figure.layout.shapes == ()  # the line of the chart before is not for a map
@@ -217,14 +211,33 @@ def test_an_error_in_training_is_shown_and_the_explorer_lives_on(explorer, monke
     assert "step 20 of 20, finished" in explorer.progress_text.value
 
 
-def test_the_code_shown_reproduces_the_profile():
-    explorer = explorers.GradientFlow("resnet-8,norm=none,residual_scale=learned,seed=2 | plain-14,activation=tanh,mode=eval")
+def test_the_code_shown_reproduces_the_profile(split):
+    state = "resnet-8,norm=none,residual_scale=learned,seed=2 | plain-14,activation=tanh,mode=eval"
+    explorer = explorers.GradientFlow(state, split=split)
     assert explorer.join(60)
-    names = {}
+    names = {"split": split}
     exec(explorer.code.replace(".show()", ""), names)
     told = names["layers"].groupby(["depth", "index"])["gradient_rms"].first()
     for setting, frames in explorer.shown:
         pd.testing.assert_series_equal(told[setting.depth], frames["layers"].set_index("index")["gradient_rms"])
+
+
+def test_the_code_shown_takes_the_same_twenty_steps(explorer, split):
+    explorer.go.click()
+    assert explorer.worker.join(60)
+    code = explorer.code.replace("figures.gradient_flow.first_steps(lesson", "steps = (lesson").replace(".show()", "")
+    names = {"split": split}
+    exec(code, names)
+    assert list(names["steps"]["gradient_rms"]) == list(explorer.steps[explorer.setting]["gradient_rms"])
+
+
+def test_the_progress_shown_is_that_of_the_chosen_net(explorer):
+    explorer.go.click()
+    assert explorer.worker.join(60)
+    take(explorer, depth=14)
+    assert (explorer.progress.value, explorer.progress_text.value) == (0, "")
+    take(explorer, depth=8)
+    assert (explorer.progress.value, explorer.progress_text.value) == (20, "plain-8: step 20 of 20, finished")
 
 
 @pytest.mark.parametrize(

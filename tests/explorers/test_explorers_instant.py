@@ -1,11 +1,11 @@
 """What every instant explorer does: the newest wish wins, what was seen is at once there, pins stay, and errors show."""
 
 import threading
-import time
 from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
+from waiting import wait_until
 
 from reslab.explorers import instant
 from reslab.explorers.instant import Instant
@@ -54,13 +54,6 @@ class Recorder(Instant):
 
     def draw(self):
         self.drawn.append([measurement for _, measurement in self.shown])
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 @pytest.fixture

@@ -128,14 +128,11 @@ def test_a_rate_that_breaks_it_is_said_and_not_raised(explorer):
 
 
 @pytest.mark.parametrize("text", ["residual", "plain,blocks=2,lr=0.3", "residual,block=bottleneck,shape=halved,shortcut=B"])
-def test_the_code_it_shows_draws_the_same(explorer, split, text, monkeypatch):
+def test_the_code_it_shows_draws_the_same(explorer, split, text):
     explorer.share.value = text
     assert explorer.join(60)
-    monkeypatch.setattr("reslab.digits", lambda: split, raising=False)
-    monkeypatch.setattr(experiments, "digits", lambda: split)
-    monkeypatch.setattr("reslab.experiments.residual_block_anatomy.digits", lambda: split)
     *lines, last = explorer.code.splitlines()
-    names = {}
+    names = {"split": split}
     exec("\n".join(lines), names)
     figure = eval(last, names)
     drawn = explorer.chart.figure.data[0]

@@ -1,21 +1,16 @@
 """The explorer of lesson 09 without a browser: compose, look at block and cost, race, read the charts' data and the sentence."""
 
 import re
-import time
 
 import numpy as np
 import pytest
+from waiting import finish, wait_until
 
-from reslab import TrainSpec, digits, explorers, fit
+from reslab import TrainSpec, explorers, fit
 from reslab.experiments import variants as experiments
 from reslab.explorers.variants import Composed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def split():
-    return digits().subset(n_train=256, n_test=64)
 
 
 @pytest.fixture
@@ -27,18 +22,6 @@ def explorer(split):
     made.worker.stop()
     assert made.worker.join(30)
     assert made._previews.join(30)
-
-
-def wait_until(condition, timeout=30.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.005)
-
-
-def finish(explorer):
-    explorer.start.click()
-    assert explorer.worker.join(60)
 
 
 def curve(explorer, label):
@@ -87,7 +70,7 @@ def test_a_wrong_text_is_refused_in_one_sentence(text, said):
 )
 def test_what_cannot_apply_is_left_out_of_the_net(split, text, net, label):
     setting = Composed.parse(text)
-    spec = setting.spec(split)
+    spec = setting.net(**split.shape)
     assert {name: getattr(spec, name) for name in net} == net
     assert setting.label == label
 
@@ -98,7 +81,7 @@ def test_every_combination_can_be_built(split):
     for _ in range(60):
         fields = {name: values[drawn.integers(len(values))] for name, values in choices.items()}
         setting = Composed(skip=bool(drawn.integers(2)), depth=8, **fields)
-        assert experiments.cost(setting.spec(split))[0] > 0
+        assert experiments.cost(setting.net(**split.shape))[0] > 0
 
 
 def test_controls_that_cannot_apply_are_grey_and_say_why(explorer):
@@ -121,7 +104,7 @@ def test_block_and_cost_answer_before_any_training(explorer, split):
     explorer.block.value, explorer.widen.value, explorer.groups.value = "bottleneck", 2, 8
     assert explorer._previews.join(30)
     assert "8 groups" in diagram(explorer)
-    chosen, base = (experiments.cost(setting.spec(split)) for setting in (explorer.setting, explorer.base))
+    chosen, base = (experiments.cost(setting.net(**split.shape)) for setting in (explorer.setting, explorer.base))
     assert f"{chosen[1] / base[1]:.2f} × the multiply-adds of resnet-8." in explorer.sentence.value
     explorer.shortcut.value = "D"
     assert explorer._previews.join(30)
@@ -135,7 +118,7 @@ def test_start_races_the_chosen_net_against_the_base(explorer, split):
     finish(explorer)
     assert [setting.label for setting in explorer.runs] == ["resnet-8", "resnet-8 · preact"]
     for setting in explorer.runs:
-        alone = fit(setting.spec(split), split, TrainSpec(epochs=3), seed=0, progress=False)
+        alone = fit(setting.net(**split.shape), split, TrainSpec(epochs=3), seed=0, progress=False)
         assert list(curve(explorer, setting.label).y) == [100 * error for error in alone.history["train_error"]]
     assert curve(explorer, "resnet-8").line.color != curve(explorer, "resnet-8 · preact").line.color
     assert "After 6 steps resnet-8" in explorer.sentence.value
@@ -200,13 +183,12 @@ def test_a_net_that_diverges_is_named_and_the_other_goes_on(explorer):
     assert "diverged at step" in explorer.sentence.value
 
 
-def test_the_code_it_shows_draws_the_same(explorer, split, monkeypatch):
+def test_the_code_it_shows_draws_the_same(explorer, split):
     explorer.share.value = "resnet-8,block=bottleneck,widen=2,groups=8 | resnet-8"
     finish(explorer)
     assert explorer._previews.join(30)
-    monkeypatch.setattr("reslab.digits", lambda: split, raising=False)
-    *lines, last = explorer.code.replace("TrainSpec(", "TrainSpec(epochs=3, ").replace("seed=0)", "seed=0, progress=False)").splitlines()
-    names = {}
+    *lines, last = explorer.code.replace("seed=0)", "seed=0, progress=False)").splitlines()
+    names = {"split": split}
     exec("\n".join(lines), names)
     figure = eval(last, names)
     for drawn, own in zip(figure.data, explorer.curves.figure.data, strict=True):

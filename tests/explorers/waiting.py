@@ -1,0 +1,19 @@
+"""What the explorers' tests share: they wait for a condition, never for a time."""
+
+import time
+
+LIVE = "live, this machine"
+
+
+def wait_until(condition, timeout=60.0):
+    """Return once condition() is true; fail if it has not become true in `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.002)
+
+
+def finish(explorer):
+    """Press Start, and wait until the training has ended."""
+    explorer.start.click()
+    assert explorer.worker.join(60)
