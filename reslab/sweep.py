@@ -115,6 +115,8 @@ def _sweep(jobs, train_all, progress):
             _warn(remarks)
             report(0)
             yield run
+        if not failed:  # a notebook paints a bar red that ends short of its total; a diverged training is no failure
+            bar.total = bar.n
 
 
 def _on_this_machine(jobs, report, *, workers):

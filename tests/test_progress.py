@@ -2,7 +2,12 @@
 
 import threading
 
+import pytest
+import tqdm.notebook
+
+from reslab import NetSpec, TrainSpec, digits, fit
 from reslab.progress import progress_bar, shown_by
+from reslab.sweep import sweep
 
 
 def test_a_listener_is_told_what_the_bar_would_draw_and_nothing_is_printed(capfd):
@@ -41,3 +46,21 @@ def test_without_a_listener_the_bar_is_drawn_and_vanishes(capfd):
     assert drawn.endswith("\r")
     list(progress_bar(range(2), disable=True))
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["fit", "sweep"])
+def test_a_training_that_diverges_leaves_no_red_bar_in_a_notebook(monkeypatch, several):
+    bars = []
+
+    def notebook_bar(*arguments, **options):
+        bars.append(tqdm.notebook.tqdm(*arguments, display=False, **options))
+        return bars[-1]
+
+    monkeypatch.setattr("reslab.progress.tqdm", notebook_bar)
+    split = digits().subset(n_train=128, n_test=16)
+    spec, how = NetSpec(depth=8, width=4, norm="none", **split.shape), TrainSpec(lr=1e6, schedule="constant", epochs=20)
+    runs = list(sweep([spec], split, how)) if several else [fit(spec, split, how)]
+    assert [run.outcome for run in runs] == ["diverged"]
+    (bar,) = bars
+    assert bar.container.children[1].bar_style != "danger"
+    assert bar.n == bar.total

@@ -73,6 +73,7 @@ def fit(spec, split, how=None, *, seed=0, device="auto", resume=None, progress=T
             bar.total = event.steps
             bar.set_postfix_str(f"training error {event.train_error:.0%}", refresh=False)
             bar.update(event.step - bar.n)
+        bar.total = bar.n  # a diverged training takes fewer steps; a notebook would paint its bar red
     return training.run()
 
 
