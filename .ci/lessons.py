@@ -28,14 +28,18 @@ import sys
 parts = ("reslab.experiments.", "reslab.figures.", "reslab.explorers.")
 print(*sorted(name for name in sys.modules if name.startswith(parts)))
 """
+STAGE = "reslab.explorers.stage"  # drawn by JavaScript, with a style
 KEPT = ("text/plain", "text/html", "image/png")
 COLOURS = 128  # of a kept picture: charts need few, and every refresh adds its pictures to what a clone downloads
 
 
 def fingerprint(notebook):
-    """A digest of all that the pictures come from: the cells, and the modules that drew them (`drawn_by`, in the metadata)."""
+    """A digest of all that the pictures come from: the cells, and the modules that drew them (`drawn_by`, in the metadata) with the stage's files."""
     files = [CHECKOUT / f"{name.replace('.', '/')}.py" for name in notebook.metadata.reslab["drawn_by"]]
     code = [without_comments(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files]
+    if any(name.startswith(STAGE) for name in notebook.metadata.reslab["drawn_by"]):
+        drawing = (CHECKOUT / STAGE.replace(".", "/")).glob("*.[cj]s*")
+        code += [file.read_text(encoding="utf-8") for file in sorted(drawing)]
     return hashlib.sha256("\0".join([cell.source for cell in notebook.cells] + code).encode()).hexdigest()[:16]
 
 

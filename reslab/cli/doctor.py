@@ -23,20 +23,10 @@ PYTHON = shlex.quote(sys.executable)
 def doctor(context, as_json):
     """Check whether the lessons will run here."""
     findings = []
-    for check in CHECKS:
-        try:
-            found = list(check())
-        except BROKEN as error:
-            found = [
-                _problem(
-                    f"{type(error).__name__}: {error}",
-                    "Make a new environment and install reslab into it: see its README.",
-                )
-            ]
-        for level, what, advice in found:
-            findings.append({"check": check.__doc__.rstrip("."), "level": level, "found": what, "advice": advice})
-            if not as_json:
-                click.echo(_line(findings[-1]))
+    for finding in examine():
+        findings.append(finding)
+        if not as_json:
+            click.echo(_line(finding))
     problems = [finding for finding in findings if finding["level"] == "problem"]
     if as_json:
         click.echo(json.dumps(findings, ensure_ascii=False))
@@ -48,6 +38,17 @@ def doctor(context, as_json):
     else:
         click.echo("\nAll is well: reslab lab opens the lessons.")
     context.exit(1 if problems else 0)
+
+
+def examine():
+    """Run the checks; yield what each finds: a dict of check, level ("ok", "note" or "problem"), found and advice, in words."""
+    for check in CHECKS:
+        try:
+            found = list(check())
+        except BROKEN as error:
+            found = [_problem(f"{type(error).__name__}: {error}", "Make a new environment and install reslab into it: see its README.")]
+        for level, what, advice in found:
+            yield {"check": check.__doc__.rstrip("."), "level": level, "found": what, "advice": advice}
 
 
 def _line(finding):

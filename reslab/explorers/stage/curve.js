@@ -7,12 +7,12 @@ export function buildCurve(owner, state, net, size) {
   const { gutter, width, curve: height, em } = size, steps = Math.max(net.plain.steps, net.residual.steps)
   owner.replaceChildren()
   set(owner, { width, height, viewBox: `0 0 ${width} ${height}` })
-  const top = 10, high = height - 18, right = size.end, cx = step => gutter + ((right - gutter) * step) / steps, cy = error => top + high * (1 - error)
+  const top = 0.7 * em, high = height - 1.2 * em, right = size.end, cx = step => gutter + ((right - gutter) * step) / steps, cy = error => top + high * (1 - error)
   for (const error of height > 90 ? [1, 0.5, 0] : [1, 0]) {
     svg(owner, "path", { class: "axis", d: `M${gutter} ${cy(error)}H${right}` })
-    svg(owner, "text", { x: gutter - 8, y: cy(error) + 5, "text-anchor": "end" }, percent(error))
+    svg(owner, "text", { x: gutter - 8, y: cy(error) + 0.32 * em, "text-anchor": "end" }, percent(error))
   }
-  const invitation = svg(owner, "text", { class: "invitation", x: (gutter + right) / 2, y: cy(0.5) + 5, "text-anchor": "middle" },
+  const invitation = svg(owner, "text", { class: "invitation", x: (gutter + right) / 2, y: cy(0.5) + 0.32 * em, "text-anchor": "middle" },
     size.narrow ? "Press Train" : "Press Train: both nets get the same pictures in the same order")
   const now = svg(owner, "path", { class: "now" })
   const lines = {}
@@ -39,7 +39,7 @@ export function buildCurve(owner, state, net, size) {
       const seen = error != null && points.length
       set(dot, seen ? { cx: cx(reached), cy: cy(error), visibility: "visible" } : { visibility: "hidden" })
       say(name, seen ? `${size.kind === "small" ? which : film.name} ${percent(error)}` : "")
-      if (seen) ends[which] = { name, x: cx(reached) + 12, y: cy(error) + 5 }
+      if (seen) ends[which] = { name, x: cx(reached) + 12, y: cy(error) + 0.32 * em }
     }
     place(ends, kind)
   }

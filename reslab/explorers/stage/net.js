@@ -35,7 +35,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
   // Shares: a block is a box, filled as high as the share of the pictures that it keeps.
   const shares = parts.shares
   shares.replaceChildren()
-  set(shares, { width, height: base + 22, viewBox: `0 0 ${width} ${base + 22}` })
+  set(shares, { width, height: base + 1.4 * size.em, viewBox: `0 0 ${width} ${base + 1.4 * size.em}` })
   const slot = (width - gutter) / stations.length
   stations.forEach((i, k) => svg(shares, "path", { class: "lead", d: `M${gutter + slot * (k + 0.5)} 0L${middle(i)} ${top - arcs + 4}` }))
   const arch = svg(shares, "g", { class: "arcs" })
@@ -51,21 +51,21 @@ export function buildNet(parts, state, net, recorded, size, draw) {
   const guess = base - bars * state.guess
   svg(shares, "path", { class: "axis", d: `M${gutter} ${base}H${width}` })
   svg(shares, "path", { class: "guess", d: `M${gutter - 4} ${guess}H${width}` })
-  svg(shares, "text", { x: gutter - 8, y: top + 12, "text-anchor": "end" }, "100 %")
-  svg(shares, "text", { x: gutter - 8, y: guess + 5, "text-anchor": "end" }, size.narrow ? "guess" : `guess ${percent(state.guess)}`)
+  svg(shares, "text", { x: gutter - 8, y: top + 0.75 * size.em, "text-anchor": "end" }, "100 %")
+  svg(shares, "text", { x: gutter - 8, y: guess + 0.32 * size.em, "text-anchor": "end" }, size.narrow ? "guess" : `guess ${percent(state.guess)}`)
   const ghost = svg(shares, "path", { class: "ghost" }), name = svg(shares, "text", { class: "name", "text-anchor": "end" })
-  axis(shares, n, base + 17, middle, step, size)
+  axis(shares, n, base + 1.1 * size.em, middle, step, size)
 
   // The gradient at each block, against the last one's, on a log axis.
   const slope = parts.gradients, [low, high] = decades(net, recorded)
   slope.replaceChildren()
   set(slope, { width, height: gradients, viewBox: `0 0 ${width} ${gradients}` })
-  const inner = gradients - 20, decade = inner / (high - low), gy = value => 10 + (high - Math.log10(value)) * decade, one = gy(1)
+  const pad = 0.7 * size.em, inner = gradients - 2 * pad, decade = inner / (high - low), gy = value => pad + (high - Math.log10(value)) * decade, one = gy(1)
   for (const power of [...new Set([high, 0, low])]) {
     const y = gy(10 ** power), text = power ? `${power > 0 ? "×" : "÷"} ${written(Math.abs(power))}` : "× 1"
     svg(slope, "path", { class: power ? "axis" : "guess", d: `M${power ? gutter : gutter - 4} ${y}H${width}` })
     const room = power || decade * Math.min(high, -low) >= 14 // both ends always have their names
-    if (room) svg(slope, "text", { x: gutter - 8, y: y + 5, "text-anchor": "end" }, text)
+    if (room) svg(slope, "text", { x: gutter - 8, y: y + 0.32 * size.em, "text-anchor": "end" }, text)
   }
   for (let i = 0; i < n; i++) {
     slopes.push(svg(slope, "rect", { class: "fill", x: x(i), y: one - 100, width: wide, height: 100 }))
@@ -103,7 +103,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
     frame.told_apart.forEach((share, i) => scale(fills[i], share ?? 0))
     set(ghost, { class: `ghost ${rivalKind}`, d: path(back.told_apart.map((share, i) => [middle(i), base - share * bars])) })
     const end = base - Math.max(...back.told_apart.slice(-1 - Math.ceil((4.6 * size.em) / step))) * bars
-    set(name, { class: `name ${rivalKind}`, x: width - 6, y: end < top + 26 ? end + 20 : end - 9 })
+    set(name, { class: `name ${rivalKind}`, x: width - 6, y: end < top + 1.6 * size.em ? end + 1.3 * size.em : end - 0.5 * size.em })
     say(name, switchName(rivalKind))
     const here = gradient(frame), there = gradient(back)
     slopes.forEach((bar, i) => scale(bar, here?.[i] > 0 ? (Math.log10(here[i]) * decade) / 100 : 0))

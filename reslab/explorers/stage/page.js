@@ -9,11 +9,12 @@ export async function open(films, view) {
   const states = {}
   const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0))
   const asked = new URLSearchParams(location.search)
+  if (asked.has("theme")) document.documentElement.setAttribute("theme", asked.get("theme"))
   window.stage = await mount(document.querySelector("main"), {
     names: Object.keys(films),
     state: async name => (states[name] ??= await unzip(bytes(films[name]))),
     view: readLine(location.search, view),
-    height: () => Math.max(540, Math.min(860, window.innerHeight - MARGIN)),
+    height: () => Number(asked.get("height")) || Math.max(540, Math.min(860, window.innerHeight - MARGIN)),
     still: asked.has("still"),
     changed() {},
     live: null,

@@ -24,6 +24,7 @@ export async function mount(el, source) {
 
   el.replaceChildren()
   const root = html(el, "section", { class: "stage", "aria-label": "The stage: a plain net and its residual twin", "data-lm-suppress-shortcuts": "true" })
+  root.classList.toggle("still", Boolean(source.still))
   const $ = build(root, Boolean(source.live))
   const player = makePlayer({ light: (way, at) => parts?.light(way, at, kind()), next, changed: showControls })
 
@@ -56,7 +57,7 @@ export async function mount(el, source) {
     const full = root.classList.contains("present")
     size = layout(inner, full ? window.innerHeight : source.height(), em)
     root.dataset.size = size.kind
-    root.dataset.room = inner < 64 * em ? "little" : "enough"
+    root.dataset.room = inner < 48 * em ? "least" : inner < 64 * em ? "little" : "enough"
     for (const name of ["side", "answer", "gutter", "picture", "gap", "width", "end", "row"]) root.style.setProperty(`--${name}`, `${size[name]}px`)
     parts = buildNet({ stations: $.stations, shares: $.shares, gradients: $.gradients }, state, net, recordedNet() ?? net, size, draw)
     curve = buildCurve($.curve, state, net, size)
@@ -133,7 +134,8 @@ export async function mount(el, source) {
   function showOrigin(under) {
     const words = [state.live ? `Thick: ${state.origin}${under ? `. Thin: ${recorded.origin}` : ""}` : capital(state.origin)]
     if (live.words) words.push(live.words)
-    say($.originWords, `${words.join(". ")}.`)
+    say($.originWords, `${words.reverse().join(". ")}.`)
+    set($.originWords, { title: $.originWords.textContent })
   }
 
   function refresh() {

@@ -1,10 +1,19 @@
 """The stage in a notebook: a widget that shows recorded states at once, and trains the same pair of nets on request."""
 
+import gzip
+import json
+import os
+
 import anywidget
 import traitlets
+from IPython.display import display
 
 from reslab import page
+from reslab.explorers.stage import still
 from reslab.explorers.stage.live import LiveFilm
+
+# What a page without a kernel shows: the switch off and on before any training, and both nets after it.
+STILLS = ({"skip": False, "step": 0}, {"skip": True, "step": 0}, {"skip": True, "step": 60})
 
 
 class Stage(anywidget.AnyWidget):
@@ -32,6 +41,21 @@ class Stage(anywidget.AnyWidget):
         self._load(view["dataset"])
         self.live = LiveFilm(self.send)
         self.on_msg(self._heard)
+
+    @property
+    def state(self):
+        """The recorded state that is shown, as a dict."""
+        return json.loads(gzip.decompress(self._files[self.view["dataset"]].read_bytes()))
+
+    def _ipython_display_(self, **kwargs):
+        if os.environ.get("PLOTLY_RENDERER") == "png":  # the lessons are being made into pictures, for readers with no kernel
+            for view in STILLS:
+                display({"image/png": still.png(self.view | view), "text/plain": still.words(view)}, raw=True)
+        elif hasattr(super(), "_ipython_display_"):  # ipywidgets 7
+            super()._ipython_display_(**kwargs)
+        else:
+            data, metadata = self._repr_mimebundle_(**kwargs)
+            display(data, metadata=metadata, raw=True)
 
     def _load(self, name):
         if name in self._files and name not in self.recorded:

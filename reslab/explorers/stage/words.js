@@ -38,11 +38,11 @@ export function journey(state, frame, picture, stations) {
 // The sentence on top: [who, what].
 export function sentence(state, net, kind, frame, picture, stations) {
   const film = net[kind], share = frame.told_apart.at(-1), steps = frame.step === 1 ? "step" : "steps"
-  const when = frame.step ? `after ${frame.step} ${steps} of training` : "before any training"
+  const when = frame.step ? `after ${frame.step} training ${steps}` : "before any training"
   if (share == null) return [switchTitle(kind), `, ${when}: the training broke down, and its numbers are no longer finite.`]
   const chance = share < 2.5 * state.guess ? ` (guessing: ${percent(state.guess)})` : ""
   const error = frame.step ? ` Training error: ${percent(errorAt(film, frame.step))}.` : ""
-  const kept = `after the last block, ${percent(share)} of the pictures are still the right ${thing(state)}${chance}.`
+  const kept = `at the end ${percent(share)} of the pictures are still right${chance}.`
   return [switchTitle(kind), `, ${when}, ${journey(state, frame, picture, stations)}; ${kept}${error}`]
 }
 

@@ -16,6 +16,7 @@ MODULES = [
     "residual_block",
     "scaling",
     "shattering",
+    "stage",
     "variants",
 ]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -1,0 +1,26 @@
+"""Lesson 00 in words: what the stage showed of a pair, before and after its training."""
+
+from reslab.figures.text.phrases import percent, scientific
+
+
+def sentences(state, key="56"):
+    """What the skips did to the pictures, the gradient and the training error: three sentences.
+
+    state: the JSON state of the stage, as a dict; key: of a pair in it. KeyError if the pair is not there.
+    """
+    pairs = {net["key"]: net for net in state["nets"]}
+    if key not in pairs:
+        raise KeyError(f"there is no pair {key!r}; there are {', '.join(pairs)}.")
+    pair = pairs[key]
+    films = [pair["plain"], pair["residual"]]
+    untrained, steps = [film["frames"][0] for film in films], films[0]["steps"]
+    told = [percent(frame["told_apart"][-1]) for frame in untrained]
+    first = [scientific(frame["gradient"][1] / frame["gradient"][-1]) for frame in untrained]
+    final = [percent(film["curve"][-1][1]) for film in films]
+    return (
+        f"{pair['depth']} layers, before any training: after the last block {told[0]} of {state['test_images']} pictures are still "
+        f"the right digit without skips, {told[1]} with them; guessing gives {percent(state['guess'])}.",
+        f"The gradient at block 1, as a multiple of that at the last block: {first[0]} without skips, {first[1]} with them.",
+        f"Training error in step {steps}: {final[0]} without skips, {final[1]} with them.",
+    )
+

@@ -1,0 +1,221 @@
+"""The stage in one HTML file, opened from disk as somebody would who has no Python."""
+
+import gzip
+import json
+
+import pytest
+from click.testing import CliRunner
+from lab import CHROMIUM_FLAGS, chromium_path
+from playwright.sync_api import sync_playwright
+from stage_page import bars, error_names, is_legible, pictures
+
+from reslab import page as stage_page
+from reslab.cli import main
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    file = tmp_path_factory.mktemp("page") / "stage.html"
+    done = CliRunner().invoke(main, ["page", "00", "--output", str(file)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "open it in a browser" in done.output
+    return file
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser, file):
+    """Open the page: show(question, width, height, theme) → the Playwright page; at the end, its console had no error."""
+    contexts, messages, asked = [], [], []
+
+    def opened(question="still", width=1280, height=720, theme="light", **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: message.type == "error" and messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{file.as_uri()}?{question}")
+        page.wait_for_function("window.stage && document.querySelector('.stage .shell')")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert messages == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.fixture(scope="module")
+def state():
+    return json.loads(gzip.decompress(stage_page.recorded()["digits"].read_bytes()))
+
+
+def stage_of(page):
+    return page.locator(".stage")
+
+
+def test_the_page_is_small_and_needs_no_network(file):
+    text = file.read_text(encoding="utf-8")
+    assert len(text.encode()) < 3_000_000
+    assert "https://" not in text
+    assert "import " not in text.split('<script type="module">')[1].split("atob")[0]
+
+
+def test_the_switch_shows_the_other_net_at_once_as_it_was_measured(show, state):
+    (pair,) = (net for net in state["nets"] if net["key"] == "56")
+    page = show("still&picture=1")
+    stage = stage_of(page)
+    for kind in ("plain", "residual"):
+        frame = pair[kind]["frames"][0]
+        assert bars(stage) == pytest.approx(frame["told_apart"], abs=1e-4)
+        last = state["classes"][state["sprite"]["labels"][frame["near"][-1][0][0]]]
+        assert pictures(stage)[-1].split()[0] == last
+        gradients = bars(stage, "gradients")
+        assert (gradients[1] > 0) == (frame["gradient"][1] > frame["gradient"][-1])
+        assert stage.locator(".switch").get_attribute("aria-checked") == str(kind == "residual").lower()
+        drawn = page.evaluate("""async () => {
+            const fill = document.querySelector('.plot.shares'), before = fill.querySelector('svg').dataset.kind, began = performance.now()
+            document.querySelector('.switch').click()
+            while (fill.querySelector('svg').dataset.kind === before) await new Promise(requestAnimationFrame)
+            return performance.now() - began
+        }""")
+        print(f"toggle of {kind} to repaint: {drawn:.0f} ms")
+
+
+def test_without_skips_a_six_is_lost_and_with_them_it_stays(show):
+    page = show()
+    stage = stage_of(page)
+    assert stage.locator(".say").inner_text().startswith("Without skips, before any training, a 6 turns into")
+    assert any("✗" in name for name in pictures(stage))
+    page.keyboard.press("Tab")  # the switch is the first stop
+    page.keyboard.press("Space")
+    assert "a 6 stays a 6 to the end" in stage.locator(".say").inner_text()
+    assert all(name == "6 ✓" for name in pictures(stage))
+
+
+def test_train_plays_the_film_and_pause_holds_it(show):
+    page = show("")
+    stage = stage_of(page)
+    stage.locator(".speed").click(click_count=2)  # 4 ×
+    stage.locator(".play").click()
+    page.wait_for_function("document.querySelector('.slider output').textContent !== 'step 0'")
+    assert stage.locator(".play").inner_text() == "Pause"
+    stage.locator(".play").click()
+    held = stage.locator(".slider output").inner_text()
+    page.evaluate("new Promise(done => setTimeout(done, 400))")
+    assert stage.locator(".slider output").inner_text() == held
+    assert set(error_names(stage)) == {"plain-56", "resnet-56"}
+
+
+def test_time_can_be_scrubbed_by_pointer_and_keys(show, state):
+    (pair,) = (net for net in state["nets"] if net["key"] == "56")
+    page = show("still&skips=on")
+    stage = stage_of(page)
+    box = stage.locator(".slider input").bounding_box()
+    page.mouse.click(box["x"] + box["width"] - 12, box["y"] + box["height"] / 2)
+    assert bars(stage) == pytest.approx(pair["residual"]["frames"][-1]["told_apart"], abs=1e-4)
+    names = error_names(stage)
+    assert names["plain-56"] == f"{pair['plain']['curve'][-1][1]:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
+    stage.locator(".slider input").focus()
+    page.keyboard.press("Home")
+    assert bars(stage) == pytest.approx(pair["residual"]["frames"][0]["told_apart"], abs=1e-4)
+    assert error_names(stage) == {}
+
+
+def test_a_block_tells_its_numbers_and_opens(show):
+    page = show("still&skips=on&step=60")
+    stage = stage_of(page)
+    hits = stage.locator(".plot.shares .hit")
+    hits.nth(7).hover()
+    assert stage.locator(".tip h4").inner_text() == "Block 7 of 27"
+    assert "skips off" in stage.locator(".tip").inner_text()
+    hits.nth(7).click()
+    panel = stage.locator(".panel")
+    assert panel.locator("h3").inner_text() == "Block 7 of 27"
+    assert panel.locator(".near canvas").count() == 3
+    assert [part.split("\n")[0] for part in panel.locator(".part").all_inner_texts()] == ["x: comes in", "F(x): computed", "y: goes out"]
+    assert min(box["width"] for box in (c.bounding_box() for c in panel.locator("canvas").all())) >= 64
+    panel.get_by_label("the block after").click()
+    assert panel.locator("h3").inner_text() == "Block 8 of 27"
+    page.keyboard.press("Escape")
+    assert not panel.is_visible()
+    page.keyboard.press("ArrowRight")  # the keys go on from the block that was open
+    assert page.evaluate("document.activeElement.dataset.block") == "9"
+    assert "gradient" in page.evaluate("document.activeElement.getAttribute('aria-label')").lower()
+    page.keyboard.press("Enter")
+    assert panel.locator("h3").inner_text() == "Block 9 of 27"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1440, 900), (700, 900), (390, 844)])
+def test_it_is_legible_everywhere(show, width, height):
+    page = show("still", width, height)
+    for view in ({}, {"skip": True, "step": 28}, {"net": "110", "step": 60}):
+        page.evaluate("view => stage.take(view, false)", view)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            is_legible(stage_of(page))
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        if width >= 1280:
+            assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+            assert stage_of(page).locator(".stations canvas").first.bounding_box()["width"] >= 64
+
+
+def test_an_opened_block_is_legible(show):
+    for width, theme in ((1280, "light"), (700, "dark")):
+        page = show("still&step=60", width, 900, theme)
+        page.evaluate("stage.open(7)")
+        is_legible(stage_of(page).locator(".panel"))
+
+
+def test_the_layout_does_not_jump(show):
+    page = show()
+    places = "[...document.querySelectorAll('.stage > *, .stage .grid > *')].map(e => Math.round(e.getBoundingClientRect().top))"
+    before = page.evaluate(places)
+    for change in ({"skip": True}, {"step": 60}, {"skip": False}, {"picture": 3}):
+        page.evaluate("change => stage.take(change, false)", change)
+        assert page.evaluate(places) == before
+
+
+def test_its_address_says_what_it_shows_and_a_line_does_too(show):
+    page = show("still&skips=ON&net=20&step=30&picture=2")
+    stage = stage_of(page)
+    assert stage.locator(".switch").get_attribute("aria-checked") == "true"
+    assert stage.locator(".slider output").inner_text() == "step 30"
+    stage.locator("summary").click()
+    line = stage.locator("input.line")
+    assert line.input_value() == "data=digits skips=on net=20 picture=2 step=30"
+    line.fill("“Skips=OFF  net=110, picture=99 step=1000”")
+    line.press("Enter")
+    page.wait_for_function("document.querySelectorAll('.plot.shares .shell').length === 55")
+    assert stage.locator(".slider output").inner_text() == "step 60"
+
+
+def test_the_presentation_mode_is_larger_and_folds_controls(show):
+    page = show()
+    stage = stage_of(page)
+    before = stage.locator(".say").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    stage.locator(".presenter").click()
+    assert stage.locator(".say").evaluate("e => parseFloat(getComputedStyle(e).fontSize)") > 1.3 * before
+    assert not stage.locator(".more").is_visible()
+    is_legible(stage)
+    assert stage.evaluate("e => e.scrollHeight <= e.clientHeight")
+
+
+def test_reduced_motion_shows_the_pictures_at_once(show):
+    page = show("", reduced_motion="reduce")
+    assert stage_of(page).locator(".waiting").count() == 0
+
+
+def test_a_lesson_without_a_page_is_named_with_those_that_have_one(tmp_path):
+    done = CliRunner().invoke(main, ["page", "07", "--output", str(tmp_path / "x.html")])
+    assert done.exit_code == 2
+    assert "lesson '07' has no page; 00 has" in done.output
