@@ -9,7 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "architecture": ["Architecture"],
         "degradation": ["Degradation"],
         "gradient_flow": ["GradientFlow"],
-        "prediction": ["Prediction"],
         "question": ["Question"],
         "ready": ["Ready"],
         "residual_block": ["ResidualBlock"],

@@ -55,7 +55,7 @@ export async function mount(el, source) {
     const inner = root.clientWidth - Number.parseFloat(box.paddingLeft) - Number.parseFloat(box.paddingRight)
     if (inner <= 0) return
     const full = root.classList.contains("present")
-    size = layout(inner, full ? window.innerHeight : source.height(), em)
+    size = layout(inner, full ? window.innerHeight - 1.8 * em : source.height(), em)
     root.dataset.size = size.kind
     root.dataset.room = inner < 48 * em ? "least" : inner < 64 * em ? "little" : "enough"
     for (const name of ["side", "answer", "gutter", "picture", "gap", "width", "end", "row"]) root.style.setProperty(`--${name}`, `${size[name]}px`)
