@@ -4,7 +4,12 @@ LUMINANCE = """
 const channel = v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4
 const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b)
 const pen = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true})
-const rgba = colour => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); return [...pen.getImageData(0, 0, 1, 1).data] }
+const rgba = colour => {
+    pen.clearRect(0, 0, 1, 1)
+    pen.fillStyle = colour
+    pen.fillRect(0, 0, 1, 1)
+    return [...pen.getImageData(0, 0, 1, 1).data]
+}
 const paper = element => {
     for (let e = element; e; e = e.parentElement) {
         const colour = rgba(getComputedStyle(e).backgroundColor)
@@ -12,15 +17,18 @@ const paper = element => {
     }
     return [255, 255, 255]
 }
-const texts = stage => [...stage.querySelectorAll('*')].filter(e => e.checkVisibility({opacityProperty: true, visibilityProperty: true})
+const texts = stage => [...stage.querySelectorAll('*')].filter(e =>
+    e.checkVisibility({opacityProperty: true, visibilityProperty: true})
     && !e.closest('.say') && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) && e.getBoundingClientRect().width)
 """
 
 
 def look(stage):
-    """Every visible text of the stage (but the sentence on top) (a locator): dicts of text, size (px), contrast (with what is behind it) and box."""
+    """Every visible text of the stage (a locator) but the sentence on top: dicts of text, size (px), contrast with its paper, box."""
     return stage.evaluate(
-        """stage => {%s
+        "stage => {"
+        + LUMINANCE
+        + """
             return texts(stage).map(e => {
                 const style = getComputedStyle(e), box = e.getBoundingClientRect()
                 const ink = luminance(rgba(e instanceof SVGElement ? style.fill : style.color)), back = luminance(paper(e))
@@ -30,7 +38,6 @@ def look(stage):
                               && style.overflow === 'hidden' && !e.title}}
             })
         }"""
-        % LUMINANCE
     )
 
 
