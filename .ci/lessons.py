@@ -34,7 +34,7 @@ COLOURS = 128  # of a kept picture: charts need few, and every refresh adds its 
 
 
 def fingerprint(notebook):
-    """A digest of all that the pictures come from: the cells, the modules that drew them (`drawn_by`, in the metadata), the stage's files."""
+    """A digest of all that the pictures come from: the cells, the modules that drew them (in the metadata), the stage's files."""
     files = [CHECKOUT / f"{name.replace('.', '/')}.py" for name in notebook.metadata.reslab["drawn_by"]]
     code = [without_comments(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files]
     if any(name.startswith(STAGE) for name in notebook.metadata.reslab["drawn_by"]):
