@@ -187,9 +187,10 @@ def test_a_model_of_ones_own_is_measured_at_the_modules_that_are_named(split):
 
 def test_the_frame_of_blocks(net, split):
     frame = representations.by_block(net, split, images=30, training_images=100)
-    assert list(frame) == ["module", "index", "images", "neighbour_accuracy", "readout_accuracy", "noise_cosine"]
+    assert list(frame) == ["module", "index", "images", "guess", "neighbour_accuracy", "readout_accuracy", "noise_cosine"]
     assert frame["index"].tolist() == [0, 1, 2, 3]
     assert set(frame["images"]) == {30}
+    assert set(frame["guess"]) == {0.1}
     assert frame[["neighbour_accuracy", "readout_accuracy"]].stack().between(0, 1).all()
     assert frame["noise_cosine"].between(0.5, 1).all()
     still = representations.by_block(net, split, noise=0)

@@ -180,8 +180,8 @@ def by_block(model, split, layers=None, *, images=None, training_images=None, no
     model, layers: as `features` takes them. images, training_images: so many of the first test and training images; None: all.
     seed: of the noise. Two passes: the first of the test images; the second of them, their noisy copies and the training images, in one
     batch, so that one BatchNorm is applied to all.
-    Columns: module, index (0 for the first, the stem in reslab's nets), images (test images measured), neighbour_accuracy,
-    readout_accuracy (fractions), noise_cosine (-1 to 1). NaN where a block's output is not finite.
+    Columns: module, index (0 for the first, the stem in reslab's nets), images (test images measured), guess (1 / classes),
+    neighbour_accuracy, readout_accuracy (fractions), noise_cosine (-1 to 1). NaN where a block's output is not finite.
     """
     x, y = _first(split, "test", images)
     train_x, train_y = _first(split, "train", training_images)
@@ -196,6 +196,7 @@ def by_block(model, split, layers=None, *, images=None, training_images=None, no
                 "module": module,
                 "index": index,
                 "images": len(x),
+                "guess": 1 / len(split.class_names),
                 "neighbour_accuracy": neighbour_accuracy(centred_cosines(alone[module]), y.to(clean.device)).item(),
                 "readout_accuracy": readout_accuracy(training, train_y, clean, y),
                 "noise_cosine": noise_cosine(clean, disturbed),

@@ -14,6 +14,7 @@ MODULES = [
     "gradient_factors",
     "gradient_flow",
     "histograms",
+    "representations",
     "residual_block",
     "scaling",
     "shattering",

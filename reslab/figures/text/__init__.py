@@ -13,6 +13,7 @@ MODULES = [
     "gradient_flow",
     "histograms",
     "phrases",
+    "representations",
     "residual_block",
     "scaling",
     "shattering",

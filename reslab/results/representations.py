@@ -1,0 +1,66 @@
+"""Lesson 04: which pictures a net can tell apart, over the seeds; and how far a change grows forward and the gradient backward."""
+
+import numpy as np
+import pandas as pd
+
+from reslab import checks
+from reslab.results.frames import require
+
+LABELS = ("name", "skip", "depth", "seed", "step", "index")
+# Answers of the lesson's prediction → from which share of the pictures on.
+ANSWERS = {"nearly all": 0.7, "about half": 0.25, "as good as none": 0.0}
+
+
+def over_seeds(frame, column):
+    """A column's median, lowest and highest value over the seeds: a row a net × step × block.
+
+    frame: as `experiments.representations` and `experiments.chaos` give it. Columns: name, skip, depth, origin, step, index, share (of
+    the way through the net: 0 the stem, 1 the last block), median, low, high, seed (that of the frame where it has one, else NaN),
+    seeds (how many). Seeds that are NaN there do not count. ValueError for a missing column.
+    """
+    frame = require(frame, (*LABELS, column), "A chart by block")
+    if "origin" not in frame:
+        frame = frame.assign(origin="")
+    by = ["name", "skip", "depth", "origin", "step", "index"]
+    groups = frame.groupby(by, sort=False)
+    table = groups[column].agg(median="median", low="min", high="max").reset_index()
+    seeds = groups["seed"].agg(["first", "nunique"]).reset_index(drop=True)
+    table["seed"] = seeds["first"].where(seeds["nunique"] == 1).astype(float)
+    table["seeds"] = seeds["nunique"]
+    table["share"] = table["index"] / table.groupby(["name", "origin"])["index"].transform("max")
+    return table
+
+
+def verdict(frame, name="plain-56", block=13):
+    """How many pictures a net tells apart after a block, the median over the seeds, at the latest step: one of ANSWERS.
+
+    frame: as `experiments.representations.before_training` gives it. ValueError for a net or a block that it does not have.
+    """
+    checks.choice("a net", name, list(frame["name"].unique()))
+    net = frame[(frame["name"] == name) & (frame["step"] == frame["step"].max())]
+    block = checks.integer("block", block, 0, int(net["index"].max()))
+    share = net.loc[net["index"] == block, "neighbour_accuracy"].median()
+    return next(answer for answer, lowest in ANSWERS.items() if share >= lowest)
+
+
+def totals(frame):
+    """How far a small change of the images grows through each net, and the gradient on its way back: a row a net.
+
+    frame: as `experiments.chaos.before_training` gives it. Columns: name, skip, depth, change and gradient: [median, lowest, highest] over
+    the seeds, of the change at the last block and of the gradient at the stem. ValueError for a missing column.
+    """
+    frame = require(frame, (*LABELS, "change", "gradient"), "The growth")
+    rows = []
+    for (name, skip, depth), net in frame.groupby(["name", "skip", "depth"], sort=False):
+        last = net["index"].max()
+        grown = {"change": net[net["index"] == last]["change"], "gradient": net[net["index"] == 0]["gradient"]}
+        numbers = {way: [values.median(), values.min(), values.max()] for way, values in grown.items()}
+        rows.append({"name": name, "skip": skip, "depth": depth, **numbers})
+    return pd.DataFrame(rows, columns=["name", "skip", "depth", "change", "gradient"])
+
+
+def at_the_end(frame, column):
+    """`over_seeds`, of the last block at the latest step of each net: a row a net."""
+    table = over_seeds(frame, column)
+    latest = table["step"] == table.groupby("name")["step"].transform("max")
+    return table[latest & np.isclose(table["share"], 1)].reset_index(drop=True)
