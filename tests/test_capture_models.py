@@ -132,6 +132,7 @@ def passes(model, x, watched):
     return trace.frame()
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 def test_a_compiled_model_is_watched_uncompiled():
     torch._dynamo.reset()
     model, x = small_net(), images()

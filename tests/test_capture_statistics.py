@@ -122,7 +122,8 @@ def test_pieces_are_the_whole_and_small(layout):
 
 def peak(function):
     """The most bytes that a function on the CPU holds at a time, as PyTorch's allocator counts them."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+    cpu = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=cpu, profile_memory=True, acc_events=True) as profile:
         function()
     sizes = [event.nbytes() for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
     return max(itertools.accumulate(sizes), default=0)
