@@ -4,6 +4,8 @@ A cell that is run again draws a new explorer in its place, and nothing would st
 unseen.
 """
 
+import re
+
 from IPython import get_ipython
 
 _made = {}  # cell → the explorers that it made when it was last run
@@ -22,8 +24,17 @@ def register(explorer):
 def _close_replaced(_info):
     for explorer in _made.pop(_running_cell(), []):
         explorer.close()
+        _forget(explorer)
     if not _made:
         get_ipython().events.unregister("pre_run_cell", _close_replaced)
+
+
+def _forget(explorer):
+    """Take it out of IPython's history of results, Out[1] and _1, which would keep its nets and charts in memory."""
+    names = get_ipython().user_ns
+    for kept in (names["Out"], names):
+        for name in [name for name, value in kept.items() if value is explorer and re.fullmatch(r"_*\d*", str(name))]:
+            del kept[name]
 
 
 def _running_cell():

@@ -1,4 +1,4 @@
-"""What stays behind after 200 runs of an explorer's cell, and after 1,000 toggles in one explorer, in a kernel of its own."""
+"""What 200 runs of an explorer's cell, and 1,000 toggles in one explorer, leave behind in a kernel of its own."""
 
 import json
 from textwrap import dedent

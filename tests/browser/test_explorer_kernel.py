@@ -12,7 +12,6 @@ from reslab import TrainSpec, digits, explorers
 
 split = digits().subset(n_train=256, n_test=64)
 explorer = explorers.Degradation("plain-8", split=split, how=TrainSpec(epochs=100_000))
-explorer.start.click()
 explorer
 """
 TRAININGS = """
@@ -26,14 +25,20 @@ print(f"trainings: {trainings}, process: {os.getpid()}")
 
 @pytest.fixture(scope="module")
 def notebook(lab):
-    """An explorer that trains for ever, and a cell that counts the trainings."""
+    """An explorer whose training takes for ever, and a cell that counts the trainings."""
     cells = [nbformat.v4.new_code_cell(source.strip()) for source in (EXPLORER, TRAININGS)]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.root / "kernel.ipynb")
     with lab.open("kernel.ipynb") as notebook:
-        notebook.run_all()
-        notebook.wait_until(lambda: "step" in notebook.text(".reslab-progress-text"))
         yield notebook
+
+
+def trains(notebook):
+    """Run both cells, and press Start."""
+    notebook.run_all()
+    notebook.wait_until(lambda: notebook.find(".reslab .js-plotly-plot").count() == 2)
+    notebook.click(".reslab-start")
+    notebook.wait_until(lambda: "step" in notebook.text(".reslab-progress-text"))
 
 
 def counted(notebook):
@@ -42,33 +47,44 @@ def counted(notebook):
     return tuple(map(int, re.findall(r"\d+", printed)))
 
 
-def test_an_explorer_whose_cell_is_run_again_is_replaced(notebook):
+def says(notebook, words):
+    return notebook.find(".reslab-kernel").count() and words in notebook.text(".reslab-kernel")
+
+
+def test_an_explorer_whose_cell_is_run_again_is_replaced_and_trains_no_more(notebook):
+    trains(notebook)
     notebook.run_all()
     trainings, _ = counted(notebook)
-    assert trainings == 1
+    assert trainings == 0
     assert notebook.find(".reslab").count() == 1
+    trains(notebook)
     notebook.click(".reslab-stop")  # the new one is there, and answers
     notebook.wait_until(lambda: "stopped at step" in notebook.text(".reslab-progress-text"))
+
+
+def test_a_kernel_that_does_not_answer_is_named_until_it_does(notebook):
+    _, process = counted(notebook)
+    os.kill(process, signal.SIGSTOP)
+    notebook.click(".reslab-skip")
+    notebook.wait_until(lambda: says(notebook, "The kernel does not answer."), 60)
+    os.kill(process, signal.SIGCONT)
+    notebook.wait_until(lambda: notebook.find(".reslab-kernel").count() == 0, 60)
+    notebook.wait_until(lambda: "ON" in notebook.text(".reslab-skip"))
 
 
 def test_after_a_restart_it_says_to_run_the_cell_again(notebook):
     notebook._menu("Kernel", "kernelmenu:restart")
     notebook.page.locator(".jp-Dialog .jp-mod-accept").click()
-    notebook.wait_until(lambda: notebook.find(".reslab-kernel").count())
-    assert notebook.text(".reslab-kernel") == "The kernel was restarted. Run this cell again."
-    assert notebook.find(".reslab").evaluate("explorer => explorer.inert")
+    notebook.wait_until(lambda: says(notebook, "The kernel was restarted. Run this cell again."))
+    assert notebook.find(".reslab").first.evaluate("explorer => explorer.inert")
     notebook.show(".reslab")
     notebook.screenshot("explorer-kernel-restarted")
     notebook._wait_for_kernel()
-    notebook.run_all()
-    notebook.wait_until(lambda: "step" in notebook.text(".reslab-progress-text"))
+    trains(notebook)
     assert notebook.find(".reslab-kernel").count() == 0
 
 
-def test_when_the_kernel_was_killed_a_click_says_that_it_does_not_answer(notebook):
+def test_after_a_crash_it_says_to_run_the_cell_again(notebook):
     _, process = counted(notebook)
-    os.kill(process, signal.SIGKILL)
-    notebook.page.locator(".jp-Dialog .jp-mod-accept").click()  # "Kernel Restarting": the server starts another one
-    notebook.click(".reslab-stop")
-    notebook.wait_until(lambda: notebook.find(".reslab-kernel").count(), 60)
-    assert "Run this cell again" in notebook.text(".reslab-kernel")
+    os.kill(process, signal.SIGKILL)  # as the system does when the memory is full
+    notebook.wait_until(lambda: says(notebook, "The kernel was restarted. Run this cell again."), 60)

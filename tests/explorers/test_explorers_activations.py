@@ -19,6 +19,7 @@ from reslab.nets import build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+
 @pytest.fixture
 def explorer(split):
     """A quick one: 64 images to look at, 4 steps of training."""
@@ -34,7 +35,11 @@ def line(explorer, name, part="profile"):
 
 def profiles(explorer):
     """The names of the nets at the left; a long one breaks."""
-    return [trace.name.replace("<br>", " ") for trace in explorer.profile.figure.data if trace.meta["key"].endswith("profile")]
+    return [
+        trace.name.replace("<br>", " ")
+        for trace in explorer.profile.figure.data
+        if trace.meta["key"].endswith("profile")
+    ]
 
 
 def seen(explorer):
@@ -69,7 +74,9 @@ def test_both_nets_are_there_at_once_and_are_what_was_measured(explorer, split):
 def test_every_statistic_is_drawn_with_its_sentence(explorer, show):
     explorer.show.value = show
     assert explorer.join(30)
-    assert explorer.state == ("resnet-14 | plain-14" if show == "ratio" else f"resnet-14 | plain-14 | show={show},block=1,image=0")
+    assert explorer.state == (
+        "resnet-14 | plain-14" if show == "ratio" else f"resnet-14 | plain-14 | show={show},block=1,image=0"
+    )
     part = "histogram" if show == "histogram" else "profile"
     assert len(line(explorer, "resnet-14 · untrained", part)) == (114 if show == "histogram" else 6)
     assert "resnet-14" in explorer.sentence.value
@@ -151,7 +158,9 @@ def test_a_shallower_net_closes_a_block_that_it_does_not_have(explorer):
 @pytest.mark.parametrize("form", [tuple, dict], ids=["ipywidgets 8", "ipywidgets 7"])
 def test_a_picture_of_ones_own_walks_through_the_nets(explorer, form):
     content = picture()
-    files = ({"name": "one.png", "content": memoryview(content)},) if form is tuple else {"one.png": {"content": content}}
+    files = (
+        ({"name": "one.png", "content": memoryview(content)},) if form is tuple else {"one.png": {"content": content}}
+    )
     explorer._uploaded(SimpleNamespace(new=files, owner=explorer.upload))
     assert explorer.join(30)
     image = seen(explorer)[0][-1]
@@ -167,7 +176,9 @@ def test_a_picture_of_ones_own_walks_through_the_nets(explorer, form):
 
 
 def test_a_state_with_another_image_draws_that_and_not_ones_own(explorer):
-    explorer._uploaded(SimpleNamespace(new=({"name": "one.png", "content": memoryview(picture())},), owner=explorer.upload))
+    explorer._uploaded(
+        SimpleNamespace(new=({"name": "one.png", "content": memoryview(picture())},), owner=explorer.upload)
+    )
     assert explorer.join(30)
     own = seen(explorer)[0][-1]
     explorer.state = "resnet-14 | plain-14 | show=ratio,block=1,image=1"  # which have been measured
@@ -177,7 +188,9 @@ def test_a_state_with_another_image_draws_that_and_not_ones_own(explorer):
 
 def test_a_bad_file_says_so_and_changes_nothing(explorer):
     before, state = seen(explorer)[0], explorer.state
-    explorer._uploaded(SimpleNamespace(new=({"name": "notes.txt", "content": memoryview(b"no image")},), owner=explorer.upload))
+    explorer._uploaded(
+        SimpleNamespace(new=({"name": "notes.txt", "content": memoryview(b"no image")},), owner=explorer.upload)
+    )
     assert explorer.join(30)
     assert "This file is no image that can be read" in explorer.message.value
     assert 'role="alert"' in explorer.message.value
@@ -190,7 +203,9 @@ def test_a_bad_file_says_so_and_changes_nothing(explorer):
 def test_the_same_file_can_be_taken_again(explorer):
     about = {"name": "one.png", "type": "image/png", "size": 9, "last_modified": datetime.datetime.now(datetime.UTC)}
     file = {**about, "content": memoryview(picture())}
-    explorer.upload.set_trait("value", (file,) if explorer.upload.value == () else {"one.png": {"content": picture()}})  # ipywidgets 8, 7
+    explorer.upload.set_trait(
+        "value", (file,) if explorer.upload.value == () else {"one.png": {"content": picture()}}
+    )  # ipywidgets 8, 7
     assert not explorer.upload.value
     assert explorer.own is not None
     assert explorer.join(30)
@@ -275,7 +290,10 @@ def test_the_state_goes_round(explorer, text):
         ("resnet-14 | block=two", "block is 'two'; it must be a whole number."),
         ("resnet-14 | image=64", "image is 64; it must be from 0 to 63."),
         ("resnet-14 | show=rms,image=1", "show is 'rms'"),
-        ("resnet-14 | image=1,blok=2", "what is looked at is 'blok'; it can be 'show', 'block', 'image'. Did you mean 'block'?"),
+        (
+            "resnet-14 | image=1,blok=2",
+            "what is looked at is 'blok'; it can be 'show', 'block', 'image'. Did you mean 'block'?",
+        ),
         ("resnet-14,weights=new | show=ratio", "weights is 'new'; it can be 'untrained', 'trained'"),
         ("resnet-57 | show=cosine,block=2,image=3", "56 or 62"),
     ],
@@ -310,7 +328,7 @@ def test_the_code_shown_reproduces_the_chart(split, show):
 
 def test_toggles_leave_nothing_behind(explorer):
     threads = threading.active_count()
-    for _ in range(100):
+    for _ in range(20):
         explorer.skip.value = False
         explorer.skip.value = True
     assert explorer.join(60)

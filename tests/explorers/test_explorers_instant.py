@@ -1,4 +1,4 @@
-"""What every instant explorer does: the newest wish wins, what was seen is at once there, pins stay, and errors show."""
+"""All instant explorers: the newest request wins, what was seen is there at once, pins stay, errors are shown."""
 
 import threading
 from dataclasses import dataclass

@@ -33,7 +33,9 @@ def curve(explorer, label, part="error"):
     return explorer.chart.trace(f"{label}/0/live, this machine/{part}")
 
 
-@pytest.mark.parametrize("text", ["residual", "plain", "residual,block=bottleneck,shape=halved,shortcut=B,norm=none,seed=2,show=tensors"])
+@pytest.mark.parametrize(
+    "text", ["residual", "plain", "residual,block=bottleneck,shape=halved,shortcut=B,norm=none,seed=2,show=tensors"]
+)
 def test_a_setting_is_its_text(text):
     assert str(OneBlock.parse(text)) == text
 
@@ -41,7 +43,11 @@ def test_a_setting_is_its_text(text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("resnet-8", "'resnet-8' is no block of this lesson; write residual or plain, and perhaps ,block=bottleneck or ,seed=1 behind it."),
+        (
+            "resnet-8",
+            "'resnet-8' is no block of this lesson; write residual or plain, "
+            "and perhaps ,block=bottleneck or ,seed=1 behind it.",
+        ),
         ("plain,shape=double", "shape is 'double'; it can be 'kept', 'halved'."),
         ("plain,blocks=3", "blocks is 3; it can be 1, 2, 4, 8."),
         ("plain,lr=0", "lr is 0.0; it must be a finite number above 0."),
@@ -77,7 +83,10 @@ def test_pins_are_compared_while_they_learn(explorer):
     explorer.pin.click()
     explorer.skip.value = False
     assert explorer.join(60)
-    assert {trace.name for trace in explorer.chart.figure.data if trace.showlegend is not False} >= {"residual block", "plain block"}
+    assert {trace.name for trace in explorer.chart.figure.data if trace.showlegend is not False} >= {
+        "residual block",
+        "plain block",
+    }
     assert explorer.state == "plain | residual"
     assert "the residual block" in explorer.sentence.value
 
@@ -108,7 +117,13 @@ def test_a_block_that_changes_the_shape_shows_its_tensors_and_says_why(explorer)
 
 
 @pytest.mark.parametrize(
-    "text", ["residual,block=bottleneck", "plain,block=bottleneck,shape=halved", "residual,norm=none,blocks=4", "residual,shortcut=C"]
+    "text",
+    [
+        "residual,block=bottleneck",
+        "plain,block=bottleneck,shape=halved",
+        "residual,norm=none,blocks=4",
+        "residual,shortcut=C",
+    ],
 )
 def test_every_kind_of_block_is_drawn(explorer, text):
     explorer.share.value = text
@@ -127,7 +142,9 @@ def test_a_rate_that_breaks_it_is_said_and_not_raised(explorer):
     assert explorer.lr.value == 1e12
 
 
-@pytest.mark.parametrize("text", ["residual", "plain,blocks=2,lr=0.3", "residual,block=bottleneck,shape=halved,shortcut=B"])
+@pytest.mark.parametrize(
+    "text", ["residual", "plain,blocks=2,lr=0.3", "residual,block=bottleneck,shape=halved,shortcut=B"]
+)
 def test_the_code_it_shows_draws_the_same(explorer, split, text):
     explorer.share.value = text
     assert explorer.join(60)

@@ -1,4 +1,4 @@
-"""The explorer of lesson 09 without a browser: compose, look at block and cost, race, read the charts' data and the sentence."""
+"""The explorer of lesson 09 without a browser: compose, look at block and cost, race, read charts and sentence."""
 
 import re
 
@@ -36,7 +36,12 @@ def diagram(explorer):
 
 
 @pytest.mark.parametrize(
-    "text", ["resnet-56", "plain-8,order=preact", "resnet-20,block=bottleneck,widen=2,groups=8,stochastic_depth=0.5,lr=0.1,seed=3"]
+    "text",
+    [
+        "resnet-56",
+        "plain-8,order=preact",
+        "resnet-20,block=bottleneck,widen=2,groups=8,stochastic_depth=0.5,lr=0.1,seed=3",
+    ],
 )
 def test_a_setting_is_its_text(text):
     assert str(Composed.parse(text)) == text
@@ -47,9 +52,15 @@ def test_a_setting_is_its_text(text):
     [
         ("resnet-57", "depth is 57; CIFAR basic nets have depth 6n+2: 56 or 62."),
         ("resnet-56,widen=3", "widen is 3; it can be 1, 2, 4."),
-        ("resnet-56,order=pre", "order is 'pre'; it can be 'original', 'norm-after-add', 'relu-before-add', 'relu-only-preact', 'preact'."),
+        (
+            "resnet-56,order=pre",
+            "order is 'pre'; it can be 'original', 'norm-after-add', 'relu-before-add', 'relu-only-preact', 'preact'.",
+        ),
         ("resnet-56,lr=0", "lr is 0.0; it must be a finite number above 0."),
-        ("vgg-16", "'vgg-16' is no net of this lesson; write plain-56 or resnet-56, and perhaps ,order=norm-after-add or ,seed=1"),
+        (
+            "vgg-16",
+            "'vgg-16' is no net of this lesson; write plain-56 or resnet-56, and perhaps ,order=norm-after-add",
+        ),
     ],
 )
 def test_a_wrong_text_is_refused_in_one_sentence(text, said):
@@ -60,12 +71,20 @@ def test_a_wrong_text_is_refused_in_one_sentence(text, said):
 @pytest.mark.parametrize(
     ("text", "net", "label"),
     [
-        ("resnet-56,widen=2", {"depth": 58, "widen": 2}, "resnet-58 · widen 2"),  # wide nets count 6n+4: the same blocks
+        (
+            "resnet-56,widen=2",
+            {"depth": 58, "widen": 2},
+            "resnet-58 · widen 2",
+        ),  # wide nets count 6n+4: the same blocks
         ("resnet-8,block=bottleneck", {"depth": 11, "block": "bottleneck"}, "resnet-11 · bottleneck"),
         ("resnet-56,groups=8", {"groups": 1}, "resnet-56"),  # a basic block has no groups: the control is grey
         ("plain-56,stochastic_depth=0.5,shortcut=D", {"stochastic_depth": 0.0, "shortcut": "A"}, "plain-56"),
         ("resnet-56,init=fixup", {"init": "kaiming"}, "resnet-56"),
-        ("resnet-56,norm=none,init=fixup,residual_scale=learned", {"residual_scale": "one"}, "resnet-56 · norm none · fixup"),
+        (
+            "resnet-56,norm=none,init=fixup,residual_scale=learned",
+            {"residual_scale": "one"},
+            "resnet-56 · norm none · fixup",
+        ),
     ],
 )
 def test_what_cannot_apply_is_left_out_of_the_net(split, text, net, label):
@@ -99,7 +118,10 @@ def test_controls_that_cannot_apply_are_grey_and_say_why(explorer):
 
 
 def test_block_and_cost_answer_before_any_training(explorer, split):
-    assert "resnet-8 · preact costs 1.00 × the parameters and 1.00 × the multiply-adds of resnet-8." in explorer.sentence.value
+    assert (
+        "resnet-8 · preact costs 1.00 × the parameters and 1.00 × the multiply-adds of resnet-8."
+        in explorer.sentence.value
+    )
     assert "Diagram of a residual basic block" in explorer.sentence.value
     explorer.block.value, explorer.widen.value, explorer.groups.value = "bottleneck", 2, 8
     assert explorer._previews.join(30)
@@ -131,7 +153,11 @@ def test_a_base_that_is_measured_is_not_trained_again(explorer):
     explorer.order.value = "relu-only-preact"
     finish(explorer)
     assert explorer.runs[explorer.base] is base
-    assert [setting.label for setting in explorer.runs] == ["resnet-8", "resnet-8 · preact", "resnet-8 · relu-only-preact"]
+    assert [setting.label for setting in explorer.runs] == [
+        "resnet-8",
+        "resnet-8 · preact",
+        "resnet-8 · relu-only-preact",
+    ]
 
 
 def test_the_nets_take_their_steps_in_turn_and_stop_ends_both(split):
