@@ -97,7 +97,7 @@ def test_without_skips_a_six_is_lost_and_with_them_it_stays(show):
     assert any("✗" in name for name in pictures(stage))
     page.keyboard.press("Tab")  # the switch is the first stop
     page.keyboard.press("Space")
-    assert "a 6 stays a 6 to the end" in stage.locator(".say").inner_text()
+    assert "a 6 stays a 6 all the way" in stage.locator(".say").inner_text()
     assert all(name == "6 ✓" for name in pictures(stage))
 
 

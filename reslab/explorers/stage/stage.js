@@ -23,7 +23,7 @@ export async function mount(el, source) {
   let state = recorded, net, parts, size, curve, opened = null, hover = null, flipped = view.skip, done = false, asked = ""
 
   el.replaceChildren()
-  const root = html(el, "section", { class: "stage", "aria-label": "The stage: a plain net and its residual twin", "data-lm-suppress-shortcuts": "true" })
+  const root = html(el, "section", { class: "stage", "aria-label": "The stage: a plain net and its residual twin" })
   root.classList.toggle("still", Boolean(source.still))
   const $ = build(root, Boolean(source.live))
   const player = makePlayer({ light: (way, at) => parts?.light(way, at, kind()), next, changed: showControls })
@@ -266,6 +266,7 @@ export async function mount(el, source) {
   })
   root.addEventListener("pointerleave", () => tip(null))
   root.addEventListener("focusin", event => {
+    event.target.dataset.lmSuppressShortcuts = "true" // JupyterLab would take "a" for a new cell; it looks at what has the focus
     if (!event.target.matches(".hit")) return tip(null)
     const i = Number(columnOf(event))
     const words = numbers(state, now().frame, now().back, i).map(([what, here, there]) => `${what}: ${here}, ${switchName(other(kind()))}: ${there}`)
@@ -338,7 +339,7 @@ export async function mount(el, source) {
   refresh()
   watcher.observe(root)
   if (!source.still) player.pass()
-  return { root, view, take, open, player, lineTo: text => take(readLine(text, view)), close: () => watcher.disconnect() }
+  return { root, view, take, open, player, light: (way, at) => parts.light(way, at, kind()), lineTo: text => take(readLine(text, view)), close: () => watcher.disconnect() }
 }
 
 // A patch of a live training, into its state.

@@ -32,7 +32,7 @@ export function journey(state, frame, picture, stations) {
   const seen = stations.map(i => state.classes[state.sprite.labels[frame.near[i][picture][0]]])
   const end = seen.at(-1)
   if (end !== name) return `${a(name)} turns into ${a(end)}`
-  return seen.every(each => each === name) ? `${a(name)} stays ${a(name)} to the end` : `${a(name)} comes out as ${a(name)}`
+  return seen.every(each => each === name) ? `${a(name)} stays ${a(name)} all the way` : `${a(name)} comes out as ${a(name)}`
 }
 
 // The sentence on top: [who, what].

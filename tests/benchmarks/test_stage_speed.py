@@ -1,0 +1,86 @@
+"""The stage: toggle to repaint, a frame with two nets of 110 layers, the first picture of lesson 00, and what drawing costs a training."""
+
+import time
+
+import pytest
+from lab import CHROMIUM_FLAGS, chromium_path, serve
+from playwright.sync_api import sync_playwright
+from timing import seconds
+
+from reslab import digits, page, replace
+from reslab.experiments import film
+from reslab.experiments.degradation import small_net
+from reslab.explorers.stage.live import LiveFilm
+
+# What the stage does between two frames of the browser: until its styles and layout are done, without what the browser paints with.
+FRAMES = """async () => {
+    const times = [], steps = [...Array(61).keys()]
+    const worked = act => {
+        const began = performance.now()
+        act()
+        document.querySelector('.stage').offsetHeight
+        return performance.now() - began
+    }
+    for (const step of steps) {
+        times.push(worked(() => { stage.take({step}, false); stage.light('forward', step / 60) }))
+        await new Promise(requestAnimationFrame)
+    }
+    return times.sort((a, b) => a - b)
+}"""
+TOGGLE = """async () => {
+    const times = []
+    for (let k = 0; k < 10; k++) {
+        const began = performance.now()
+        document.querySelector('.stage .switch').click()
+        await new Promise(requestAnimationFrame)
+        await new Promise(done => setTimeout(done)) // after the paint
+        times.push(performance.now() - began)
+    }
+    return times.sort((a, b) => a - b)
+}"""
+
+
+@pytest.fixture
+def stage(tmp_path):
+    file = tmp_path / "stage.html"
+    file.write_text(page.page({name: path.read_bytes() for name, path in page.recorded().items()}), encoding="utf-8")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        opened = browser.new_page(viewport={"width": 1280, "height": 720})
+        opened.goto(f"{file.as_uri()}?still&net=110")
+        opened.wait_for_function("window.stage && document.querySelectorAll('.plot.shares .shell').length === 55")
+        yield opened
+        browser.close()
+
+
+def test_a_frame_and_a_toggle(report, stage):
+    frames = stage.evaluate(FRAMES)
+    toggles = stage.evaluate(TOGGLE)
+    assert len(frames) == 61
+    report(f"stage, two nets of 110 layers: a frame {frames[30]:.1f} ms, the slowest {frames[-1]:.1f} ms (goal 16)")
+    report(f"stage, toggle to repaint: {toggles[5]:.0f} ms, the slowest {toggles[-1]:.0f} ms (goal 100)")
+
+
+def test_the_first_picture(report, tmp_path):
+    with serve(tmp_path) as lab, lab.open("00_start_here.ipynb") as notebook:
+        began = time.monotonic()
+        notebook.start_all()
+        notebook.wait_until(lambda: notebook.find(".stage .spark[visibility=visible]").count(), 120)
+        moving = time.monotonic() - began
+        assert notebook.find(".stage .shell").count() == 28
+    report(f"lesson 00: {moving:.1f} s from Run All to a moving picture, the kernel running (goal 10)")
+
+
+def test_drawing_slows_the_training_little(report):
+    """Steps with the messages of the live stage made, against the same film with none, in turn; the browser's own work is not in it."""
+    split = digits()
+    spec = replace(small_net(split), depth=20)
+    sent = []
+    live = LiveFilm(sent.append)
+    plain, drawn = film.film(spec, split), live._film("digits", 20, "", 0)
+    live.status = "starting"
+    next(plain), live._on_patch(next(drawn))
+    pairs = [(seconds(next, plain), seconds(lambda: live._on_patch(next(drawn)))) for _ in range(100)]
+    bare, with_messages = (sum(column) for column in zip(*pairs, strict=True))
+    assert any("patches" in message for message in sent)
+    report(f"live stage: a training with its messages takes {with_messages / bare:.3f} of one without (goal 1.05)")

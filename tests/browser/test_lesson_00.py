@@ -1,0 +1,88 @@
+"""Lesson 00 in the real JupyterLab, as somebody meets it who has never heard of a skip connection."""
+
+import pytest
+from stage_page import bars, error_names, is_legible, pictures
+
+LESSON = "00_start_here.ipynb"
+HIGH = 600  # px between JupyterLab's toolbar and its status bar at 1280 × 720
+
+
+@pytest.fixture(scope="module")
+def notebook(lab):
+    """The lesson on a projector's 1280 × 720, all of it run, the stage at rest."""
+    with lab.open(LESSON) as notebook:
+        notebook.run_all()
+        notebook.wait_until(lambda: notebook.find(".stage .shell").count(), 60)
+        notebook.show(".stage")
+        yield notebook
+
+
+@pytest.fixture
+def stage(notebook):
+    return notebook.find(".stage").first
+
+
+def test_no_code_is_in_sight_and_the_stage_fits_between_the_bars(notebook, stage):
+    assert not any(cell.is_visible() for cell in notebook.find(".jp-CodeCell .cm-content").all())
+    assert stage.bounding_box()["height"] <= HIGH
+    is_legible(stage)
+    notebook.screenshot("00_start_here-light")
+
+
+def test_the_switch_answers_at_once(notebook, stage):
+    assert "Without skips, before any training, a 6 turns into" in notebook.text(".stage .say")
+    untrained = bars(stage)
+    notebook.click(".stage .switch")
+    notebook.wait_until(lambda: "a 6 stays a 6 all the way" in notebook.text(".stage .say"))
+    assert min(bars(stage)[1:]) > min(untrained[1:])
+    assert all(name == "6 ✓" for name in pictures(stage))
+
+
+def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
+    stage.locator(".choices button", has_text="20").first.click()
+    notebook.click(".stage .live")
+    notebook.wait_until(lambda: "Thick: live, this machine, seed 0. Thin: recorded" in notebook.text(".stage .origin"), 120)
+    notebook.wait_until(lambda: len(error_names(stage)) == 2, 60)
+    notebook.click(".stage .play")
+    notebook.wait_until(lambda: notebook.text(".stage .play") == "Go on")
+    held = error_names(stage)
+    notebook.page.wait_for_timeout(700)  # a step that had begun may end; no other begins
+    later = error_names(stage)
+    notebook.page.wait_for_timeout(700)
+    assert error_names(stage) == later
+    assert set(held) == {"plain-20", "resnet-20"}
+    assert notebook.find(".stage .thin").first.get_attribute("d")  # recorded lies under it
+    notebook.screenshot("00_start_here-live")
+    notebook.click(".stage .play")
+    notebook.wait_until(lambda: notebook.text(".stage .play") == "Pause")
+    notebook.click(".stage .live")
+    notebook.wait_until(lambda: "Stopped" in notebook.text(".stage .origin"), 60)
+    is_legible(stage)
+    assert stage.bounding_box()["height"] <= HIGH
+    notebook.click(".stage .origin button")  # "Recorded"
+    notebook.wait_until(lambda: notebook.text(".stage .origin").endswith("seed 0."))
+
+
+def test_the_keyboard_reaches_everything_and_lab_takes_no_key(notebook, stage):
+    cells = notebook.find(".jp-Cell").count()
+    stage.locator(".hit[tabindex='0']").focus()
+    for key in ("ArrowRight", "ArrowRight", "Enter"):
+        notebook.page.keyboard.press(key)
+    assert stage.locator(".panel h3").inner_text().startswith("Block 2 of")
+    for key in ("Escape", "a", "b", "x"):  # in JupyterLab: new cells, and cut
+        notebook.page.keyboard.press(key)
+    assert not stage.locator(".panel").is_visible()
+    assert notebook.find(".jp-Cell").count() == cells
+
+
+def test_the_ticks_say_in_words_whether_this_machine_is_ready(notebook):
+    notebook.wait_until(lambda: "This machine is ready." in notebook.find(".jp-Notebook").inner_text(), 120)
+    assert "✓ Python" in notebook.find(".jp-Notebook").inner_text()
+
+
+def test_the_dark_theme_is_the_labs(notebook, stage):
+    notebook.page.emulate_media(color_scheme="dark")
+    notebook.wait_until(lambda: notebook.page.evaluate("document.body.dataset.jpThemeLight") == "false")
+    is_legible(stage)
+    notebook.show(".stage")
+    notebook.screenshot("00_start_here-dark")

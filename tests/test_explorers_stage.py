@@ -1,0 +1,143 @@
+"""The stage's Python side: it shows without torch, trains in the background, and loses no click."""
+
+import gzip
+import json
+import subprocess
+import sys
+
+import pytest
+
+from reslab import page
+from reslab.explorers import Ready, Stage
+from reslab.explorers.stage.live import LiveFilm
+from reslab.figures.text.stage import sentences
+
+
+@pytest.fixture(scope="module")
+def state():
+    return json.loads(gzip.decompress(page.recorded()["digits"].read_bytes()))
+
+
+@pytest.fixture
+def live():
+    """A LiveFilm, and what it has sent; ended after the test."""
+    sent = []
+    film = LiveFilm(sent.append)
+    yield film, sent
+    film.stop()
+    assert film.join(60)
+
+
+def wait_for(condition, live):
+    """Wait until the condition holds, for as long as the training runs or begins."""
+    while not condition():
+        assert live.status in ("starting", "running", "paused", "stopping"), live.status
+        live.join(0.02)
+
+
+def points(film, kind="plain"):
+    return film.state["nets"][0][kind]["curve"] if film.state else []
+
+
+def test_the_first_picture_needs_neither_torch_nor_plotly():
+    code = "from reslab.explorers import Stage; Stage(); import sys; print({'torch', 'plotly', 'pandas', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("set()", 0), done.stderr
+
+
+def test_it_sends_the_recorded_state_as_it_is_and_others_when_asked(state):
+    stage = Stage(net="20", skip=True)
+    assert stage.view == {"net": "20", "skip": True, "dataset": "digits"}
+    assert json.loads(gzip.decompress(stage.recorded["digits"])) == state == stage.state
+    stage._handle_custom_msg({"do": "load", "dataset": "no such"}, [])  # of a page of another version
+    assert list(stage.recorded) == ["digits"]
+
+
+def test_the_live_film_is_what_was_sent(live):
+    from reslab.experiments import film as maker
+
+    film, sent = live
+    film.start("digits", 8)
+    film.start("digits", 20)  # a second click while it begins
+    assert film.join(120)
+    assert [message["status"] for message in sent if "status" in message] == ["starting", "running", "finished"]
+    (begun,) = (message["state"] for message in sent if "state" in message)
+    assert begun["live"]
+    assert [net["key"] for net in begun["nets"]] == ["8"]
+    begun = json.loads(json.dumps(begun))
+    for kind in ("plain", "residual"):
+        begun["nets"][0][kind] |= {"frames": [], "curve": [], "state": "running", "test_error": None}
+    for message in sent:
+        for patch in message.get("patches", ()):
+            maker.apply(begun, patch)
+    assert begun == film.state
+    assert len(points(film)) == len(points(film, "residual")) == begun["nets"][0]["plain"]["steps"]
+
+
+def test_pause_holds_resume_goes_on_and_stop_keeps_what_was_measured(live):
+    film, sent = live
+    film.start("digits", 8)
+    wait_for(lambda: points(film), film)
+    film.pause()
+    film.pause()
+    wait_for(lambda: film._worker.waiting, film)
+    held = len(points(film))
+    film.join(0.2)
+    assert len(points(film)) == held
+    film.resume()
+    wait_for(lambda: len(points(film)) > held, film)
+    film.stop()
+    assert film.join(60)
+    assert film.status == "stopped"
+    sent.clear()
+    film.catch_up()  # a page that was loaded again
+    assert sent == [{"state": film.state, "status": "stopped", "words": "Stopped"}]
+    assert 0 < len(points(film)) < film.state["nets"][0]["plain"]["steps"]
+
+
+def test_a_stop_while_it_begins_is_not_lost(live):
+    film, _ = live
+    film.start("digits", 8)
+    film.stop()
+    assert film.join(60)
+    assert film.status == "stopped"
+
+
+def test_a_training_that_fails_says_why(live):
+    film, sent = live
+    film.start("digits", 57)
+    assert film.join(60)
+    assert film.status == "failed"
+    assert "56 or 62" in sent[-1]["words"]
+
+
+def test_the_sentences_are_the_frames_numbers(state):
+    first, gradient, error = sentences(state)
+    (pair,) = (net for net in state["nets"] if net["key"] == "56")
+    for kind in ("plain", "residual"):
+        frame, film = pair[kind]["frames"][0], pair[kind]
+        assert f"{frame['told_apart'][-1]:.1%}".replace("%", " %") in first
+        assert f"{frame['gradient'][1] / frame['gradient'][-1]:.2g}"[:1] in gradient
+        assert f"{film['curve'][-1][1]:.1%}".replace("%", " %") in error
+    with pytest.raises(KeyError, match="there are 20, 56, 110"):
+        sentences(state, "57")
+
+
+def test_ready_ticks_off_what_doctor_finds(monkeypatch):
+    found = [
+        {"check": "Python", "level": "ok", "found": "3.11", "advice": ""},
+        {"check": "Kernel", "level": "problem", "found": "none <here>", "advice": "Install one."},
+    ]
+    monkeypatch.setattr("reslab.explorers.ready.examine", lambda: iter(found))
+    ready = Ready()
+    assert ready.join(10)
+    assert "✓ Python" in ready.widget.value
+    assert "✗ Kernel" in ready.widget.value
+    assert "none &lt;here&gt;<br>Install one." in ready.widget.value
+    assert "Not ready: see Kernel." in ready.widget.value
+
+
+def test_the_module_is_one_text_without_imports():
+    for last in ("widget", "page"):
+        assert "\nimport " not in page.module(last)
+    assert page.module("widget").count("export default") == 1
