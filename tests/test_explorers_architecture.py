@@ -130,7 +130,7 @@ def test_parameters_of_no_layer_open_with_their_shapes_and_the_code_that_uses_th
     explorer = explorers.Architecture("vit", nets={"vit": vit}, images={"vit": (3, 32, 32)})
     assert list(boxes(explorer, "vit").text).count("parameters") == 2
     explorer.open("vit", "")
-    assert "vit: parameters of the net itself" in explorer.opened.value
+    assert "vit: what the net itself does" in explorer.opened.value
     assert "class_token: 1×1×8" in explorer.opened.value
     assert "self.class_token.expand(" in explorer.opened.value
     explorer.open("vit", "encoder")

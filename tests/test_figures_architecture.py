@@ -181,7 +181,8 @@ def test_the_words_are_those_of_the_frame():
     assert said.startswith("plain-14 takes 3.73 k multiply-adds and 297 parameters; resnet-14 takes")
     assert said.endswith("The 6 skips of resnet-14 add no multiply-adds and no parameters to plain-14.")
     said = architecture.sentence(pd.concat([small_net("plain-14"), small_net("resnet-14", projection=True)]))
-    assert said.endswith("The 6 skips of resnet-14 add 50 multiply-adds and 5 parameters to plain-14.")
+    assert "The 6 skips of resnet-14 add 50 multiply-adds and 5 parameters to plain-14: 1 of them is a projection" in said
+    assert said.endswith("option B); the others, identities, add none, and option A, zero padding, would add none.")
     words = architecture.alt_text(small_net("resnet-14"))
     blocks = "3 blocks of 3×3 conv 4 and 3×3 conv 4 with identity shortcut"
     assert words.startswith(f"Architecture map of 1 net. resnet-14: 3×3 conv 4, {blocks}")

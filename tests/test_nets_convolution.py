@@ -74,10 +74,12 @@ def test_weights_get_the_strides_of_their_layout_even_where_they_have_both():
     assert layer.weight.stride() == (3, 1, 1, 1)
 
 
-def test_the_nets_are_made_of_it():
-    convolutions = [module for module in build(small(shortcut="B")).modules() if isinstance(module, nn.Conv2d)]
-    assert {type(module) for module in convolutions} == {Conv2d}
-    assert any(map(overruns, convolutions))
+def test_the_nets_have_it_where_the_fault_would_be_and_nowhere_else():
+    for fields in ({"shortcut": "B"}, {"shortcut": "C", "depth": 11, "block": "bottleneck", "width": 2}, {"shortcut": "D"}):
+        convolutions = [module for module in build(small(**fields)).modules() if isinstance(module, nn.Conv2d)]
+        for convolution in convolutions:
+            assert (type(convolution) is Conv2d) == overruns(convolution)
+        assert any(map(overruns, convolutions)) == (fields["shortcut"] != "D")
 
 
 class Own(nn.Module):

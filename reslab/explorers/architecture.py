@@ -19,6 +19,11 @@ from reslab.nets.skeleton import skeleton
 
 NONE = "–"  # an empty column
 MOST_LINES = 40  # of code that is shown of a lone layer
+# The page's own ink: near-black on a light page, near-white on a dark one; and no words smaller than the map's labels.
+STYLE = """<style>
+.reslab-map .js-plotly-plot text { fill: var(--jp-ui-font-color1, currentColor) !important; }
+.reslab-map .js-plotly-plot .annotation-text { font-size: 14px !important; }
+</style>"""
 
 
 class Architecture(Explorer):
@@ -45,10 +50,15 @@ class Architecture(Explorer):
             picker.observe(self._picked, "value")
         self.controls = SimpleNamespace(row=[*self.pickers, self.cost])
         self.map = Chart(figures.architecture_map(experiment.layers({}), draw=theme.chart))
-        self.map.widget.layout.max_height, self.map.widget.layout.overflow = "470px", "auto"
-        self.opened = widgets.HTML(layout=widgets.Layout(flex="1 1 340px", max_height="470px", overflow="auto"))
+        # A box stretches what is in it to its own height, and a responsive chart follows: the map would be 470 px high.
+        self.map.widget.layout = widgets.Layout(
+            flex="1 1 100%", max_height="470px", overflow="hidden auto", align_items="flex-start"
+        )
+        self.map.widget.add_class("reslab-map")
+        self.opened = widgets.HTML(layout=widgets.Layout(flex="1 1 100%", max_height="470px", overflow="auto"))
         self.opened.add_class("reslab-opened")
         self.arrange([self.map, SimpleNamespace(widget=self.opened)], [])
+        self.widget.children += (widgets.HTML(STYLE),)
         self._silent = False
         self.state = state
 
@@ -137,7 +147,7 @@ class Architecture(Explorer):
             else:  # used by the forward of the module that has them; or, if that is a layer that was not called, of the one that has it
                 user = part if any(part.children()) or not module else whole.get_submodule(module.rpartition(".")[0])
                 texts = [_own_parameters(part), _source(user, whole=False)]
-        name = block or module or "parameters of the net itself"
+        name = block or module or "what the net itself does"
         self.opened.value = f"<h4>{escape(net)}: {escape(name)}</h4>{numbers.to_html(index=False, border=0)}"
         self.opened.value += "".join(f"<pre>{escape(text)}</pre>" for text in texts)
 

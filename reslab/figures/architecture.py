@@ -18,7 +18,8 @@ COLUMNS = ("net", "skip", "module", "block", "shortcut", "path", "label", "kind"
 COSTS = {"multiply_adds": "multiply-adds", "parameters": "parameters", "memory": "bytes of output"}
 MOST_ROWS = 60  # of a net that is drawn whole; in a deeper one, equal blocks that follow one another are drawn once
 WIDTH, STRIDE = 1.0, 1.75  # of a box, and from one net to the next; what lies between is for the skips
-ROOM = 22  # pixels a row
+TEXT = 14  # pixels: as much as the last row of a classroom can read
+ROOM = 26  # pixels a row, so that the labels of two rows are apart
 
 
 @dataclass
@@ -66,7 +67,7 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
     nets = [(net, rows["skip"].iloc[0], groups(rows, fold)) for net, rows in layers.groupby("net", sort=False)]
     bands = place([drawn for _, _, drawn in nets])
     dearest = max((box.costs[cost] for *_, drawn in nets for group in drawn for box in group.boxes), default=0) or 1
-    traces, notes = [], []
+    traces, notes, note = [], [], dict(showarrow=False, font=dict(size=TEXT))
     for column, (net, skip, drawn) in enumerate(nets):
         left, hue = column * STRIDE, theme.RESIDUAL if skip else theme.PLAIN
         boxes = [(box, group) for group in drawn for box in group.boxes]
@@ -79,7 +80,7 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
         traces.append({**look, "x": share, "marker": filled, "meta": {"key": f"{net}/cost"}})
         outline = dict(color=theme.rgba(hue, 0.10), line=dict(color=hue, width=1))
         text = dict(textposition="inside", insidetextanchor="middle", constraintext="none", textangle=0)
-        text |= dict(text=[box.label for box, _ in boxes], textfont=dict(color=theme.INK, size=11))
+        text |= dict(text=[box.label for box, _ in boxes], textfont=dict(color=theme.INK, size=TEXT))
         traces.append({**look, **text, "x": [WIDTH] * len(boxes), "marker": outline, "meta": {"key": f"{net}/box"}})
         for part, dash in (("identity", "solid"), ("changes", "2px,3px")):
             skips = [group for group in drawn if group.shortcut and (group.shortcut == "identity") == (part == "identity")]
@@ -87,12 +88,12 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
             line = dict(color=hue, width=1.8, dash=dash, shape="spline")
             arcs = dict(type="scatter", x=x, y=y, mode="lines", line=line, hoverinfo="skip", meta={"key": f"{net}/{part}"})
             traces += [arcs] if x else []
-        notes += [_times(group, left) for group in drawn if group.times > 1]
-        heading = dict(name=net, text=_heading(net, layers[layers["net"] == net]), y=-0.75, yanchor="bottom", showarrow=False)
+        notes += [_times(group, left) | note for group in drawn if group.times > 1]
+        heading = dict(name=net, text=_heading(net, layers[layers["net"] == net]), y=-0.75, yanchor="bottom", **note)
         notes.append(heading | dict(x=left + WIDTH / 2))
     rows = 1 + max((box.row for *_, drawn in nets for group in drawn for box in group.boxes), default=0)
     span = [-0.55 if bands else -0.1, (len(nets) - 1) * STRIDE + WIDTH + 0.62]
-    level = dict(x=-0.08, xanchor="right", showarrow=False)
+    level = dict(x=-0.08, xanchor="right", **note)
     notes += [dict(name=size, text=size, y=(first + last) / 2, **level) for size, first, last in bands]
     line = dict(type="line", x0=span[0], x1=span[1], line=dict(color=theme.GRID, width=1))
     bare = dict(showticklabels=False, ticks="", showline=False, showgrid=False)
@@ -116,7 +117,16 @@ def sentence(layers):
             skips = layers.loc[(layers["net"] == net) & (layers["shortcut"] != ""), "block"].nunique()
             added = [theme.amount(number) if number else "no" for number in more]
             words += f". The {skips} skips of {net} add {added[0]} multiply-adds and {added[1]} parameters to {twin}"
+            words += _why(layers[layers["net"] == net]) if any(more) else ""
     return words + "."
+
+
+def _why(net):
+    """Where the costs of a net's skips come from: its projections."""
+    kinds = net[net["block"] != ""].drop_duplicates("block")["shortcut"]
+    projections, others = (kinds == "projection").sum(), set(kinds) - {"projection", ""}
+    cause = f"{projections} of them {'is a projection' if projections == 1 else 'are projections'} (1×1 convolutions; option B)"
+    return f": {cause}; {'the others, identities, add none, and ' * bool(others)}option A, zero padding, would add none"
 
 
 def alt_text(layers):
@@ -196,7 +206,7 @@ def _arcs(skips, right):
 
 def _times(group, left):
     middle = (group.boxes[0].row + group.boxes[-1].row) / 2
-    return dict(name=group.module, text=f"<b>× {group.times}</b>", x=left + WIDTH + 0.34, xanchor="left", y=middle, showarrow=False)
+    return dict(name=group.module, text=f"<b>× {group.times}</b>", x=left + WIDTH + 0.34, xanchor="left", y=middle)
 
 
 def _heading(net, rows):

@@ -11,17 +11,16 @@ BLOCK = 16  # channels that oneDNN computes at a time with AVX-512; with AVX2, 8
 
 
 class Conv2d(nn.Conv2d):
-    """nn.Conv2d, (N, C, H, W) → (N, C', H', W'); where `overruns`, pixels are taken first and then convolved with stride 1.
+    """A 1×1 nn.Conv2d, (N, C, H, W) → (N, C', H', W'), that takes every stride-th pixel first and then has stride 1.
 
-    On x86 CPUs, oneDNN's weight gradient of a strided 1×1 convolution in channels_last writes past its workspace where
-    fewer channels enter than a block has (uxlfoundation/oneDNN#6035): Python crashes, hangs, or gets wrong gradients.
-    Seen with 2 to 7 channels and AVX2 in PyTorch 2.11 to 2.14. Outputs and gradients are the same within rounding, and as fast.
+    For where `overruns`. On x86 CPUs, oneDNN's weight gradient of a strided 1×1 convolution in channels_last writes past
+    its workspace if fewer channels enter than a block has (uxlfoundation/oneDNN#6035): Python crashes, hangs, or gets
+    wrong gradients. Seen with 2 to 7 channels and AVX2 in PyTorch 2.11 to 2.14. Outputs and gradients are the same within
+    rounding, and as fast.
     """
 
     def forward(self, x):
-        if not overruns(self):
-            return super().forward(x)
-        x = F.avg_pool2d(x, 1, self.stride)  # every stride-th pixel; unlike a slice, its gradient keeps channels_last
+        x = F.avg_pool2d(x, 1, self.stride)  # the pixels; unlike a slice, its gradient keeps channels_last
         return F.conv2d(x, self.weight, self.bias, groups=self.groups)
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from reslab.nets.convolution import Conv2d
+from reslab.nets.convolution import Conv2d, overruns
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -22,7 +22,9 @@ ACTIVATIONS = {
 def conv(c_in, c_out, size, stride, spec, groups=1):
     """A convolution that keeps H and W, but for its stride; with a bias where no norm follows to shift (in VGG, always)."""
     bias = spec.block == "vgg" or (spec.norm == "none" and spec.init != "fixup")
-    return Conv2d(c_in, c_out, size, stride, padding=size // 2, groups=groups, bias=bias)
+    how = {"padding": size // 2, "groups": groups, "bias": bias}
+    layer = nn.Conv2d(c_in, c_out, size, stride, **how)
+    return Conv2d(c_in, c_out, size, stride, **how) if overruns(layer) else layer
 
 
 def norm(channels, spec):
