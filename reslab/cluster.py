@@ -19,8 +19,9 @@ def train(jobs, report, *, address, cpus, gpus):
 
     address: "auto", "local", or "ray://host:port"; if this process has joined a Ray already, that one is used. report:
     as of `Job.train`. A worker saves the checkpoints in the store's folder: where the nodes share it, a training whose
-    worker died goes on elsewhere, else it begins anew. ModuleNotFoundError without Ray, ConnectionError where no Ray
-    answers or starts, ValueError for resources that the cluster does not have.
+    worker died goes on elsewhere, else it begins anew.
+    ModuleNotFoundError without Ray, ConnectionError where no Ray answers or starts, ValueError for resources that the
+    cluster does not have.
     """
     try:
         import ray

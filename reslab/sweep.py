@@ -41,8 +41,9 @@ def sweep(
     On a CPU the numbers of a run depend on its spec, split and seeds alone, whatever is trained beside it and wherever
     it was stopped and resumed (to rounding, where a step has several threads, which processes share). On a GPU that
     holds with `deterministic=True`; without it, two runs of the same training differ by rounding, which training
-    amplifies. Bad arguments raise ValueError, those of a wrong type TypeError, here and not at the first run; a cluster
-    that cannot be reached raises ConnectionError at the first run.
+    amplifies.
+    Bad arguments raise ValueError, those of a wrong type TypeError, here and not at the first run; a cluster that
+    cannot be reached raises ConnectionError at the first run.
     """
     specs, splits, how = list(specs), [split] if isinstance(split, Split) else list(split), how or TrainSpec()
     for part in splits:

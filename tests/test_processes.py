@@ -1,5 +1,6 @@
 """A sweep whose trainings have a process each: the same runs, nothing left behind, and a process that dies."""
 
+import dataclasses
 import itertools
 import multiprocessing
 import os
@@ -20,7 +21,7 @@ from reslab.datasets import digits, from_arrays
 from reslab.job import Job
 from reslab.nets import NetSpec
 from reslab.store import Store
-from reslab.sweep import sweep
+from reslab.sweep import _on_this_machine, sweep
 from reslab.train import TrainSpec, fit
 
 # To the bit: torch.set_num_threads(2), of another test, would reach MKL in this process alone.
@@ -129,6 +130,9 @@ def test_long_sweeps_have_processes_and_short_ones_threads(split, spec, monkeypa
     assert len(runs) == 0
     list(sweep([spec], split, HOW, seeds=range(40), workers=1, progress=False))
     assert given == [(7, 2)]
+    on_a_gpu = [dataclasses.replace(job_of(spec, split, seed), device=torch.device("cuda")) for seed in range(2)]
+    list(_on_this_machine(on_a_gpu, print, workers=2))  # several on a GPU always have processes
+    assert given == [(7, 2), (2, 2)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

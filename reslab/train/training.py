@@ -56,11 +56,13 @@ def train(model, split, how=None, *, device="auto", resume=None):
     split: a `datasets.Split`. how: a TrainSpec. device: "auto", "cpu", "cuda", "mps".
     resume: a Checkpoint of the same model, split and spec; training goes on from it to the same numbers, on a GPU if it
     is deterministic. (A person's own model that draws random numbers in its forward pass takes them from PyTorch's
-    generator, which is not part of a checkpoint.) After the last event of a training, no others come. Pausing is not
-    asking for the next event; stopping is closing the generator. Started by torchrun, the processes train one model
-    together (see `reslab.train.ranks`): all have the same events but for seconds and layers, which are of a process's
-    own share, and each must ask for the same ones. Bad arguments, a model that does not return logits among them, raise
-    ValueError, those of a wrong type TypeError, here and not at the first event; the model is then left as it was.
+    generator, which is not part of a checkpoint.) After the last event of a training, no others come.
+
+    To pause, do not ask for the next event; to stop, close the generator.
+    Started by torchrun, the processes train one model together (see `reslab.train.ranks`): all have the same events but
+    for seconds and layers, which are of a process's own share, and each must ask for the same ones.
+    Bad arguments, a model that does not return logits among them, raise ValueError, those of a wrong type TypeError,
+    here and not at the first event; the model is then left as it was.
     """
     return _train(_Training(model, split, how or TrainSpec(), pick_device(device), resume))
 
