@@ -20,7 +20,7 @@ from reslab.train import TrainSpec, train
 
 torch.set_num_threads(1)
 folder, split = Path(sys.argv[1]), digits().subset(200, 60)
-spec, how = NetSpec(depth=8, width=4, **split.shape), TrainSpec(epochs=5, batch_size=50, capture_every=7, log_every=2)
+spec, how = NetSpec(depth=8, width=4, **split.shape), TrainSpec(epochs=10, batch_size=50, capture_every=7, log_every=2)
 Provenance.here()  # it asks git, once a process
 train(build(spec), split, how, device="cpu")  # with its first optimiser, torch imports as much again
 

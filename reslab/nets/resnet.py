@@ -30,7 +30,7 @@ class ResNet(nn.Module):
 
     @property
     def stages(self):
-        return [getattr(self, f"stage{stage + 1}") for stage in range(len(self.spec.blocks_per_stage))]
+        return [module for name, module in self.named_children() if name.startswith("stage")]
 
     def forward(self, x):
         x = self.stem(x)  # (N, width, H, W); an ImageNet stem has made H and W a quarter of the image's

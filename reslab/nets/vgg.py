@@ -38,7 +38,7 @@ class VGG(nn.Module):
 
     @property
     def stages(self):
-        return [getattr(self, f"stage{stage + 1}") for stage in range(len(self.spec.blocks_per_stage))]
+        return [module for name, module in self.named_children() if name.startswith("stage")]
 
     def forward(self, x):
         for stage in self.stages:

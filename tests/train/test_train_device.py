@@ -109,6 +109,13 @@ def test_a_compiled_net_takes_the_steps_and_the_net_itself_those_that_are_captur
     assert last.run().layers["step"].unique().tolist() == [1, 5, 9]
 
 
+def test_a_net_compiles_to_one_graph(split, spec):
+    torch.compiler.reset()
+    x, _ = split.batch(slice(4))
+    torch.compile(build(spec), backend="eager", fullgraph=True)(x)  # raises where a graph would break
+    torch.compiler.reset()
+
+
 def test_compiled_steps_are_really_compiled(split, compiled):
     class Tells(Linear):
         told = 0
