@@ -20,8 +20,9 @@ LIMIT = 20_000_000  # bytes: they travel with every checkout and every installed
 HEAD = """\
 # Recorded runs
 
-What a lesson shows and you could not wait for: whole trainings, recorded by the command line, each a JSON file with its curve, what
-was captured in every block, and where it comes from. `reslab.recorded()` finds them, in a checkout and in an installed package:
+What a lesson shows and you could not wait for: whole trainings, recorded by the command line, each a JSON file with
+its curve, what was captured in every block, and where it comes from. `reslab.recorded()` finds them, in a checkout
+and in an installed package:
 
 ```python
 from reslab import recorded
@@ -33,15 +34,16 @@ recorded().layers(dataset="digits", skip=False)  # activations and gradients, a 
 net = recorded().net(run)                        # as it was when trained, where its weights were kept: to take it apart
 ```
 
-A file that was edited by hand does not load. This page is made from the files, by `python data/readme.py`; a test fails when it is stale.
+A file that was edited by hand does not load. This page is made from the files, by `python data/readme.py`; a test
+fails when it is stale.
 """
 
 PAPER = """\
 ## The papers' runs on CIFAR-10
 
-He et al. 2015 (arXiv:1512.03385), §4.2: 50,000 images, 64,000 steps of 128, the rate divided by 10 at half and at three quarters of them;
-at 110 layers a warm-up. With one error a thousand steps, every block captured in each of the first hundred steps and ten times in all,
-and the weights of one seed of the nets that lessons take apart, on a GPU:
+He et al. 2015 (arXiv:1512.03385), §4.2: 50,000 images, 64,000 steps of 128, the rate divided by 10 at half and at
+three quarters of them; at 110 layers a warm-up. With one error a thousand steps, every block captured in each of the
+first hundred steps and ten times in all, and the weights of one seed of the nets that lessons take apart, on a GPU:
 
     reslab sweep plain-20,plain-56,resnet-20,resnet-56 --preset paper {how} --seed 0 --weights
     reslab sweep plain-20,plain-56,resnet-20,resnet-56 --preset paper {how} --seed 1,2
@@ -52,16 +54,17 @@ and the weights of one seed of the nets that lessons take apart, on a GPU:
     reslab sweep preact-resnet-164,wide-resnet-16-8,stochastic-resnet-110 --preset paper-110 {how} --seed 0,1,2
 
 Stopped or killed, they go on when given again. Several trainings share one GPU, as processes of a local Ray, with
-`--address local --gpus 0.25`, or have one GPU each of a cluster with `--address auto --gpus 1`; one net has several GPUs with
-`torchrun --nproc-per-node 2 -m reslab train`.
+`--address local --gpus 0.25`, or have one GPU each of a cluster with `--address auto --gpus 1`; one net has several
+GPUs with `torchrun --nproc-per-node 2 -m reslab train`.
 
 | net | test error in the paper | recorded here |
 |---|---|---|
 {rows}
 
-The papers' errors: He et al. 2015, Table 6 (of the plain nets it has none; resnet-110 is the best of five), He et al. 2016,
-arXiv:1603.05027, Zagoruyko & Komodakis 2016, arXiv:1605.07146, and Huang et al. 2016, arXiv:1603.09382. The last two trained longer, by
-recipes of their own; the commands give all nets the same. Of ImageNet nothing is recorded: reslab has no loader for it.
+The papers' errors: He et al. 2015, Table 6 (of the plain nets it has none; resnet-110 is the best of five), He et al.
+2016, arXiv:1603.05027, Zagoruyko & Komodakis 2016, arXiv:1605.07146, and Huang et al. 2016, arXiv:1603.09382. The
+last two trained longer, by recipes of their own; the commands give all nets the same. Of ImageNet nothing is
+recorded: reslab has no loader for it.
 """
 HOW = "--dataset cifar10 --log-every 1000 --test-every 3 --capture-first 100 --capture-every 6400 --store data/runs"
 STEPS, SEEDS = 64_000, {0, 1, 2}
@@ -84,8 +87,8 @@ FIG_6 = """
 In the paper's Fig. 6 plain nets err more with depth, and residual nets less.
 """
 TABLE_2 = """
-In the paper's Table 2, on ImageNet (top-1, 10 crops; shortcuts A, ours B): plain-18 27.94 %, plain-34 28.54 %, ResNet-18 27.88 %,
-ResNet-34 25.03 %. These here are CIFAR-10's photos, enlarged: what is on them is still 32 × 32 pixels.
+In the paper's Table 2, on ImageNet (top-1, 10 crops; shortcuts A, ours B): plain-18 27.94 %, plain-34 28.54 %,
+ResNet-18 27.88 %, ResNet-34 25.03 %. These are CIFAR-10's photos, enlarged: their content is still 32 × 32 pixels.
 """
 BF16 = """\
 ## bfloat16 beside float32
@@ -183,8 +186,8 @@ def section(store, dataset, runs):
 
 {runs[0].source}.
 
-{where.machine}, {where.device}, {threads} a training; Python {where.python}, torch {where.torch}, reslab {where.reslab}, commit
-{", ".join(f"`{commit}`" for commit in commits)}; {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.
+{where.machine}, {where.device}, {threads} a training; Python {where.python}, torch {where.torch},
+reslab {where.reslab}, commit {", ".join(f"`{commit}`" for commit in commits)}; {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.
 Errors are after the last step, in eval mode; seconds are by the clock, on a machine that others used meanwhile.
 
 {table(["net", "seed", "parameters", "steps", "outcome", "training error", "test error", "seconds", "file"], rows)}
@@ -202,7 +205,7 @@ def commands(store, runs):
 
 
 def beside(runs):
-    """The means over the seeds, beside the papers' errors, and what becomes of the error with depth, here and in He et al. 2015."""
+    """The means over the seeds beside the papers' errors, and how errors change with depth, here and in the paper."""
     frame = pd.concat([run.frame() for run in runs], ignore_index=True)
     paper = frame[frame["name"].str.fullmatch(r"(plain|resnet)-\d+")]
     rows = [
@@ -278,7 +281,7 @@ def weights(store, runs):
         for run, weights in kept
     ]
     head = ["net", "seed", "training error", "test error", "file"]
-    text = "What these nets learned, in half precision, with the errors of the rounded numbers; `recorded().net(run)` is the net:"
+    text = "What these nets learned, in half precision, with the errors of the rounded numbers; `recorded().net(run)`:"
     return f"\n{text}\n\n{table(head, rows)}" * bool(rows)
 
 

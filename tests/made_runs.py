@@ -1,4 +1,4 @@
-"""Runs and a checkpoint made up for the tests, with every odd number and letter in them, and what it means that two are the same."""
+"""Runs and a checkpoint made up for the tests, with unusual numbers and letters; `assert_same` compares two."""
 
 import dataclasses
 import math
@@ -73,7 +73,8 @@ def assert_same(ours, theirs):
         one, other = getattr(ours, field.name), getattr(theirs, field.name)
         if isinstance(one, pd.DataFrame):
             pd.testing.assert_frame_equal(one, other, check_exact=True)
-            assert [bits(column.tolist()) for _, column in one.items()] == [bits(column.tolist()) for _, column in other.items()]
+            ours_bits, theirs_bits = ([bits(column.tolist()) for _, column in part.items()] for part in (one, other))
+            assert ours_bits == theirs_bits
         elif isinstance(one, float):
             assert bits([one]) == bits([other])
         else:

@@ -1,5 +1,7 @@
 """Every command that `reslab` prints can be pasted into a shell, and makes or resumes that very run."""
 
+import dataclasses
+import itertools
 import re
 import shlex
 
@@ -7,14 +9,17 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_runs import make_run
 from sklearn.datasets import load_digits
 from torch import nn
 
 from reslab import cli
-from reslab.cli import reproduce
+from reslab.cli import options, reproduce
 from reslab.datasets import digits, load
-from reslab.nets import build
-from reslab.specs import NetSpec, TrainSpec
+from reslab.nets import FAMILY, build
+from reslab.specs import PRESETS, NetSpec, TrainSpec, replace
 from reslab.store import Store, recorded
 from reslab.train import train
 
@@ -137,7 +142,8 @@ def test_an_own_model_is_listed_with_what_goes_on_with_it(usual):
     own_checkpoint(usual)
     listed = reslab(["runs", "list"])
     assert (
-        "Stopped at step 1: Sequential on digits, seed None. No command goes on with it: Sequential is a model of your own"
+        "Stopped at step 1: Sequential on digits, seed None. "
+        "No command goes on with it: Sequential is a model of your own"
         in listed
     )
     path = re.search(r"train\(model, split, how, resume=Checkpoint\.load\('(.*)'\)\)", listed)[1]
@@ -168,3 +174,58 @@ def test_the_recorded_runs_have_commands():
     for run in store.runs():
         words = shlex.split(reproduce.command([run]))
         assert words[words.index("--dataset") + 1] == run.dataset
+
+
+# Every field
+
+
+def read(words):
+    """(the NetSpec, the TrainSpec, the seed) that `reslab train` makes of a command's words, on grey images."""
+    values = cli.main.commands["train"].make_context("train", words[2:]).params
+    net = replace(FAMILY[values["name"]], **options.given(values, NetSpec), in_channels=1, image_size=32, classes=10)
+    return net, replace(PRESETS[values["preset"]], **options.given(values, TrainSpec)), values["seed"]
+
+
+def values_of(field):
+    """Values that a field's setting allows, for hypothesis."""
+    choices, low, above, high = (field.metadata[name] for name in ("choices", "low", "above", "high"))
+    if choices:
+        return st.sampled_from(choices)
+    if field.type is tuple:
+        return st.lists(st.floats(0, 1), max_size=3).map(tuple)
+    if field.type is bool:
+        return st.booleans()
+    if field.type is int:
+        return st.integers(low, high)
+    return st.floats(low if above is None else above, high or 1e300, exclude_min=above is not None)
+
+
+@given(st.fixed_dictionaries({field.name: values_of(field) for field in dataclasses.fields(TrainSpec)}))
+@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+def test_a_command_says_every_field_of_a_training_to_the_last_digit(fields):
+    how = TrainSpec(**fields)
+    run = make_run(spec=NetSpec(in_channels=1), how=how.to_dict(), source="")
+    assert read(shlex.split(reproduce.command([run]))) == (run.spec, how, run.seed)
+
+
+def test_a_command_says_every_field_of_a_net():
+    others = {
+        "depth": (8, 11, 16, 22, 47),
+        "width": (1, 3, 1000),
+        "widen": (1, 4),
+        "groups": (1, 2),
+        "stochastic_depth": (0.0, 1 / 3),
+    }
+    seen = set()
+    bases = ("plain-56", "resnet-50", "wide-resnet-28-10", "fixup-resnet-110", "vgg-16-bn")
+    for name, field in itertools.product(bases, dataclasses.fields(NetSpec)):
+        base = replace(FAMILY[name], in_channels=1, image_size=32, classes=10)
+        for value in field.metadata["choices"] or others.get(field.name) or ():
+            try:
+                spec = replace(base, **{field.name: value})
+            except ValueError:  # not together with the others of this net
+                continue
+            run = make_run(name=spec.name, spec=spec, how=TrainSpec().to_dict())
+            assert read(shlex.split(reproduce.command([run])))[0] == spec
+            seen.add(field.name)
+    assert seen >= {*NetSpec.choices(), *others}

@@ -81,7 +81,7 @@ def test_the_digits_are_the_digits(store):
 
 
 def test_the_thousand_layers_are_recorded_as_they_went(store):
-    """The original order stays at chance at the lesson's learning rate, which is a finding and no failure of the run."""
+    """The original order stays at chance at the lesson's learning rate: a result, and no failure of the run."""
     quick, gentle = store.runs(depth=1202, epochs=6), store.runs(depth=1202, epochs=18)
     assert {(run.spec.order, run.seed) for run in quick} == {
         (order, seed) for order in ("original", "preact") for seed in (0, 1, 2)

@@ -87,7 +87,8 @@ def test_widgets_without_their_browser_side_or_disabled(doctor, monkeypatch, tmp
     _, what, advice = found["Widgets in the browser"]
     assert (
         what
-        == "JupyterLab has no @jupyter-widgets/jupyterlab-manager and no anywidget, so charts and buttons would be blank"
+        == "JupyterLab has no @jupyter-widgets/jupyterlab-manager and no anywidget, "
+        "so charts and buttons would be blank"
     )
     assert "jupyterlab_widgets anywidget" in advice
     monkeypatch.undo()

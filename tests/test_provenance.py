@@ -49,7 +49,7 @@ def test_provenance_says_what_ran_and_names_no_person_machine_or_place(monkeypat
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A git checkout of its own that `runs` believes to live in; a function that runs git there, or None where there is no git."""
+    """A git checkout that provenance.py takes for its own: a function that runs git there; None without git."""
     file = tmp_path / "reslab" / "runs" / "provenance.py"
     file.parent.mkdir(parents=True)
     file.write_text("first", encoding="utf-8")
@@ -175,8 +175,10 @@ def test_a_run_read_from_a_file_says_that_it_was_recorded(tmp_path):
 def test_the_summary_is_one_row_of_plain_values():
     history = pd.DataFrame({"step": [5, 10, 12], "test_error": [0.5, 0.25, math.nan], "seconds": [1.0, 2.0, 2.5]})
     summary = make_run(history=history).summary()
-    assert {name: summary[name] for name in ("name", "dataset", "seed", "skip", "depth", "width", "outcome", "cause")} == {
-        "name": make_run().name, "dataset": "digits", "seed": 3, "skip": False, "depth": 56, "width": 8, "outcome": "finished", "cause": "",
+    labels = ("name", "dataset", "seed", "skip", "depth", "width", "outcome", "cause")
+    assert {name: summary[name] for name in labels} == {
+        "name": make_run().name, "dataset": "digits", "seed": 3, "skip": False, "depth": 56, "width": 8,
+        "outcome": "finished", "cause": "",
     }  # fmt: skip
     assert (summary["steps"], summary["test_error"], summary["seconds"], summary["commit"]) == (
         12,

@@ -71,7 +71,7 @@ def test_a_saved_run_is_strict_json_in_utf_8_that_anything_can_read(file):
 
 
 def test_the_locale_of_the_machine_does_not_matter(tmp_path):
-    """Where the locale's encoding is not UTF-8, whoever relies on it cannot write "×"; Python can be told to complain of that."""
+    """Who relies on the locale's encoding cannot always write "×"; Python can be told to warn of that."""
     code = f"""
 import sys, warnings
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -136,7 +136,7 @@ def test_a_pickle_is_refused_and_not_run(file, tmp_path):
 
 
 def test_a_history_longer_than_a_header_of_safetensors_may_be_is_saved(tmp_path):
-    """64,000 logged steps, as the paper's recipe has, with an event each; and no limit of 100 MB, which is that of a header."""
+    """64,000 logged steps, as in the paper's recipe with every step logged; a header is limited to 100 MB."""
     steps = range(64_000)
     long = make_run(history=pd.DataFrame({"step": steps, "loss": np.random.default_rng(0).random(64_000)}))
     dataclasses.replace(make_checkpoint(), run=long).save(tmp_path / "part.safetensors")

@@ -79,7 +79,7 @@ def test_what_was_written_before_a_field_existed_is_read_as_it_was_then():
 
 
 def test_the_recorded_runs_are_named_as_they_were():
-    """Their files' names, digests included, come from the specs: 94 runs that were recorded before there was `setting`."""
+    """Their files' names, with the digests, come from the specs: 94 runs that are older than `setting`."""
     store = recorded()
     runs = store.runs()
     assert len(runs) == 94

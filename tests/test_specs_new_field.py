@@ -13,7 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FIELDS = {  # file → the class there, and the one line that is added to it
-    "net.py": ("NetSpec", '    squeeze_excitation: bool = setting(False, "weigh the channels of a branch", before=False)\n'),
+    "net.py": (
+        "NetSpec",
+        '    squeeze_excitation: bool = setting(False, "weigh the channels of a branch", before=False)\n',
+    ),
     "train.py": ("TrainSpec", '    mixup: float = setting(0.0, "of pairs of images", low=0, high=1, before=0.0)\n'),
 }
 USE = """
@@ -64,7 +67,9 @@ def add(folder, name, line):
 
 
 def python(folder, code, *words):
-    return subprocess.run([sys.executable, "-W", "error", "-c", code, *words], capture_output=True, text=True, cwd=folder)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *words], capture_output=True, text=True, cwd=folder
+    )
 
 
 def test_one_line_makes_an_option_a_mark_in_a_files_name_and_a_word_of_the_command(house):
@@ -95,5 +100,7 @@ def test_who_forgets_what_the_field_was_before_is_told_when_reslab_is_imported(h
     done = python(tmp_path, "import reslab.specs")
     assert done.returncode == 1
     said = done.stderr.splitlines()[-1]
-    assert f"TypeError: {FIELDS[name][0]}.forgotten is a new field and does not say what it was before it existed" in said
+    assert (
+        f"TypeError: {FIELDS[name][0]}.forgotten is a new field and does not say what it was before it existed" in said
+    )
     assert "add before=VALUE to its setting(...)" in said

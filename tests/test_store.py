@@ -1,4 +1,4 @@
-"""`reslab.store`: a folder of runs that several processes share, in which nothing is lost, and nothing foreign gets in the way."""
+"""`reslab.store`: a folder of runs that several processes share; nothing is lost, and other files do no harm."""
 
 import os
 import subprocess
@@ -43,7 +43,9 @@ def kept(split, spec, how=HOW, seed=0, **changes):
 
 
 def files(store):
-    return sorted(str(path.relative_to(store.path)) for path in store.path.rglob("*") if path.is_file() and path.name != ".lock")
+    return sorted(
+        str(path.relative_to(store.path)) for path in store.path.rglob("*") if path.is_file() and path.name != ".lock"
+    )
 
 
 # Runs
@@ -66,7 +68,10 @@ def test_a_run_comes_back_and_its_file_is_named_so_that_a_person_can_tell(store,
         ({}, "digits/resnet-8.width4.seed0."),
         ({"seed": 12}, "digits/resnet-8.width4.seed12."),
         ({"spec": NetSpec(depth=8, skip=False), "name": "plain-8"}, "digits/plain-8.seed0."),
-        ({"spec": NetSpec(depth=8, norm="none", activation="leaky_relu")}, "digits/resnet-8.normnone.activationleaky_relu.seed0."),
+        (
+            {"spec": NetSpec(depth=8, norm="none", activation="leaky_relu")},
+            "digits/resnet-8.normnone.activationleaky_relu.seed0.",
+        ),
         ({"spec": None, "seed": None, "name": "MyNet"}, "digits/MyNet."),
         ({"dataset": "../../etc/my cats: \\ ☃"}, "etc-my-cats/resnet-8.width4.seed0."),
         ({"dataset": "..", "name": "/"}, "unnamed/unnamed.width4.seed0."),
@@ -80,7 +85,13 @@ def test_names_of_files(store, run, changes, name):
 
 
 def test_trainings_that_differ_in_anything_do_not_share_a_file(store, run):
-    others = [{"seed": 1}, {"how": run.how | {"lr": 0.01}}, {"spec": NetSpec(depth=8)}, {"data": "0" * 16}, {"dataset": "cifar10"}]
+    others = [
+        {"seed": 1},
+        {"how": run.how | {"lr": 0.01}},
+        {"spec": NetSpec(depth=8)},
+        {"data": "0" * 16},
+        {"dataset": "cifar10"},
+    ]
     for changes in [{}, *others]:
         store.add(replace(run, **changes))
     assert len(files(store)) == 6
@@ -98,7 +109,9 @@ def test_a_new_field_renames_no_file_while_it_is_what_it_was_before_it_existed(s
     old = store.path_of(run)
     monkeypatch.setattr("reslab.store.names.TrainSpec", Training)
     assert store.path_of(run) == old
-    nets = [replace(run, spec=Net.from_dict(run.spec.to_dict() | more)) for more in ({}, {"wormholes": 0}, {"wormholes": 2})]
+    nets = [
+        replace(run, spec=Net.from_dict(run.spec.to_dict() | more)) for more in ({}, {"wormholes": 0}, {"wormholes": 2})
+    ]
     assert [each.spec.wormholes for each in nets] == [0, 0, 2]
     assert [store.path_of(each) == old for each in nets] == [True, True, False]
     trainings = [replace(run, how=Training.from_dict(run.how | more).to_dict()) for more in ({}, {"warp": 2})]
@@ -128,7 +141,10 @@ def test_a_run_recorded_before_a_field_was_added_is_found_as_one_with_the_defaul
 
 
 def test_filters(store, run):
-    deeper, elsewhere = {"spec": replace(run.spec, depth=14), "name": "resnet-14"}, {"dataset": "cifar10", "outcome": "diverged"}
+    deeper, elsewhere = (
+        {"spec": replace(run.spec, depth=14), "name": "resnet-14"},
+        {"dataset": "cifar10", "outcome": "diverged"},
+    )
     for changes in ({}, {"seed": 1}, deeper, elsewhere):
         store.add(replace(run, **changes))
     assert [(r.dataset, r.name, r.seed) for r in store.runs()] == [
@@ -144,10 +160,16 @@ def test_filters(store, run):
 
 
 def test_frames_are_tidy_and_their_origin_says_recorded(store, run):
-    assert [len(frame()) for frame in (store.frame, store.history, store.layers)] == [0, 0, 0]  # an empty store, not even a folder
+    assert [len(frame()) for frame in (store.frame, store.history, store.layers)] == [
+        0,
+        0,
+        0,
+    ]  # an empty store, not even a folder
     for seed in (0, 1):
         store.add(replace(run, seed=seed))
-    store.add(replace(run, seed=2, layers=pd.DataFrame(), history=run.history.iloc[:0], outcome="failed", cause="Broken: why"))
+    store.add(
+        replace(run, seed=2, layers=pd.DataFrame(), history=run.history.iloc[:0], outcome="failed", cause="Broken: why")
+    )
     summary = store.frame()
     assert summary["seed"].tolist() == [0, 1, 2]
     assert summary["cause"].tolist() == ["", "", "Broken: why"]
@@ -212,7 +234,9 @@ def test_two_threads_and_many_failures_do_not_lose_the_run_that_finished(store, 
     assert store.runs()[0].outcome == "finished"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"hello", b"[]", b"\x80\x02}q\x00.", b'{"format": "reslab run 1"}', b'{"a": 1}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"hello", b"[]", b"\x80\x02}q\x00.", b'{"format": "reslab run 1"}', b'{"a": 1}']
+)
 def test_a_file_that_is_no_run_is_named_and_passed_over(store, split, run, content):
     path = store.add(run)
     (path.parent / "aaa.json").write_bytes(content)
@@ -272,7 +296,11 @@ def test_a_checkpoint_is_found_by_what_it_is_of_goes_on_and_goes_when_the_run_co
     assert file.endswith(".safetensors")
     assert [r.outcome for r in store.unfinished()] == ["stopped"]
     assert store.runs() == []
-    for other in ((replace(run.spec, depth=14), split, HOW, 0), (run.spec, split, HOW, 1), (run.spec, split, replace(HOW, lr=0.2), 0)):
+    for other in (
+        (replace(run.spec, depth=14), split, HOW, 0),
+        (run.spec, split, HOW, 1),
+        (run.spec, split, replace(HOW, lr=0.2), 0),
+    ):
         assert store.checkpoint(*other) is None
     *_, last = train_events(split, run.spec, resume=store.checkpoint(run.spec, split, HOW))
     columns = run.history.columns.drop("seconds")

@@ -1,4 +1,4 @@
-"""A store and what no spec describes: own models, weights of one's own, newer files, and names that are too long for a disk."""
+"""A store and what no spec describes: own models and weights, newer files, and names that are too long for a disk."""
 
 import json
 import re
@@ -80,7 +80,7 @@ def test_a_checkpoint_of_an_own_model_is_replaced_as_it_trains_and_goes_when_its
 
 def test_an_own_model_cannot_be_built_and_the_sentence_says_what_can_be_done(store, own):
     store.add(own[0].run())
-    said = r"^Sequential is a model of your own, which the store cannot build; build it, .*load_state_dict\(store\.weights\(run\)"
+    said = r"^Sequential is a model of your own, which the store cannot build; .*load_state_dict\(store\.weights\(run\)"
     with pytest.raises(ValueError, match=said):
         store.net(own[0].run())
     with pytest.raises(
@@ -178,7 +178,8 @@ def test_newer_checkpoints_and_weights_stay_untouched(store, monkeypatch):
 )
 def test_any_name_of_a_net_and_a_dataset_makes_a_file(store, name):
     changed = NetSpec(
-        depth=47, stem="cifar", block="bottleneck", shortcut="D", order="relu-only-preact", norm="none", activation="leaky_relu",
+        depth=47, stem="cifar", block="bottleneck", shortcut="D", order="relu-only-preact", norm="none",
+        activation="leaky_relu",
         init="xavier", residual_scale="learned", stochastic_depth=0.123456789, width=4096, widen=64, groups=4096,
     )  # fmt: skip
     for spec in (changed, None):
@@ -205,8 +206,9 @@ def test_datasets_whose_names_look_alike_do_not_share_a_file(store):
 @pytest.mark.parametrize(
     "depths",
     [
-        (8, 20), [8, 20], {8, 20}, frozenset({8, 20}), {8: "a", 20: "b"}, {8: "a", 20: "b"}.keys(), {"a": 8, "b": 20}.values(),
-        range(8, 21, 12), (depth for depth in (8, 20)), iter([8, 20]), map(int, ["8", "20"]), np.array([8, 20]), pd.Series([8, 20]),
+        (8, 20), [8, 20], {8, 20}, frozenset({8, 20}), {8: "a", 20: "b"}, {8: "a", 20: "b"}.keys(),
+        {"a": 8, "b": 20}.values(), range(8, 21, 12), (depth for depth in (8, 20)), iter([8, 20]),
+        map(int, ["8", "20"]), np.array([8, 20]), pd.Series([8, 20]),
         pd.Index([8, 20]), torch.tensor([8, 20]), (np.int64(8), 20.0),
     ],
     ids=lambda depths: type(depths).__name__,

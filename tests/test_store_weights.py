@@ -54,12 +54,16 @@ def test_parameters_are_in_half_precision_and_nothing_else_is(spec, split, store
     tensors = store.weights(trained(spec, split, store, weights=True)).tensors
     net = build(spec)
     assert list(tensors) == sorted(net.state_dict())
-    assert {name for name, tensor in tensors.items() if tensor.dtype == torch.float16} == {name for name, _ in net.named_parameters()}
+    assert {name for name, tensor in tensors.items() if tensor.dtype == torch.float16} == {
+        name for name, _ in net.named_parameters()
+    }
     assert all(tensors[name].dtype == buffer.dtype for name, buffer in net.named_buffers())
 
 
 def test_training_errors_count_by_the_labels_that_were_trained_on(spec, split, store):
-    (run,) = sweep([spec], split, replace(HOW, label_noise=0.5), store=store, device="cpu", progress=False, weights=True)
+    (run,) = sweep(
+        [spec], split, replace(HOW, label_noise=0.5), store=store, device="cpu", progress=False, weights=True
+    )
     assert run.final_train_error > 0.3
     assert abs(store.weights(run).train_error - run.final_train_error) <= 2 / 200
 
@@ -76,7 +80,9 @@ def test_they_are_no_checkpoint_and_no_run(spec, split, store):
 def test_a_run_without_weights_is_trained_again_for_them_and_one_with_them_is_not(spec, split, store):
     run = trained(spec, split, store)
     assert not store.has_weights(run)
-    with pytest.raises(FileNotFoundError, match=r"no weights of resnet-8, seed 0; sweep\(\.\.\., weights=True\) would keep them"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no weights of resnet-8, seed 0; sweep\(\.\.\., weights=True\) would keep them"
+    ):
         store.net(run)
     again = trained(spec, split, store, weights=True)
     assert not again.recorded
@@ -88,7 +94,9 @@ def test_a_run_without_weights_is_trained_again_for_them_and_one_with_them_is_no
 def test_of_a_checkpoint_at_the_end_there_are_none_until_it_is_trained_anew(spec, split, store):
     *_, last = train(build(spec, seed=0), split, HOW, device="cpu")
     store.save_checkpoint(last.checkpoint())
-    with pytest.warns(UserWarning, match="resnet-8, seed 0, had ended in its checkpoint; the same sweep again trains it anew"):
+    with pytest.warns(
+        UserWarning, match="resnet-8, seed 0, had ended in its checkpoint; the same sweep again trains it anew"
+    ):
         run = trained(spec, split, store, weights=True)
     assert run.outcome == "finished"
     assert run.history.drop(columns="seconds").equals(last.run().history.drop(columns="seconds"))
@@ -108,7 +116,11 @@ def test_a_damaged_file_is_refused(spec, split, store):
     (file,) = store.path.glob("*/weights/*")
     whole = file.read_bytes()
     assert Weights.load(file).test_error == store.weights(run).test_error
-    for damaged in (whole[:-1], whole.replace(b'"test_error":"0.', b'"test_error":"1.'), whole[:-1] + bytes([whole[-1] ^ 1])):
+    for damaged in (
+        whole[:-1],
+        whole.replace(b'"test_error":"0.', b'"test_error":"1.'),
+        whole[:-1] + bytes([whole[-1] ^ 1]),
+    ):
         assert damaged != whole
         file.write_bytes(damaged)
         with pytest.raises(CorruptRun, match="is not a whole reslab weights file"):
@@ -134,7 +146,19 @@ def test_a_full_disk_costs_the_weights_and_not_the_run(spec, split, store, monke
 
 
 def test_the_command_line_keeps_them_too(tmp_path):
-    words = ["train", "resnet-8", "--width", "4", "--epochs", "0.5", "--weights", "--device", "cpu", "--store", str(tmp_path)]
+    words = [
+        "train",
+        "resnet-8",
+        "--width",
+        "4",
+        "--epochs",
+        "0.5",
+        "--weights",
+        "--device",
+        "cpu",
+        "--store",
+        str(tmp_path),
+    ]
     result = CliRunner().invoke(cli.main, words)
     assert result.exit_code == 0, result.output
     store = Store(tmp_path)
