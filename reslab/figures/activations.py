@@ -59,7 +59,7 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
     runs = frames.runs(frame)
     values = [shown.factor * run.numbers(statistic) for run in runs]
     y, top = _axis(shown, np.concatenate(values) if values else np.array([]))
-    traces = []
+    traces, ends = [], []
     for run, value in zip(runs, values, strict=True):
         at = 100 * run["index"] / run["index"][-1]
         good = np.isfinite(value) & ((value > 0) | (not shown.log))
@@ -67,28 +67,32 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
         said = f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>{shown.axis}: %{{y:.3~g}}<extra>{run.origin}</extra>"
         style = dict(mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said)
         traces.append(theme.trace(run, "profile", at, np.where(good, value, np.nan), **style))
+        ends.append((run.key("name"), theme.wrap(run.label), 100, value[-1] if good[-1] else top, theme.run_line(run)["color"]))
         lost = ~good & ~((statistic == "cosine") & np.isnan(value))  # no cosine where the shape changes
         if lost.any():
-            mark = dict(color=theme.run_line(run)["color"], symbol="x", size=7)
+            mark = dict(color=theme.run_line(run)["color"], symbol="x", size=10)
             said = f"<b>{run.label}</b><br>%{{customdata[0]}}: %{{text}}<extra>{run.origin}</extra>"
             words = [str(number).replace("nan", "not a number").replace("inf", "infinite") for number in value[lost]]
             style = dict(mode="markers", marker=mark, text=words, hovertemplate=said, showlegend=False)
             style["customdata"] = [about[i] for i in np.flatnonzero(lost)]
             traces.append(theme.trace(run, "lost", at[lost], [top] * lost.sum(), **style))
         if opened is not None and (here := run["index"] == opened).any():
-            ring = dict(symbol="circle-open", size=15, color=theme.INK, line=dict(width=2))
+            ring = dict(symbol="circle-open", size=17, color=theme.GREY, line=dict(width=2))
             style = dict(mode="markers", marker=ring, showlegend=False, hoverinfo="skip")
             traces.append(theme.trace(run, "opened", at[here], np.where(good, value, top)[here], **style))
     if shown.level is not None and traces:
-        line = dict(color=theme.INK, width=1.5, dash="dot")
+        line = dict(color=theme.GREY, width=1.5, dash="dot")
         look = dict(mode="lines", line=line, name=shown.says, hoverinfo="skip", meta={"key": "level"})
         traces.append(dict(type="scatter", x=[0, 103], y=[shown.level] * 2, **look))
-    return draw(traces, title=shown.title, origin=phrases.origin(runs), empty=empty, x=_way("block"), y=y)
+        ends.append(("level", shown.says, 103, shown.level, theme.GREY))
+    x = _way("block")
+    named = theme.name_lines(ends, x, y)
+    return draw(traces, title=shown.title, origin=phrases.origin(runs), empty=empty, x=x, y=y, **named)
 
 
 def _marker(run):
     """Open before training, filled after; at most some two dozen along a line, however deep the net."""
-    return theme.marker(run.skip, run.depth, open=run["outcome"][-1] == "untrained", size=6) | dict(maxdisplayed=24)
+    return theme.marker(run.skip, run.depth, open=run["outcome"][-1] == "untrained", size=8) | dict(maxdisplayed=24)
 
 
 def _way(part):
@@ -123,15 +127,20 @@ def responses(frame, *, empty=EMPTY, draw=theme.figure):
     """
     frame = frames.require(frame, (*LABELS, "module", "index", "shape", "std"), "The chart of responses")
     shown = Statistic("Response of each 3×3 layer", "Standard deviation after BatchNorm", log=True)
-    runs, traces = frames.runs(frame), []
-    y, _ = _axis(shown, frame["std"].to_numpy(float))
+    runs, traces, ends = frames.runs(frame), [], []
+    y, top = _axis(shown, frame["std"].to_numpy(float))
     for run in runs:
         said = f"<b>{run.label}</b>, layer %{{customdata[1]}}<br>%{{customdata[0]}}<br>"
         said += f"standard deviation %{{y:.3f}}<extra>{run.origin}</extra>"
         about = list(zip(run["module"], run["index"], strict=True))
         style = dict(mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said)
         traces.append(theme.trace(run, "response", 100 * run["index"] / run["index"][-1], run.numbers("std"), **style))
-    return draw(traces, title=shown.title, origin=phrases.origin(runs), empty=empty, x=_way("layer"), y=y)
+        last = run.numbers("std")[-1]
+        end = last if np.isfinite(last) and last > 0 else top
+        ends.append((run.key("name"), theme.wrap(run.label), 100, end, theme.run_line(run)["color"]))
+    x = _way("layer")
+    named = theme.name_lines(ends, x, y)
+    return draw(traces, title=shown.title, origin=phrases.origin(runs), empty=empty, x=x, y=y, **named)
 
 
 def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
@@ -142,7 +151,8 @@ def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     """
     frame = frames.require(frame, (*LABELS, "norm", "index", "ratio"), "The chart against depth")
     nets = frame.groupby(["norm", "depth", "seed"]).agg(ratio=("ratio", "mean"), blocks=("index", "max")).reset_index()
-    traces, ticks = [], {blocks: f"{blocks}<br>({depth} layers)" for blocks, depth in zip(nets["blocks"], nets["depth"], strict=True)}
+    traces, ends = [], []
+    ticks = {blocks: f"{blocks}<br>({depth} layers)" for blocks, depth in zip(nets["blocks"], nets["depth"], strict=True)}
     for norm, word, symbol in (("batch", "with BatchNorm", "circle"), ("none", "without BatchNorm", "square")):
         kept = nets[nets["norm"] == norm].groupby("blocks")["ratio"].agg(["mean", "min", "max", "size"])
         if kept.empty:
@@ -150,15 +160,20 @@ def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
         mean, line = kept["mean"].to_numpy(), theme.line(True, 110 if norm == "batch" else 8)
         bars = dict(type="data", symmetric=False, array=kept["max"] - mean, arrayminus=mean - kept["min"], width=5, thickness=1.3)
         said = f"<b>residual, {word}</b><br>%{{x}} blocks: |F(x)| is %{{y:.2f}} × |x|<extra>mean of {kept['size'].max()} seeds</extra>"
-        look = dict(mode="lines+markers", line=line, marker=dict(symbol=symbol, size=8, color=line["color"]), error_y=bars)
+        look = dict(mode="lines+markers", line=line, marker=dict(symbol=symbol, size=10, color=line["color"]), error_y=bars)
         blocks = kept.index.to_numpy()
         traces.append(dict(type="scatter", x=blocks, y=mean, name=word, hovertemplate=said, meta={"key": f"norm/{norm}"}, **look))
+        ends.append((norm, word.replace(" ", "<br>", 1), blocks[-1], mean[-1], line["color"]))
         if norm == "batch":
-            line = dict(color=theme.INK, width=1.5, dash="dot")
+            line = dict(color=theme.GREY, width=1.5, dash="dot")
             look = dict(mode="lines", line=line, name="1/√blocks", hoverinfo="skip", meta={"key": "guide"})
             traces.append(dict(type="scatter", x=blocks, y=mean[0] * np.sqrt(blocks[0] / blocks), **look))
+            ends.append(("guide", "1/√blocks", blocks[-1], mean[0] * np.sqrt(blocks[0] / blocks[-1]), theme.GREY))
     y, _ = _axis(STATISTICS["ratio"], nets["ratio"].to_numpy(float))
     x = dict(title="Residual blocks (log scale)", type="log", tickvals=list(ticks), ticktext=list(ticks.values()))
+    reach = np.log10([min(ticks, default=1), max(ticks, default=10)])
+    x["range"] = [reach[0] - 0.08, reach[1] + 0.08]
     title = "What a block adds before training, by depth"
-    return draw(traces, title=title, origin=phrases.origin(frames.runs(frame)), empty=empty, x=x, y=y)
+    origin, named = phrases.origin(frames.runs(frame)), theme.name_lines(ends, x, y)
+    return draw(traces, title=title, origin=origin, empty=empty, x=x, y=y, **named)
 

@@ -21,69 +21,66 @@ __all__ = ["alt_text", "error_by_depth", "final", "sentence", "training_curves"]
 _X = {"step": "Step (one batch of images)", "epoch": "Epoch (one pass over the images)", "seconds": "Time (s)"}
 
 
-def training_curves(frame, *, x="step", empty=EMPTY, draw=theme.figure):
-    """Training error (%) against time: a line a run, test error as open markers, and a label where a run broke or was stopped.
+def training_curves(frame, *, x="step", until=None, empty=EMPTY, draw=theme.figure):
+    """Training error (%) against time: a named line a run, test error as open marks; a run that broke or was stopped says so.
 
     frame: name, skip, depth, seed, origin, outcome, loss (nats), train_error and test_error (fractions), step, and the
-    column `x`: "step", "epoch" or "seconds" (s). A diverged run's line ends where its loss was last finite; its label names
-    the step of its last row. empty: the sentence shown instead of lines. ValueError for another x or a missing column.
+    column `x`: "step", "epoch" or "seconds" (s). A diverged run's line ends where its loss was last finite; its name adds
+    the step of its last row. until: the x at which the axis ends, by default that of the last row; a live chart gives the
+    end of its training, so that the axis stands still. empty: the sentence shown instead of lines. ValueError for another
+    x or a missing column.
     """
     if x not in _X:
         raise ValueError(f"x is {x!r}; training error can be drawn against {', '.join(map(repr, _X))}.")
-    frame = frames.require(frame, (*LABELS, "step", "loss", "train_error", "test_error", x), "Training error against " + x)
-    runs, traces, ends, room = frames.runs(frame), [], [], 0.7 * frame[x].max()
+    columns = (*LABELS, "step", "loss", "train_error", "test_error", x)
+    frame = frames.require(frame, columns, "Training error against " + x)
+    runs, traces, ends = frames.runs(frame), [], []
     for run in runs:
-        outcome, step, last = run["outcome"][-1], run["step"][-1], run[x][-1]
+        outcome, step, last, line = run["outcome"][-1], run["step"][-1], run[x][-1], theme.run_line(run)
         keep = np.isfinite(run.numbers("loss")) if outcome == "diverged" else slice(None)
-        at, train, test = run[x][keep], 100 * run.numbers("train_error")[keep], 100 * run.numbers("test_error")[keep]
+        at, train, test = (run.numbers(column)[keep] for column in (x, "train_error", "test_error"))
+        train, test = 100 * train, 100 * test
         said = f"<b>{run.label}</b>, {x} %{{x:.4~g}}<br>%{{y:.1f}} % of the ... images wrong<extra>{run.origin}</extra>"
-        # A lone first step is a point: a line needs two, and the learner should see the curve begin.
-        style = dict(mode="lines" if len(at) > 1 else "lines+markers", line=theme.run_line(run))
-        style |= dict(hovertemplate=said.replace("...", "training"))
-        traces.append(theme.trace(run, "train", at, train, **style))
-        style = dict(mode="markers", marker=theme.marker(run.skip, run.depth), hovertemplate=said.replace("...", "test"))
-        tested = np.isfinite(test)
-        traces.append(theme.trace(run, "test", at[tested], test[tested], showlegend=False, **style))
+        # The first step alone is a point: a line needs two, and the learner should see the curve begin.
+        style = dict(mode="lines" if len(at) > 1 else "lines+markers", line=line)
+        traces.append(theme.trace(run, "train", at, train, hovertemplate=said.replace("...", "training"), **style))
+        style = dict(mode="markers", marker=theme.marker(run.skip, run.depth), showlegend=False)
+        done = np.isfinite(test)
+        traces.append(theme.trace(run, "test", at[done], test[done], hovertemplate=said.replace("...", "test"), **style))
+        x_end, y_end = (at[-1], train[-1]) if len(at) else (last, 100)  # never finite: at the top, where it broke
+        text = run.label
         if outcome in ("diverged", "stopped"):
-            x_end, y_end = (at[-1], train[-1]) if len(at) else (last, 100)  # never finite: at the top, where it broke
-            text = f"{outcome} at step {step}"
-            mark = dict(color=theme.run_line(run)["color"], symbol="x" if outcome == "diverged" else "square", size=9)
-            style = dict(mode="markers", marker=mark, showlegend=False, hovertemplate=f"<b>{run.label}</b> {text}<extra></extra>")
+            text = traces[-2]["name"] = theme.wrap(f"{run.label} · {outcome} at step {step}")
+            mark = dict(color=line["color"], symbol="x" if outcome == "diverged" else "square", size=11)
+            style = dict(mode="markers", marker=mark, showlegend=False, hovertemplate=f"{text}<extra></extra>")
             traces.append(theme.trace(run, "end", [x_end], [y_end], **style))
-            ends.append(dict(name=run.key("end"), text=text, x=x_end, y=y_end, **_beside(x_end < room)))
-    lowest = np.inf
-    for end in sorted(ends, key=lambda end: -end["y"]):  # labels keep a line's height apart (7 % on the small chart)
-        lowest = end["ay"] = min(end["y"] + 9, lowest - 7, 97)
+        ends.append((run.key("end"), theme.wrap(text), x_end, y_end, line["color"]))
+    until = max([until or 0, *(run[x][-1] for run in runs)], default=1)
+    x_axis, y_axis = dict(title=_X[x], range=[0, 1.01 * until]), _errors("Training error (%)")
+    named = theme.name_lines([end for end in ends if np.isfinite(end[3])], x_axis, y_axis)
     return draw(
-        [*traces, _test_key("marker")] if traces else [], title="Training error", origin=phrases.origin(runs), empty=empty,
-        annotations=ends, x=dict(title=_X[x], rangemode="tozero"), y=_errors("Training error (%)"),
+        traces, title="Training error", origin=_origin(runs), empty=empty, x=x_axis, y=y_axis, **named
     )
 
 
-def _beside(right):
-    """An annotation right or left of its point, at a height of its own in the y axis's units."""
-    return dict(ax=16 if right else -16, ayref="y", xanchor="left" if right else "right", showarrow=True, standoff=6)
+def _origin(runs):
+    """Where the numbers come from, and what an open mark is."""
+    return f"{phrases.origin(runs)}; open marks: test error" if runs else ""
 
 
 def _errors(title):
     return dict(title=title, range=[-3, 103], tickvals=[0, 20, 40, 60, 80, 100])
 
 
-def _test_key(symbol):
-    """The legend's word for an open marker: a trace that has no other business."""
-    mark = dict(symbol="circle-open", color=theme.INK, size=7, line=dict(width=1.6))
-    style = dict(mode="markers", marker=mark, legendrank=2000, hoverinfo="skip")
-    return dict(type="scatter", x=[None], y=[None], name="test error", meta={"key": f"key/{symbol}"}, **style)
-
-
 def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
-    """Final training error (%) against depth: a line a family of nets, its test error as open markers.
+    """Final training error (%) against depth: a named line a family of nets, its test error as open marks.
 
     frame: as `final` takes it. Over several seeds: the mean, with a bar from the lowest to the highest. Only runs that finished
     count; one that diverged is a cross at its last finite error, in no mean. ValueError for a missing column.
     """
     ended = [result for result in results(frame) if result.outcome in ("finished", "diverged")]
     traces, depths, origins = [], sorted({result.depth for result in ended}), {result.origin for result in ended}
+    names = []
     for (family, skip, origin), runs in grouped(ended, "family", "skip", "origin").items():
         label = family + " · recorded" * (frames.recorded(origin) and len(origins) > 1)
         line = theme.line(skip, 56, recorded=frames.recorded(origin))
@@ -97,19 +94,23 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
                 + f"<br>{phrases.seeds(run.seed for run in group)}<extra>{origin}</extra>"
                 for ((depth,), group), error in zip(points, errors, strict=True)
             ]
-            look = dict(mode="markers", marker=theme.marker(skip, 56, size=10), showlegend=False)
+            look = dict(mode="markers", marker=theme.marker(skip, 56, size=11), showlegend=False)
             if part == "train":
                 bars = dict(type="data", symmetric=False, array=high - mean, arrayminus=mean - low, width=5, thickness=1.3)
                 look = dict(mode="lines+markers", marker=theme.marker(skip, 56, open=False), line=line, error_y=bars)
-            traces.append(_by_depth(f"{family}/{origin}", part, label, [depth for (depth,), _ in points], mean, said, **look))
+            at = [depth for (depth,), _ in points]
+            traces.append(_by_depth(f"{family}/{origin}", part, label, at, mean, said, **look))
+            if part == "train" and at:
+                names.append((f"{family}/{origin}", theme.wrap(label), at[-1], mean[-1], line["color"]))
         if broken := [run for run in runs if run.outcome == "diverged"]:
             said = [f"<b>{run.net}</b>, seed {run.seed}<br>diverged at step {run.steps}<extra>{origin}</extra>" for run in broken]
-            look, at = dict(mode="markers", marker=dict(symbol="x", size=9, color=line["color"])), [run.depth for run in broken]
+            look, at = dict(mode="markers", marker=dict(symbol="x", size=11, color=line["color"])), [run.depth for run in broken]
             error = [100 if np.isnan(run.train_error) else 100 * run.train_error for run in broken]  # as in training_curves
             traces.append(_by_depth(f"{family}/{origin}", "end", label + " · diverged", at, error, said, **look))
+    x_axis, y_axis = theme.depth_axis(depths), _errors("Training error (%)")
+    named = theme.name_lines(names, x_axis, y_axis)
     return draw(
-        [*traces, _test_key("marker")] if traces else [], title="Final training error", origin=phrases.origin(ended), empty=empty,
-        x=theme.depth_axis(depths), y=_errors("Training error (%)"),
+        traces, title="Final training error", origin=_origin(ended), empty=empty, x=x_axis, y=y_axis, **named
     )
 
 

@@ -34,7 +34,7 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         maps, name = np.stack(here["map"]), here["name"].iloc[0]  # (C, H, W)
         z, channel = _tiled(maps, WIDE * len(nets))
         top, bottom = _rows(row, len(nets))
-        bar = dict(thickness=8, len=top - bottom, y=(top + bottom) / 2, x=1.0, nticks=4, outlinewidth=0, tickfont=dict(size=10))
+        bar = dict(thickness=12, len=top - bottom, y=(top + bottom) / 2, x=1.0, nticks=4, outlinewidth=0)
         said = f"<b>{name}</b>, {here['module'].iloc[0]}<br>channel %{{customdata}}: %{{z:.3~g}}<extra></extra>"
         look = dict(colorscale="Cividis", zmin=z[np.isfinite(z)].min(initial=0), colorbar=bar, customdata=channel, hovertemplate=said)
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"maps/{row}"}, **look))
@@ -45,7 +45,7 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         traces.append(_image(nets[0]))
         axes |= _axes(IMAGE, (0.0, 0.15), (0.3, 0.7), "the image", "")
         axes |= {_name(axis, row): dict(visible=False) for row in range(len(nets), IMAGE) for axis in ("xaxis", "yaxis")}
-    return _drawn(traces, axes, nets, "Feature maps of one block", empty, draw, margin=dict(l=14, r=36, t=58, b=24))
+    return _drawn(traces, axes, nets, "Feature maps of one block", empty, draw, margin=dict(l=14, r=36, t=theme.TOP, b=34))
 
 
 def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
@@ -65,7 +65,7 @@ def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
         top, bottom = _rows(row, len(nets), gap=0.25)
         look = dict(colorscale="Cividis", zmin=0, zmax=1, showscale=False, hoverinfo="skip")
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"walk/{row}"}, **look))
-        title = f"Block; its first {channels} channels below one another. The net says: {shown['says'].iloc[0]}"
+        title = f"Block, {channels} channels each; the net says: {shown['says'].iloc[0]}"
         axes |= _axes(row, (0.0, 1.0), (bottom, top), title, "<br>".join(net["name"].iloc[0].rsplit(" · ", 1)))
         ticks = dict(tickvals=places, ticktext=[str(int(index)) for index in sorted(shown["index"].unique())], showticklabels=True)
         axes[_name("xaxis", row)] |= ticks
@@ -114,7 +114,7 @@ def _on(row):
 def _axes(row, across, down, title, label):
     """A pair of axes whose pixels are square, titled below and at the left."""
     bare = dict(showticklabels=False, ticks="", showgrid=False, showline=False, zeroline=False, constrain="domain")
-    small = dict(font=dict(size=11), standoff=4)
+    small = dict(font=dict(size=theme.SMALL), standoff=4)
     x = bare | dict(title=dict(text=title, **small), domain=list(across), anchor=_name("y", row))
     y = bare | dict(title=dict(text=label, **small), domain=list(down), anchor=_name("x", row), autorange="reversed")
     return {_name("xaxis", row): x, _name("yaxis", row): y | dict(scaleanchor=_name("x", row), constraintoward="bottom")}

@@ -6,7 +6,6 @@ draw=theme.chart, to come as plain dictionaries.
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
-from itertools import pairwise
 from textwrap import wrap
 
 import numpy as np
@@ -55,7 +54,7 @@ def product(factors, *, empty=EMPTY, draw=theme.figure):
     block), kind, factor. ValueError for a missing column, or several nets.
     """
     factors = frames.require(factors, FACTORS, "The product of factors")
-    traces, notes, drawn = [], [], []
+    traces, ends, drawn = [], [], []
     for kind, decades in results.products(factors).items():
         name, skip, depth = factors[["name", "skip", "depth"]].iloc[0]
         line = _line(kind) if kind in KINDS else theme.line(skip, depth)
@@ -67,15 +66,13 @@ def product(factors, *, empty=EMPTY, draw=theme.figure):
             type="scatter", mode="lines", x=100 * blocks / blocks[-1], y=y, line=line, name=kind, customdata=blocks,
             hovertemplate=said, meta={"key": f"{name}/{kind}/product"},
         ))  # fmt: skip
-        text = f"10<sup>{decades.iloc[0]:.1f}</sup>".replace("-", "−")
-        at = dict(x=100 * blocks[0] / blocks[-1], y=decades.iloc[0], xanchor="left", yanchor="bottom", showarrow=False)
-        notes.append(dict(name=kind, text=text, font=dict(color=line["color"]), **at))
-    limits = log_scale.limits(*drawn)
+        text = f"{kind}<br>× 10<sup>{decades.iloc[0]:.1f}</sup>".replace("-", "−")
+        ends.append((kind, text, 100 * blocks[0] / blocks[-1], y[0], line["color"]))
+    y = log_scale.axis("Product of the factors<br>since the last block (log scale)", log_scale.limits(*drawn))
+    y |= dict(side="right")
     return draw(
-        traces, title="What multiplies the gradient", origin=_origin(factors), empty=empty,
-        annotations=_apart(notes, np.diff(np.log10(limits))[0]), shapes=[log_scale.LEVEL],
-        x=WAY,
-        y=log_scale.axis("Product of the factors since<br>the last block (log scale)", limits),
+        traces, title="What multiplies the gradient", origin=_origin(factors), empty=empty, shapes=[log_scale.LEVEL],
+        x=WAY, y=y, **theme.name_lines(ends, WAY, y, left=True),
     )
 
 
@@ -99,23 +96,24 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(
             type="scatter", mode="markers", x=group["mean"], y=group["stair"], name=f"together, {'residual' if skip else 'plain'}",
             marker=theme.marker(skip, 56, open=False, size=12) | dict(line=dict(width=1.5, color="white")),
-            error_x=dict(type="data", symmetric=False, color=theme.INK, width=5, **spread),
+            error_x=dict(type="data", symmetric=False, color=theme.GREY, width=5, **spread),
             hovertemplate="all together: %{x:+.1f} decades<extra></extra>", meta={"key": f"{'residual' if skip else 'plain'}/total"},
         ))  # fmt: skip
     notes = [
         dict(
             name=f"{row.stair}/total", text=f"<b>× 10<sup>{row.mean:.1f}</sup></b>".replace("-", "−"), x=1, xref="paper", y=row.stair,
-            xanchor="right", showarrow=False, font=dict(size=14, color=theme.line(row.skip, 56)["color"]),
+            xanchor="left", showarrow=False, font=dict(size=theme.LARGE),
         ) for row in totals.itertuples()
     ]  # fmt: skip
     names = ["<br>".join(wrap(f"{row.stair}. {'+ ' * (row.stair > 1)}{row.change}", 22)) for row in totals.itertuples()]
     low, high = results.reach(stairs)
     return draw(
         traces, title="What multiplies the gradient, from the last block to the first", origin=_origin(stairs), empty=empty,
-        annotations=notes, barmode="relative", height=120 + 52 * max(4, len(totals)),
+        annotations=notes, barmode="relative", height=220 + 58 * max(3, len(totals)),
+        margin=dict(l=76, r=100, t=theme.TOP, b=150), legend=dict(orientation="h", y=0, yref="container", yanchor="bottom"),
         x=dict(
-            title="Powers of ten (decades); 0: as large as at the last block", showgrid=True, gridcolor=theme.GRID,
-            zeroline=True, zerolinecolor=theme.INK, range=[1.04 * low - 1, high + 0.2 * (high - low)],
+            title="Powers of ten, against the last block (decades)", showgrid=True, gridcolor=theme.GRID,
+            zeroline=True, zerolinecolor=theme.GREY, range=[1.04 * low - 1, high + 0.04 * (high - low)],
         ),
         y=dict(title="What is turned on", tickvals=totals["stair"], ticktext=names, autorange="reversed", showgrid=False),
     )  # fmt: skip
@@ -131,14 +129,15 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
     limits, traces = log_scale.limits(frame["ratio"]), []
     for number, ((name, skip, depth), group) in enumerate(frame.groupby(["name", "skip", "depth"], sort=False), 1):
         broke = group["outcome"] == "diverged"
-        mark = theme.marker(skip, depth, open=False, size=10)
+        mark = theme.marker(skip, depth, open=False, size=12)
         mark["symbol"] = np.where(broke, "x", mark["symbol"])
         about = [f"seed {seed}{', diverged' * bad}" for seed, bad in zip(group["seed"], broke, strict=True)]
         said = f"<b>{name}</b>, %{{customdata}}<br>first block's gradient %{{x:.3~g}} × the last's<br>%{{y:.1f}} % of the training"
         traces.append(dict(
             type="scatter", mode="markers+text", x=group["ratio"], y=np.where(broke, 100, 100 * group["train_error"]), marker=mark,
-            text=[f"<b>{number}</b>"] * len(group), textposition="middle right", textfont=dict(color=theme.INK, size=12), customdata=about,
-            name=f"{number} {'<br>'.join(wrap(name, 26))}", hovertemplate=f"{said} images wrong<extra></extra>",
+            text=[f"<b>{number}</b>"] * len(group), textposition="middle right", customdata=about,
+            textfont=dict(color=theme.INK, size=theme.SMALL), name=f"{number} {'<br>'.join(wrap(name, 26))}",
+            hovertemplate=f"{said} images wrong<extra></extra>",
             meta={"key": f"{name}/symptoms"},
         ))  # fmt: skip
     low, high = 1 / LEVEL, LEVEL
@@ -147,23 +146,15 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
     return draw(
         traces, title="Does a level gradient make a net train?", origin=_origin(frame), empty=empty,
         annotations=[note] * bool(traces), shapes=[band] * bool(traces),
-        x=log_scale.axis("RMS gradient before training, first block / last (log scale)", limits),
+        x=log_scale.axis("RMS gradient before training,<br>first block / last (log scale)", limits),
         y=dict(title="Training error<br>after training (%)", range=[-4, 108], tickvals=[0, 20, 40, 60, 80, 100]),
     )
 
 
 def _line(kind):
     colour, dash, _ = KINDS[kind]
-    return dict(color=colour, dash=dash, width=2.2)
+    return dict(color=colour, dash=dash, width=3)
 
 
 def _origin(frame):
     return origin(frames.runs(frame.assign(step=0))) if len(frame) else ""
-
-
-def _apart(notes, span):
-    """Labels at the ends of lines, the higher of two moved up where they would overprint. span: of the axis, in decades."""
-    notes = sorted(notes, key=lambda note: note["y"])
-    for below, note in pairwise(notes):
-        note["y"] = max(note["y"], below["y"] + 0.08 * span)
-    return notes

@@ -47,7 +47,7 @@ def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
         profiles.append((run, gradient, value, state))
     steps = sorted({run["step"][-1] for run, *_ in profiles})
     limits = log_scale.limits(*(value[state == ""] for *_, value, state in profiles))
-    traces, states, alike = [], set(), Counter()
+    traces, states, alike, ends = [], set(), Counter(), []
     for run, gradient, value, state in profiles:
         at = 100 * run["index"] / run["index"][-1]
         about = list(zip(run["module"], run["shape"], gradient, state, strict=True))
@@ -55,7 +55,7 @@ def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
         said += "RMS gradient %{customdata[2]:.3~g}" + (", %{y:.3~g} × the last block's" if relative else "")
         before, good = alike[run.skip, run.depth], state == ""
         alike[run.skip, run.depth] += 1
-        mark = dict(size=7, symbol=SYMBOLS[(before - 1) % len(SYMBOLS)], maxdisplayed=10) if before else dict(size=5)
+        mark = dict(size=9, symbol=SYMBOLS[(before - 1) % len(SYMBOLS)], maxdisplayed=10) if before else dict(size=7)
         style = dict(mode="lines+markers" if before or len(at) <= 12 else "lines", line=theme.run_line(run), marker=mark)
         style |= dict(customdata=about, hovertemplate=said + f"<extra>{run.origin}</extra>")
         traces.append(theme.trace(run, "gradient", at, np.where(good, value, np.nan), **style))
@@ -65,13 +65,16 @@ def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
             style = dict(customdata=[row for row in about if row[3]], hovertemplate=said, showlegend=False)
             traces.append(theme.trace(run, "lost", at[~good], y, **look, **style))
             states |= set(state[~good])
-    per = "relative to the last block (log scale)" if relative else "nats per unit (log scale)"
+        start = value[0] if good[0] else log_scale.lost(state[:1], limits, "")[0][0]
+        ends.append((run.key("start"), theme.wrap(run.label), at[0], start, theme.run_line(run)["color"]))
+    per = "÷ that of the last (log scale)" if relative else "(nats per unit, log scale)"
+    y = log_scale.axis("RMS gradient at block output<br>" + per, limits) | dict(side="right")
+    named = theme.name_lines(ends, WAY, y, left=True)
+    notes = [*log_scale.names(states, limits), *named.pop("annotations")]
     return draw(
-        traces, origin=origin(runs), empty=empty,
-        annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL] if relative else [],
+        traces, origin=origin(runs), empty=empty, annotations=notes, shapes=[log_scale.LEVEL] if relative else [],
         title="Gradient at each block" + (f", {_when(steps[0])}" if len(steps) == 1 else ", latest step" if steps else ""),
-        x=WAY,
-        y=log_scale.axis("RMS gradient at block output,<br>" + per, limits),
+        x=WAY, y=y, **named,
     )
 
 
@@ -83,6 +86,7 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
     """
     table = frames.latest(ratios(layers))
     limits, states, traces = log_scale.limits(table.loc[table["state"] == "", "ratio"]), set(), []
+    ends = []
     families = [name.replace(f"-{depth}", "", 1) for name, depth in zip(table["name"], table["depth"], strict=True)]
     for (family, skip, source), group in table.groupby([families, "skip", "origin"], sort=False):
         look = dict(name=theme.wrap(family.replace("resnet", "residual")), legendgroup=f"{family}/{source}")
@@ -93,6 +97,9 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
             + f" ({row.min:.3g} to {row.max:.3g}, {row.size} seeds)" * (row.size > 1) + f"<extra>{source}</extra>"
             for row in at.itertuples()
         ]
+        if len(at):
+            end = (at.index[-1], at["median"].iloc[-1], line["color"])
+            ends.append((f"{family}/{source}", theme.wrap(family.replace("resnet", "residual")), *end))
         spread = dict(array=at["max"] - at["median"], arrayminus=at["median"] - at["min"])
         traces.append(dict(
             type="scatter", x=at.index, y=at["median"], hovertemplate=said, meta={"key": f"{family}/{source}/ratio"},
@@ -105,11 +112,13 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
             key = {"key": f"{family}/{source}/lost"}
             traces.append(dict(type="scatter", x=lost["depth"], y=y, hovertemplate=said, meta=key, showlegend=False, **look, **mark))
             states |= set(lost["state"])
+    x = theme.depth_axis(sorted(set(table["depth"])))
+    y = log_scale.axis("RMS gradient at block output,<br>first block / last (log scale)", limits)
+    named = theme.name_lines(ends, x, y)
     return draw(
         traces, origin=origin(frames.runs(layers)) if traces else "", empty=empty,
-        annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL],
-        title="First block's gradient over the last's", x=theme.depth_axis(sorted(set(table["depth"]))),
-        y=log_scale.axis("RMS gradient at block output,<br>first block / last (log scale)", limits),
+        annotations=[*log_scale.names(states, limits), *named.pop("annotations")], shapes=[log_scale.LEVEL],
+        title="First block's gradient over the last's", x=x, y=y, **named,
     )
 
 
@@ -144,19 +153,18 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         left, right = i * (width + GAP), i * (width + GAP) + width
         inside = dict(x=right, y=0.98, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False)
         notes += [dict(name=run.key("state"), text="<br>".join(told), **inside)] * bool(told)
-        title = f"Step of training, {run.label}"
+        title = f"Step of training,<br>{theme.wrap(run.label)}"
         axes[f"xaxis{number}"] = dict(title=dict(text=title), domain=[left, right], range=[0.5, steps + 0.5], tickvals=_ticks(steps))
     first = axes.pop("xaxis", dict(title="Step of training", range=[0.5, steps + 0.5], tickvals=_ticks(steps)))
     every = max(1, reach // 3)
     ticks = [tick for tick in range(-reach, reach + 1) if tick % every == 0]
     bar = dict(
-        title=dict(text="RMS gradient, relative to<br>the last block (log scale)", side="right", font=dict(size=12)),
-        thickness=12, outlinewidth=0, tickfont=dict(size=11), tickvals=ticks,
+        title=dict(text="RMS gradient, relative to<br>the last block (log scale)", side="right"), thickness=12, tickvals=ticks,
         ticktext=[f"10<sup>{tick}</sup>".replace("-", "−") if tick else "1" for tick in ticks],
     )
     return draw(
         traces, title="Gradient at each block, step by step", origin=origin(runs), empty=empty, annotations=notes, x=first,
-        y=WAY | dict(title="Way through the net,<br>block by block (%)", showgrid=False),
+        y=WAY | dict(title="Way through the net (%)", showgrid=False),
         coloraxis=dict(colorscale="Cividis", cmin=-reach, cmax=reach, colorbar=bar), **axes,
         shapes=[], uirevision="steps",  # where it takes another chart's place, that one's lines and zoom are not for it
     )

@@ -35,7 +35,8 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         traces.append(theme.trace(run, "histogram", left, np.maximum(share, LOWEST / 10), **style))
     x = dict(title="Activation at block output", range=[min(ends) - 0.3, max(ends) + 0.6])
     title = f"Histogram of block {index}"
-    return draw(traces, title=title, origin=phrases.origin(runs), empty=empty, x=x, y=_shares("Share of the activations (%, log scale)"))
+    y = _shares("Share of the activations<br>(%, log scale)")
+    return draw(traces, title=title, origin=phrases.origin(runs), empty=empty, x=x, y=y)
 
 
 def net(frame, *, empty=EMPTY, draw=theme.figure):
@@ -52,7 +53,7 @@ def net(frame, *, empty=EMPTY, draw=theme.figure):
         left[0] = left[1] - width
         top = max(top, left[share.any(axis=1)].max() + width)
         scale = _shares("")
-        bar = dict(thickness=8, outlinewidth=0, title=dict(text="%"), tickvals=np.log10(scale["tickvals"]), ticktext=scale["tickvals"])
+        bar = dict(thickness=12, outlinewidth=0, title=dict(text="%"), tickvals=np.log10(scale["tickvals"]), ticktext=scale["tickvals"])
         look = dict(colorscale="Cividis", zmin=scale["range"][0], zmax=2, colorbar=bar, showscale=panel == 0)
         said = f"<b>{run.label}</b>, block %{{x}}<br>about %{{y}}: %{{customdata:.2f}} % of the activations<extra>{run.origin}</extra>"
         z = np.log10(np.where(share > 0, share, np.nan))
@@ -60,6 +61,7 @@ def net(frame, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(type="heatmap", **place, hovertemplate=said, meta={"key": run.key("histograms")}, **look))
         room = [panel / len(runs) + 0.02 * (panel > 0), (panel + 1) / len(runs) - 0.02 * (panel + 1 < len(runs))]
         axes[f"xaxis{number}"] = dict(title=f"Block of {run.label}", domain=room, range=[0.5, blocks + 0.5])
+        axes[f"xaxis{number}"] |= dict(tickvals=sorted({1, (blocks + 1) // 2, blocks}))
     first = dict(x=axes.pop("xaxis", "Block"), y=dict(title="Activation at block output", range=[-0.5, 1.03 * top]))
     return draw(traces, title="Histogram of every block", origin=phrases.origin(runs), empty=empty, **first, **axes)
 

@@ -7,14 +7,17 @@ import numpy as np
 from reslab.figures import theme
 
 LOW = "underflow to 0"  # the one state that lies below a log scale; the others lie above
-LEVEL = dict(type="line", xref="paper", x0=0, x1=1, y0=1, y1=1, line=dict(color=theme.AXIS, width=1))  # where a ratio is 1
+LEVEL = dict(type="line", xref="paper", x0=0, x1=1, y0=1, y1=1, line=dict(color=theme.AXIS, width=1.5))  # where a ratio is 1
 
 
 def limits(*drawn):
-    """(floor, ceiling) of a log axis: a little beyond what is drawn, and never so near that noise looks like a trend."""
+    """(floor, ceiling) of a log axis: whole powers of ten beyond what is drawn, from 0.1 to 10 at least.
+
+    So a live chart's axis stands still while its values stay within them, and noise does not look like a trend.
+    """
     drawn = np.concatenate([[0.3, 3.0], *drawn])
     bottom, top = np.log10([drawn.min(), drawn.max()])
-    return 10.0 ** (bottom - 0.12 * (top - bottom)), 10.0 ** (top + 0.12 * (top - bottom))
+    return 10.0 ** np.floor(bottom - 0.05), 10.0 ** np.ceil(top + 0.05)
 
 
 def axis(title, limits):
@@ -28,7 +31,7 @@ def axis(title, limits):
 def lost(states, limits, colour):
     """(y, look) of marks for values in these states, which have no place on the axis: at its floor or ceiling."""
     low = np.asarray(states) == LOW
-    mark = dict(color=colour, size=7, symbol=np.where(low, "triangle-down", "triangle-up"))
+    mark = dict(color=colour, size=10, symbol=np.where(low, "triangle-down", "triangle-up"))
     return np.where(low, *limits), dict(mode="markers", marker=mark)
 
 
@@ -36,6 +39,9 @@ def names(states, limits):
     """What the marks at the floor and at the ceiling are, as annotations there. states: a set."""
     sides = {"floor": (limits[0], "bottom", states & {LOW}), "ceiling": (limits[1], "top", states - {LOW})}
     return [
-        dict(name=name, text=" or ".join(sorted(words)), x=1, xref="paper", xanchor="right", y=np.log10(y), yanchor=anchor, showarrow=False)
+        dict(
+            name=name, text=" or ".join(sorted(words)), x=1, xref="paper", xanchor="right", y=np.log10(y),
+            yanchor=anchor, showarrow=False,
+        )
         for name, (y, anchor, words) in sides.items() if words
     ]  # fmt: skip

@@ -28,7 +28,7 @@ def learning_curves(frame, *, empty=EMPTY, draw=theme.figure):
     frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios, no unit). ValueError for a missing column.
     """
     frame = frames.require(frame, (*LABELS, "error", "branch", "outcome"), "The learning curves")
-    runs, traces, lowest = frames.runs(frame), [], 0.05
+    runs, traces, ends, lowest = frames.runs(frame), [], [], 0.05
     for run in runs:
         error, branch = (np.where(np.isfinite(run.numbers(column)), run.numbers(column), np.nan) for column in ("error", "branch"))
         end = f"<br>diverged at step {run['step'][-1]}" if run["outcome"][-1] == "diverged" else ""
@@ -36,21 +36,20 @@ def learning_curves(frame, *, empty=EMPTY, draw=theme.figure):
         look = dict(mode="lines", line=theme.run_line(run), hovertemplate=said.replace("...", "relative error"))
         traces.append(theme.trace(run, "error", run["step"], np.maximum(error, FLOOR), **look))
         every = slice(None, None, max(1, len(branch) // 15))  # a marker here and there: F's line lies close to the error's
-        mark = theme.marker(run.skip, run.depth, size=6)
-        look = dict(mode="lines+markers", line=theme.run_line(run) | dict(width=0.8), marker=mark, showlegend=False)
+        mark = theme.marker(run.skip, run.depth, size=8)
+        look = dict(mode="lines+markers", line=theme.run_line(run) | dict(width=1.2), marker=mark, showlegend=False)
         hover = said.replace("...", "‖F(x)‖ / ‖x‖")
         traces.append(theme.trace(run, "branch", run["step"][every], np.maximum(branch, FLOOR)[every], hovertemplate=hover, **look))
+        last = max(error[-1], FLOOR) if np.isfinite(error[-1]) else 1.0
+        ends.append((run.key("name"), theme.wrap(run.label), run["step"][-1], last, theme.run_line(run)["color"]))
         lowest = min([lowest, *np.maximum(np.concatenate([error, branch]), FLOOR)[np.isfinite(np.concatenate([error, branch]))]])
-    key = dict(type="scatter", x=[None], y=[None], mode="markers", name="‖F(x)‖ / ‖x‖", legendrank=2000, hoverinfo="skip")
-    key |= dict(marker=dict(symbol="circle-open", color=theme.INK, size=6, line=dict(width=1.6)), meta={"key": "key/branch"})
-    top = max([3.0, *frame[["error", "branch"]].replace(np.inf, np.nan).max().dropna()], default=3.0) if len(frame) else 3.0
-    return draw(
-        [*traces, key] if traces else [], title="Learning to put out the target", origin=phrases.origin(runs), empty=empty,
-        margin=theme.template.layout.margin.to_plotly_json(),  # where the tiles were drawn before, theirs would stay
-        x=dict(title="Step (one batch of feature maps)", rangemode="tozero"),
-        y=dict(title=f"{ERROR},<br>and ‖F(x)‖ / ‖x‖ (log scale)", type="log", range=list(np.log10([lowest / 1.6, 1.3 * top])), dtick=1,
-               exponentformat="power"),
-    )  # fmt: skip
+    sizes = frame[["error", "branch"]].replace(np.inf, np.nan).max().dropna() if len(frame) else []
+    x = dict(title="Step (one batch of feature maps)", range=[0, max([1, *(run["step"][-1] for run in runs)])])
+    y = dict(title=f"{ERROR}<br>and ‖F(x)‖ / ‖x‖ (log scale)", type="log", dtick=1, exponentformat="power")
+    y["range"] = list(np.log10([lowest / 1.6, 1.3 * max([3.0, *sizes])]))
+    origin = f"{phrases.origin(runs)}; open marks: ‖F(x)‖ / ‖x‖" if runs else ""
+    named = theme.name_lines(ends, x, y)
+    return draw(traces, title="Learning to put out the target", origin=origin, empty=empty, x=x, y=y, **named)
 
 
 def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
@@ -63,13 +62,14 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
     if x not in OVER:
         raise ValueError(f"x is {x!r}; the final error can be drawn against {', '.join(map(repr, OVER))}.")
     table = frames.require(table, ("skip", "seed", "error", x), "The final error")
-    traces = []
+    traces, names = [], []
     for skip in (False, True):
         points = ends(table, x, skip)
         if points.empty:
             continue
         mean, low, high = (np.maximum(points[column].to_numpy(float), FLOOR) for column in ("mean", "min", "max"))
         label = "residual (with the skip)" if skip else "plain (without)"
+        names.append((label, label.replace(" (", "<br>("), points.index[-1], mean[-1], theme.line(skip, 56)["color"]))
         bars = dict(type="data", symmetric=False, array=high - mean, arrayminus=mean - low, width=5, thickness=1.3)
         said = f"<b>{label}</b>, %{{x}}<br>error %{{y:.3~g}}, %{{customdata[0]:.3~g}} to %{{customdata[1]:.3~g}}"
         traces.append(dict(
@@ -77,12 +77,20 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
             marker=theme.marker(skip, 56, open=False, size=9), customdata=np.stack([low, high], axis=1), meta={"key": f"{label}/end"},
             hovertemplate=said + f"<br>{phrases.seeds(table['seed'])}<extra></extra>",
         ))  # fmt: skip
-    ticks = sorted(set(table[x])) if len(table) else []
+    ticks = sorted(set(table[x])) or [0.1, 1.0]
     axis = dict(title=OVER[x], tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+    low, high = ticks[0], ticks[-1]
+    if x != "distance":
+        axis["type"] = "log"
+        low, high = np.log10([low, high])
+    axis["range"] = [low - 0.04 * (high - low or 1), high + 0.04 * (high - low or 1)]
+    y = dict(title=f"{ERROR}<br>(last 10 steps, log scale)", type="log", exponentformat="power", dtick=1)
+    drawn = np.maximum(table["error"].to_numpy(float), FLOOR) if len(table) else np.array([0.1, 1.0])
+    drawn = np.log10(drawn[np.isfinite(drawn)])
+    y["range"] = [np.floor(drawn.min(initial=0) - 0.05), np.ceil(drawn.max(initial=0) + 0.05)]
     return draw(
-        traces, title="Where it ends", origin=f"live, this machine, {phrases.seeds(table['seed'])}" if traces else "", empty=empty,
-        x=axis | (dict() if x == "distance" else dict(type="log")),
-        y=dict(title=f"{ERROR}<br>(mean of the last 10 steps, log scale)", type="log", exponentformat="power", dtick=1),
+        traces, title="Where it ends", empty=empty, x=axis, y=y, **theme.name_lines(names, axis, y),
+        origin=f"live, this machine, {phrases.seeds(table['seed'])}" if traces else "",
     )  # fmt: skip
 
 
@@ -93,15 +101,21 @@ def decay(frame, *, empty=EMPTY, draw=theme.figure):
     weight that is left) and size (ratio, no unit). ValueError for a missing column.
     """
     frame = frames.require(frame, (*LABELS, "case", "left", "size"), "Weight decay")
-    runs, traces = frames.runs(frame), []
+    runs, traces, ends = frames.runs(frame), [], []
     symbols = dict(zip(dict.fromkeys(frame["case"]), ("circle", "square", "x"), strict=False))
     for run in runs:
-        mark = dict(symbol=symbols[run["case"][0]], size=6, color=theme.run_line(run)["color"])
+        mark = dict(symbol=symbols[run["case"][0]], size=9, color=theme.run_line(run)["color"])
         said = f"<b>{run.label}</b><br>%{{x:.2~g}} of each weight left<br>‖H(x)‖ / ‖x‖ %{{y:.3f}}<extra>{run.origin}</extra>"
         style = dict(mode="lines+markers", line=theme.run_line(run), marker=mark, hovertemplate=said)
         traces.append(theme.trace(run, "size", run["left"], run["size"], **style))
+        ends.append((run.key("name"), theme.wrap(run.label), run["left"][-1], run["size"][-1], theme.run_line(run)["color"]))
+    ends = [end for end in ends if np.isfinite(end[3])]
+    left = min([0.01, *frame["left"]]) if len(frame) else 0.01
+    size = frame["size"].replace(np.inf, np.nan).max() if len(frame) else 1.0
+    x = dict(title="Left of each decayed weight (fraction, log scale)", type="log", range=[0.05, np.log10(left) - 0.05])
+    x["tickvals"] = [1, 0.1, 0.01]
+    y = dict(title="Output against input, ‖H(x)‖ / ‖x‖", range=[0, 1.05 * np.nanmax([1.0, size])])
     return draw(
-        traces, title="Weight decay alone, no data", origin=phrases.origin(runs), empty=empty,
-        x=dict(title="Left of each decayed weight (fraction, log scale)", type="log", autorange="reversed", tickvals=[1, 0.1, 0.01]),
-        y=dict(title="Output against input, ‖H(x)‖ / ‖x‖", rangemode="tozero"),
+        traces, title="Weight decay alone, no data", origin=phrases.origin(runs), empty=empty, x=x, y=y,
+        **theme.name_lines(ends, x, y),
     )  # fmt: skip

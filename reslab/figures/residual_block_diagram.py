@@ -2,6 +2,8 @@
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
+from textwrap import wrap
+
 import numpy as np
 
 from reslab.figures import theme
@@ -9,7 +11,8 @@ from reslab.figures.text.phrases import EMPTY
 from reslab.figures.text.residual_block import block_text, kind, price
 from reslab.results import frames
 
-LEVEL, BOX, ROOF, SHORTCUT = 30, 11, 68, 10  # heights: of the branch's arrows, of half a box, of the shortcut, of half its box
+# Heights in percent: of the branch's arrows, of half a box, of the shortcut, of half its box.
+LEVEL, BOX, ROOF, SHORTCUT = 37, 14, 76, 9
 TITLES = {"x": "x", "shortcut": "shortcut(x)", "branch": "F(x)", "sum": "sum", "y": "y"}
 GAP, APART = 1, 9  # pixels between two channels, and between two tensors
 
@@ -23,8 +26,8 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     columns = ("part", "module", "layer", "shape", "parameters", "multiply_adds", "additions", "skip", "block", "shortcut", "changes_shape")
     frame = frames.require(frame, columns, "The diagram")
     hidden = dict(visible=False, fixedrange=True)
-    axes = dict(x=dict(title="Input to output", range=[0, 100], **hidden), y=dict(title="Shortcut over branch", range=[0, 84], **hidden))
-    axes["margin"] = dict(l=8, r=8, t=58, b=8)
+    axes = dict(x=dict(title="Input to output", range=[0, 100], **hidden), y=dict(title="Shortcut over branch", range=[-8, 86], **hidden))
+    axes["margin"] = dict(l=8, r=8, t=theme.TOP, b=8)
     if not len(frame):
         return draw([], title="The block", empty=empty, **axes)
     skip, part = bool(frame["skip"].iloc[0]), dict(list(frame.groupby("part")))
@@ -33,57 +36,56 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     line = theme.line(skip, 56)
     colour = line["color"]
     shapes, notes, hover = [], [], []
-    letters = 9 if len(boxes) > 2 else 10  # points; more boxes leave less room
     crowded = len(boxes) > 3
 
-    def text(x, y, said, size=11, **more):
+    def text(x, y, said, size=theme.SMALL, **more):
         notes.append(dict(x=x, y=y, text=said, showarrow=False, font=dict(size=size, color=theme.INK), **more))
 
     def arrow(x0, y0, x1, y1, shape="", **place):
         ends = dict(x=x1, y=y1, ax=x0, ay=y0, axref="x", ayref="y", xref="x", yref="y", text="", showarrow=True)
-        notes.append(dict(**ends, arrowhead=2, arrowsize=1, arrowwidth=1.8, arrowcolor=colour, standoff=0))
+        notes.append(dict(**ends, arrowhead=2, arrowsize=1, arrowwidth=2.2, arrowcolor=colour, standoff=0))
         if shape:
             # Over the boxes, for a small chart leaves no room between them.
-            text(**dict(x=(x0 + x1) / 2, y=y0 + BOX, said=f"<b>{shape}</b>", size=letters, yanchor="bottom", yshift=3) | place)
+            text(**dict(x=(x0 + x1) / 2, y=y0 + BOX, said=f"<b>{shape}</b>", yanchor="bottom", yshift=3) | place)
 
     def box(x0, x1, y, half, layers, **look):
-        shapes.append(dict(type="rect", x0=x0, x1=x1, y0=y - half, y1=y + half, line=dict(color=theme.INK, width=1.2), **look))
-        text((x0 + x1) / 2, y, "<br>".join(layers), letters if len(layers) < 5 else 8)
+        shapes.append(dict(type="rect", x0=x0, x1=x1, y0=y - half, y1=y + half, line=dict(color=theme.GREY, width=1.5), **look))
+        text((x0 + x1) / 2, y, "<br>".join(layers))
 
     # From left to right: x, the boxes of the branch, the sum, the activation, y; an arrow between each two.
-    wide, small = (19, 10) if len(boxes) < 3 else (13.5, 8) if len(boxes) == 3 else (13, 8)
+    wide, small = 19 if len(boxes) < 3 else 13.5, 12.5
     lengths = [*(wide for _ in boxes), *([3] if skip else []), small]
     space = (94 - sum(lengths)) / (len(lengths) + 1)
     at, shape = 2, part["x"]["shape"].iloc[0]
-    text(at, LEVEL, "<b>x</b>", 13)
+    text(at, LEVEL, "<b>x</b>", theme.LARGE)
     fork, at = at, at + 1.5
     for number, (layers, shape_out, parameters, multiply_adds) in enumerate(boxes):
         fork = at + 1 if number == len(first) > 0 else fork
         arrow(at, LEVEL, at + space, LEVEL, shape)
         at += space
         box(at, at + wide, LEVEL, BOX, layers)
-        units = (" parameters", " mult-adds") if number == 0 or not crowded else ("", "")
-        costs = f"{parameters:,}{units[0]}<br>{multiply_adds:,}{units[1]}"
-        text(at + wide / 2, LEVEL - BOX, costs, letters - 1, yanchor="top", yshift=-2)
+        costs = f"{parameters:,} parameters<br>{multiply_adds:,} mult-adds"
+        costs = costs if len(boxes) < 3 else costs.replace(" ", "<br>")
+        text(at + wide / 2, LEVEL - BOX, costs, yanchor="top", yshift=-2)
         hover.append((at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{price(parameters, multiply_adds)}"))
         at, shape = at + wide, shape_out
     if skip:
         arrow(at, LEVEL, at + space, LEVEL, shape, x=at + space + 0.5, xanchor="right")
         at += space
         shapes.append(dict(type="circle", x0=at, x1=at + 3, y0=LEVEL - 4, y1=LEVEL + 4, line=dict(color=colour, width=2)))
-        text(at + 1.5, LEVEL, "<b>+</b>", 14)
+        text(at + 1.5, LEVEL, "<b>+</b>", theme.LARGE)
         additions = part["sum"]["additions"].iloc[0]
-        text(at + 1.5, LEVEL - BOX, f"{additions:,}<br>additions", letters - 1, yanchor="top", yshift=-2)
+        text(at + 1.5, LEVEL - BOX, f"{additions:,}<br>additions", yanchor="top", yshift=-2)
         hover.append((at + 1.5, LEVEL, f"F(x) + shortcut(x), number by number<br>{additions:,} additions, no multiply-add"))
         roof = part["shortcut"]
-        middle, half = (fork + at + 1.5) / 2, 23
+        middle, half = (fork + at + 1.5) / 2, min(23, (at + 1.5 - fork) / 2 - 2)
         for path in (
             f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {middle - half},{ROOF}",
             f"M {middle + half},{ROOF} L {at + 1.5},{ROOF} L {at + 1.5},{LEVEL + 12}",
         ):
             shapes.append(dict(type="path", path=path, line=dict(color=colour, width=2.6)))
         arrow(at + 1.5, LEVEL + 14, at + 1.5, LEVEL + 4)
-        text(at + 1.5, (ROOF + LEVEL) / 2 + 4, f"<b>{roof['shape'].iloc[-1]}</b>", 10, xanchor="left", xshift=5)
+        text(at + 1.5, (ROOF + LEVEL) / 2 + 4, f"<b>{roof['shape'].iloc[-1]}</b>", xanchor="left", xshift=5)
         costs = price(roof["parameters"].sum(), roof["multiply_adds"].sum())
         solid = dict(fillcolor="rgba(0, 114, 178, 0.13)")
         box(middle - half, middle + half, ROOF, SHORTCUT, [*_shortcut(frame), costs], **solid)
@@ -91,15 +93,17 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         at += 3
     else:
         ghost = dict(type="path", line=dict(color=theme.AXIS, width=1.4, dash="dot"))
-        shapes.append(ghost | dict(path=f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {at + space / 2},{ROOF} L {at + space / 2},{LEVEL + 3}"))
-        text((fork + at) / 2, ROOF, "no shortcut: every layer rewrites x", 11, yanchor="bottom")
+        end = at + space / 2
+        path = f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {end},{ROOF} L {end},{LEVEL + BOX + 8}"
+        shapes.append(ghost | dict(path=path))
+        text((fork + at) / 2, ROOF, "no shortcut: every layer rewrites x", yanchor="bottom")
     arrow(at, LEVEL, at + space, LEVEL, "" if crowded else shape, **(dict(x=at - 0.5, xanchor="left") if skip else {}))
     at += space
     box(at, at + small, LEVEL, BOX / 2, part["y"]["layer"].iloc[0].split(", "))
     hover.append((at + small / 2, LEVEL, f"{part['y']['layer'].iloc[0]}: no parameters"))
     arrow(at + small, LEVEL, at + small + space, LEVEL, part["y"]["shape"].iloc[0])
-    text(at + small + space + 1.5, LEVEL, "<b>y</b>", 13)
-    text(50, 1, "Block: " + price(frame["parameters"].sum(), frame["multiply_adds"].sum()) + " for one image", 11, yanchor="bottom")
+    text(at + small + space + 1.5, LEVEL, "<b>y</b>", theme.LARGE)
+    text(50, -8, "Block: " + price(frame["parameters"].sum(), frame["multiply_adds"].sum()) + " for one image", yanchor="bottom")
     x, y, said = zip(*hover, strict=True)
     points = dict(type="scatter", x=x, y=y, mode="markers", marker=dict(size=26, opacity=0), text=said, showlegend=False)
     points |= dict(hovertemplate="%{text}<extra></extra>", meta={"key": "block/hover"}, name=block_text(frame))
@@ -112,7 +116,7 @@ def _boxes(branch):
     number = branch["module"].str.extract(r"(\d+)$")[0].ffill()  # "branch.norm2" is of the second; "branch.scale" comes after the last
     return [
         (
-            [part.strip() for layer in rows["layer"] if layer != "identity" for part in layer.split(",")],
+            [line for layer in rows["layer"] if layer != "identity" for part in layer.split(",") for line in wrap(part, 11)],
             rows["shape"].iloc[-1],
             rows["parameters"].sum(),
             rows["multiply_adds"].sum(),
@@ -164,7 +168,7 @@ def tiles(frame, *, empty=EMPTY, draw=theme.figure):
     hidden = dict(visible=False, constrain="domain")
     return draw(
         traces, title="What flows through it: a tile a channel", origin=origin, empty=empty, annotations=notes,
-        margin=dict(l=8, r=8, t=58, b=8),
+        margin=dict(l=8, r=8, t=theme.TOP, b=8),
         x=dict(title="Column (pixels)", range=[-1, max(at - APART + 1, 1)], **hidden),
         y=dict(title="Row (pixels)", range=[-top - 1, top + APART], scaleanchor="x", **hidden),
     )  # fmt: skip

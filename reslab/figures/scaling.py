@@ -24,7 +24,8 @@ def hours(frame, *, draw=theme.figure):
     bars = [
         dict(
             type="bar", x=[row.name], y=[row.hours], name=row.name, showlegend=False, meta={"key": f"{row.name}/hours"},
-            marker=dict(color=theme.colour(row.skip, row.depth)), text=[duration(row.hours)], textposition="outside", cliponaxis=False,
+            marker=dict(color=theme.colour(row.skip, row.depth)), text=[duration(row.hours)], textposition="outside",
+            textfont=dict(size=theme.LARGE), cliponaxis=False,
             hovertemplate=f"<b>{row.name}</b>: {duration(row.hours)}<extra>{row.machine}</extra>",
         )
         for row in frame.itertuples(index=False)
@@ -42,15 +43,22 @@ def throughput(frame, *, draw=theme.figure):
     frame: workers, nets_per_minute; ValueError for a missing column.
     """
     frame = frames.require(frame, ("workers", "nets_per_minute"), "The throughput")
-    x, y = frame.get("workers", []), frame.get("nets_per_minute", [])
-    x, y = list(x), list(y)
-    look = dict(mode="lines+markers", line=dict(color=theme.RESIDUAL), marker=dict(size=9), meta={"key": "measured"})
-    data = [dict(type="scatter", x=x, y=y, name="measured", hovertemplate="%{x} workers: %{y:.1f} nets a minute<extra></extra>", **look)]
-    if x:
-        ideal = [y[0] * workers / x[0] for workers in x]
-        style = dict(mode="lines", line=dict(color=theme.INK, dash="dot"), hoverinfo="skip", meta={"key": "ideal"})
-        data.append(dict(type="scatter", x=x, y=ideal, name="as many times the first", **style))
+    workers, rates = list(frame.get("workers", [])), list(frame.get("nets_per_minute", []))
+    ideal = [rates[0] * count / workers[0] for count in workers]
+    said = "%{x} workers: %{y:.1f} nets a minute<extra></extra>"
+    measured = dict(type="scatter", x=workers, y=rates, name="measured", hovertemplate=said, meta={"key": "measured"})
+    measured |= dict(mode="lines+markers", line=dict(color=theme.RESIDUAL, width=3), marker=dict(size=11))
+    dotted = dict(type="scatter", x=workers, y=ideal, name="as many times the first", meta={"key": "ideal"})
+    dotted |= dict(mode="lines", line=dict(color=theme.GREY, dash="dot", width=2), hoverinfo="skip")
+    traces = [measured, dotted] if workers else []
+    x = dict(title="Workers (trainings at a time)", tickvals=workers)
+    x["range"] = [min(workers, default=1) - 0.1, max(workers, default=2) + 0.1]
+    y = dict(title="Nets trained a minute", range=[0, 1.1 * max([1.0, *rates, *ideal])])
+    ends = [
+        (trace["meta"]["key"], theme.wrap(name), trace["x"][-1], trace["y"][-1], trace["line"]["color"])
+        for trace, name in zip(traces, ("measured", "as many times<br>the first"), strict=False)
+    ]
     return draw(
-        data if x else [], title="Trainings at a time", origin="live, this machine", empty="Nothing was measured.",
-        x=dict(title="Workers (trainings at a time)", tickvals=x), y=dict(title="Nets trained a minute", rangemode="tozero"),
+        traces, title="Trainings at a time", origin="live, this machine", empty="Nothing was measured.", x=x, y=y,
+        **theme.name_lines(ends, x, y),
     )  # fmt: skip

@@ -37,7 +37,7 @@ def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
         drawn.append(group)
         said = f"<b>{_title(name, depth)}</b><br>at %{{x:.3f}}: %{{customdata:.3~g}}<extra>{group['origin'].iloc[0]}</extra>"
         traces.append(dict(
-            type="scatter", mode="lines", x=group["x"], y=y, line=_look(name, skip, depth)["line"] | dict(width=1.2, dash="solid"),
+            type="scatter", mode="lines", x=group["x"], y=y, line=_look(name, skip, depth)["line"] | dict(width=1.5, dash="solid"),
             name=_title(name, depth), showlegend=False, customdata=gradient, hovertemplate=said, meta={"key": f"{name}/{depth}/gradient"},
         ))  # fmt: skip
     names = ["<br>".join(wrap(_title(name, depth), 32)) for (name, _, depth), _ in lines]
@@ -46,8 +46,8 @@ def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
         range=[0.6 - STEP * (len(lines) - 0.5), STEP / 2 + 0.4], showgrid=False, ticks="",
     )  # fmt: skip
     return draw(
-        traces, title="Does the gradient at one input tell that at the next?", origin=_origin(drawn), empty=empty, x=x, y=y,
-        height=max(260, 120 + 62 * len(lines)),
+        traces, title="Gradient against the input", origin=_origin(drawn), empty=empty, x=x, y=y,
+        height=max(380, 140 + 66 * len(lines)),
     )
 
 
@@ -58,15 +58,15 @@ def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
     """
     table = frames.require(table, COLUMNS, "The autocorrelation")
     measured = results.by_depth(table, lag)
-    traces, notes, shapes = [], [], []
+    traces, ends, shapes = [], [], []
+    depths = sorted(set(measured["depth"]) - {0}) or [1, 50]
     for (name, skip), at in measured.groupby(["name", "skip"], sort=False):
         at = at.sort_values("depth")
         if at["depth"].iloc[0] == 0:  # noise has no depth
             level = at["mean"].iloc[0]
-            line = dict(color=theme.INK, width=1, dash="1px,3px")
+            line = dict(color=theme.GREY, width=1, dash="1px,3px")
             shapes.append(dict(type="line", xref="paper", x0=0, x1=1, y0=level, y1=level, line=line))
-            text, side = f"{name} {level:.2f}".replace("-", "−"), "bottom" if level > 0.5 else "top"
-            notes.append(dict(name=name, text=text, x=1, xref="paper", xanchor="right", y=level, yanchor=side, showarrow=False))
+            ends.append((name, f"{name} {level:.2f}".replace("-", "−"), depths[-1], level, theme.GREY))
             continue
         bars = dict(type="data", symmetric=False, array=at["max"] - at["mean"], arrayminus=at["mean"] - at["min"], width=5, thickness=1.3)
         said = f"<b>{name}</b>, %{{x}} layers<br>autocorrelation %{{y:.2f}} (%{{customdata}} seeds)<extra>{at['origin'].iloc[0]}</extra>"
@@ -74,10 +74,12 @@ def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
             type="scatter", mode="lines+markers", x=at["depth"], y=at["mean"], error_y=bars, customdata=at["size"], hovertemplate=said,
             name=theme.wrap(name), meta={"key": f"{name}/depth"}, **_look(name, skip, 56),
         ))  # fmt: skip
-    depths = sorted(set(measured["depth"]) - {0})
+        ends.append((name, theme.wrap(name), at["depth"].iloc[-1], at["mean"].iloc[-1], traces[-1]["line"]["color"]))
+    x = theme.depth_axis(depths)
+    y = dict(title="Autocorrelation<br>(1: alike, 0: unrelated)", range=[-0.25, 1.1])
     return draw(
-        traces, title=f"Autocorrelation of the gradient, lag {lag}", origin=_origin([table]), empty=empty, annotations=notes, shapes=shapes,
-        x=theme.depth_axis(depths), y=dict(title="Autocorrelation<br>(1: alike, 0: unrelated)", range=[-0.25, 1.1]),
+        traces, title=f"Autocorrelation of the gradient, lag {lag}", origin=_origin([table]), empty=empty, shapes=shapes,
+        x=x, y=y, **theme.name_lines(ends, x, y),
     )
 
 
@@ -88,7 +90,7 @@ def _title(name, depth):
 def _look(name, skip, depth):
     """Line and marker: those of the house, and for what differs by a flag more an open marker and a finer dash; noises are grey."""
     if depth == 0:
-        return dict(line=dict(color=theme.INK, width=2), marker=dict(color=theme.INK))
+        return dict(line=dict(color=theme.GREY, width=2), marker=dict(color=theme.GREY))
     flagged = "no norm" in name or "×" in name
     line, mark = theme.line(skip, depth), theme.marker(skip, depth, open=flagged, size=9)
     return dict(line=line | dict(dash="1px,3px" if not skip else "9px,2px") if flagged else line, marker=mark)

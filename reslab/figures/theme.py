@@ -1,12 +1,16 @@
 """The look of every chart: what a colour, a dash and a marker mean, and one factory that keeps it so.
 
-Plain nets are vermillion, dashed, with diamonds; residual nets are blue, solid, with circles; a deeper net is
-darker; a recorded run is thinner than a live one. Paper and plot are transparent and every colour stands out
-by at least 3:1 on white and on JupyterLab's dark background (#111), so one figure serves both themes.
+Plain nets are vermillion, dashed, with diamonds; residual nets are blue, solid, with circles; a deeper net is darker; a
+recorded run is thinner than a live one. Every colour of a line has a contrast of at least 3:1 on white and on the dark
+background of JupyterLab (#111).
+
+Text is at least 14 px, axis titles and the names of lines 16 px. A figure by itself is near-black on white paper, in any
+theme; inside an explorer, PAGE_CSS takes paper and text from the page, light or dark, so the contrast is above 7:1.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
+import textwrap
 from itertools import pairwise
 from math import log
 
@@ -18,9 +22,22 @@ from reslab.figures.text.phrases import amount  # noqa: F401 – architecture.py
 from reslab.results.frames import recorded, require  # noqa: F401 – as above
 
 PLAIN, RESIDUAL = "#D55E00", "#0072B2"  # Okabe and Ito's vermillion and blue: safe for colour-blind readers
-INK = "#767676"  # the one grey that reads at 4.5:1 on white and still at 4.1:1 on #111
+INK = "#1A1A1A"  # text, 17:1 on white; PAGE_CSS replaces it on a dark page
+GREY = "#767676"  # lines and marks that belong to no net: 4.5:1 on white, 4.1:1 on #111
 GRID = "rgba(128, 128, 128, 0.22)"
 AXIS = "rgba(128, 128, 128, 0.60)"
+SMALL, LARGE, TITLE = 14, 16, 18  # px: of ticks and notes, of axis titles and names of lines, of the chart's title
+HEIGHT = 420  # px of a chart, if nothing else is said
+TOP, BOTTOM = 66, 62  # px above and below the plot
+
+# For the style of a page: texts and paper of a chart inside `.reslab` are those of the page. Hover labels keep their own.
+PAGE_CSS = """
+    .reslab .js-plotly-plot {
+        --reslab-ink: var(--jp-ui-font-color0, var(--vscode-foreground, var(--colab-primary-text-color, #1A1A1A)));
+    }
+    .reslab .js-plotly-plot .main-svg { background: transparent !important; }
+    .reslab .js-plotly-plot text:not(.hoverlayer *) { fill: var(--reslab-ink) !important; fill-opacity: 1 !important; }
+"""
 
 # A hue at its shallowest, where it is the house colour, and at its deepest. The ends are as light and as dark as 3:1 on both
 # backgrounds allows; that range is narrow, so a shallow net leans towards amber and sky blue too. Every channel falls or
@@ -32,21 +49,27 @@ _SHADES = {
 
 template = go.layout.Template(
     layout=dict(
-        paper_bgcolor="rgba(0, 0, 0, 0)",
+        paper_bgcolor="white",
         plot_bgcolor="rgba(0, 0, 0, 0)",
         colorway=[RESIDUAL, PLAIN, "#009E73", "#CC79A7", "#E69F00", "#56B4E9"],
-        font=dict(color=INK, size=12, family="system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"),
-        title=dict(x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", pad=dict(b=25), font=dict(size=15)),
-        margin=dict(l=64, r=12, t=58, b=50),
-        legend=dict(font=dict(size=11), tracegroupgap=0, itemwidth=34, bgcolor="rgba(0, 0, 0, 0)"),
-        modebar=dict(bgcolor="rgba(0, 0, 0, 0)", color=INK, activecolor=RESIDUAL),
-        hoverlabel=dict(font=dict(size=12), align="left"),
-        annotationdefaults=dict(font=dict(size=11, color=INK), arrowcolor=INK, arrowwidth=1, arrowhead=0),
-        xaxis=dict(
-            gridcolor="rgba(0, 0, 0, 0)", linecolor=AXIS, showline=True, zeroline=False, ticks="outside",
-            ticklen=4, tickcolor=AXIS, automargin=True, title=dict(standoff=8, font=dict(size=12)),
+        font=dict(color=INK, size=SMALL, family="system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"),
+        title=dict(
+            x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", pad=dict(b=30), font=dict(size=TITLE)
         ),
-        yaxis=dict(gridcolor=GRID, showline=False, zeroline=False, automargin=True, title=dict(standoff=10, font=dict(size=12))),
+        margin=dict(l=76, r=16, t=TOP, b=BOTTOM),
+        legend=dict(font=dict(size=SMALL), tracegroupgap=0, itemwidth=34, bgcolor="rgba(0, 0, 0, 0)"),
+        modebar=dict(bgcolor="rgba(0, 0, 0, 0)", color=GREY, activecolor=RESIDUAL),
+        hoverlabel=dict(font=dict(size=SMALL), align="left"),
+        annotationdefaults=dict(font=dict(size=SMALL, color=INK), arrowcolor=GREY, arrowwidth=1, arrowhead=0),
+        coloraxis=dict(colorbar=dict(title=dict(font=dict(size=LARGE)), tickfont=dict(size=SMALL), outlinewidth=0)),
+        xaxis=dict(
+            gridcolor="rgba(0, 0, 0, 0)", linecolor=AXIS, showline=True, zeroline=False, ticks="outside", ticklen=4,
+            tickcolor=AXIS, automargin=True, tickfont=dict(size=SMALL), title=dict(standoff=8, font=dict(size=LARGE)),
+        ),
+        yaxis=dict(
+            gridcolor=GRID, showline=False, zeroline=False, automargin=True, tickfont=dict(size=SMALL),
+            title=dict(standoff=10, font=dict(size=LARGE)),
+        ),
     )
 )
 pio.templates["reslab"] = template  # offered by name; plotly's own default is left as it was
@@ -70,13 +93,13 @@ def colour(skip, depth):
 
 def line(skip, depth, recorded=False):
     """A net's line, as plotly's `line` dictionary: dashed when plain, solid when residual, thinner when recorded."""
-    return dict(color=colour(skip, depth), dash="solid" if skip else "5px,3px", width=1.3 if recorded else 2.2)
+    return dict(color=colour(skip, depth), dash="solid" if skip else "5px,3px", width=1.6 if recorded else 3)
 
 
-def marker(skip, depth, *, open=True, size=7):
+def marker(skip, depth, *, open=True, size=9):
     """A net's marker, as plotly's `marker` dictionary: a diamond when plain, a circle when residual; open for test error."""
     shape = ("circle" if skip else "diamond") + ("-open" if open else "")
-    return dict(color=colour(skip, depth), symbol=shape, size=size, line=dict(width=1.6 if open else 0))
+    return dict(color=colour(skip, depth), symbol=shape, size=size, line=dict(width=2 if open else 0))
 
 
 def wrap(name, width=20):
@@ -110,6 +133,66 @@ def trace(run, part, x, y, **style):
     return dict(type="scatter", x=x, y=y, **group, **style)
 
 
+def apart(wanted, heights, low, high):
+    """Where texts go that each want a place on a line and must not overlap: the nearest places, in the order of `wanted`.
+
+    wanted, heights: of each text, in units of the axis from low to high, which the texts do not leave. None where they
+    do not fit.
+    """
+    if sum(heights) > high - low:
+        return None
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    groups = []  # [members, where the lowest edge would like to be (mean of its members' wishes), height]
+    for i in order:
+        group = [[i], wanted[i] - heights[i] / 2, heights[i]]
+        while True:
+            group[1] = min(max(group[1], low), high - group[2])
+            if not groups or groups[-1][1] + groups[-1][2] <= group[1]:
+                break
+            below = groups.pop()
+            count, members = len(below[0]), below[0] + group[0]
+            edge = (count * below[1] + len(group[0]) * (group[1] - below[2])) / len(members)
+            group = [members, edge, below[2] + group[2]]
+        groups.append(group)
+    places = [0.0] * len(wanted)
+    for members, edge, _ in groups:
+        for i in members:
+            places[i] = edge + heights[i] / 2
+            edge += heights[i]
+    return places
+
+
+def name_lines(ends, x, y, *, left=False, height=HEIGHT - 40):
+    """Names of lines right (or left) of the plot, each level with its line's end or as near as it can be, joined to it.
+
+    ends: (key, text, x, y, colour) a line. x, y: the axes, as plotly dictionaries, each with a range. height: px of the
+    lowest chart in which they do not overlap. Returns a layout: annotations, the margin that they need, and no legend;
+    where they do not fit, or there are none, a legend and no annotations.
+    """
+    margin = template.layout.margin.to_plotly_json()
+    texts = [text for _, text, *_ in ends]
+    low, high = y["range"]
+    pixel = (high - low) / (height - TOP - BOTTOM)
+    scale = [np.log10 if axis.get("type") == "log" else float for axis in (x, y)]
+    points = [(scale[0](at), scale[1](value)) for _, _, at, value, _ in ends]
+    heights = [(LARGE + 5) * pixel * (1 + text.count("<br>")) for text in texts]
+    places = apart([value for _, value in points], heights, low, high)
+    if not places:
+        return dict(annotations=[], showlegend=True, margin=margin)
+    start, end = x["range"]
+    reach = start - 0.02 * (end - start) if left else end + 0.02 * (end - start)
+    annotations = [
+        dict(
+            name=f"{key}/name", text=text, x=at, y=value, ax=reach, ay=place, axref="x", ayref="y", xanchor="right" if left else "left",
+            yanchor="middle", align="right" if left else "left", showarrow=True, arrowcolor=colour, arrowwidth=1.5, font=dict(size=LARGE),
+        )
+        for (key, *_, colour), text, (at, value), place in zip(ends, texts, points, places, strict=True)
+    ]  # fmt: skip
+    longest = max((len(part) for text in texts for part in text.split("<br>")), default=0)
+    margin |= {"l" if left else "r": 28 + round(0.56 * LARGE * longest)}
+    return dict(annotations=annotations, showlegend=False, margin=margin)
+
+
 def depth_axis(depths):
     """A log axis that names the measured depths, but for those that would overprint a shallower one."""
     at, named = np.log10(depths or [8, 56]), []
@@ -130,17 +213,19 @@ def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
     for side, axis in (("x", x), ("y", y)):
         axis = {"title": axis} if isinstance(axis, str) else dict(axis)
         axis["title"] = {"text": axis["title"]} if isinstance(axis.get("title"), str) else axis.get("title") or {}
-        if not (axis["title"].get("text") or "").strip():
+        if not (text := (axis["title"].get("text") or "")).strip():
             raise ValueError(f'The {side} axis of "{title}" has no title: say what it shows, and its unit.')
+        if "<br>" not in text:  # so long that it would be cut at 700 px
+            axis["title"] = dict(axis["title"], text="<br>".join(textwrap.wrap(text, {"x": 50, "y": 34}[side])) or text)
         axes[f"{side}axis"] = axis
     annotations = list(annotations)
     if not data:
         axes["xaxis"].update(showticklabels=False, ticks="")
         annotations.append(dict(
-            name="empty", text=empty, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font=dict(size=14),
+            name="empty", text=empty, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font=dict(size=LARGE),
         ))
     if origin:
-        under = dict(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", xshift=-2, yshift=5)
+        under = dict(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", xshift=-2, yshift=6)
         annotations.append(dict(name="origin", text=origin, showarrow=False, **under))
     # uirevision: a learner's zoom, and the lines they hid, stay as they are while the numbers move.
     fixed = dict(template=template, title=dict(text=title), annotations=annotations, uirevision="reslab", showlegend=True)
@@ -149,4 +234,6 @@ def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
 
 def figure(data, **options):
     """A plotly Figure in the house's look; takes what `chart` takes, raises what it raises."""
-    return go.Figure(**chart(data, **options))
+    drawn = chart(data, **options)
+    drawn["layout"].setdefault("height", HEIGHT)
+    return go.Figure(**drawn)

@@ -18,7 +18,7 @@ from reslab.results.variants import cost_ratios, results, verdict
 
 __all__ = ["alt_text", "cost_sentence", "diagram", "errors", "race", "ratio", "sentence", "verdict"]
 
-ROW = 25  # pixels a variant
+ROW = 28  # pixels a variant
 NONE = 0.03  # where 0 % is drawn: a log scale has no 0; a single image of the digits is 0.07 %
 TICKS = {NONE: "0", 0.1: "0.1", 0.3: "0.3", 1: "1", 3: "3", 10: "10", 30: "30", 100: "100"}
 # Residual nets of one depth share a colour, so those that race a first one are told apart by these, each 3:1 on white and on #111.
@@ -37,14 +37,14 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     traces, shapes = [], []
     for part, above, word in (("train", 0.16, "training"), ("test", -0.16, "test")):
         points = [(100 * error, -row + above + shift, v, seed) for row, v in enumerate(table) for error, seed, shift in _seeds(v, part)]
-        look = theme.marker(True, 56, open=part == "test", size=9)
+        look = theme.marker(True, 56, open=part == "test", size=11)
         said = [f"<b>{v.name}</b>, seed {seed}<br>{error:.2f} % of the {word} images wrong" for error, _, v, seed in points]
         if points:
             x, y = [max(error, NONE) for error, *_ in points], [height for _, height, *_ in points]
             traces.append(dict(x=x, y=y, hovertext=said, name=f"{word} error", marker=look, meta={"key": f"{part}/seeds"}))
     if broken := [(row, v, *ended) for row, v in enumerate(table) for ended in v.broken]:
         said = [f"<b>{v.name}</b>, seed {seed}<br>{outcome} at step {step}" for _, v, seed, outcome, step in broken]
-        mark = dict(symbol="x", size=8, color=theme.RESIDUAL)
+        mark = dict(symbol="x", size=10, color=theme.RESIDUAL)
         at = dict(x=[100] * len(broken), y=[-row + 0.26 * (i % 3 - 1) for i, (row, *_) in enumerate(broken)])
         traces.append(dict(**at, hovertext=said, name="diverged", marker=mark, meta={"key": "end/seeds"}))
     if table and len(table[0].train):
@@ -57,10 +57,10 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
         title="Where each ends", empty=empty, shapes=shapes,
         origin=f"{frame['origin'].iloc[0]}, {phrases.seeds(frame['seed'])}" if len(frame) else "",
-        x=dict(title="Images wrong after the last step, a mark a seed (%, log scale)", type="log", range=list(np.log10([NONE / 1.4, 130])),
+        x=dict(title="Images wrong at the end, a mark a seed<br>(%, log scale)", type="log", range=list(np.log10([NONE / 1.4, 130])),
                tickvals=list(TICKS), ticktext=list(TICKS.values()), gridcolor=theme.GRID, showgrid=True),
-        y=dict(title="Variant · cost of a step", **rows), height=150 + ROW * max(len(table), 4),
-        legend=dict(orientation="h", x=1, xanchor="right", yref="container", y=0.99, yanchor="top"),
+        y=dict(title="Variant · cost of a step", **rows), height=190 + ROW * max(len(table), 7),
+        margin=dict(l=76, r=16, t=theme.TOP, b=110), legend=dict(orientation="h", y=0, yref="container", yanchor="bottom"),
     )  # fmt: skip
 
 

@@ -1,0 +1,62 @@
+"""Lesson 04: the signal of each net, before training and after, as numbers."""
+
+import numpy as np
+import pytest
+from invented import at_initialisation, histograms, maps, responses, signal, together
+
+from reslab.results import activations as results
+from reslab.results import feature_maps
+from reslab.results.frames import runs
+from reslab.results.histograms import largest
+
+
+def test_a_net_is_told_before_and_after_plain_ones_first():
+    frame = together(
+        *(signal("resnet-56", value, state) for value, state in ((0.5, "untrained"), (0.4, "trained"))),
+        *(signal("resnet-20", value, seed=seed) for seed, value in enumerate((0.7, 0.9))),
+        signal("plain-20", 1.3, "untrained"),
+    )
+    told = [(net.name, net.before, net.after) for net in results.nets(frame, "ratio")]
+    assert told == [
+        ("plain-20", 1.3, None),
+        ("resnet-20", None, pytest.approx(0.8)),
+        ("resnet-56", 0.5, pytest.approx(0.4)),
+    ]
+    (lost,) = results.nets(signal("plain-20", np.nan), "ratio")
+    assert np.isnan(lost.after)
+
+
+def test_twins_are_compared_layer_by_layer():
+    frame = together(
+        responses("plain-20", [0.3, 0.2, 0.1]), responses("resnet-20", [0.2, 0.3, 0.05]), responses("resnet-56", [0.1])
+    )
+    ((plain, residual, less),) = results.twins(results.nets(frame, "std"))
+    assert (plain.name, residual.name, less) == ("plain-20", "resnet-20", 2)
+
+
+def test_nets_that_did_not_learn_are_found():
+    frame = together(
+        signal("plain-56", error=0.8), signal("resnet-56"), signal("resnet-20", error=np.nan).assign(outcome="diverged")
+    )
+    assert results.failures(frame[frame["depth"] == 56]) == [("plain-56", "finished", 0.8)]
+    assert results.failures(frame)[1][:2] == ("resnet-20", "diverged")
+    assert results.failures(signal("plain-56", state="untrained")) == []
+
+
+def test_the_power_law_of_depth():
+    frame = at_initialisation()
+    batch, none = (results.by_depth(frame, norm) for norm in ("batch", "none"))
+    assert batch["blocks"].tolist() == [3, 9]
+    np.testing.assert_allclose(batch["ratio"], [1.05 / 3**0.5, 1.05 / 3])
+    assert results.power(batch) == pytest.approx(-0.5)
+    assert results.power(none) == pytest.approx(0)
+
+
+def test_the_largest_activations_and_the_dark_maps():
+    assert largest(runs(histograms())[0]) == (0.5, 0.5)
+    (net,) = feature_maps.nets(maps())
+    assert feature_maps.dark(net, 2) == (16, 1, 15)
+    assert feature_maps.dark(net, 99) == (32, 1, 31)  # its last block
+    assert [net["name"].iloc[0] for net in feature_maps.nets(together(maps("resnet-20"), maps("plain-20")))] == [
+        "plain-20 · trained", "resnet-20 · trained",
+    ]  # fmt: skip

@@ -1,0 +1,98 @@
+"""Lesson 01: what each run ended with, and how training error goes with depth, as numbers."""
+
+import numpy as np
+import pytest
+from invented import RECORDED, histories, history, together
+
+from reslab.results import degradation as results
+
+
+def points(frame):
+    return results.points(results.results(frame))
+
+
+def test_a_run_ends_with_the_mean_of_its_last_epoch_unless_the_frame_knows_better():
+    (row,) = results.final(history(error=0.3, steps=33)).itertuples()
+    assert (row.name, row.skip, row.depth, row.seed, row.parameters, row.steps) == ("plain-56", False, 56, 0, 54026, 33)
+    assert (row.outcome, row.seconds) == ("finished", 3.3)
+    np.testing.assert_allclose((row.train_error, row.test_error), (0.3, 0.32))
+    assert results.final(history(final_train_error=0.25))["train_error"].item() == 0.25
+    assert results.final(history(error=0.3, final_train_error=np.nan))["train_error"].item() == pytest.approx(0.3)
+    assert results.final(history()[:0]).empty
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(ValueError, match="The result cannot be drawn: the frame lacks epoch"):
+        results.final(history().drop(columns="epoch"))
+
+
+def test_names_lose_their_seed_and_families_their_depth():
+    (result,) = results.results(history("resnet-20 · tanh · seed 3"))
+    assert (result.net, result.family) == ("resnet-20 · tanh", "residual · tanh")
+
+
+def test_a_point_is_a_net_over_its_seeds():
+    (point,) = points(histories({"plain-8": (0.1, 0.2, 0.6)}))
+    assert (point.mean, point.low, point.high) == pytest.approx((0.3, 0.1, 0.6))
+    assert point.runs == 3
+    assert (point.seeds, point.parameters) == ({0, 1, 2}, {54026})
+
+
+@pytest.mark.parametrize(
+    ("plain", "residual", "verdict"),
+    [
+        ((0.7, 0.8), (0.1, 0.2), results.HIGHER),
+        ((0.2, 0.8), (0.1, 0.3), results.OVERLAP),
+        ((0.11,), (0.10,), results.SAME),
+        ((0.1,), (0.5,), results.LOWER),
+    ],
+)
+def test_plain_and_residual_are_compared_over_the_seeds(plain, residual, verdict):
+    assert results.compare(*points(histories({"plain-56": plain, "resnet-56": residual}))) == verdict
+
+
+@pytest.mark.parametrize(
+    ("errors", "kind", "start", "end"),
+    [
+        ((0.01, 0.03, 0.74), "rises", 8, 56),
+        ((0.3, 0.1, 0.7), "rises", 20, 56),  # from its lowest point
+        ((0.3, 0.2, 0.1), "falls", 8, 56),
+        ((0.1, 0.5, 0.1), "peaks", 20, 56),
+        ((0.01, 0.02, 0.015), "level", 8, 56),
+    ],
+)
+def test_the_trend_with_depth(errors, kind, start, end):
+    trend = results.trend(points(histories(dict(zip(("plain-8", "plain-20", "plain-56"), errors, strict=True)))))
+    assert (trend.kind, trend.start.depth, trend.end.depth) == (kind, start, end)
+    assert trend.after_a_fall == (errors[0] == 0.3 and kind == "rises")
+    if kind == "level":
+        assert (trend.low, trend.high) == pytest.approx((0.01, 0.02))
+
+
+def test_a_rise_says_whether_its_seeds_overlap():
+    assert results.trend(points(histories({"plain-8": (0.1, 0.5), "plain-56": (0.4, 0.6)}))).overlap
+    assert not results.trend(points(histories({"plain-8": (0.1, 0.2), "plain-56": (0.4, 0.6)}))).overlap
+
+
+def test_what_compared_nets_share():
+    alike = points(histories({"plain-56": (0.7, 0.8), "resnet-56": (0.1, 0.1)}))
+    assert results.same_parameters(alike)
+    assert results.same_seeds(alike) == 2
+    other = points(together(history("plain-8"), history("resnet-8", parameters=60000, seed=1)))
+    assert not results.same_parameters(other)
+    assert not results.same_seeds(other)
+    assert not results.same_parameters(points(histories({"plain-8": 0.1, "resnet-56": 0.1})))  # no depth in common
+
+
+def test_origins_are_results_of_their_own():
+    frame = together(history(error=0.1), history(error=0.2, origin=RECORDED))
+    assert results.final(frame)["train_error"].tolist() == pytest.approx([0.1, 0.2])
+
+
+@pytest.mark.parametrize(("deep", "said"), [(0.5, "higher"), (0.1, "about the same"), (0.02, "lower")])
+def test_the_verdict_compares_two_depths(deep, said):
+    frame = histories({"plain-20": 0.1, "plain-56": deep})
+    frame["final_train_error"] = np.where(frame["depth"] == 56, deep, 0.1)
+    assert results.verdict(frame) == said
+    with pytest.raises(ValueError, match=r"no residual net of depth 20; it has \[\]"):
+        results.verdict(frame, skip=True)

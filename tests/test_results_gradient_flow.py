@@ -1,0 +1,121 @@
+"""Lesson 02: gradients against the last block's, what multiplies them, and what ails a net, as numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from invented import autocorrelations, ends, factors, gradients, stairs, symptoms, together
+
+from reslab.results import gradient_factors, shattering
+from reslab.results import gradient_flow as results
+
+
+def test_a_gradient_is_told_against_the_last_or_why_it_cannot_be():
+    value, state = results.against_last([0, np.inf, np.nan, 10, 2])
+    np.testing.assert_array_equal(value, [0, np.inf, np.nan, 5, 1])
+    assert state.tolist() == ["underflow to 0", "infinite", "not a number", "", ""]
+    for last in (0, np.nan, np.inf):
+        assert results.against_last([1, last])[1][0] == "the last block has none to compare with"
+
+
+def test_ratios_are_the_first_block_over_the_last_at_every_step():
+    table = results.ratios(
+        together(ends("plain-56", 8, step=1), ends("plain-56", 2, step=3), ends("resnet-20", np.nan))
+    )
+    assert table[["name", "step", "state"]].values.tolist() == [
+        ["plain-56", 1, ""], ["plain-56", 3, ""], ["resnet-20", 0, "not a number"],
+    ]  # fmt: skip
+    assert table["ratio"].tolist()[:2] == [8, 2]
+    assert set(table["mode"]) == {"train"}
+    with pytest.raises(ValueError, match="The ratio first/last cannot be drawn: the frame lacks gradient_rms"):
+        results.ratios(gradients().drop(columns="gradient_rms"))
+
+
+def test_nets_are_told_over_their_seeds_at_their_latest_step():
+    frame = together(
+        ends("plain-56", 9, step=1),
+        *(ends("plain-56", ratio, step=2, seed=seed) for seed, ratio in enumerate((2, 4, 0))),
+    )
+    (net,) = results.nets(frame)
+    assert (net.name, net.step, net.seeds, net.kept.tolist(), net.lost) == (
+        "plain-56",
+        2,
+        3,
+        [2, 4],
+        ["underflow to 0"],
+    )
+
+
+@pytest.mark.parametrize(("path", "level"), [((800, 50, 2, 0.05), 3), ((800, 50, 20), None), ((2, 50, 2), None)])
+def test_the_first_level_step(path, level):
+    table = results.ratios(together(*(ends("plain-56", ratio, step=step) for step, ratio in enumerate(path, 1))))
+    assert results.first_level(table) == level
+
+
+@pytest.mark.parametrize(
+    ("ratios", "said"),
+    [((813, 900), "1000× larger"), ((1e-9,), "1000× smaller"), ((4, 0.3), "about equal"), ((20,), "about equal")],
+)
+def test_the_verdict_is_the_nearest_answer(ratios, said):
+    assert results.verdict(together(*(ends("plain-56", ratio, seed=seed) for seed, ratio in enumerate(ratios)))) == said
+
+
+@pytest.mark.parametrize("layers", [ends("plain-56", np.nan), together(ends("plain-56", 1), ends("resnet-56", 1))])
+def test_a_verdict_is_of_one_net_with_numbers(layers):
+    with pytest.raises(ValueError, match="a verdict is of one net at one step"):
+        results.verdict(layers)
+
+
+# Factors
+
+
+def test_products_run_from_the_last_block_back():
+    products = gradient_factors.products(factors())
+    assert list(products) == ["all together", "activations", "weights"]  # norms that do nothing are left out
+    np.testing.assert_allclose(products["weights"], (5, 3, 0))
+    np.testing.assert_allclose(products["activations"], (-5, -3, 0))
+    np.testing.assert_allclose(products["all together"], 0, atol=1e-12)
+    with pytest.raises(ValueError, match="one net at a time; this frame has 2"):
+        gradient_factors.products(together(factors(), factors(skip=True)))
+
+
+def test_a_stair_is_its_parts_and_their_sum():
+    totals = gradient_factors.totals(stairs()).set_index("stair")
+    assert totals.loc[1, ["mean", "min", "max"]].tolist() == [-38.5, -40, -37]
+    parts = gradient_factors.parts(stairs())
+    assert parts.loc[(1, "sigmoid"), ["activations", "weights", "norms"]].tolist() == [-29.5, -9.5, 0.5]
+    assert np.isnan(parts.loc[(2, "skips"), "weights"])
+    assert gradient_factors.reach(stairs()) == (-40, 2)
+
+
+@pytest.mark.parametrize(
+    ("net", "ails"),
+    [
+        ({"ratio": 1e-3}, "its gradient vanishes"),
+        ({"ratio": 1e3}, "its gradient explodes"),
+        ({"autocorrelation": 0.1}, "its gradient is shattered"),
+        ({"train_error": 0.5}, "degradation alone"),
+        ({}, "nothing"),
+    ],
+)
+def test_a_diagnosis_is_the_first_thing_that_is_wrong(net, ails):
+    well = {"ratio": 2.0, "autocorrelation": 0.9, "train_error": 0.05, "shallow_error": 0.02}
+    assert gradient_factors.diagnosis(well | net) == ails
+
+
+def test_the_best_and_the_worst_of_nets_with_and_without_a_level_gradient():
+    ((level, (best, worst)),) = gradient_factors.best_and_worst(symptoms()).items()
+    assert (level, best["name"], worst["name"]) == (True, "plain-56 · tanh", "plain-56 · tanh")
+
+
+def test_the_table_of_ratios():
+    rows = [("batch", "kaiming", "plain-56", ratio) for ratio in (9e3, 1.4e4, 2e4)]
+    table = gradient_factors.ratio_table(pd.DataFrame(rows, columns=["norm", "init", "name", "ratio"]))
+    assert table.loc[("batch", "kaiming", "plain-56")].tolist() == [1.4e4, 9e3, 2e4]
+
+
+def test_autocorrelation_by_depth_is_over_the_seeds_at_one_lag():
+    table = shattering.by_depth(autocorrelations(("plain", 1, (0.9, 1.0)), ("plain", 50, (-0.1, 0.1))))
+    assert table["depth"].tolist() == [1, 50]
+    np.testing.assert_allclose(
+        table[["mean", "min", "max", "size"]], [[0.95, 0.9, 1.0, 2], [0, -0.1, 0.1, 2]], atol=1e-12
+    )

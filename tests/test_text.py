@@ -1,0 +1,392 @@
+"""Sentences of all lessons: the words that carry the meaning, and the numbers; the prose around them may change."""
+
+import invented
+import numpy as np
+import pandas as pd
+import pytest
+from invented import LIVE, RECORDED, ends, histories, history, signal, together, variant, variants
+
+from reslab.figures.text import (
+    activations,
+    degradation,
+    feature_maps,
+    gradient_factors,
+    gradient_flow,
+    histograms,
+    phrases,
+    residual_block,
+    scaling,
+    shattering,
+)
+from reslab.figures.text import variants as of_variants
+from reslab.results import frames
+
+BASE = variants("ResNet", 0.10, 0.12, of="")
+
+
+def says(sentence, *words):
+    """Whether a sentence has these words and numbers, in this order."""
+    place = 0
+    for word in words:
+        found = sentence.find(word, place)
+        assert found >= 0, f"{word!r} is missing, or out of order, in: {sentence}"
+        place = found + len(word)
+
+
+# Phrases
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(4.6, "4.6"), (9.96, "10"), (813.2, "813"), (1133, "1,133"), (1.99e6, "2 × 10⁶"), (3e-7, "3 × 10⁻⁷")],
+)
+def test_numbers_of_any_size(number, said):
+    assert phrases.scientific(number) == said
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (813, "813 times larger"),
+        (1 / 12, "12 times smaller"),
+        (1.3, "about as large"),
+        (0.7, "about as large"),
+        (0.5, "2 times smaller"),
+    ],
+)
+def test_ratios(ratio, said):
+    assert phrases.times(ratio) == said
+
+
+def test_shares_counts_powers_seeds_and_lists():
+    assert (phrases.percent(0.714), phrases.percent(np.nan)) == ("71.4 %", "an unknown share")
+    assert [phrases.amount(number) for number in (3_664_000_000, 214_402, 999_950, 7)] == [
+        "3.66 G",
+        "214 k",
+        "1 M",
+        "7",
+    ]
+    assert phrases.power(-8.72) == "10⁻⁸·⁷"
+    assert [phrases.seeds(numbers) for numbers in ([], [None], [0], [1, 0], range(12))] == [
+        "",
+        "",
+        "seed 0",
+        "seeds 0, 1",
+        "12 seeds",
+    ]
+    assert phrases.listed(["a", "b", "c"]) == "a, b and c"
+    assert (
+        phrases.lines([("plain-8", False), ("resnet-8", True)])
+        == "Lines: plain-8 (dashed vermillion), resnet-8 (solid blue). "
+    )
+    assert "and 3 more. " in phrases.lines([(f"plain-{i}", False) for i in range(11)])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "frame"),
+    [
+        (degradation.sentence, pd.DataFrame()), (degradation.alt_text, history()[:0]), (gradient_flow.sentence, pd.DataFrame()),
+        (gradient_flow.steps_sentence, pd.DataFrame()), (gradient_factors.factors_sentence, pd.DataFrame()),
+        (shattering.sentence, pd.DataFrame()), (activations.sentence, signal()[:0]), (residual_block.sentence, pd.DataFrame()),
+        (residual_block.cost_sentence, pd.DataFrame()), (of_variants.sentence, pd.DataFrame()), (histograms.alt_text, pd.DataFrame()),
+    ],
+)  # fmt: skip
+def test_nothing_measured_is_said(sentence, frame):
+    assert sentence(frame).endswith(phrases.EMPTY)
+
+
+# Lesson 01
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (
+            histories({"plain-56": 0.714, "resnet-56": 0.004}, steps=66),
+            ["66 steps", "plain-56 still", "71.4 %", "resnet-56 0.4 %", "54,026"],
+        ),
+        (histories({"resnet-56": 0.004}), ["22 steps", "resnet-56", "0.4 %", "2.4 % of the test images"]),
+        (histories({"plain-8": 0.01, "resnet-8": 0.02}), ["plain-8", "1.0 %", "resnet-8 2.0 %", "no clear difference"]),
+        (histories({"plain-56": 0.1, "resnet-56": 0.5}), ["10.0 %", "50.0 %", "residual net does worse"]),
+        (
+            histories({"plain-56": (0.2, 0.8), "resnet-56": (0.1, 0.3)}),
+            ["mean of 2 seeds, 20.0 to 80.0 %", "seeds overlap", "same 2 seeds"],
+        ),
+        (
+            histories({"plain-8": 0.01, "plain-56": 0.74, "resnet-8": 0.012, "resnet-56": 0.004}),
+            ["plain nets rises", "1.0 % at 8 layers", "74.0 % at 56", "residual nets stays between 0.4 % and 1.2 %"],
+        ),
+        (
+            histories({"plain-20": 0.03, "plain-56": 0.7, "resnet-56": 0.01}),
+            ["rises", "3.0 % at 20", "70.0 % at 56", "resnet-56 gets 1.0 %"],
+        ),
+        (
+            histories({"plain-8": 0.3, "plain-56": 0.1}),
+            ["No degradation here", "falls", "30.0 % at 8 layers", "10.0 % at 56"],
+        ),
+        (
+            histories({"plain-8": 0.1, "plain-20": 0.5, "plain-56": 0.1}),
+            ["No degradation here", "highest at 20 layers, 50.0 %"],
+        ),
+        (
+            histories({"plain-8": 0.3, "plain-20": 0.1, "plain-56": 0.7}),
+            ["lowest, and then rises", "10.0 % at 20", "70.0 % at 56"],
+        ),
+        (
+            histories({"plain-8": (0.1, 0.5), "plain-56": (0.4, 0.6)}),
+            ["rises", "30.0 %", "50.0 %", "though the seeds overlap"],
+        ),
+    ],
+)
+def test_what_the_nets_ended_with(frame, words):
+    says(degradation.sentence(frame), *words)
+
+
+def test_runs_that_did_not_finish_are_told_apart():
+    finished = histories({"plain-8": 0.1, "plain-20": 0.1})
+    says(
+        degradation.sentence(together(finished, history(steps=5, outcome="diverged"))),
+        "among the runs that finished",
+        "diverged at step 5",
+    )
+    running = together(history(error=0.7), history("resnet-56", 0.2, steps=12, outcome="running"))
+    says(degradation.sentence(running), "plain-56 gets 70.0 %", "so far resnet-56 gets 20.0 %", "step 12")
+    stopped = together(*(history(error=0.7, steps=9, outcome="stopped", seed=seed) for seed in (0, 1)))
+    says(
+        degradation.sentence(stopped),
+        "plain-56 (seed 0) was stopped at step 9, with 70.0 %",
+        "plain-56 (seed 1) was stopped",
+    )
+    assert degradation.sentence(history(outcome="diverged", steps=7, loss=np.nan)) == "plain-56 diverged at step 7."
+
+
+def test_origins_are_sentences_of_their_own():
+    says(
+        degradation.sentence(together(history(), history(origin=RECORDED))),
+        "Live, this machine: ",
+        "50.0 %",
+        "Recorded, H200",
+        ": ",
+        "50.0 %",
+    )
+
+
+# Lesson 02
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        (together(ends("plain-56", 813), ends("resnet-56", 4.6)), ["At initialisation, in training mode", "plain-56 813 times larger", "resnet-56 4.6"]),
+        (together(*(ends("plain-56", r, seed=s) for s, r in enumerate((800, 900, 1100)))), ["900 times larger", "3 seeds, 800 to 1,100"]),
+        (ends("plain-110 · no norm", 0), ["plain-110 · no norm lost (underflow to 0)"]),
+        (together(ends("plain-56", 4), ends("plain-56", np.inf, seed=1)), ["4 times larger", "1 of 2 seeds", "infinite"]),
+        (
+            together(*(ends(f"{kind}-{depth}", ratio) for kind, path in (("plain", (1, 9e18, np.nan)), ("resnet", (0.5, 3, 111)))
+                       for depth, ratio in zip((8, 302, 1202), path, strict=True))),
+            ["plain nets about as large at 8, 9 × 10¹⁸ times larger at 302, lost (not a number) at 1202", "residual nets 2 times smaller at 8"],
+        ),
+        (ends("plain-56", 20, step=7).assign(mode="eval"), ["At step 7, in eval mode", "20 times larger"]),
+    ],
+)  # fmt: skip
+def test_the_first_block_against_the_last(layers, words):
+    says(gradient_flow.sentence(layers), *words)
+
+
+def test_the_first_block_over_the_steps():
+    layers = together(*(ends("plain-56", ratio, step=step) for step, ratio in enumerate((800, 50, 2, 0.05), 1)))
+    says(gradient_flow.steps_sentence(layers), "800 times larger at step 1", "at step 3", "20 times smaller at step 4")
+    lost = together(ends("plain-302", 9e18, step=1), ends("plain-302", np.nan, step=2)).assign(outcome="diverged")
+    says(gradient_flow.steps_sentence(lost), "lost (not a number) at step 2", "diverged")
+    two = together(*(ends("resnet-56", 2, step=1, seed=seed) for seed in (0, 1)))
+    says(gradient_flow.steps_sentence(two), "resnet-56 (seed 0)", "resnet-56 (seed 1)")
+
+
+def test_what_multiplies_the_gradient():
+    says(
+        gradient_factors.factors_sentence(invented.factors()),
+        "plain-20",
+        "10⁰·⁰",
+        "activations 10⁻⁵·⁰",
+        "weights 10⁵·⁰",
+    )
+    says(gradient_factors.staircase_sentence(invented.stairs()), "sigmoid", "10⁻³⁸·⁵", "skips +40.5", "10²·⁰")
+    table = gradient_factors.staircase_table(invented.stairs())
+    assert table.loc[(1, "sigmoid"), ["activations", "weights", "together"]].tolist() == [
+        "−29.5",
+        "−9.5",
+        "−38.5 (−40.0 to −37.0)",
+    ]
+    says(
+        gradient_factors.symptoms_sentence(invented.symptoms()),
+        "66 steps",
+        "level",
+        "50.0 % (plain-56 · tanh)",
+        "resnet-56 diverged",
+    )
+    rows = [("batch", "kaiming", "plain-56", ratio) for ratio in (9e3, 1.4e4, 2e4)]
+    said = gradient_factors.ratio_table(pd.DataFrame(rows, columns=["norm", "init", "name", "ratio"]))
+    assert said.loc[("batch", "kaiming")].tolist() == ["1.4 × 10⁴ (9,000 to 2.0 × 10⁴)"]
+
+
+def test_how_far_gradients_go_together():
+    nets = (
+        ("plain", 1, (0.9, 1.0)),
+        ("plain", 50, (-0.1, 0.1)),
+        ("residual", 50, (0.6, 0.8)),
+        ("white noise", 0, (-0.1, 0.0)),
+    )
+    table = invented.autocorrelations(*nets)
+    says(
+        shattering.sentence(table),
+        "lag 1",
+        "plain 0.95 at 1 to 0.00 at 50 layers",
+        "residual 0.70",
+        "white noise −0.05",
+    )
+    says(shattering.alt_text(table), "plain (dashed vermillion)", "residual (solid blue)", "0.95")
+    assert "white noise (" not in shattering.alt_text(table)
+
+
+# Lesson 03
+
+
+def test_how_soon_a_block_learned():
+    plain, residual = residual_block.sentence(
+        together(invented.learning(), invented.learning(False, (1.0, 0.9, 0.8)))
+    ).split("; ")
+    says(plain, "plain block at lr 0.1", "not within 10 %", "3 steps", "90 % off", "1.8 × the size of x")
+    says(residual, "residual block at lr 0.1", "step 2", "52 % off")
+    two = together(invented.learning(), invented.learning(error=(1.0, 0.01, 0.01), seed=1))
+    says(residual_block.sentence(two), "seeds 0, 1", "step 1 to 2")
+    one = together(invented.learning(), invented.learning(error=(1.0, 1.0, 1.0), seed=1))
+    says(residual_block.sentence(one), "step 2", "1 of 2 seeds")
+    says(residual_block.sentence(invented.learning(outcome="diverged")), "diverged at step 2")
+
+
+def test_what_a_shortcut_costs():
+    says(
+        residual_block.cost_sentence(invented.anatomy()),
+        "Shortcut A",
+        "0 parameters, 0 multiply-adds",
+        "16 element-wise additions",
+    )
+    projected = residual_block.cost_sentence(invented.anatomy(shortcut="B", projects=True))
+    says(projected, "Shortcut B", "8 parameters, 32 multiply-adds", "3.6 %")
+    says(residual_block.cost_sentence(invented.anatomy(False)), "nothing is added", "216 parameters, 864 multiply-adds")
+
+
+def test_the_diagram_names_every_tensor():
+    says(
+        residual_block.block_text(invented.anatomy()),
+        "x, 2×4×4",
+        "3×3 conv, stride 2, 4×2×2",
+        "ReLU",
+        "Shortcut: every 2nd pixel",
+    )
+    says(residual_block.block_text(invented.anatomy(False)), "No shortcut", "y, 4×2×2")
+
+
+# Lesson 04
+
+
+def test_what_was_measured_of_the_signal():
+    frame = together(
+        *(signal("resnet-56", value, state) for value, state in ((0.5, "untrained"), (0.4, "trained"))),
+        *(signal("plain-56", 1.4, state, error=0.8) for state in ("untrained", "trained")),
+        signal("plain-20", 1.3, "untrained"),
+    )
+    words = [
+        "1.30 × |x| in the untrained plain-20",
+        "1.40 in plain-56 (untrained 1.40)",
+        "0.40 in resnet-56 (untrained 0.50)",
+    ]
+    says(activations.sentence(frame), *words, "plain-56 did not learn", "80.0 %")
+    says(activations.sentence(frame[frame["depth"] == 20], "activation_dead"), "dead channels", "130.0 %")
+    says(activations.alt_text(frame, "cosine"), "resnet-56 · trained (solid blue)", "cosine")
+    broken = signal("resnet-20", np.nan, error=np.nan).assign(outcome="diverged")
+    says(activations.sentence(broken), "no finite number in resnet-20", "diverged")
+    with pytest.raises(ValueError, match=r"statistic is 'size'; it can be 'ratio', 'cosine', 'activation_rms'"):
+        activations.sentence(signal(), "size")
+
+
+def test_responses_and_depth():
+    frame = together(invented.responses("plain-20", [0.3, 0.2, 0.1]), invented.responses("resnet-20", [0.2, 0.3, 0.05]))
+    says(
+        activations.responses_sentence(frame), "0.20 in plain-20", "0.18 in resnet-20", "2 of the 3 layers of resnet-20"
+    )
+    words = ["with BatchNorm", "0.61 × |x| at 8 layers to 0.35 at 20", "power −0.50", "2.10", "power 0.00"]
+    says(activations.depth_sentence(invented.at_initialisation()), *words)
+    says(histograms.alt_text(invented.histograms()), "plain-20 · trained", "0.5 in the first block", "0.5 in the last")
+    says(feature_maps.alt_text(invented.maps(), 2), "block 2", "16 maps, 1 of them 0", "15.00")
+
+
+# Lesson 09
+
+
+def test_variants_are_sorted_by_what_they_bought():
+    broken = variant("no norm", 0.1, outcome="diverged")
+    frame = together(
+        BASE, variants("wide", 0.01, 0.02), variants("bottleneck", 0.3, 0.4), variants("ReZero", 0.1, 0.12), broken
+    )
+    said = of_variants.sentence(together(frame, variants("SkipInit", 0.5, 0.7, of="no norm")))
+    lower = ["Lower", "wide (1.5 % for 11.0 %)", "SkipInit (60.0 %, where no norm diverged)"]
+    others = [
+        "About the same",
+        "ReZero (11.0 % for 11.0 %)",
+        "Higher",
+        "bottleneck (35.0 % for 11.0 %)",
+        "Did not finish",
+        "no norm",
+    ]
+    says(said, "3 steps, seeds 0, 1", *lower, *others)
+    says(of_variants.sentence(together(BASE, variants("ReZero", 0.1, 0.12))), "Lower", "none", "About the same")
+    says(of_variants.sentence(variants("stochastic depth", 0.2, 0.3)), "By themselves", "stochastic depth (25.0 %)")
+    says(of_variants.alt_text(together(BASE, broken)), "ResNet 11.0 %", "no norm an unknown share (1 of 1 broke off)")
+
+
+def test_costs_are_told_beside_the_first():
+    frame = together(
+        BASE, variants("wide", 0.1, cost=79), variants("heavy", 0.1, cost=198), variants("preact", 0.1, cost=103)
+    )
+    says(of_variants.cost_sentence(frame), "More", "ResNet", "heavy 1.98 ×", "Fewer", "wide 0.79 ×", "others", "5 %")
+    says(of_variants.cost_sentence(together(BASE, variants("preact", 0.1))), "All", "as many as ResNet", "5 %")
+    assert of_variants.ratio((10, 50), (20, 100)) == "0.50 × the parameters and 0.50 × the multiply-adds"
+
+
+# Lesson 11
+
+
+def test_how_long_trainings_take():
+    assert [scaling.duration(hours) for hours in (0.5, 7.4, 84)] == ["30 minutes", "7 hours", "3.5 days"]
+    says(
+        scaling.paper_sentence(invented.paper_hours()),
+        "resnet-20 0.4 s, so 7 hours",
+        "plain-56 1.2 s, so 22 hours",
+        "64,000",
+    )
+    says(scaling.throughput_sentence(invented.throughput()), "2 workers", "1.90 times", "1.")
+
+
+def test_whether_trainings_agree():
+    steps = pd.MultiIndex.from_product([["net"], [0], [1, 2]], names=["name", "seed", "step"])
+    losses = pd.DataFrame({"here": [2.0, 1.0], "there": [2.0, 1.0]}, index=steps)
+    says(scaling.agreement_sentence(losses), "1 net, here and there", "same losses to 4 digits", "2 steps")
+    says(scaling.agreement_sentence(losses.assign(there=[2.0, 1.03])), "differ by up to 3.0%")
+    says(scaling.agreement_sentence(losses.assign(there=[2.0, np.nan])), "1 of 2 steps", "do not agree")
+    assert scaling.agreement_sentence(losses[["here"]], missing="No Ray here.") == "No Ray here."
+    usual = pd.DataFrame({"name": ["resnet-20"], "precision": "fp32", "step_seconds": [0.4]})
+    says(
+        scaling.precision_sentence(usual, usual.assign(precision="bf16", step_seconds=0.2)),
+        "0.5 times",
+        "bf16",
+        "fp32",
+        "it pays",
+    )
+
+
+def test_where_numbers_come_from():
+    runs = frames.runs(together(ends("plain-56", 1), ends("resnet-56", 1, seed=1)))
+    assert phrases.origin(runs) == f"{LIVE}, seeds 0, 1"
+    assert gradient_flow.origin(runs) == f"{LIVE}, seeds 0, 1, in training mode"
+    assert phrases.origin(frames.runs(ends("plain-56", 1).assign(origin=RECORDED))) == RECORDED  # which tells its seeds
