@@ -102,8 +102,8 @@ class Activations(Instant):
         self._taking = False  # whether the view's controls are changed by `_look`
         self.control(self.kind(), self.changed)
         self._make_view_controls()
-        self.profile = Chart(figures.profile(pd.DataFrame(), draw=theme.chart))
-        self.maps = Chart(feature_maps.block(pd.DataFrame(), 1, draw=theme.chart))
+        self.profile = Chart(figures.profile(pd.DataFrame(), draw=theme.chart), name="All blocks")
+        self.maps = Chart(feature_maps.block(pd.DataFrame(), 1, draw=theme.chart), name="The block's maps")
         self.arrange([self.profile, self.maps], [self.pin, self.clear])
         self.state = state
 
@@ -187,6 +187,7 @@ class Activations(Instant):
         if points.point_inds:
             block = trace.customdata[points.point_inds[0]][2]
             self._open(replace(self.view, block=int(block)), own=self.own)
+            self.front(self.maps)
 
     def _uploaded(self, change):
         """A file of the learner's: make it an image like the others, or say why not and leave all as it was."""

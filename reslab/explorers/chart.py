@@ -23,12 +23,14 @@ class Chart:
     Traces are told apart by meta["key"]: where the keys are the same as before, only what differs is sent.
     """
 
-    def __init__(self, chart, *, height=310):
+    def __init__(self, chart, *, name="", height=380):
+        self.name = name  # on its tab
         self.figure = Figure(go.Figure(**chart))
         self.figure.layout.update(autosize=True, height=height)
         self.figure._config = {"responsive": True, "displaylogo": False}  # fills its box
         layout = widgets.Layout(flex="1 1 420px", min_width="360px", overflow="hidden")
         self.widget = widgets.Box([self.figure], layout=layout)
+        self.widget.add_class("reslab-chart")
 
     @property
     def keys(self):

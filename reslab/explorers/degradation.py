@@ -36,8 +36,8 @@ class Degradation(Live):
 
     def __init__(self, state="plain-20", *, split=None, how=None, device="auto"):
         super().__init__(split=split, how=how or TrainSpec(capture_every=5), device=device)
-        self.curves = Chart(figures.training_curves(self.frame(), draw=theme.chart))
-        self.gradients = Chart(gradient_flow.gradient_profile(self.layers(), draw=theme.chart))
+        self.curves = Chart(figures.training_curves(self.frame(), draw=theme.chart), name="Training error")
+        self.gradients = Chart(gradient_flow.gradient_profile(self.layers(), draw=theme.chart), name="Gradients")
         self.control(self.kind(), self.chosen)
         self.arrange([self.curves, self.gradients], self.buttons)
         self.state = state
@@ -68,7 +68,8 @@ class Degradation(Live):
         with self._lock:
             frame = self.frame()
             empty = f"Press Start to train {self.setting.label}"
-            self.curves.show(figures.training_curves(frame, empty=empty, draw=theme.chart))
+            curves = figures.training_curves(frame, until=self.last_step, empty=empty, draw=theme.chart)
+            self.curves.show(curves)
             self.gradients.show(gradient_flow.gradient_profile(self.layers(), draw=theme.chart))
             if len(frame):
                 self.tell(figures.sentence(frame), figures.alt_text(frame))

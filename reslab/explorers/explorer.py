@@ -48,7 +48,7 @@ class Explorer:
         self.depth_text = self.controls.depth_text
 
     def arrange(self, charts, buttons):
-        """Put the parts on the page, the controls first; `widget` is the whole."""
+        """Put the parts on the page, the controls first; `widget` is the whole. Of several charts, one is in front."""
         wrap = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="2px 4px")
         help_text = widgets.HTML("Copy this line to share what you see, or paste one here and press Enter.")
         folds = [
@@ -57,11 +57,20 @@ class Explorer:
         ]
         folds[0].set_title(0, "Show the code")
         folds[1].set_title(0, "Share this state")
+        self._charts = [chart for chart in charts if isinstance(chart, Chart)]
+        tabs = widgets.ToggleButtons(options=[(chart.name, chart) for chart in self._charts])
+        tabs.style.button_width = "auto"
+        tabs.observe(lambda change: self._turn_to(change.new), "value")
+        tabs.add_class("reslab-tabs")
+        self.tabs, several = tabs, len(self._charts) > 1
+        stage = widgets.HBox([chart.widget for chart in charts], layout=widgets.Layout(flex_flow="row wrap"))
+        stage.add_class("reslab-charts")
+        self._turn_to(self._charts[0])
         self.widget = widgets.VBox(
             [
                 self._page,
-                widgets.HBox(self.controls.row, layout=wrap),
-                widgets.HBox([chart.widget for chart in charts], layout=widgets.Layout(flex_flow="row wrap")),
+                widgets.HBox([*self.controls.row, *[tabs] * several], layout=wrap),
+                stage,
                 self.sentence,
                 widgets.HBox([*buttons, self.progress, self.progress_text], layout=wrap),
                 self.message,
@@ -69,10 +78,18 @@ class Explorer:
             ]
         )
         self.widget.add_class("reslab")
-        self._charts = [chart for chart in charts if isinstance(chart, Chart)]
         for chart in self._charts:
             chart.figure.lock = self._lock
         cells.register(self)
+
+    def front(self, chart):
+        """Bring one of the charts to the front, as a click on its tab does."""
+        self.tabs.value = chart
+
+    def _turn_to(self, front):
+        for chart in self._charts:
+            # Behind and not removed: it keeps its width, so it is there at once.
+            (chart.widget.remove_class if chart is front else chart.widget.add_class)("reslab-behind")
 
     def close(self):
         """End all work in the background and remove the widgets. A subclass that has threads stops them first."""

@@ -82,8 +82,8 @@ class GradientFlow(Instant):
         self._drawn = 0.0
         self.worker = Worker(self._on_event, self._on_end)
         self.control(self.kind(), self.changed)
-        self.profile = Chart(gradient_flow.gradient_profile(pd.DataFrame(), draw=theme.chart))
-        self.right = Chart(gradient_factors.product(pd.DataFrame(), draw=theme.chart))
+        self.profile = Chart(gradient_flow.gradient_profile(pd.DataFrame(), draw=theme.chart), name="Gradients")
+        self.right = Chart(gradient_factors.product(pd.DataFrame(), draw=theme.chart), name="Causes, or first steps")
         self.go = widgets.Button(layout=widgets.Layout(width="150px"))
         self.turn = widgets.Button(icon="exchange", layout=widgets.Layout(width="132px"))
         self.go.add_class("reslab-go")
@@ -158,6 +158,7 @@ class GradientFlow(Instant):
             self.worker.stop()
             return
         self.worker.join()  # one that was stopped may be in its last step
+        self.front(self.right)
         with self._lock:
             net = build(self.setting.net(**self.split.shape), seed=self.setting.seed)
             how = self.setting.how(early(self.split, STEPS))

@@ -123,6 +123,7 @@ class Live(Explorer):
             self.runs.pop(setting, None)  # trained again, it takes its place at the end
         self.refresh_texts()
         self.say("")
+        self.front(self.curves)
         self._clear_progress()
         self.worker.join()  # the last run has been drawn; its thread may need another moment
         with self._lock:
@@ -176,6 +177,11 @@ class Live(Explorer):
             self.stop.tooltip = "End this run; its curve stays" if training else "Nothing is training"
             self.step.disabled = False
             self.reset.disabled = not (training or self.runs or self._waiting)
+
+    @property
+    def last_step(self):
+        """The step at which a training of the chosen net ends; the axis of the curves goes so far from the start."""
+        return self.setting.how(self.how).steps(len(self.split.y_train))[1]
 
     # --- work, in the worker's thread ---------------------------------------------------------------------------------
 

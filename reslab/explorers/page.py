@@ -2,6 +2,8 @@
 
 import anywidget
 
+from reslab.figures import theme
+
 
 class Page(anywidget.AnyWidget):
     """An empty widget in an explorer's box, with its style sheet, and the few things that Python cannot do from afar.
@@ -10,8 +12,11 @@ class Page(anywidget.AnyWidget):
     silent.
     """
 
-    _css = """
+    _css = theme.PAGE_CSS + """
         .reslab .js-plotly-plot { width: 100%; }
+        .reslab .reslab-charts { position: relative; }
+        .reslab .reslab-behind { position: absolute; inset: 0; visibility: hidden; }
+        .reslab .reslab-tabs { margin-left: auto; }
         .reslab .reslab-toggle { font-weight: 600; height: 36px; }
         .reslab .reslab-off { background: #B84F00; color: white; }
         .reslab .reslab-on { background: #0072B2; color: white; }

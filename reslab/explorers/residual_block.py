@@ -106,8 +106,8 @@ class ResidualBlock(Instant):
     def __init__(self, state="residual", *, split=None, steps=100):
         super().__init__()
         self.split, self.steps = split or digits(), steps
-        self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart))
-        self.chart = Chart(figures.learning_curves(pd.DataFrame(), draw=theme.chart))
+        self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart), name="The block")
+        self.chart = Chart(figures.learning_curves(pd.DataFrame(), draw=theme.chart), name="Learning, or tensors")
         self.control(self.kind(), self.changed)
         self.arrange([self.diagram, self.chart], [self.pin, self.clear])
         self.state = state

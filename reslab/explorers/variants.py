@@ -109,9 +109,9 @@ class Variants(Live):
         self.set_base = widgets.Button(description="Set as base", icon="flag", layout=widgets.Layout(width="120px"))
         self.set_base.add_class("reslab-set-base")
         self.set_base.on_click(lambda _: self._on_set_base())
-        # Three rows of controls leave 290 pixels for the charts.
-        self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart), height=290)
-        self.curves = Chart(figures.race(self.frame(), draw=theme.chart), height=290)
+        # Three rows of controls leave 360 pixels for the charts.
+        self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart), name="The block", height=360)
+        self.curves = Chart(figures.race(self.frame(), draw=theme.chart), name="The race", height=360)
         self.control(self.kind(), self.chosen)
         self.arrange([self.diagram, self.curves], [*self.buttons, self.set_base])
         self.state = state
@@ -175,7 +175,8 @@ class Variants(Live):
             frame, counted = self.frame(), self.preview
             chosen, base = (theme.wrap(setting.label, 40) for setting in (self.setting, self.base))
             empty = f"Press Start to race<br>{chosen}<br>against {base}"
-            self.curves.show(figures.race(frame, base=self.base.label, empty=empty, draw=theme.chart))
+            base_label, until = self.base.label, self.last_step
+            self.curves.show(figures.race(frame, base=base_label, until=until, empty=empty, draw=theme.chart))
             if counted is None:
                 return
             self.diagram.show(figures.diagram(counted["block"], draw=theme.chart))

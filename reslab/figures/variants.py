@@ -71,7 +71,7 @@ def _seeds(variant, part):
     return zip(getattr(variant, part), seeds, np.linspace(-0.08, 0.08, len(seeds)) if len(seeds) != 1 else [0.0], strict=True)
 
 
-def race(frame, *, base="", empty=EMPTY, draw=theme.figure):
+def race(frame, *, base="", until=None, empty=EMPTY, draw=theme.figure):
     """`degradation.training_curves` of nets of one kind: the run named `base` as it is there, each other one in a look of its own."""
     names = [name for name in dict.fromkeys(frame["name"]) if name != base] if len(frame) else []
     looks = {name: LOOKS[i % len(LOOKS)] for i, name in enumerate(names)}
@@ -84,4 +84,7 @@ def race(frame, *, base="", empty=EMPTY, draw=theme.figure):
             trace["marker"] = trace["marker"] | dict(color=colour)
         return trace
 
-    return training_curves(frame, empty=empty, draw=lambda data, **options: draw([repaint(trace) for trace in data], **options))
+    def drawn(data, **options):
+        return draw([repaint(trace) for trace in data], **options)
+
+    return training_curves(frame, until=until, empty=empty, draw=drawn)

@@ -1,5 +1,34 @@
 """What an explorer does in the page, whatever it shows: it takes a state, fits, stacks, and follows the theme."""
 
+# What is wrong with the texts of a chart as it is drawn: too small, cut, over one another, or too pale on their page.
+FAULTS = """chart => {
+    const rgb = colour => colour.match(/[\\d.]+/g).map(Number)
+    const luminance = ([r, g, b]) => [r, g, b].map(c => c / 255)
+        .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0)
+    let page = chart
+    while (page && rgb(getComputedStyle(page).backgroundColor)[3] === 0) page = page.parentElement
+    const paper = luminance(page ? rgb(getComputedStyle(page).backgroundColor) : [255, 255, 255])
+    const room = chart.getBoundingClientRect()
+    const texts = [...chart.querySelectorAll("text")].map(text => ({
+        text, said: text.textContent.trim(), box: text.getBoundingClientRect(), style: getComputedStyle(text),
+    })).filter(({text, said, box}) => said && box.width && !text.closest(".hoverlayer"))
+    const faults = []
+    texts.forEach(({said, box, style}, i) => {
+        const ink = luminance(rgb(style.fill))
+        const contrast = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)
+        if (parseFloat(style.fontSize) < 14) faults.push(`${style.fontSize}: ${said}`)
+        if (contrast < 7) faults.push(`contrast ${contrast.toFixed(1)}: ${said}`)
+        if (box.left < room.left - 1 || box.right > room.right + 1) faults.push(`cut: ${said}`)
+        if (box.top < room.top - 1 || box.bottom > room.bottom + 1) faults.push(`cut: ${said}`)
+        for (const other of texts.slice(i + 1)) {
+            const wide = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left)
+            const high = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top)
+            if (wide > 2 && high > 4) faults.push(`overlap: ${said} | ${other.said}`)
+        }
+    })
+    return faults
+}"""
 LEFT = ".reslab .js-plotly-plot"
 RIGHT = f"{LEFT} >> nth=1"
 
@@ -69,23 +98,23 @@ def boxes(notebook, *csses):
 
 
 def fits_and_stacks(notebook, name, last=".reslab-progress-text"):
-    """All of it is on a projector's page at once, both charts side by side; on a narrow screen they are one above the other."""
-
-    def charts_stacked():
-        left, right = boxes(notebook, LEFT, RIGHT)
-        return right["top"] > left["top"] + 100
-
+    """All of it is on a projector's page at once, one large chart in front; each of its tabs shows one of the charts."""
     top, bottom, left, right, panel = boxes(notebook, ".reslab-skip", last, LEFT, RIGHT, ".jp-Notebook")
     assert bottom["bottom"] - top["top"] < 560  # what Lab leaves of 720 pixels below its bars
-    assert left["top"] == right["top"]
-    assert left["right"] <= right["left"] + 1
-    assert right["right"] <= panel["right"]
+    assert min(left["width"], right["width"]) >= 700
+    assert max(left["right"], right["right"]) <= panel["right"]
+    for tab, chart in enumerate((LEFT, RIGHT)):
+        notebook.click(f".reslab-tabs button >> nth={tab}")
+        notebook.wait_until(lambda chart=chart: notebook.find(chart).first.is_visible())
+        assert sum(notebook.find(f"{other}").first.is_visible() for other in (LEFT, RIGHT)) == 1
+        assert notebook.find(chart).first.evaluate(FAULTS) == []
+    notebook.click(".reslab-tabs button >> nth=0")
     notebook.resize(820, 900)
-    notebook.wait_until(charts_stacked)
+    notebook.wait_until(lambda: boxes(notebook, LEFT)[0]["width"] < 820)
     notebook.show(".reslab")
     notebook.screenshot(f"{name}-narrow")
     notebook.resize(1280, 720)
-    notebook.wait_until(lambda: not charts_stacked())
+    notebook.wait_until(lambda: boxes(notebook, LEFT)[0]["width"] >= 700)
 
 
 def darken(notebook):
@@ -94,5 +123,6 @@ def darken(notebook):
     notebook.wait_until(lambda: notebook.page.locator("body[data-jp-theme-light=false]").count())
     notebook.page.locator("#jupyterlab-splash").wait_for(state="detached")
     notebook.show(".reslab")
+    assert notebook.find(LEFT).first.evaluate(FAULTS) == []
     for chart in (LEFT, RIGHT):
         assert notebook.find(f"{chart} >> .bg").first.evaluate("rect => getComputedStyle(rect).fillOpacity") == "0"
