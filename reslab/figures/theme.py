@@ -184,9 +184,9 @@ def name_lines(ends, x, y, *, left=False, height=HEIGHT - 40):
     annotations = [
         dict(
             name=f"{key}/name", text=text, x=at, y=value, ax=reach, ay=place, axref="x", ayref="y", xanchor="right" if left else "left",
-            yanchor="middle", align="right" if left else "left", showarrow=True, arrowcolor=colour, arrowwidth=1.5, font=dict(size=LARGE),
+            yanchor="middle", align="right" if left else "left", showarrow=True, arrowcolor=AXIS, arrowwidth=1, font=dict(size=LARGE),
         )
-        for (key, *_, colour), text, (at, value), place in zip(ends, texts, points, places, strict=True)
+        for (key, *_), text, (at, value), place in zip(ends, texts, points, places, strict=True)
     ]  # fmt: skip
     longest = max((len(part) for text in texts for part in text.split("<br>")), default=0)
     margin |= {"l" if left else "r": 28 + round(0.56 * LARGE * longest)}
