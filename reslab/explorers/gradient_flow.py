@@ -112,6 +112,7 @@ class GradientFlow(Instant):
 
     def close(self):
         self.worker.stop()
+        self.worker.join(2)  # so that its last drawing does not reach the page after the charts are removed
         super().close()
 
     # --- drawing ------------------------------------------------------------------------------------------------------

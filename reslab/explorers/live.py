@@ -47,6 +47,7 @@ class Live(Explorer):
 
     def close(self):
         self.worker.stop()
+        self.worker.join(2)  # so that its last drawing does not reach the page after the charts are removed
         self._previews.stop()
         super().close()
 
