@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parent / "explorers" / "stage"
-FILES = ("elements", "words", "pictures", "net", "curve", "block", "player", "layout", "parts", "stage", "unzip")
+FILES = ("elements", "words", "pictures", "net", "curve", "block", "explore", "player", "layout", "parts", "stage", "unzip")
 FIRST = "digits"  # the recorded state that is shown first
 TITLE = "What a skip connection does"
 

@@ -3,26 +3,28 @@ import { html, say } from "./elements.js"
 import { PARTS, tiles } from "./pictures.js"
 import { blockName, numbers, switchName, other } from "./words.js"
 
-// Fill a box with a block's numbers, here and in the other net.
-export function writeNumbers(box, state, now, i) {
+// Fill a box with a block's numbers, here and in the other net: a column each, or, with `across`, a line each.
+export function writeNumbers(box, state, now, i, across = false) {
+  const kinds = [now.kind, other(now.kind)]
+  const rows = numbers(state, now.frame, now.back, i)
+  const table = [["", ...kinds.map(switchName)], ...rows]
+  const lines = across ? table[0].map((_, k) => table.map(row => row[k])) : table
   box.replaceChildren()
-  const table = html(box, "table"), head = html(html(table, "thead"), "tr")
-  html(head, "th", {}, "")
-  html(head, "th", { class: now.kind, scope: "col" }, switchName(now.kind))
-  html(head, "th", { class: other(now.kind), scope: "col" }, switchName(other(now.kind)))
-  const body = html(table, "tbody")
-  for (const [what, here, there] of numbers(state, now.frame, now.back, i)) {
+  const body = html(html(box, "table", { class: across ? "across" : "" }), "tbody")
+  lines.forEach((line, r) => {
     const row = html(body, "tr")
-    html(row, "th", { scope: "row" }, what)
-    html(row, "td", {}, here)
-    html(row, "td", {}, there)
-  }
+    line.forEach((text, c) => {
+      const kind = kinds[(across ? r : c) - 1], isHead = r === 0 || c === 0
+      const scope = isHead ? { scope: r === 0 ? "col" : "row" } : {}
+      html(row, isHead ? "th" : "td", { class: isHead && kind ? kind : kind === now.kind ? "here" : "", ...scope }, text)
+    })
+  })
 }
 
 const TITLE = { x: "x: comes in", F: "F(x): computed", y: "y: goes out" }
 
 // Fill the panel of an opened block. draw(canvas, index) draws a test picture.
-export function writeBlock(panel, state, net, now, i, picture, draw) {
+export function writeBlock(panel, state, net, now, i, picture, draw, size) {
   const own = state.sprite.labels[state.pictures[picture]], name = state.classes[own]
   say(panel.title, blockName(i, net.blocks.length) + (net.halves.includes(i) ? ", halves the size" : ""))
   panel.near.replaceChildren()
@@ -34,7 +36,7 @@ export function writeBlock(panel, state, net, now, i, picture, draw) {
     draw(html(figure, "canvas", { role: "img", "aria-label": state.classes[seen] }), near)
     html(figure, "figcaption", {}, `${state.classes[seen]} ${right ? "✓" : "✗"}`)
   }
-  writeNumbers(panel.numbers, state, now, i)
+  writeNumbers(panel.numbers, state, now, i, !size.narrow)
   panel.inside.replaceChildren()
   const film = net[now.kind], near = nearest(film.frames.filter(frame => frame.opened?.[i]), now.frame.step)
   if (!near) {

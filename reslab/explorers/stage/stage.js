@@ -1,13 +1,13 @@
 // The stage: a plain net and its residual twin, seen block by block, while they train. It draws one plain JSON state.
-import { writeBlock, writeNumbers } from "./block.js"
 import { buildCurve } from "./curve.js"
 import { html, say, set } from "./elements.js"
+import { explore } from "./explore.js"
 import { layout } from "./layout.js"
 import { buildNet } from "./net.js"
 import { build, choices, writeClasses } from "./parts.js"
 import { pictures } from "./pictures.js"
 import { makePlayer } from "./player.js"
-import { a, blockName, errorAt, gradient, numbers, capital, other, percent, readLine, sentence, switchName, thing, times, writeLine } from "./words.js"
+import { a, blockName, capital, gradient, other, percent, readLine, sentence, switchName, thing, times, writeLine } from "./words.js"
 
 const START = { dataset: "", net: "56", skip: false, picture: 0, step: 0 }
 const SPEEDS = [0.5, 1, 2, 4]
@@ -20,13 +20,15 @@ export async function mount(el, source) {
   let recorded = await source.state(view.dataset), draw
   const drawings = new Map([[recorded, await pictures(recorded)]]) // state → draw(canvas, picture)
   const live = { state: null, status: "", words: "", shown: false }
-  let state = recorded, net, parts, size, curve, opened = null, hover = null, flipped = view.skip, done = false, asked = ""
+  let state = recorded, net, parts, size, curve, flipped = view.skip, done = false, asked = ""
 
   el.replaceChildren()
   const root = html(el, "section", { class: "stage", "aria-label": "The stage: a plain net and its residual twin" })
   root.classList.toggle("still", Boolean(source.still))
   const $ = build(root, Boolean(source.live))
   const player = makePlayer({ light: (way, at) => parts?.light(way, at, kind()), next, changed: showControls })
+
+  const blocks = explore(root, $, () => ({ state, net, parts, now: now(), picture: view.picture, draw, size }))
 
   const kind = () => (view.skip ? "residual" : "plain")
   const frameAt = film => film.frames.findLast(frame => frame.step <= view.step) ?? film.frames[0]
@@ -94,8 +96,7 @@ export async function mount(el, source) {
     say($.clock, `step ${view.step}`)
     say($.total, `of ${net.plain.steps}`)
     showOrigin(under)
-    if (opened != null) writeBlock($.panel, state, net, now(), opened, view.picture, draw)
-    if (hover != null) tip(hover)
+    blocks.show()
   }
 
   function showAnswer(answer, label, which) {
@@ -230,67 +231,6 @@ export async function mount(el, source) {
   })
   $.line.onchange = () => take(readLine($.line.value, view))
 
-  // Blocks: the pointer reads them, a click opens them, arrow keys go from one to the next.
-  const columnOf = event => event.target.closest?.("[data-block]")?.dataset.block
-  function tip(i) {
-    hover = i
-    $.tip.box.hidden = i == null
-    if (i == null) return
-    say($.tip.title, blockName(i, net.blocks.length))
-    writeNumbers($.tip.numbers, state, now(), i)
-    const at = parts.middle(i) + $.shares.getBoundingClientRect().left - root.getBoundingClientRect().left
-    const half = $.tip.box.offsetWidth / 2
-    $.tip.box.style.left = `${Math.max(half + 4, Math.min(root.clientWidth - half - 4, at))}px`
-    $.tip.box.style.top = `${$.shares.getBoundingClientRect().bottom - root.getBoundingClientRect().top + 4}px`
-  }
-  function open(i) {
-    const parent = opened == null && i != null ? document.activeElement : null
-    opened = i == null ? null : Math.max(0, Math.min(net.blocks.length - 1, i))
-    $.panel.box.hidden = opened == null
-    tip(null)
-    parts.hits.forEach((hit, k) => hit.classList.toggle("open", k === opened))
-    if (opened == null) return focusBlock(Number($.shares.querySelector('.hit[tabindex="0"]').dataset.block))
-    roam(opened)
-    show()
-    $.panel.box.style.top = `${$.gradientLabel.offsetTop - 6}px`
-    if (parent) $.panel.close.focus({ preventScroll: true })
-  }
-  const roam = i => parts.hits.forEach((hit, k) => hit.setAttribute("tabindex", k === i ? "0" : "-1"))
-  function focusBlock(i) {
-    roam(i)
-    parts.hits[i].focus({ preventScroll: true })
-  }
-  root.addEventListener("pointermove", event => {
-    const i = event.pointerType === "touch" ? null : columnOf(event)
-    if (i == null ? hover != null : hover !== Number(i)) tip(i == null ? null : Number(i))
-  })
-  root.addEventListener("pointerleave", () => tip(null))
-  root.addEventListener("focusin", event => {
-    event.target.dataset.lmSuppressShortcuts = "true" // JupyterLab would take "a" for a new cell; it looks at what has the focus
-    if (!event.target.matches(".hit")) return tip(null)
-    const i = Number(columnOf(event))
-    const words = numbers(state, now().frame, now().back, i).map(([what, here, there]) => `${what}: ${here}, ${switchName(other(kind()))}: ${there}`)
-    event.target.setAttribute("aria-label", `${blockName(i, net.blocks.length)}. ${words.join(". ")}`)
-    if (event.target.matches(":focus-visible")) tip(i)
-  })
-  root.addEventListener("click", event => {
-    const i = columnOf(event)
-    if (i != null) open(Number(i))
-  })
-  root.addEventListener("keydown", event => {
-    if (event.key === "Escape" && opened != null) return open(null)
-    const i = columnOf(event)
-    if (i == null) return
-    const moves = { ArrowRight: 1, ArrowLeft: -1, Home: -1e6, End: 1e6 }
-    if (event.key in moves) focusBlock(Math.max(0, Math.min(net.blocks.length - 1, Number(i) + moves[event.key])))
-    else if (event.key === "Enter" || event.key === " ") open(Number(i))
-    else return
-    event.preventDefault()
-  })
-  $.panel.close.onclick = () => open(null)
-  $.panel.before.onclick = () => open(opened - 1)
-  $.panel.after.onclick = () => open(opened + 1)
-
   // --- live ------------------------------------------------------------------------------------------------------------
 
   if (source.live) {
@@ -339,7 +279,7 @@ export async function mount(el, source) {
   refresh()
   watcher.observe(root)
   if (!source.still) player.pass()
-  return { root, view, take, open, player, light: (way, at) => parts.light(way, at, kind()), lineTo: text => take(readLine(text, view)), close: () => watcher.disconnect() }
+  return { root, view, take, open: blocks.open, player, light: (way, at) => parts.light(way, at, kind()), lineTo: text => take(readLine(text, view)), close: () => watcher.disconnect() }
 }
 
 // A patch of a live training, into its state.

@@ -49,14 +49,14 @@ export function sentence(state, net, kind, frame, picture, stations) {
 // What a block's numbers are, as [what, here, in the other net].
 export function numbers(state, frame, rival, i) {
   const rows = [[`Still the right ${thing(state)}`, percent(frame.told_apart[i]), percent(rival.told_apart[i])]]
+  const band = frame.spread?.[i]
+  if (band?.[0] != null) rows.push([`the same over ${state.seeds.length} seeds`, range(band), rival.spread ? range(rival.spread[i]) : "?"])
   const here = gradient(frame), there = gradient(rival)
   if (here) rows.push(["Gradient, against the last block", times(here[i]), there ? times(there[i]) : "?"])
   const optional = [["readout", "A linear readout finds the class", percent], ["alike", "A picture and its noisy copy: likeness", v => v.toFixed(2)]]
   for (const [key, what, write] of optional) {
     if (frame[key]?.[i] != null) rows.push([what, write(frame[key][i]), rival[key]?.[i] != null ? write(rival[key][i]) : "?"])
   }
-  const band = frame.spread?.[i]
-  if (band?.[0] != null) rows.push([`Over ${state.seeds.length} seeds`, range(band), rival.spread ? range(rival.spread[i]) : "?"])
   return rows
 }
 
