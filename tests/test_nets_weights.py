@@ -11,7 +11,8 @@ from small_nets import INITS, layers, small
 from torch import nn
 
 from reslab.capture import capture
-from reslab.nets import CHOICES, Block, NetSpec, build
+from reslab.nets import CHOICES, Block, NetSpec, build, replace
+from reslab.nets.weights import keeps_shape
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -133,3 +134,29 @@ def test_gradients_of_the_deepest_plain_nets_leave_float32():
     assert gradient_profile(0, depth=110, **fields)[0] == 0  # nothing is left
     in_double = gradient_profile(0, torch.float64, depth=110, **fields)[0]
     assert 0 < in_double < 1.4e-45  # smaller than any float32
+
+
+# Dirac: the identity in the weights
+
+
+def test_dirac_is_the_identity_and_a_tenth_of_kaiming_where_a_convolution_keeps_its_shape():
+    spec = NetSpec(depth=14, width=4, skip=False, init="dirac")
+    dirac, kaiming = build(spec, seed=3), build(replace(spec, init="kaiming"), seed=3)
+    kept = 0
+    for (name, ours), theirs in zip(dirac.named_parameters(), kaiming.parameters(), strict=True):
+        module = dirac.get_submodule(name.rpartition(".")[0])
+        if keeps_shape(module):
+            kept += 1
+            torch.testing.assert_close(ours, 0.1 * theirs + nn.init.dirac_(torch.empty_like(ours)))
+        else:
+            assert torch.equal(ours, theirs)
+    assert kept == 4 + 3 + 3  # two blocks a stage; the first convolution of stages 2 and 3 changes the shape
+
+
+def test_a_plain_block_that_keeps_its_shape_begins_near_the_identity():
+    net = build(NetSpec(depth=56, width=8, skip=False, init="dirac", norm="none"), seed=0)
+    x = torch.rand(4, 8, 16, 16)
+    for other, near in (("kaiming", False), ("dirac", True)):
+        block = build(replace(net.spec, init=other), seed=0).stage1[0]
+        with torch.no_grad():
+            assert ((block(x) - x).norm() / x.norm() < 0.35) == near

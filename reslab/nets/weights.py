@@ -12,6 +12,8 @@ from reslab.nets.resnet import ResNet
 from reslab.nets.vgg import VGG
 from reslab.specs.net import LAYERS_PER_BLOCK, NetSpec
 
+DIRAC_NOISE = 0.1  # of init "dirac": without noise, all channels that begin equal would stay so
+
 
 def build(spec, *, seed=0):
     """The net of a spec, with weights drawn from `seed` alone; the caller's random state is neither read nor moved.
@@ -61,6 +63,8 @@ def draw(module, init, gain, generator):
 
     kaiming, fixup: normal, std = gain/√fan_out (He et al. 2015b, arXiv:1502.01852, eq. 14); fan_in for linear layers.
     xavier: normal, std = gain·√(2/(fan_in + fan_out)) (Glorot & Bengio 2010, eq. 12).
+    dirac: in a convolution that keeps its shape, the identity and DIRAC_NOISE times what kaiming draws; kaiming elsewhere
+      (Zagoruyko & Komodakis 2017, arXiv:1706.00388; Xiao et al. 2018, arXiv:1806.05393, train 10,000 plain layers so).
     torch: uniform within ±1/√fan_in, the bias too, which is what nn.Conv2d and nn.Linear do by themselves.
     """
     fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(module.weight)
@@ -73,8 +77,16 @@ def draw(module, init, gain, generator):
     fan = fan_in if isinstance(module, nn.Linear) else fan_out
     std = gain * math.sqrt(2 / (fan_in + fan_out)) if init == "xavier" else gain / math.sqrt(fan)
     module.weight.normal_(0, std, generator=generator)
+    if init == "dirac" and keeps_shape(module):
+        module.weight.mul_(DIRAC_NOISE).add_(nn.init.dirac_(torch.empty_like(module.weight), module.groups))
     if module.bias is not None:
         module.bias.zero_()
+
+
+def keeps_shape(module):
+    """Whether a layer is a convolution that can be the identity: as many channels out as in, and every pixel."""
+    is_convolution = isinstance(module, nn.Conv2d)
+    return is_convolution and module.in_channels == module.out_channels and set(module.stride) == {1}
 
 
 def fixup_factor(name, spec):

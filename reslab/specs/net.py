@@ -80,8 +80,8 @@ class NetSpec(Spec):
     )
     init: str = setting(
         "kaiming",
-        "of the weights: He normal (fan out), Glorot normal, PyTorch's default, or Fixup",
-        choices=("kaiming", "xavier", "torch", "fixup"),
+        "of the weights: He normal (fan out), Glorot normal, PyTorch's default, nearly the identity (Dirac), or Fixup",
+        choices=("kaiming", "xavier", "torch", "dirac", "fixup"),
     )
     residual_scale: str = setting(
         "one",
