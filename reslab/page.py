@@ -1,6 +1,7 @@
-"""The stage as text: its JavaScript and style joined, and one HTML file with recorded states that needs no Python and no network.
+"""The stage as text: its JavaScript and style joined, and one HTML file that needs no Python and no network.
 
-The states are files, data/stage/NAME.json.gz; nothing here imports torch, so that a notebook's first picture comes at once.
+The recorded states are files, data/stage/NAME.json.gz. Nothing here imports torch, so that a notebook's first picture
+comes at once.
 """
 
 import base64
@@ -11,7 +12,20 @@ from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parent / "explorers" / "stage"
-FILES = ("elements", "words", "pictures", "net", "curve", "block", "explore", "player", "layout", "parts", "stage", "unzip")
+FILES = (
+    "elements",
+    "words",
+    "pictures",
+    "net",
+    "curve",
+    "block",
+    "explore",
+    "player",
+    "layout",
+    "parts",
+    "stage",
+    "unzip",
+)
 FIRST = "digits"  # the recorded state that is shown first
 TITLE = "What a skip connection does"
 
@@ -20,7 +34,7 @@ TITLE = "What a skip connection does"
 def module(last):
     """The stage's JavaScript as one ES module; `last` is the file that opens it: "widget" or "page"."""
     texts = [(SOURCE / f"{name}.js").read_text(encoding="utf-8") for name in (*FILES, last)]
-    joined = "\n".join(re.sub(r"^import .*\n", "", text, flags=re.MULTILINE) for text in texts)
+    joined = "\n".join(re.sub(r'^import [^"]*"[^"]*"\n', "", text, flags=re.MULTILINE) for text in texts)
     return re.sub(r"^export (?!default)", "", joined, flags=re.MULTILINE)
 
 
@@ -42,13 +56,18 @@ def recorded():
 def page(states, *, view=None, title=TITLE):
     """The stage in one HTML file, as text.
 
-    states: a dict name → the gzipped JSON of a state, bytes. view: what to show first, such as {"skip": True, "step": 60}.
+    states: a dict name → the gzipped JSON of a state, bytes.
+    view: what to show first, such as {"skip": True, "step": 60}.
     The address of the page may say so too: page.html?skips=on&step=60&net=20.
     """
     films = {name: base64.b64encode(state).decode() for name, state in states.items()}
     return PAGE.format(
-        title=html.escape(title), style=style(), module=module("page"), films=json.dumps(films), view=json.dumps(view or {}),
-    )  # fmt: skip
+        title=html.escape(title),
+        style=style(),
+        module=module("page"),
+        films=json.dumps(films),
+        view=json.dumps(view or {}),
+    )
 
 
 PAGE = """<!doctype html>

@@ -41,12 +41,13 @@ def doctor(context, as_json):
 
 
 def examine():
-    """Run the checks; yield what each finds: a dict of check, level ("ok", "note" or "problem"), found and advice, in words."""
+    """Run the checks; yield findings: dicts of check, level ("ok", "note" or "problem"), found and advice, in words."""
     for check in CHECKS:
         try:
             found = list(check())
         except BROKEN as error:
-            found = [_problem(f"{type(error).__name__}: {error}", "Make a new environment and install reslab into it: see its README.")]
+            advice = "Make a new environment and install reslab into it: see its README."
+            found = [_problem(f"{type(error).__name__}: {error}", advice)]
         for level, what, advice in found:
             yield {"check": check.__doc__.rstrip("."), "level": level, "found": what, "advice": advice}
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
-LESSONS = {"00": ("the stage: one switch, two nets, one picture", {})}  # lesson → what its page shows, and its view at first
+LESSONS = {
+    "00": ("the stage: one switch, two nets, one picture", {})
+}  # lesson → what its page shows, and its view at first
 MOST = 3_000_000  # bytes: more is slow to open on a phone
 
 
@@ -32,5 +34,7 @@ def page(lesson, output):
         raise click.ClickException(f"{target} cannot be written: {error.strerror}.") from error
     size = len(text.encode())
     if size > MOST:
-        click.echo(f"Note: the page is {size / 1e6:.1f} MB, more than the {MOST / 1e6:.0f} MB that open quickly.", err=True)
+        click.echo(
+            f"Note: the page is {size / 1e6:.1f} MB, more than the {MOST / 1e6:.0f} MB that open quickly.", err=True
+        )
     click.echo(f"{target}, {size / 1e6:.1f} MB: open it in a browser. It shows {LESSONS[number][0]}.")

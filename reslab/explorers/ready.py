@@ -37,7 +37,9 @@ class Ready:
 
     def _draw(self, verdict):
         ticks = "".join(map(_tick, self.findings))
-        self.widget.value = f'<p role="status" style="font-size: 17px; margin: 0 0 6px"><b>{escape(verdict)}</b></p><div>{ticks}</div>'
+        self.widget.value = (
+            f'<p role="status" style="font-size: 17px; margin: 0 0 6px"><b>{escape(verdict)}</b></p><div>{ticks}</div>'
+        )
 
     def _ipython_display_(self):
         from IPython.display import display

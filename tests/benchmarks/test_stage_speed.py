@@ -1,4 +1,4 @@
-"""The stage: toggle to repaint, a frame with two nets of 110 layers, the first picture of lesson 00, and what drawing costs a training."""
+"""The stage: toggle to repaint, a frame of two nets of 110 layers, the first picture, what messages cost."""
 
 import time
 
@@ -12,7 +12,7 @@ from reslab.experiments import film
 from reslab.experiments.degradation import small_net
 from reslab.explorers.stage.live import LiveFilm
 
-# What the stage does between two frames of the browser: until its styles and layout are done, without what the browser paints with.
+# What the stage does between two frames of the browser: until styles and layout are done, without the painting.
 FRAMES = """async () => {
     const times = [], steps = [...Array(61).keys()]
     const worked = act => {
@@ -72,7 +72,7 @@ def test_the_first_picture(report, tmp_path):
 
 
 def test_drawing_slows_the_training_little(report):
-    """Steps with the messages of the live stage made, against the same film with none, in turn; the browser's own work is not in it."""
+    """Steps with the live stage's messages, against the same film with none, in turn; not the browser's work."""
     split = digits()
     spec = replace(small_net(split), depth=20)
     sent = []

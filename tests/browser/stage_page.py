@@ -19,23 +19,25 @@ const paper = element => {
 }
 const texts = stage => [...stage.querySelectorAll('*')].filter(e =>
     e.checkVisibility({opacityProperty: true, visibilityProperty: true})
-    && !e.closest('.say') && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) && e.getBoundingClientRect().width)
+    && !e.closest('.say') && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())
+    && e.getBoundingClientRect().width)
 """
 
 
 def look(stage):
-    """Every visible text of the stage (a locator) but the sentence on top: dicts of text, size (px), contrast with its paper, box."""
+    """Visible texts of the stage (a locator) but the sentence on top: dicts of text, size (px), contrast, box."""
     return stage.evaluate(
         "stage => {"
         + LUMINANCE
         + """
             return texts(stage).map(e => {
                 const style = getComputedStyle(e), box = e.getBoundingClientRect()
-                const ink = luminance(rgba(e instanceof SVGElement ? style.fill : style.color)), back = luminance(paper(e))
+                const ink = luminance(rgba(e instanceof SVGElement ? style.fill : style.color))
+                const back = luminance(paper(e))
                 return {text: e.textContent.trim(), size: parseFloat(style.fontSize),
                         contrast: (Math.max(ink, back) + 0.05) / (Math.min(ink, back) + 0.05),
-                        box: {left: box.left, right: box.right, top: box.top, bottom: box.bottom, cut: e.scrollWidth > e.clientWidth + 1
-                              && style.overflow === 'hidden' && !e.title}}
+                        box: {left: box.left, right: box.right, top: box.top, bottom: box.bottom,
+                              cut: e.scrollWidth > e.clientWidth + 1 && style.overflow === 'hidden' && !e.title}}
             })
         }"""
     )
@@ -51,7 +53,9 @@ def is_legible(stage):
         "small": [(t["text"], t["size"]) for t in texts if t["size"] < 13.99],
         "faint": [(t["text"], round(t["contrast"], 1)) for t in texts if t["contrast"] < 7],
         "cut": [t["text"] for t in texts if t["box"]["left"] < left or t["box"]["right"] > right or t["box"]["cut"]],
-        "on each other": [(a["text"], b["text"]) for i, a in enumerate(texts) for b in texts[:i] if _overlap(a["box"], b["box"])],
+        "on each other": [
+            (a["text"], b["text"]) for i, a in enumerate(texts) for b in texts[:i] if _overlap(a["box"], b["box"])
+        ],
     }
     assert not any(faults.values()), {kind: found for kind, found in faults.items() if found}
 
@@ -65,7 +69,9 @@ def _overlap(a, b, slack=3):
 
 def bars(stage, part="shares"):
     """The lengths of the bars, as they are drawn: shares of 1, or signed multiples of the log axis."""
-    return stage.locator(f".plot.{part} .fill").evaluate_all("bars => bars.map(bar => Number(bar.style.transform.slice(7, -1)))")
+    return stage.locator(f".plot.{part} .fill").evaluate_all(
+        "bars => bars.map(bar => Number(bar.style.transform.slice(7, -1)))"
+    )
 
 
 def pictures(stage):

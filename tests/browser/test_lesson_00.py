@@ -41,7 +41,9 @@ def test_the_switch_answers_at_once(notebook, stage):
 def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
     stage.locator(".choices button", has_text="20").first.click()
     notebook.click(".stage .live")
-    notebook.wait_until(lambda: "Thick: live, this machine, seed 0. Thin: recorded" in notebook.text(".stage .origin"), 120)
+    notebook.wait_until(
+        lambda: "Thick: live, this machine, seed 0. Thin: recorded" in notebook.text(".stage .origin"), 120
+    )
     notebook.wait_until(lambda: len(error_names(stage)) == 2, 60)
     notebook.click(".stage .play")
     notebook.wait_until(lambda: notebook.text(".stage .play") == "Go on")

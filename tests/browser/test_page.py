@@ -32,7 +32,7 @@ def browser():
 
 @pytest.fixture
 def show(browser, file):
-    """Open the page: show(question, width, height, theme) → the Playwright page; at the end, its console had no error."""
+    """show(question, width, height, theme) opens the page → Playwright's page; at the end, its console had no error."""
     contexts, messages, asked = [], [], []
 
     def opened(question="still", width=1280, height=720, theme="light", **options):
@@ -82,7 +82,8 @@ def test_the_switch_shows_the_other_net_at_once_as_it_was_measured(show, state):
         assert (gradients[1] > 0) == (frame["gradient"][1] > frame["gradient"][-1])
         assert stage.locator(".switch").get_attribute("aria-checked") == str(kind == "residual").lower()
         drawn = page.evaluate("""async () => {
-            const fill = document.querySelector('.plot.shares'), before = fill.querySelector('svg').dataset.kind, began = performance.now()
+            const fill = document.querySelector('.plot.shares'), before = fill.querySelector('svg').dataset.kind
+            const began = performance.now()
             document.querySelector('.switch').click()
             while (fill.querySelector('svg').dataset.kind === before) await new Promise(requestAnimationFrame)
             return performance.now() - began
@@ -141,7 +142,11 @@ def test_a_block_tells_its_numbers_and_opens(show):
     panel = stage.locator(".panel")
     assert panel.locator("h3").inner_text() == "Block 7 of 27"
     assert panel.locator(".near canvas").count() == 3
-    assert [part.split("\n")[0] for part in panel.locator(".part").all_inner_texts()] == ["x: comes in", "F(x): computed", "y: goes out"]
+    assert [part.split("\n")[0] for part in panel.locator(".part").all_inner_texts()] == [
+        "x: comes in",
+        "F(x): computed",
+        "y: goes out",
+    ]
     assert min(box["width"] for box in (c.bounding_box() for c in panel.locator("canvas").all())) >= 64
     panel.get_by_label("the block after").click()
     assert panel.locator("h3").inner_text() == "Block 8 of 27"
@@ -177,7 +182,8 @@ def test_an_opened_block_is_legible(show):
 
 def test_the_layout_does_not_jump(show):
     page = show()
-    places = "[...document.querySelectorAll('.stage > *, .stage .grid > *')].map(e => Math.round(e.getBoundingClientRect().top))"
+    parts = "[...document.querySelectorAll('.stage > *, .stage .grid > *')]"
+    places = f"{parts}.map(e => Math.round(e.getBoundingClientRect().top))"
     before = page.evaluate(places)
     for change in ({"skip": True}, {"step": 60}, {"skip": False}, {"picture": 3}):
         page.evaluate("change => stage.take(change, false)", change)

@@ -14,9 +14,15 @@ export function writeNumbers(box, state, now, i, across = false) {
   lines.forEach((line, r) => {
     const row = html(body, "tr")
     line.forEach((text, c) => {
-      const kind = kinds[(across ? r : c) - 1], isHead = r === 0 || c === 0
+      const kind = kinds[(across ? r : c) - 1],
+        isHead = r === 0 || c === 0
       const scope = isHead ? { scope: r === 0 ? "col" : "row" } : {}
-      html(row, isHead ? "th" : "td", { class: isHead && kind ? kind : kind === now.kind ? "here" : "", ...scope }, text)
+      html(
+        row,
+        isHead ? "th" : "td",
+        { class: isHead && kind ? kind : kind === now.kind ? "here" : "", ...scope },
+        text,
+      )
     })
   })
 }
@@ -25,25 +31,34 @@ const TITLE = { x: "x: comes in", F: "F(x): computed", y: "y: goes out" }
 
 // Fill the panel of an opened block. draw(canvas, index) draws a test picture.
 export function writeBlock(panel, state, net, now, i, picture, draw, size) {
-  const own = state.sprite.labels[state.pictures[picture]], name = state.classes[own]
+  const own = state.sprite.labels[state.pictures[picture]],
+    name = state.classes[own]
   say(panel.title, blockName(i, net.blocks.length) + (net.halves.includes(i) ? ", halves the size" : ""))
   panel.near.replaceChildren()
   html(panel.near, "h4", {}, `The ${name} looks most like`)
   const row = html(panel.near, "div", { class: "tiles" })
   for (const near of now.frame.near[i]?.[picture] ?? []) {
-    const seen = state.sprite.labels[near], right = seen === own
+    const seen = state.sprite.labels[near],
+      right = seen === own
     const figure = html(row, "figure", { class: right ? "right" : "wrong" })
     draw(html(figure, "canvas", { role: "img", "aria-label": state.classes[seen] }), near)
     html(figure, "figcaption", {}, `${state.classes[seen]} ${right ? "✓" : "✗"}`)
   }
   writeNumbers(panel.numbers, state, now, i, !size.narrow)
   panel.inside.replaceChildren()
-  const film = net[now.kind], near = nearest(film.frames.filter(frame => frame.opened?.[i]), now.frame.step)
+  const film = net[now.kind],
+    near = nearest(
+      film.frames.filter(frame => frame.opened?.[i]),
+      now.frame.step,
+    )
   if (!near) {
-    const why = i ? "The inside of this block was not kept." : "The stem is one convolution: it makes the first maps out of the picture."
+    const why = i
+      ? "The inside of this block was not kept."
+      : "The stem is one convolution: it makes the first maps out of the picture."
     return html(panel.inside, "p", {}, why)
   }
-  const opened = near.opened[i], tile = tiles(opened, picture, opened.channels.length)
+  const opened = near.opened[i],
+    tile = tiles(opened, picture, opened.channels.length)
   const signs = now.kind === "residual" ? ["", "+", "="] : ["", "→", "→"]
   const grid = html(panel.inside, "div", { class: "sum", style: `--rows: ${opened.channels.length}` })
   PARTS.forEach((part, k) => {
@@ -51,14 +66,27 @@ export function writeBlock(panel, state, net, now, i, picture, draw, size) {
     html(column, "h4", {}, TITLE[part])
     const line = html(column, "div", { class: "tiles" })
     opened.channels.forEach((channel, c) => {
-      const canvas = html(line, "canvas", { role: "img", class: opened.size < 8 ? "coarse" : "", "aria-label": `${part}, channel ${channel}` })
+      const canvas = html(line, "canvas", {
+        role: "img",
+        class: opened.size < 8 ? "coarse" : "",
+        "aria-label": `${part}, channel ${channel}`,
+      })
       tile(canvas, part, c)
     })
     if (k) column.dataset.sign = signs[k]
   })
-  const sum = now.kind === "residual" ? "y is x + F(x), and less than 0 becomes 0" : "no skip: y is F(x) alone, and less than 0 becomes 0"
+  const sum =
+    now.kind === "residual"
+      ? "y is x + F(x), and less than 0 becomes 0"
+      : "no skip: y is F(x) alone, and less than 0 becomes 0"
   const when = near.step === now.frame.step ? "" : `; as at step ${near.step}`
-  html(panel.inside, "p", { class: "note" }, `The ${opened.channels.length} strongest channels, ${opened.size} × ${opened.size}; darker is more: ${sum}${when}.`)
+  html(
+    panel.inside,
+    "p",
+    { class: "note" },
+    `The ${opened.channels.length} strongest channels, ${opened.size} × ${opened.size}; darker is more: ${sum}${when}.`,
+  )
 }
 
-const nearest = (frames, step) => frames.reduce((best, f) => (!best || Math.abs(f.step - step) < Math.abs(best.step - step) ? f : best), null)
+const nearest = (frames, step) =>
+  frames.reduce((best, f) => (!best || Math.abs(f.step - step) < Math.abs(best.step - step) ? f : best), null)

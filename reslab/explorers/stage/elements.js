@@ -7,8 +7,10 @@ function append(parent, node, attributes, text) {
   return parent.appendChild(node)
 }
 
-export const html = (parent, tag, attributes = {}, text) => append(parent, document.createElement(tag), attributes, text)
-export const svg = (parent, tag, attributes = {}, text) => append(parent, document.createElementNS(SVG, tag), attributes, text)
+export const html = (parent, tag, attributes = {}, text) =>
+  append(parent, document.createElement(tag), attributes, text)
+export const svg = (parent, tag, attributes = {}, text) =>
+  append(parent, document.createElementNS(SVG, tag), attributes, text)
 
 // Set attributes; those that are as they were cost nothing.
 export function set(node, attributes) {
@@ -25,10 +27,12 @@ export function say(node, text) {
 // "M10 20L30 40" through points [x, y]; null breaks the line.
 export function path(points) {
   let pen = "M"
-  return points.map(point => {
-    if (!point || !Number.isFinite(point[1])) return (pen = "M"), ""
-    const part = `${pen}${point[0].toFixed(1)} ${point[1].toFixed(1)}`
-    pen = "L"
-    return part
-  }).join("")
+  return points
+    .map(point => {
+      if (!point || !Number.isFinite(point[1])) return ((pen = "M"), "")
+      const part = `${pen}${point[0].toFixed(1)} ${point[1].toFixed(1)}`
+      pen = "L"
+      return part
+    })
+    .join("")
 }

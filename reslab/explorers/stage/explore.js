@@ -7,7 +7,8 @@ const MOVES = { ArrowRight: 1, ArrowLeft: -1, Home: -1e6, End: 1e6 }
 
 // scene() → what is shown now: state, net, parts, now, picture, draw, size. → { open(block or null), show() }.
 export function explore(root, $, scene) {
-  let opened = null, hover = null
+  let opened = null,
+    hover = null
   const columnOf = event => event.target.closest?.("[data-block]")?.dataset.block
   const within = i => Math.max(0, Math.min(scene().net.blocks.length - 1, i))
 
@@ -15,10 +16,13 @@ export function explore(root, $, scene) {
     hover = i
     $.tip.box.hidden = i == null
     if (i == null) return
-    const { state, net, parts, now } = scene(), stage = root.getBoundingClientRect(), shares = $.shares.getBoundingClientRect()
+    const { state, net, parts, now } = scene(),
+      stage = root.getBoundingClientRect(),
+      shares = $.shares.getBoundingClientRect()
     say($.tip.title, blockName(i, net.blocks.length))
     writeNumbers($.tip.numbers, state, now, i)
-    const half = $.tip.box.offsetWidth / 2, at = parts.middle(i) + shares.left - stage.left
+    const half = $.tip.box.offsetWidth / 2,
+      at = parts.middle(i) + shares.left - stage.left
     $.tip.box.style.left = `${Math.max(half + 4, Math.min(root.clientWidth - half - 4, at))}px`
     $.tip.box.style.top = `${shares.bottom - stage.top + 4}px`
   }
@@ -60,10 +64,14 @@ export function explore(root, $, scene) {
   })
   root.addEventListener("pointerleave", () => tip(null))
   root.addEventListener("focusin", event => {
-    event.target.dataset.lmSuppressShortcuts = "true" // JupyterLab would take "a" for a new cell; it looks at what has the focus
+    // JupyterLab would take "a" for a new cell; it looks at the element that has the focus.
+    event.target.dataset.lmSuppressShortcuts = "true"
     if (!event.target.matches(".hit")) return tip(null)
-    const i = Number(columnOf(event)), { state, net, now } = scene()
-    const words = numbers(state, now.frame, now.back, i).map(([what, here, there]) => `${what}: ${here}, ${switchName(other(now.kind))}: ${there}`)
+    const i = Number(columnOf(event)),
+      { state, net, now } = scene()
+    const words = numbers(state, now.frame, now.back, i).map(
+      ([what, here, there]) => `${what}: ${here}, ${switchName(other(now.kind))}: ${there}`,
+    )
     event.target.setAttribute("aria-label", `${blockName(i, net.blocks.length)}. ${words.join(". ")}`)
     if (event.target.matches(":focus-visible")) tip(i)
   })

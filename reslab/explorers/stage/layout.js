@@ -1,9 +1,13 @@
 // Lengths in px for the room there is. The row of pictures gets the largest part of it.
 export function layout(width, height, em) {
-  const kind = width >= 53 * em ? "wide" : width >= 35 * em ? "medium" : "small", k = em / 16
-  const narrow = kind !== "wide", small = kind === "small"
-  const side = { wide: width < 64 * em ? 8 : 10.4, medium: 0, small: 0 }[kind] * em, answer = { wide: width < 64 * em ? 8.2 : 9.2, medium: 8.2, small: 0 }[kind] * em
-  const gap = 14, gutter = (small ? 4 : 5) * em
+  const kind = width >= 53 * em ? "wide" : width >= 35 * em ? "medium" : "small",
+    k = em / 16
+  const narrow = kind !== "wide",
+    small = kind === "small"
+  const side = { wide: width < 64 * em ? 8 : 10.4, medium: 0, small: 0 }[kind] * em,
+    answer = { wide: width < 64 * em ? 8.2 : 9.2, medium: 8.2, small: 0 }[kind] * em
+  const gap = 14,
+    gutter = (small ? 4 : 5) * em
   const main = width - (side ? side + gap : 0) - (answer ? answer + gap : 0)
   const row = narrow ? main - (small ? 0 : 6.4 * em) : main - gutter // where the stations stand
   const count = Math.max(5, Math.min(9, Math.floor(row / (narrow ? 4.1 * em : 4.2 * em))))
@@ -11,15 +15,24 @@ export function layout(width, height, em) {
   const text = { wide: 15.4, medium: width < 48 * em ? 21.8 : 20.4, small: 25 }[kind] * em
   const room = Math.max(15 * em, height - text)
   const picture = Math.floor(Math.min(row / count - 0.5 * em, 7 * em, Math.max(3.2 * em, room * 0.3)))
-  const rest = room - picture, bars = Math.floor(rest * 0.41 - 24 * k)
+  const rest = room - picture,
+    bars = Math.floor(rest * 0.41 - 24 * k)
   return {
-    kind, narrow, em, gutter, count, picture, width: main, gap,
+    kind,
+    narrow,
+    em,
+    gutter,
+    count,
+    picture,
+    width: main,
+    gap,
     arcs: 24 * k,
     bars,
     row: Math.max(1.32 * em, Math.min(1.75 * em, (picture + bars + 4.5 * em) / 10)), // of a class, in the answer
     gradients: Math.floor(rest * 0.31),
     curve: Math.floor(rest * 0.28),
     end: small ? main - 7.9 * em : main, // where the error's axis ends; behind it stand the names
-    side, answer,
+    side,
+    answer,
   }
 }

@@ -11,7 +11,8 @@ EVERY = 0.25  # seconds between messages to the browser: smooth enough, and litt
 class LiveFilm:
     """The film of a training on this machine.
 
-    send(message): called with dicts of plain values, from any thread: state (whole) or patches (what is new), status and words.
+    send(message): called with dicts of plain values, from any thread: state (whole) or patches (what is new),
+        status and words.
     status: "" before the first start, "starting", "running", "paused", "stopped", "finished" or "failed".
     state: the JSON state of the film so far, or None.
     """
@@ -63,7 +64,7 @@ class LiveFilm:
                 self._patches = []
                 self._send({"state": self.state, "status": self.status, "words": self._words})
 
-    # --- in the worker's thread ------------------------------------------------------------------------------------------
+    # --- in the worker's thread ---
 
     def _film(self, dataset, depth, variant, seed):
         from reslab.datasets import load  # here, and not above: torch takes seconds to import

@@ -3,7 +3,8 @@ import { html, svg } from "./elements.js"
 
 export function choices(owner, options, chosen) {
   owner.replaceChildren()
-  for (const [value, text] of options) html(owner, "button", { type: "button", value }, text).onclick = () => chosen(value)
+  for (const [value, text] of options)
+    html(owner, "button", { type: "button", value }, text).onclick = () => chosen(value)
 }
 
 export function writeClasses(owner, names) {
@@ -19,7 +20,8 @@ export function writeClasses(owner, names) {
 
 // All elements that are there from the first to the last moment; → their names.
 export function build(root, canTrain) {
-  const $ = {}, button = (owner, text, attributes = {}) => html(owner, "button", { type: "button", ...attributes }, text)
+  const $ = {},
+    button = (owner, text, attributes = {}) => html(owner, "button", { type: "button", ...attributes }, text)
   const told = html(root, "p", { class: "say", role: "status" })
   $.lead = html(told, "b")
   $.told = html(told, "span")
@@ -78,11 +80,17 @@ export function build(root, canTrain) {
   }
   key({ class: "key-bar", d: "M5 1h12v14H5z" }, "one block")
   key({ class: "key-arc", d: "M2 15C2 -3 20 -3 20 15" }, "one skip")
-  $.shares = svg(html(grid, "div", { class: "plot shares" }), "svg", { role: "group", "aria-label": "The net, block by block: arrow keys go from block to block, Enter opens one" })
+  $.shares = svg(html(grid, "div", { class: "plot shares" }), "svg", {
+    role: "group",
+    "aria-label": "The net, block by block: arrow keys go from block to block, Enter opens one",
+  })
   $.gradientLabel = html(grid, "div", { class: "label gradients" })
   html($.gradientLabel, "h3", {}, "Gradient")
   html($.gradientLabel, "span", {}, "← comes back; compared with the last block")
-  $.gradients = svg(html(grid, "div", { class: "plot gradients" }), "svg", { role: "img", "aria-label": "The gradient at each block" })
+  $.gradients = svg(html(grid, "div", { class: "plot gradients" }), "svg", {
+    role: "img",
+    "aria-label": "The gradient at each block",
+  })
   const first = html(grid, "div", { class: "first" })
   html(first, "span", {}, "at block 1")
   $.first = html(first, "b")

@@ -1,7 +1,8 @@
 // Pictures of the test set, cut out of the state's sprite, and tiles of what blocks compute.
 const SIDE = 112 // px: a picture is drawn once at this size, and scaled by the page
 
-// → draw(canvas, index): put test picture `index` on a canvas. Small grey pictures are smoothed and their edges sharpened.
+// → draw(canvas, index): put test picture `index` on a canvas.
+// Small grey pictures are smoothed and their edges sharpened.
 export async function pictures(state) {
   const { url, size, columns, grey } = state.sprite
   const sheet = new Image()
@@ -17,7 +18,9 @@ export async function pictures(state) {
     // One pixel of margin on a canvas of its own: smoothing would else take in the neighbours of the sheet.
     const cell = document.createElement("canvas")
     cell.width = cell.height = size
-    cell.getContext("2d").drawImage(sheet, (index % columns) * size, Math.floor(index / columns) * size, size, size, 0, 0, size, size)
+    cell
+      .getContext("2d")
+      .drawImage(sheet, (index % columns) * size, Math.floor(index / columns) * size, size, size, 0, 0, size, size)
     pen.imageSmoothingQuality = "high"
     pen.drawImage(cell, 0, 0, SIDE, SIDE)
     if (grey) ink(pen)
@@ -35,7 +38,8 @@ export async function pictures(state) {
 
 // White ink on black becomes dark ink on paper, with steeper edges.
 function ink(pen) {
-  const image = pen.getImageData(0, 0, SIDE, SIDE), data = image.data
+  const image = pen.getImageData(0, 0, SIDE, SIDE),
+    data = image.data
   for (let i = 0; i < data.length; i += 4) {
     const t = Math.min(1, Math.max(0, (data[i] / 255 - 0.1) / 0.85))
     data[i] = data[i + 1] = data[i + 2] = 255 - 235 * t * t * (3 - 2 * t)
@@ -52,9 +56,11 @@ export function tiles(opened, picture, count) {
   return (canvas, part, channel) => {
     const start = ((picture * PARTS.length + PARTS.indexOf(part)) * count + channel) * area
     canvas.width = canvas.height = opened.size
-    const pen = canvas.getContext("2d"), image = pen.createImageData(opened.size, opened.size)
+    const pen = canvas.getContext("2d"),
+      image = pen.createImageData(opened.size, opened.size)
     for (let i = 0; i < area; i++) {
-      const value = bytes[start + i] / 127.5 - 1, strong = Math.sign(value) * Math.abs(value) ** 0.7 // small values show, too
+      const value = bytes[start + i] / 127.5 - 1,
+        strong = Math.sign(value) * Math.abs(value) ** 0.7 // small values show, too
       image.data.set([...Array(3).fill(127.5 - 127.5 * strong), 255], 4 * i)
     }
     pen.putImageData(image, 0, 0)

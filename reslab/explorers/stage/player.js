@@ -1,8 +1,11 @@
 // Time: a pass through the net and back, and the film played frame by frame.
-const FIRST = 1700, BACK = 1100 // ms: the pass that somebody sees first
-const QUICK = 170, QUICK_BACK = 110 // ms: a pass while the film plays
+const FIRST = 1700,
+  BACK = 1100 // ms: the pass that somebody sees first
+const QUICK = 170,
+  QUICK_BACK = 110 // ms: a pass while the film plays
 
-// light(way, at) shows a pass; next() shows the next frame, false at the end; changed() is told when playing starts or ends.
+// light(way, at) shows a pass; next() shows the next frame, false at the end;
+// changed() is told when playing starts or ends.
 export function makePlayer({ light, next, changed }) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)")
   let run = 0 // every new wish ends the one before

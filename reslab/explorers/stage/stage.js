@@ -7,20 +7,41 @@ import { buildNet } from "./net.js"
 import { build, choices, writeClasses } from "./parts.js"
 import { pictures } from "./pictures.js"
 import { makePlayer } from "./player.js"
-import { a, blockName, capital, gradient, other, percent, readLine, sentence, switchName, thing, times, writeLine } from "./words.js"
+import {
+  a,
+  blockName,
+  capital,
+  gradient,
+  other,
+  percent,
+  readLine,
+  sentence,
+  switchName,
+  thing,
+  times,
+  writeLine,
+} from "./words.js"
 
 const START = { dataset: "", net: "56", skip: false, picture: 0, step: 0 }
 const SPEEDS = [0.5, 1, 2, 4]
 
-// Put a stage into `el`. A source has: names (of the datasets), state(name) → promise of a JSON state, view, height() in px,
-// changed(view), and live: null, or { send(message), receive(function) } to a kernel that trains.
+// Put a stage into `el`. A source has: names (of the datasets), state(name) → promise of a JSON state, view,
+// height() in px, changed(view), and live: null, or { send(message), receive(function) } to a kernel that trains.
 export async function mount(el, source) {
   const view = { ...START, ...source.view }
   if (!source.names.includes(view.dataset)) view.dataset = source.names[0]
-  let recorded = await source.state(view.dataset), draw
+  let recorded = await source.state(view.dataset),
+    draw
   const drawings = new Map([[recorded, await pictures(recorded)]]) // state → draw(canvas, picture)
   const live = { state: null, status: "", words: "", shown: false }
-  let state = recorded, net, parts, size, curve, flipped = view.skip, done = false, asked = ""
+  let state = recorded,
+    net,
+    parts,
+    size,
+    curve,
+    flipped = view.skip,
+    done = false,
+    asked = ""
 
   el.replaceChildren()
   const root = html(el, "section", { class: "stage", "aria-label": "The stage: a plain net and its residual twin" })
@@ -32,17 +53,24 @@ export async function mount(el, source) {
 
   const kind = () => (view.skip ? "residual" : "plain")
   const frameAt = film => film.frames.findLast(frame => frame.step <= view.step) ?? film.frames[0]
-  const stepsOf = film => [...new Set([...film.frames.map(frame => frame.step), ...film.curve.map(point => point[0])])].sort((x, y) => x - y)
+  const stepsOf = film =>
+    [...new Set([...film.frames.map(frame => frame.step), ...film.curve.map(point => point[0])])].sort((x, y) => x - y)
   const lastStep = () => Math.max(...stepsOf(net.plain), ...stepsOf(net.residual))
   const recordedNet = () => recorded.nets.find(each => each.key === net.key)
   const now = () => ({ kind: kind(), frame: frameAt(net[kind()]), back: frameAt(net[other(kind())]) })
 
-  // --- what is shown ---------------------------------------------------------------------------------------------------
+  // --- what is shown ---
 
   // Take the state and the net that the view asks for; → whether they are others than before.
   function choose() {
-    const before = net, pair = drawings.has(live.state) && live.state.nets[0]
-    const isLive = live.shown && pair?.key === view.net && pair.plain.frames.length && pair.residual.frames.length && live.state.dataset === view.dataset
+    const before = net,
+      pair = drawings.has(live.state) && live.state.nets[0]
+    const isLive =
+      live.shown &&
+      pair?.key === view.net &&
+      pair.plain.frames.length &&
+      pair.residual.frames.length &&
+      live.state.dataset === view.dataset
     state = isLive ? live.state : recorded
     draw = drawings.get(state)
     net = state.nets.find(each => each.key === view.net) ?? state.nets.find(each => each.key === "56") ?? state.nets[0]
@@ -53,15 +81,24 @@ export async function mount(el, source) {
   }
 
   function rebuild() {
-    const em = Number.parseFloat(getComputedStyle(root).fontSize), box = getComputedStyle(root)
+    const em = Number.parseFloat(getComputedStyle(root).fontSize),
+      box = getComputedStyle(root)
     const inner = root.clientWidth - Number.parseFloat(box.paddingLeft) - Number.parseFloat(box.paddingRight)
     if (inner <= 0) return
     const full = root.classList.contains("present")
     size = layout(inner, full ? window.innerHeight - 1.8 * em : source.height(), em)
     root.dataset.size = size.kind
     root.dataset.room = inner < 48 * em ? "least" : inner < 64 * em ? "little" : "enough"
-    for (const name of ["side", "answer", "gutter", "picture", "gap", "width", "end", "row"]) root.style.setProperty(`--${name}`, `${size[name]}px`)
-    parts = buildNet({ stations: $.stations, shares: $.shares, gradients: $.gradients }, state, net, recordedNet() ?? net, size, draw)
+    for (const name of ["side", "answer", "gutter", "picture", "gap", "width", "end", "row"])
+      root.style.setProperty(`--${name}`, `${size[name]}px`)
+    parts = buildNet(
+      { stations: $.stations, shares: $.shares, gradients: $.gradients },
+      state,
+      net,
+      recordedNet() ?? net,
+      size,
+      draw,
+    )
     curve = buildCurve($.curve, state, net, size)
     parts.hits.forEach((hit, i) => hit.setAttribute("aria-label", blockName(i, net.blocks.length)))
     $.answers = writeClasses($.answer, state.classes)
@@ -71,7 +108,8 @@ export async function mount(el, source) {
 
   function show() {
     if (!parts) return
-    const { kind: which, frame, back } = now(), label = state.sprite.labels[state.pictures[view.picture]]
+    const { kind: which, frame, back } = now(),
+      label = state.sprite.labels[state.pictures[view.picture]]
     const [who, what] = sentence(state, net, which, frame, view.picture, parts.stations)
     say($.lead, who)
     set($.lead, { class: which })
@@ -84,7 +122,8 @@ export async function mount(el, source) {
     say($.givenName, `${capital(a(state.classes[label]))} goes in`)
     parts.update(which, frame, back, view.picture)
     showAnswer(frame.answer?.[view.picture] ?? state.classes.map(() => null), label, which)
-    const here = gradient(frame), there = gradient(back)
+    const here = gradient(frame),
+      there = gradient(back)
     say($.first, here ? times(here[1]) : "not measured")
     set($.first, { class: which })
     say($.firstGhost, there ? `${switchName(other(which))}: ${times(there[1])}` : "")
@@ -103,7 +142,8 @@ export async function mount(el, source) {
     const best = answer.indexOf(Math.max(...answer))
     set($.answer, { "data-kind": which })
     answer.forEach((share, c) => {
-      const row = $.answers[c], marks = c === best ? (best === label ? " ✓" : " ✗") : ""
+      const row = $.answers[c],
+        marks = c === best ? (best === label ? " ✓" : " ✗") : ""
       row.bar.style.transform = `scaleX(${Math.max(0.01, share ?? 0).toFixed(3)})`
       row.value.style.left = `calc(${(100 * (share ?? 0)).toFixed(1)}% + 0.4em)`
       set(row.item, { class: `${c === best ? "best" : ""} ${c === label ? "own" : ""}` })
@@ -112,15 +152,19 @@ export async function mount(el, source) {
   }
 
   function showControls() {
-    const running = live.status === "running", isLive = state.live && ["running", "paused"].includes(live.status)
+    const running = live.status === "running",
+      isLive = state.live && ["running", "paused"].includes(live.status)
     $.flip.setAttribute("aria-checked", view.skip)
     say($.onoff, view.skip ? "on" : "off")
     const going = isLive ? running : player.playing
     say($.playWord, going ? "Pause" : isLive ? "Go on" : view.step >= lastStep() && view.step ? "Again" : "Train")
     set($.play, { "data-going": going })
-    for (const button of $.nets.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === view.net)
-    for (const button of $.variants.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === view.net)
-    for (const button of $.datasets.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === view.dataset)
+    for (const button of $.nets.querySelectorAll("button"))
+      button.setAttribute("aria-pressed", button.value === view.net)
+    for (const button of $.variants.querySelectorAll("button"))
+      button.setAttribute("aria-pressed", button.value === view.net)
+    for (const button of $.datasets.querySelectorAll("button"))
+      button.setAttribute("aria-pressed", button.value === view.dataset)
     if ($.live) {
       const busy = ["starting", "running", "paused", "stopping"].includes(live.status)
       say($.live, busy ? "Stop" : "Train here, live")
@@ -133,7 +177,9 @@ export async function mount(el, source) {
   }
 
   function showOrigin(under) {
-    const words = [state.live ? `Thick: ${state.origin}${under ? `. Thin: ${recorded.origin}` : ""}` : capital(state.origin)]
+    const words = [
+      state.live ? `Thick: ${state.origin}${under ? `. Thin: ${recorded.origin}` : ""}` : capital(state.origin),
+    ]
     if (live.words) words.push(live.words)
     say($.originWords, `${words.reverse().join(". ")}.`)
     set($.originWords, { title: $.originWords.textContent })
@@ -149,18 +195,32 @@ export async function mount(el, source) {
   }
 
   function writeChoices() {
-    const shape = recorded.nets.map(each => [each.key, each.variant, each.depth]), key = JSON.stringify([shape, source.names])
+    const shape = recorded.nets.map(each => [each.key, each.variant, each.depth]),
+      key = JSON.stringify([shape, source.names])
     if (key === asked) return
     asked = key
-    const usual = recorded.nets.filter(each => !each.variant), special = recorded.nets.filter(each => each.variant)
-    choices($.nets, usual.map(each => [each.key, each.depth]), value => take({ net: value, step: 0 }))
-    choices($.variants, special.map(each => [each.key, `${each.depth} layers, ${each.variant}`]), value => take({ net: value, step: 0 }))
-    choices($.datasets, source.names.length > 1 ? source.names.map(name => [name, name === "digits" ? "Digits" : "Photographs"]) : [], value => take({ dataset: value, step: 0 }))
+    const usual = recorded.nets.filter(each => !each.variant),
+      special = recorded.nets.filter(each => each.variant)
+    choices(
+      $.nets,
+      usual.map(each => [each.key, each.depth]),
+      value => take({ net: value, step: 0 }),
+    )
+    choices(
+      $.variants,
+      special.map(each => [each.key, `${each.depth} layers, ${each.variant}`]),
+      value => take({ net: value, step: 0 }),
+    )
+    choices(
+      $.datasets,
+      source.names.length > 1 ? source.names.map(name => [name, name === "digits" ? "Digits" : "Photographs"]) : [],
+      value => take({ dataset: value, step: 0 }),
+    )
     $.variantsRow.hidden = !special.length
     $.datasetsRow.hidden = source.names.length < 2
   }
 
-  // --- what people do --------------------------------------------------------------------------------------------------
+  // --- what people do ---
 
   // Take over a part of a view, from a control or from outside.
   async function take(change, passing = true) {
@@ -177,7 +237,7 @@ export async function mount(el, source) {
 
   function next() {
     const steps = stepsOf(net[kind()]).filter(step => step > view.step)
-    if (!steps.length) return (done = true), show(), false
+    if (!steps.length) return ((done = true), show(), false)
     view.step = steps[0]
     done ||= view.step >= net.plain.steps / 2
     refresh()
@@ -194,7 +254,8 @@ export async function mount(el, source) {
   }
 
   function byFrames(count) {
-    const steps = stepsOf(net[kind()]), at = steps.findLastIndex(step => step <= view.step)
+    const steps = stepsOf(net[kind()]),
+      at = steps.findLastIndex(step => step <= view.step)
     toStep(steps[Math.max(0, Math.min(steps.length - 1, at + count))])
   }
 
@@ -204,7 +265,8 @@ export async function mount(el, source) {
   }
   $.another.onclick = () => take({ picture: (view.picture + 1) % state.pictures.length })
   $.play.onclick = () => {
-    if (state.live && ["running", "paused"].includes(live.status)) return source.live.send({ do: live.status === "running" ? "pause" : "resume" })
+    if (state.live && ["running", "paused"].includes(live.status))
+      return source.live.send({ do: live.status === "running" ? "pause" : "resume" })
     if (player.playing) return player.stop()
     if (view.step >= lastStep()) view.step = 0
     refresh()
@@ -218,7 +280,8 @@ export async function mount(el, source) {
     $.speed.setAttribute("aria-label", `speed ${player.speed} times`)
   }
   $.slide.oninput = () => toStep(Number($.slide.value))
-  $.present.onclick = () => (document.fullscreenElement === root ? document.exitFullscreen() : present(!root.classList.contains("present")))
+  $.present.onclick = () =>
+    document.fullscreenElement === root ? document.exitFullscreen() : present(!root.classList.contains("present"))
   async function present(on) {
     root.classList.toggle("present", on)
     $.present.setAttribute("aria-pressed", on)
@@ -231,13 +294,18 @@ export async function mount(el, source) {
   })
   $.line.onchange = () => take(readLine($.line.value, view))
 
-  // --- live ------------------------------------------------------------------------------------------------------------
+  // --- live ---
 
   if (source.live) {
     $.live.onclick = () => {
       if ($.live.classList.contains("busy")) return source.live.send({ do: "stop" })
       player.stop()
-      Object.assign(live, { status: "starting", words: "Live: the two nets are being built", shown: true, follow: true })
+      Object.assign(live, {
+        status: "starting",
+        words: "Live: the two nets are being built",
+        shown: true,
+        follow: true,
+      })
       done = true
       source.live.send({ do: "start", dataset: view.dataset, depth: net.depth, variant: net.variant })
       refresh()
@@ -279,7 +347,16 @@ export async function mount(el, source) {
   refresh()
   watcher.observe(root)
   if (!source.still) player.pass()
-  return { root, view, take, open: blocks.open, player, light: (way, at) => parts.light(way, at, kind()), lineTo: text => take(readLine(text, view)), close: () => watcher.disconnect() }
+  return {
+    root,
+    view,
+    take,
+    open: blocks.open,
+    player,
+    light: (way, at) => parts.light(way, at, kind()),
+    lineTo: text => take(readLine(text, view)),
+    close: () => watcher.disconnect(),
+  }
 }
 
 // A patch of a live training, into its state.

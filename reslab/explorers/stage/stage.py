@@ -35,7 +35,9 @@ class Stage(anywidget.AnyWidget):
         """**view: what to show first, such as net="20", skip=True, step=60."""
         self._files = page.recorded()
         if not self._files:
-            raise FileNotFoundError("the recorded states of the stage are not there: install reslab again, they come with it.")
+            raise FileNotFoundError(
+                "the recorded states of the stage are not there: install reslab again, they come with it."
+            )
         view.setdefault("dataset", next(iter(self._files)))
         super().__init__(view=view, datasets=list(self._files), recorded={})
         self._load(view["dataset"])
@@ -48,7 +50,9 @@ class Stage(anywidget.AnyWidget):
         return json.loads(gzip.decompress(self._files[self.view["dataset"]].read_bytes()))
 
     def _ipython_display_(self, **kwargs):
-        if os.environ.get("PLOTLY_RENDERER") == "png":  # the lessons are being made into pictures, for readers with no kernel
+        if (
+            os.environ.get("PLOTLY_RENDERER") == "png"
+        ):  # the lessons are being made into pictures, for readers with no kernel
             for view in STILLS:
                 display({"image/png": still.png(self.view | view), "text/plain": still.words(view)}, raw=True)
         elif hasattr(super(), "_ipython_display_"):  # ipywidgets 7

@@ -11,24 +11,40 @@ from urllib.parse import urlencode
 from reslab import page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--virtual-time-budget=8000")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--no-first-run",
+    "--virtual-time-budget=8000",
+)
 
 
 def png(view, *, width=1120, height=640):
     """The stage in a view, as base64 of a PNG; RuntimeError without a browser (BROWSER_PATH names one)."""
     browser = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
-        raise RuntimeError("A picture of the stage is taken by Chromium, and there is none: install it, or set BROWSER_PATH.")
+        raise RuntimeError(
+            "A picture of the stage is taken by Chromium, and there is none: install it, or set BROWSER_PATH."
+        )
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "stage.html"), Path(folder, "stage.png")
         name = view["dataset"]
         source.write_text(page.page({name: page.recorded()[name].read_bytes()}, view=dict(view)), encoding="utf-8")
         address = f"{source.as_uri()}?{urlencode({'still': '', 'theme': 'light', 'height': height})}"
-        command = [browser, *FLAGS, f"--user-data-dir={folder}/profile", f"--window-size={width},{height}", f"--screenshot={target}"]
+        command = [
+            browser,
+            *FLAGS,
+            f"--user-data-dir={folder}/profile",
+            f"--window-size={width},{height}",
+            f"--screenshot={target}",
+        ]
         subprocess.run([*command, address], capture_output=True, check=True, timeout=120)
         return base64.b64encode(target.read_bytes()).decode()
 
 
 def words(view):
     """What such a picture shows, for those who do not see it."""
-    return f"The stage with skips {'on' if view['skip'] else 'off'}, step {view['step']}: pictures, blocks, gradient and training error."
+    skips = "on" if view["skip"] else "off"
+    return f"The stage with skips {skips}, step {view['step']}: pictures, blocks, gradient and training error."

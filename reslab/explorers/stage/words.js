@@ -32,14 +32,19 @@ export function journey(state, frame, picture, stations) {
   const seen = stations.map(i => state.classes[state.sprite.labels[frame.near[i][picture][0]]])
   const end = seen.at(-1)
   if (end !== name) return `${a(name)} turns into ${a(end)}`
-  return seen.every(each => each === name) ? `${a(name)} stays ${a(name)} all the way` : `${a(name)} comes out as ${a(name)}`
+  return seen.every(each => each === name)
+    ? `${a(name)} stays ${a(name)} all the way`
+    : `${a(name)} comes out as ${a(name)}`
 }
 
 // The sentence on top: [who, what].
 export function sentence(state, net, kind, frame, picture, stations) {
-  const film = net[kind], share = frame.told_apart.at(-1), steps = frame.step === 1 ? "step" : "steps"
+  const film = net[kind],
+    share = frame.told_apart.at(-1),
+    steps = frame.step === 1 ? "step" : "steps"
   const when = frame.step ? `after ${frame.step} training ${steps}` : "before any training"
-  if (share == null) return [switchTitle(kind), `, ${when}: the training broke down, and its numbers are no longer finite.`]
+  if (share == null)
+    return [switchTitle(kind), `, ${when}: the training broke down, and its numbers are no longer finite.`]
   const chance = share < 2.5 * state.guess ? ` (guessing: ${percent(state.guess)})` : ""
   const error = frame.step ? ` Training error: ${percent(errorAt(film, frame.step))}.` : ""
   const kept = `at the end ${percent(share)} of the pictures are still right${chance}.`
@@ -50,12 +55,18 @@ export function sentence(state, net, kind, frame, picture, stations) {
 export function numbers(state, frame, rival, i) {
   const rows = [[`Still the right ${thing(state)}`, percent(frame.told_apart[i]), percent(rival.told_apart[i])]]
   const band = frame.spread?.[i]
-  if (band?.[0] != null) rows.push([`the same over ${state.seeds.length} seeds`, range(band), rival.spread ? range(rival.spread[i]) : "?"])
-  const here = gradient(frame), there = gradient(rival)
+  if (band?.[0] != null)
+    rows.push([`the same over ${state.seeds.length} seeds`, range(band), rival.spread ? range(rival.spread[i]) : "?"])
+  const here = gradient(frame),
+    there = gradient(rival)
   if (here) rows.push(["Gradient, against the last block", times(here[i]), there ? times(there[i]) : "?"])
-  const optional = [["readout", "A linear readout finds the class", percent], ["alike", "A picture and its noisy copy: likeness", v => v.toFixed(2)]]
+  const optional = [
+    ["readout", "A linear readout finds the class", percent],
+    ["alike", "A picture and its noisy copy: likeness", v => v.toFixed(2)],
+  ]
   for (const [key, what, write] of optional) {
-    if (frame[key]?.[i] != null) rows.push([what, write(frame[key][i]), rival[key]?.[i] != null ? write(rival[key][i]) : "?"])
+    if (frame[key]?.[i] != null)
+      rows.push([what, write(frame[key][i]), rival[key]?.[i] != null ? write(rival[key][i]) : "?"])
   }
   return rows
 }
@@ -64,14 +75,24 @@ const range = ([least, most]) => `${Math.round(100 * least)}–${percent(most)}`
 
 // A state of the stage as one line, for people and for a page's address: "skips=on net=56 picture=2 step=28".
 export function writeLine(view) {
-  const parts = { data: view.dataset, skips: view.skip ? "on" : "off", net: view.net, picture: view.picture + 1, step: view.step }
-  return Object.entries(parts).map(([key, value]) => `${key}=${String(value).replaceAll(" ", "_")}`).join(" ")
+  const parts = {
+    data: view.dataset,
+    skips: view.skip ? "on" : "off",
+    net: view.net,
+    picture: view.picture + 1,
+    step: view.step,
+  }
+  return Object.entries(parts)
+    .map(([key, value]) => `${key}=${String(value).replaceAll(" ", "_")}`)
+    .join(" ")
 }
 
 // Read such a line; what it does not name stays, and capitals, quotes and separators are forgiven.
 export function readLine(text, view) {
   const found = { ...view }
-  const words = decodeURIComponent(text).replace(/[“”‘’"'`]/g, "").toLowerCase()
+  const words = decodeURIComponent(text)
+    .replace(/[“”‘’"'`]/g, "")
+    .toLowerCase()
   for (const [, key, value] of words.matchAll(/(\w+)\s*=\s*([\w.-]+)/g)) {
     if (key === "data") found.dataset = value
     if (key === "skips" || key === "skip") found.skip = ["on", "true", "1", "yes"].includes(value)
