@@ -34,6 +34,9 @@ recorded().layers(dataset="digits", skip=False)  # activations and gradients, a 
 net = recorded().net(run)                        # as it was when trained, where its weights were kept: to take it apart
 ```
 
+`stage/` is what the stage shows, written by `python data/record_stage.py`; `provenance` in the file says where it comes
+from.
+
 A file that was edited by hand does not load. This page is made from the files, by `python data/readme.py`; a test
 fails when it is stale.
 """

@@ -1,7 +1,7 @@
 """Record what the stage shows.
 
     python data/record_stage.py                    # data/stage/digits.json.gz, in about five minutes on one core
-    python data/record_stage.py cifar10            # data/stage/cifar10.json.gz, in about as long; or an .npz file, see `datasets.load`
+    python data/record_stage.py cifar10            # data/stage/without-pictures/cifar10.json.gz; or an .npz file, see `datasets.load`
 
 Digits: nets of width 8, 60 steps (`film.RECORDED`), seed 0; how far seeds 1 and 2 differ is in it too. CIFAR-10: the recorded runs whose
 weights are in data/runs, untrained and trained; measurements alone, for its pictures have no licence and come with the learner's own
@@ -29,7 +29,8 @@ def main(dataset="digits"):
         record_digits()
     else:
         split = load(dataset)
-        save(film.of_runs(Store(FOLDER.parent / "runs"), split, (20, 56), dataset=split.name, width=16), FOLDER / f"{split.name}.json.gz")
+        state = film.of_runs(Store(FOLDER.parent / "runs"), split, (20, 56), dataset=split.name, width=16)
+        save(state, FOLDER / "without-pictures" / f"{split.name}.json.gz")
 
 
 def record_digits():
@@ -45,7 +46,7 @@ def record_digits():
 def save(state, path):
     """Write a state as compressed JSON; the same state makes the same bytes."""
     text = json.dumps(state, separators=(",", ":"), allow_nan=False)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 

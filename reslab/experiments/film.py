@@ -30,9 +30,9 @@ from reslab.train import TrainSpec, pick_device, train
 KINDS = ("plain", "residual")
 # Which steps have a frame is said by the TrainSpec: those after which a captured step comes, and the last one.
 RECORDED = TrainSpec(capture_first=13, capture_every=2, test_every=6)
-LIVE = TrainSpec(capture_every=20, test_every=6)  # a frame and its gradient take about as long as a step: under 5 % of the time
+LIVE = TrainSpec(capture_every=24, test_every=6)  # a frame and its gradient take about a step's time: under 5 % of the training
 VARIANTS = {"no norm": {"norm": "none"}}  # of the recorded pairs: words → what differs from the first ones
-LIVE_IMAGES = 128  # test pictures; all 397 digits would take more than twice as long
+LIVE_IMAGES = 100  # test pictures; all 397 digits would take three times as long
 
 
 def begin(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, variant="", origin=None):
