@@ -162,7 +162,7 @@ def test_a_block_tells_its_numbers_and_opens(show):
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1440, 900), (700, 900), (390, 844)])
 def test_it_is_legible_everywhere(show, width, height):
     page = show("still", width, height)
-    for view in ({}, {"skip": True, "step": 28}, {"net": "110", "step": 60}):
+    for view in ({}, {"skip": True, "step": 28}, {"net": "110", "step": 60}, {"net": "56 no norm", "step": 60}):
         page.evaluate("view => stage.take(view, false)", view)
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)

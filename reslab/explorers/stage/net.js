@@ -1,6 +1,6 @@
 // The net, block by block: the pictures on their way, skips as arcs, shares of pictures as bars, and the gradient.
 import { html, path, say, set, svg } from "./elements.js"
-import { gradient, other, percent, switchName } from "./words.js"
+import { gradient, other, percent, switchName, tens } from "./words.js"
 
 // Which blocks have a picture over them: the first, the last, and evenly between.
 export function stationsOf(blocks, count) {
@@ -126,6 +126,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
         right = seen === own
       tile.canvas.style.visibility = near == null ? "hidden" : ""
       if (near == null) {
+        set(tile.figure, { class: "wrong" })
         say(tile.caption, "lost")
         continue
       }
@@ -177,8 +178,7 @@ const scale = (rect, by) => {
   if (rect.style.transform !== value) rect.style.transform = value
 }
 
-const written = power =>
-  power <= 3 ? (10 ** power).toLocaleString("en") : `10${[...String(power)].map(d => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]).join("")}`
+const written = power => (power <= 3 ? (10 ** power).toLocaleString("en") : tens(power))
 
 // Names under the blocks: the stem, every fifth or tenth block, and the last one in words.
 function axis(owner, n, y, middle, step, size) {

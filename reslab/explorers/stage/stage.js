@@ -124,7 +124,7 @@ export async function mount(el, source) {
     showAnswer(frame.answer?.[view.picture] ?? state.classes.map(() => null), label, which)
     const here = gradient(frame),
       there = gradient(back)
-    say($.first, here ? times(here[1]) : "not measured")
+    say($.first, here ? times(here[1]) : "no number")
     set($.first, { class: which })
     say($.firstGhost, there ? `${switchName(other(which))}: ${times(there[1])}` : "")
     set($.firstGhost, { class: other(which) })

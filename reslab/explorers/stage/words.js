@@ -11,10 +11,13 @@ const article = name => (/^([aeiou]|8|11|18)/i.test(name) ? "an" : "a")
 export const capital = text => text[0].toUpperCase() + text.slice(1)
 export const a = name => `${article(name)} ${name}`
 
+// 6 → "10⁶".
+export const tens = power => `10${[...String(power)].map(digit => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("")}`
+
 // 818.2 → "× 820", 0.031 → "÷ 32": against the last block's gradient.
 export function times(value) {
-  if (value == null || !Number.isFinite(value)) return "not measured"
-  const round = v => Number(v.toPrecision(2)).toLocaleString("en")
+  if (value == null || !Number.isFinite(value)) return "no number"
+  const round = v => (v < 99500 ? Number(v.toPrecision(2)).toLocaleString("en") : tens(Math.round(Math.log10(v))))
   return value >= 0.95 ? `× ${round(value)}` : `÷ ${round(1 / value)}`
 }
 
