@@ -201,3 +201,16 @@ def test_a_bottleneck_on_four_times_the_channels_costs_about_as_much_as_a_basic_
     assert 0.9 < bottleneck.multiply_adds / basic.multiply_adds < 1
     assert bottleneck.numbers == 4 * basic.numbers
     assert wide.multiply_adds == 16 * basic.multiply_adds
+
+
+# Is it the skip, or where it starts?
+
+
+def test_starts_are_the_recorded_nets_of_three_starts_one_run_a_seed():
+    frame = lesson.starts()
+    ends = frame.drop_duplicates(["name", "seed"])
+    assert list(ends["name"]) == ["plain-56 · He"] * 3 + ["plain-56 · identity"] * 3 + ["resnet-56"] * 3
+    assert list(ends["seed"]) == [0, 1, 2] * 3
+    assert set(frame["step"]) == set(range(1, 61))
+    with pytest.raises(ValueError, match=r"no run of plain-20 · identity on the digits came with reslab; depth 56 has them"):
+        lesson.starts(20)

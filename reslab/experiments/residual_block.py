@@ -12,14 +12,16 @@ from torch import nn
 
 from reslab import checks
 from reslab.datasets import digits
+from reslab.experiments.degradation import small_net
 from reslab.experiments.residual_block_anatomy import LIVE, a_block, anatomy, block_costs, count, one_block, shortcut_costs, stack, tensors
 from reslab.nets import replace
+from reslab.store import recorded
 from reslab.train.device import settings
 
 # fmt: off
 __all__ = [
     "a_block", "anatomy", "at_best_rate", "away_from_identity", "block_costs", "by_distance", "decay_alone", "ended", "identity", "learn",
-    "learn_identity", "nearer", "one_block", "shortcut_costs", "sooner", "stack", "steps_to", "tensors",
+    "learn_identity", "nearer", "one_block", "shortcut_costs", "sooner", "stack", "starts", "steps_to", "tensors",
 ]
 # fmt: on
 
@@ -214,3 +216,22 @@ def _decay(spec, decayed, seed, steps, shrink, split):
     case = DECAYS[spec.norm, decayed]
     said = labels(spec, 1, 0.0, seed) | {"name": f"{'residual' if spec.skip else 'plain'} block · {case}"}
     return frame.assign(**said, case=case, outcome="finished", parameters=count(chain))
+
+
+def starts(depth=56):
+    """Is it the skip, or where a net starts? Whole trainings on the digits that came with reslab; `Run.frame`'s columns.
+
+    name: "plain-56 · He", whose weights are He's, "plain-56 · identity", whose convolutions start near the identity (init
+    "dirac"; Xiao et al. 2018, arXiv:1806.05393, trained 10,000 plain layers from such a start), and "resnet-56".
+    ValueError for a depth of which there are no such runs.
+    """
+    names = {(False, "kaiming"): "plain-{} · He", (False, "dirac"): "plain-{} · identity", (True, "kaiming"): "resnet-{}"}
+    frames = []
+    for (skip, init), name in names.items():
+        runs = recorded().runs(dataset="digits", depth=depth, epochs=6, lr=0.05, order="original", skip=skip, init=init)
+        usual = replace(small_net(digits()), depth=depth, skip=skip, init=init)
+        alike = {run.seed: run for run in runs if run.spec == usual}  # one a seed, however it was captured
+        if not alike:
+            raise ValueError(f"no run of {name.format(depth)} on the digits came with reslab; depth 56 has them.")
+        frames += [run.frame().assign(name=name.format(depth)) for _, run in sorted(alike.items())]
+    return pd.concat(frames, ignore_index=True)

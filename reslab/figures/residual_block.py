@@ -12,11 +12,14 @@ from reslab.figures import theme
 from reslab.figures.residual_block_diagram import diagram, tiles
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
-from reslab.figures.text.residual_block import alt_text, block_text, cost_sentence, sentence
+from reslab.figures.text.residual_block import alt_text, block_text, cost_sentence, sentence, starts_sentence
 from reslab.results import frames
 from reslab.results.residual_block import FLOOR, LABELS, ends
 
-__all__ = ["alt_text", "block_text", "cost_sentence", "decay", "diagram", "final_error", "learning_curves", "sentence", "tiles"]
+__all__ = [
+    "alt_text", "block_text", "cost_sentence", "decay", "diagram", "final_error", "learning_curves", "sentence",
+    "starts_sentence", "tiles",
+]  # fmt: skip
 
 ERROR = "‖H(x) − target‖ / ‖target‖"
 OVER = {"lr": "Learning rate (log scale)", "distance": "Distance of the target from the identity (0 to 1)", "blocks": "Blocks in the stack"}

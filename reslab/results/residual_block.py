@@ -53,3 +53,20 @@ def costs(anatomy):
     anatomy = require(anatomy, ANATOMY, "The sentence")
     counted = ["parameters", "multiply_adds", "additions"]
     return anatomy[counted].sum(), anatomy.loc[anatomy["part"] == "shortcut", counted].sum()
+
+
+def by_start(frame):
+    """How the nets of `experiments.residual_block.starts` ended: a row a net, in the frame's order.
+
+    Columns: name, low, median, high (final training error, fractions, over the seeds), seeds (how many). ValueError for a
+    missing column.
+    """
+    last = require(frame, (*LABELS, "final_train_error"), "The comparison").drop_duplicates(["name", "seed"])
+    table = last.groupby("name", sort=False)["final_train_error"]
+    return table.agg(low="min", median="median", high="max", seeds="size").reset_index()
+
+
+def part_of_the_start(table):
+    """The share of the way from the first net's median error to the last one's that the second has gone."""
+    first, second, last = table["median"]
+    return (first - second) / (first - last)

@@ -82,3 +82,14 @@ def alt_text(frame):
     named = [(run.label, run.skip) for run in runs(frame)] if len(frame) else []
     drawn = lines(named, "; thin lines with open markers are the size of F against x")
     return f"Line chart of relative error, log scale, against step. {drawn}{sentence(frame)}"
+
+
+def starts_sentence(frame):
+    """How far the start alone gets a plain net, in one sentence: of the frame of `experiments.residual_block.starts`."""
+    table = results.by_start(frame)
+    told = [f"{net.name} {percent(net.low)} to {percent(net.high)}" for net in table.itertuples()]
+    share = results.part_of_the_start(table)
+    return (
+        f"Training error after {frame['step'].max()} steps, {table['seeds'].min()} seeds: {'; '.join(told)}. "
+        f"Starting near the identity goes {100 * share:.0f} % of the way from He's start to the residual net."
+    )
