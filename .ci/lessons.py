@@ -1,6 +1,7 @@
 """Run the lessons and keep the pictures of their figures, for readers with no kernel: `make lessons`.
 
-What is kept is text and PNG, and nothing of the machine that made it: no paths, timestamps, widget ids or execution metadata.
+What is kept is text and PNG, and nothing of the machine that made it: no paths, timestamps, widget ids or execution
+metadata.
 
     python .ci/lessons.py                                all lessons
     python .ci/lessons.py notebooks/04_activations.ipynb one
@@ -21,8 +22,8 @@ from PIL import Image
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = CHECKOUT / "notebooks"
-# The parts of reslab that decide what a picture shows. The kernel is asked which of them it has imported, so that a lesson
-# goes stale when a module that it uses changes, and not when another does.
+# The parts of reslab that decide what a picture shows. The kernel is asked which of them it has imported, so that a
+# lesson goes stale when a module that it uses changes, and not when another does.
 DRAWN_BY = """
 import sys
 parts = ("reslab.experiments.", "reslab.figures.", "reslab.explorers.")
@@ -34,7 +35,8 @@ COLOURS = 128  # of a kept picture: charts need few, and every refresh adds its 
 
 
 def fingerprint(notebook):
-    """A digest of all that the pictures come from: the cells, the modules that drew them (in the metadata), the stage's files."""
+    """A digest of all that the pictures come from: the cells, the modules that drew them (in the metadata), the stage's
+    files."""
     files = [CHECKOUT / f"{name.replace('.', '/')}.py" for name in notebook.metadata.reslab["drawn_by"]]
     code = [without_comments(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files]
     if any(name.startswith(STAGE) for name in notebook.metadata.reslab["drawn_by"]):
@@ -47,7 +49,10 @@ def without_comments(source):
     """Python code without comments, docstrings and layout: none of them changes a picture."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
             node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)
 

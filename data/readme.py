@@ -190,7 +190,8 @@ def section(store, dataset, runs):
 {runs[0].source}.
 
 {where.machine}, {where.device}, {threads} a training; Python {where.python}, torch {where.torch},
-reslab {where.reslab}, commit {", ".join(f"`{commit}`" for commit in commits)}; {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.
+reslab {where.reslab},
+commit {", ".join(f"`{commit}`" for commit in commits)}; {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.
 Errors are after the last step, in eval mode; seconds are by the clock, on a machine that others used meanwhile.
 
 {table(["net", "seed", "parameters", "steps", "outcome", "training error", "test error", "seconds", "file"], rows)}

@@ -1,11 +1,12 @@
 """Record what the stage shows.
 
     python data/record_stage.py                    # data/stage/digits.json.gz, in about five minutes on one core
-    python data/record_stage.py cifar10            # data/stage/without-pictures/cifar10.json.gz; or an .npz file, see `datasets.load`
+    python data/record_stage.py cifar10            # data/stage/without-pictures/cifar10.json.gz; or an .npz file, see
+    `datasets.load`
 
-Digits: nets of width 8, 60 steps (`film.RECORDED`), seed 0; how far seeds 1 and 2 differ is in it too. CIFAR-10: the recorded runs whose
-weights are in data/runs, untrained and trained; measurements alone, for its pictures have no licence and come with the learner's own
-download.
+Digits: nets of width 8, 60 steps (`film.RECORDED`), seed 0; how far seeds 1 and 2 differ is in it too. CIFAR-10: the
+recorded runs whose weights are in data/runs, untrained and trained; measurements alone, for its pictures have no
+licence and come with the learner's own download.
 """
 
 import gzip

@@ -14,14 +14,26 @@ import os
 
 import lazy_loader
 
-# Before torch is imported: let its idle threads sleep. Spinning, they make a step ten times slower beside a busy neighbour.
+# Before torch is imported: let its idle threads sleep. Spinning, they make a step ten times slower beside a busy
+# neighbour.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["capture", "datasets", "experiments", "explorers", "figures", "nets", "runs", "store", "sweep", "train"],
+    submodules=[
+        "capture",
+        "datasets",
+        "experiments",
+        "explorers",
+        "figures",
+        "nets",
+        "runs",
+        "store",
+        "sweep",
+        "train",
+    ],
     submod_attrs={
         "nets": ["FAMILY", "NetSpec", "build", "nearest_depth", "replace"],
         "datasets": ["Split", "digits"],

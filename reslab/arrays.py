@@ -43,7 +43,8 @@ def images(x, what, channels=None):
 
 
 def labels(y, what):
-    """Whatever is like an array of labels, a pandas Series of any kind too, as a numpy array (N,) of whole numbers or strings."""
+    """Whatever is like an array of labels, a pandas Series of any kind too, as a numpy array (N,) of whole numbers or
+    strings."""
     y = np.asarray(y.detach().cpu().tolist() if isinstance(y, Tensor) else y)  # numpy has no bfloat16
     if y.ndim != 1:
         raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label an image.")
@@ -86,20 +87,24 @@ def check_pair(x, y, x_what, y_what):
         raise ValueError(f"{x_what} has shape {tuple(x.shape)}; it must hold square images, (N, C, S, S){hint}.")
     if x.dtype not in (torch.uint8, torch.float32) or y.dtype != torch.int64:
         raise ValueError(
-            f"{x_what} holds {x.dtype} and {y_what} {y.dtype}; they must be torch.uint8 or torch.float32, and torch.int64."
+            f"{x_what} holds {x.dtype} and {y_what} {y.dtype}; they must be torch.uint8 or torch.float32, and"
+            " torch.int64."
         )
     if not len(x) or y.shape != (len(x),):
         raise ValueError(
-            f"{x_what} has {len(x)} images and {y_what} has shape {tuple(y.shape)}; give one image or more, and a label for each."
+            f"{x_what} has {len(x)} images and {y_what} has shape {tuple(y.shape)}; give one image or more, and a label"
+            " for each."
         )
     if x.is_floating_point() and not (finite := torch.isfinite(x)).all():
         raise ValueError(
-            f"{x_what} has {(~finite).sum()} pixels that are NaN or infinite; replace them first, as numpy.nan_to_num does."
+            f"{x_what} has {(~finite).sum()} pixels that are NaN or infinite; replace them first, as numpy.nan_to_num"
+            " does."
         )
 
 
 def mean_std(x, scale):
-    """Mean and standard deviation of x / scale, per channel (C, C); a channel that never varies gets 1, so that it can divide."""
+    """Mean and standard deviation of x / scale, per channel (C, C); a channel that never varies gets 1, so that it can
+    divide."""
     pairs = [
         torch.std_mean(x[:, c].cpu().double(), correction=0) for c in range(x.shape[1])
     ]  # in turn: CIFAR-10 is large in float64
@@ -112,7 +117,8 @@ def shuffled(n, seed):
 
 
 def cut(n, test, seed):
-    """Indices to train on and indices to hold out: `test` of n, a share or a number, at least one image on either side."""
+    """Indices to train on and indices to hold out: `test` of n, a share or a number, at least one image on either
+    side."""
     checks.integer("the number of images, to be cut into a training and a test part,", n, 2)
     if isinstance(test, numbers.Real) and 0 < test < 1:
         test = min(max(round(test * n), 1), n - 1)

@@ -1,4 +1,5 @@
-"""Downloading data sets through torchvision, and keeping them: retries, a time limit, one sentence when there is no network."""
+"""Downloading data sets through torchvision, and keeping them: retries, a time limit, one sentence when there is no
+network."""
 
 import inspect
 import os
@@ -91,8 +92,8 @@ def _download(name, kind, root):
     except DownloadFailed as failure:
         folder, archives = _archives(kind, root)
         raise DatasetUnavailable(
-            f"{name} could not be downloaded in {TRIES} tries ({failure}); reslab.datasets.digits() works with no network, "
-            f"or put {', '.join(archives)} into {folder} by hand and call this again."
+            f"{name} could not be downloaded in {TRIES} tries ({failure}); reslab.datasets.digits() works with no"
+            f" network, or put {', '.join(archives)} into {folder} by hand and call this again."
         ) from failure.__cause__
 
 
@@ -106,7 +107,8 @@ def _archives(kind, root):
 
 
 def _discard_damaged(kind, root):
-    """Remove what stands in the way of a fresh try: archives that fail their checksum, unpacked files whose archive is whole.
+    """Remove what stands in the way of a fresh try: archives that fail their checksum, unpacked files whose archive is
+    whole.
 
     The MNIST family's unpacked files have no checksum: torchvision would read one that was cut short for ever.
     """

@@ -1,7 +1,7 @@
 """The progress bar of whatever takes over two seconds: in the cell, in the terminal, or in a widget that asks for it.
 
-    with progress.shown_by(listener):  # a widget's: listener(done, total, words)
-        experiment()                   # which calls progress_bar(...), however deep inside
+with progress.shown_by(listener):  # a widget's: listener(done, total, words)
+    experiment()                   # which calls progress_bar(...), however deep inside
 """
 
 import io

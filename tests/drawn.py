@@ -78,11 +78,14 @@ ENDED = pd.DataFrame({
 DECAY = invented.together(*(
     invented.learning(kind == "residual", case=case, left=[1.0, 0.1, 0.01], size=size, name=f"{kind} block · {case}")
     for kind, case, size in (
-        ("residual", "BatchNorm", [1.5, 1.2, 1.0]), ("plain", "BatchNorm", [1.4, 1.1, 0.1]), ("plain", "no norm", [1.4, 0.2, 0.0])
+        ("residual", "BatchNorm", [1.5, 1.2, 1.0]), ("plain", "BatchNorm", [1.4, 1.1, 0.1]),
+        ("plain", "no norm", [1.4, 0.2, 0.0])
     )
 ))  # fmt: skip
 LEARNING = invented.together(invented.learning(), invented.learning(False, (1.0, 0.9, 0.8)))
-RESPONSES = invented.together(invented.responses("plain-20", [0.3, 0.2, 0.15]), invented.responses("resnet-20", [0.3, 0.2, 0.05]))
+RESPONSES = invented.together(
+    invented.responses("plain-20", [0.3, 0.2, 0.15]), invented.responses("resnet-20", [0.3, 0.2, 0.05])
+)
 
 
 def every(draw=theme.figure):
@@ -91,12 +94,18 @@ def every(draw=theme.figure):
         "training_curves": (degradation.training_curves, invented.histories(ERRORS)),
         "error_by_depth": (degradation.error_by_depth, invented.histories(ERRORS, seeds=2)),
         "gradient_profile": (gradient_flow.gradient_profile, PROFILES),
-        "gradient_by_depth": (gradient_flow.by_depth, invented.together(PROFILES, invented.gradients("plain-110", [9e3, 1]))),
+        "gradient_by_depth": (
+            gradient_flow.by_depth,
+            invented.together(PROFILES, invented.gradients("plain-110", [9e3, 1])),
+        ),
         "first_steps": (gradient_flow.first_steps, STEPS),
         "product": (gradient_factors.product, invented.factors()),
         "staircase": (gradient_factors.staircase, invented.stairs()),
         "symptoms": (gradient_factors.symptoms, invented.symptoms()),
-        "against_input": (shattering.gradients, invented.together(invented.against_input(), invented.against_input("white noise", 0))),
+        "against_input": (
+            shattering.gradients,
+            invented.together(invented.against_input(), invented.against_input("white noise", 0)),
+        ),
         "autocorrelation": (shattering.by_depth, AUTOCORRELATIONS),
         "learning_curves": (residual_block.learning_curves, LEARNING),
         "final_error": (residual_block.final_error, ENDED),

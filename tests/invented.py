@@ -19,13 +19,24 @@ def of_name(name):
 # Lesson 01
 
 
-def history(name="plain-56", error=0.5, *, seed=0, steps=22, outcome="finished", origin=LIVE, parameters=54026, **columns):
+def history(
+    name="plain-56", error=0.5, *, seed=0, steps=22, outcome="finished", origin=LIVE, parameters=54026, **columns
+):
     """A training of 11 steps an epoch whose training error falls to `error` in the last epoch."""
     step = np.arange(1, steps + 1)
     train = np.where(step > steps - 11, error, 0.9)
-    frame = pd.DataFrame({"step": step, "epoch": step / 11, "lr": 0.1, "loss": 2.0, "train_error": train, "seconds": step / 10})
+    frame = pd.DataFrame(
+        {"step": step, "epoch": step / 11, "lr": 0.1, "loss": 2.0, "train_error": train, "seconds": step / 10}
+    )
     frame["test_error"] = np.where(step % 11 == 0, train + 0.02, np.nan)
-    labels = {"name": name, **of_name(name), "seed": seed, "parameters": parameters, "origin": origin, "outcome": outcome}
+    labels = {
+        "name": name,
+        **of_name(name),
+        "seed": seed,
+        "parameters": parameters,
+        "origin": origin,
+        "outcome": outcome,
+    }
     return frame.assign(**labels, **columns)
 
 
@@ -42,10 +53,13 @@ def histories(errors, *, seeds=1, **columns):
 
 
 def gradients(name="plain-20", gradient=None, *, step=0, seed=0, **columns):
-    """One step of a net, a block a gradient; by default three blocks a stage, and a thousandfold rise towards the first."""
+    """One step of a net, a block a gradient; by default three blocks a stage, and a thousandfold rise towards the
+    first."""
     gradient = np.geomspace(1, 1e-3, 9) if gradient is None else np.array(gradient, dtype=float)
     index = np.arange(1, len(gradient) + 1)
-    frame = pd.DataFrame({"step": step, "module": [f"stage1.block{i}" for i in index], "index": index, "shape": "128×8×8×8"})
+    frame = pd.DataFrame(
+        {"step": step, "module": [f"stage1.block{i}" for i in index], "index": index, "shape": "128×8×8×8"}
+    )
     labels = {"name": name, **of_name(name), "seed": seed, "origin": LIVE, "mode": "train"}
     return frame.assign(**labels, gradient_rms=gradient, **columns)
 
@@ -88,7 +102,8 @@ def against_input(name="plain · BatchNorm", depth=24, seed=0, gradient=(0.0, 2.
 def autocorrelations(*nets):
     """nets: (name, depth, autocorrelation at lag 1 of each seed); it is 0 at lag 2."""
     rows = [
-        {"name": name, "skip": name.startswith("residual"), "depth": depth, "seed": seed, "lag": lag, "autocorrelation": value * (lag < 2)}
+        {"name": name, "skip": name.startswith("residual"), "depth": depth, "seed": seed, "lag": lag,
+         "autocorrelation": value * (lag < 2)}
         for name, depth, values in nets for seed, value in enumerate(values) for lag in (1, 2)
     ]  # fmt: skip
     return pd.DataFrame(rows).assign(origin=LIVE)
@@ -116,23 +131,34 @@ def anatomy(skip=True, *, shortcut="A", projects=False):
     ]
     over = ("1×1 conv, stride 2", 8, 32) if projects else ("every 2nd pixel, 2 channels of zeros", 0, 0)
     if skip:
-        rows[5:5] = [("shortcut", "shortcut", over[0], "4×2×2", *over[1:], 0), ("sum", "sum", "addition", "4×2×2", 0, 0, 16)]
+        rows[5:5] = [
+            ("shortcut", "shortcut", over[0], "4×2×2", *over[1:], 0),
+            ("sum", "sum", "addition", "4×2×2", 0, 0, 16),
+        ]
     frame = pd.DataFrame(rows, columns=["part", "module", "layer", "shape", "parameters", "multiply_adds", "additions"])
     return frame.assign(skip=skip, block="basic", shortcut=shortcut, changes_shape=True, seed=0, origin=LIVE)
 
 
 def block(branch, before="", after="identity"):
-    """An anatomy. branch, before: layers by name, "norm1 activation1 conv1", the latter those that both paths begin with."""
+    """An anatomy. branch, before: layers by name, "norm1 activation1 conv1", the latter those that both paths begin
+    with."""
     words = {"conv": "3×3 conv", "norm": "BatchNorm", "activation": "ReLU", "scale": "× learned scalar"}
     parts = [("before", name, 2) for name in before.split()] + [("branch", name, 10) for name in branch.split()]
-    rows = [("x", "x", "input", 0), *((part, f"{part}.{name}", words[name.rstrip("123")], price) for part, name, price in parts)]
+    rows = [
+        ("x", "x", "input", 0),
+        *((part, f"{part}.{name}", words[name.rstrip("123")], price) for part, name, price in parts),
+    ]
     rows += [("shortcut", "shortcut", "1×1 conv", 3), ("sum", "sum", "addition", 0), ("y", "activation", after, 0)]
-    frame = pd.DataFrame(rows, columns=["part", "module", "layer", "parameters"]).assign(shape="2×4×4", multiply_adds=0, additions=0)
+    frame = pd.DataFrame(rows, columns=["part", "module", "layer", "parameters"]).assign(
+        shape="2×4×4", multiply_adds=0, additions=0
+    )
     return frame.assign(skip=True, block="basic", shortcut="B", changes_shape=True, origin=LIVE)
 
 
 def tensors():
-    rows = [("x", channel, row, column, 1.0 * channel) for channel in range(3) for row in range(2) for column in range(2)]
+    rows = [
+        ("x", channel, row, column, 1.0 * channel) for channel in range(3) for row in range(2) for column in range(2)
+    ]
     rows += [("y", 0, 0, 0, -4.0)]
     frame = pd.DataFrame(rows, columns=["part", "channel", "row", "column", "value"])
     return frame.assign(origin=LIVE, seed=3, image=7)
@@ -144,7 +170,9 @@ def tensors():
 def labelled(frame, name, state, seed, error):
     trained = state == "trained"
     labels = {"name": f"{name} · {state}", **of_name(name), "seed": seed, "origin": LIVE, "step": 60 if trained else 0}
-    return frame.assign(**labels, outcome="finished" if trained else "untrained", train_error=error if trained else np.nan)
+    return frame.assign(
+        **labels, outcome="finished" if trained else "untrained", train_error=error if trained else np.nan
+    )
 
 
 def signal(name="plain-20", value=0.5, state="trained", *, seed=0, blocks=9, error=0.01, **columns):
@@ -162,12 +190,15 @@ def responses(name, values, *, seed=0, error=0.01):
 
 
 def at_initialisation():
-    """Residual nets of 3 and 9 blocks, two seeds; with BatchNorm the ratio is 1/√blocks, without 2; seed 1 has a tenth more."""
+    """Residual nets of 3 and 9 blocks, two seeds; with BatchNorm the ratio is 1/√blocks, without 2; seed 1 has a tenth
+    more."""
     frames = []
     for norm, scale in (("batch", 1.0), ("none", 2.0)):
         for depth, blocks in ((8, 3), (20, 9)):
             for seed in (0, 1):
-                ratio = np.linspace(0.5, 1.5, blocks) * scale * (1 + 0.1 * seed) / (blocks**0.5 if norm == "batch" else 1)
+                ratio = (
+                    np.linspace(0.5, 1.5, blocks) * scale * (1 + 0.1 * seed) / (blocks**0.5 if norm == "batch" else 1)
+                )
                 frame = signal(f"resnet-{depth}", state="untrained", seed=seed, blocks=blocks, ratio=ratio)
                 frames.append(frame.assign(norm=norm))
     return together(*frames)
@@ -177,7 +208,10 @@ def maps(name="plain-20", state="trained", channels=(8, 16, 32), sizes=(8, 4, 2)
     """Three blocks, in which the value of a pixel is its channel."""
     rows = [{"module": "image", "index": 0, "channel": 0, "map": np.arange(64.0).reshape(8, 8)}]
     for index, (count, size) in enumerate(zip(channels, sizes, strict=True), 1):
-        rows += [{"module": f"block{index}", "index": index, "channel": c, "map": np.full((size, size), float(c))} for c in range(count)]
+        rows += [
+            {"module": f"block{index}", "index": index, "channel": c, "map": np.full((size, size), float(c))}
+            for c in range(count)
+        ]
     return labelled(pd.DataFrame(rows).assign(says="3"), name, state, 0, 0.01)
 
 

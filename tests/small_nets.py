@@ -16,7 +16,9 @@ def small(**fields):
 
 
 def images(spec, n=2):
-    return torch.randn(n, spec.in_channels, spec.image_size, spec.image_size, generator=torch.Generator().manual_seed(5))
+    return torch.randn(
+        n, spec.in_channels, spec.image_size, spec.image_size, generator=torch.Generator().manual_seed(5)
+    )
 
 
 def parameters(net):

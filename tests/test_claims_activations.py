@@ -9,11 +9,11 @@ Measured when these limits were chosen (seeds 0, 1, 2 on an x86 CPU), on average
     plain-20        1.37  1.39  1.38     0.33  0.33  0.30               12.7  15.0   4.9
     plain-56        1.27  1.24  1.24     0.28  0.28  0.29               78.1  88.9  89.8
 
-    untrained: resnet-20 0.79, 0.83, 0.80; resnet-56 0.47, 0.48, 0.46; |F(x)|/|x| as blocks^p, p = −0.50, −0.49, −0.49 with BatchNorm
-    and −0.12, 0.02, −0.04 without
+    untrained: resnet-20 0.79, 0.83, 0.80; resnet-56 0.47, 0.48, 0.46; |F(x)|/|x| as blocks^p, p = −0.50, −0.49, −0.49
+    with BatchNorm and −0.12, 0.02, −0.04 without
 
-    standard deviation of the response, trained as long and with as much decay as in the lesson, on average over the layers:
-    plain-20 0.17, 0.18, 0.18; resnet-20 0.13, 0.13, 0.13; resnet-56 0.08, 0.08, 0.08
+    standard deviation of the response, trained as long and with as much decay as in the lesson, on average over the
+    layers: plain-20 0.17, 0.18, 0.18; resnet-20 0.13, 0.13, 0.13; resnet-56 0.08, 0.08, 0.08
 
 Nothing here was tuned to make a claim come out; other processors round otherwise, and the limits leave room for that.
 """
@@ -110,8 +110,15 @@ def test_only_the_net_that_did_not_learn_has_dead_channels(signal, seed):
 
 
 def test_at_initialisation_batchnorm_shrinks_the_branch_as_the_square_root_of_depth(initial, seed):
-    nets = initial[initial["seed"] == seed].groupby(["norm", "depth"]).agg(ratio=("ratio", "mean"), blocks=("index", "max"))
-    power = {norm: np.polyfit(np.log(nets.loc[norm, "blocks"]), np.log(nets.loc[norm, "ratio"]), 1)[0] for norm in ("batch", "none")}
+    nets = (
+        initial[initial["seed"] == seed]
+        .groupby(["norm", "depth"])
+        .agg(ratio=("ratio", "mean"), blocks=("index", "max"))
+    )
+    power = {
+        norm: np.polyfit(np.log(nets.loc[norm, "blocks"]), np.log(nets.loc[norm, "ratio"]), 1)[0]
+        for norm in ("batch", "none")
+    }
     assert power["batch"] == pytest.approx(-0.5, abs=0.1)
     assert power["none"] == pytest.approx(0, abs=0.25)
     assert nets.loc[("none", 110), "ratio"] > 2 * nets.loc[("batch", 110), "ratio"]
@@ -122,7 +129,9 @@ def test_responses_are_smaller_in_residual_nets_and_the_deeper_the_smaller(respo
     assert mean(responses, "train_error", seed).max() < 0.1  # a fair comparison: all three have learned
     assert spread["plain-20 · trained"] > 1.1 * spread["resnet-20 · trained"]
     assert spread["resnet-20 · trained"] > 1.3 * spread["resnet-56 · trained"]
-    layers = responses[(responses["seed"] == seed) & (responses["depth"] == 20)].pivot(index="index", columns="skip", values="std")
+    layers = responses[(responses["seed"] == seed) & (responses["depth"] == 20)].pivot(
+        index="index", columns="skip", values="std"
+    )
     assert (layers[True] < layers[False]).mean() > 0.5  # in most layers, not in all
 
 
@@ -136,7 +145,8 @@ def test_responses_begin_at_one_and_hardly_move_in_sixty_steps(seed):
 
 
 def test_without_batchnorm_the_signal_explodes_unless_the_branches_are_scaled(seed):
-    """The exercise's solution. Measured, last block over first: 451,000, 1,370,000, 427,000 bare; 0.63, 0.91, 0.64 with the scales."""
+    """The exercise's solution. Measured, last block over first: 451,000, 1,370,000, 427,000 bare; 0.63, 0.91, 0.64 with
+    the scales."""
     split = digits()
     base = NetSpec(depth=110, width=8, norm="none", **split.shape)
     for scale, low, high in (("one", 1e4, math.inf), ("depth", 1 / 3, 3)):
@@ -146,7 +156,10 @@ def test_without_batchnorm_the_signal_explodes_unless_the_branches_are_scaled(se
 
 def test_the_plain_net_keeps_the_signal_at_one_size_and_on_the_skip_it_piles_up(signal, seed):
     chosen = signal[(signal["seed"] == seed) & (signal["step"] > 0)]
-    plain, residual = (chosen.loc[chosen["name"] == f"{name} · trained", "activation_rms"].to_numpy() for name in ("plain-20", "resnet-20"))
+    plain, residual = (
+        chosen.loc[chosen["name"] == f"{name} · trained", "activation_rms"].to_numpy()
+        for name in ("plain-20", "resnet-20")
+    )
     assert plain.max() / plain.min() < 1.6  # measured: 1.20, 1.24, 1.26
     stages = residual.reshape(3, 3)
     assert (np.diff(stages, axis=1) > 0).all()

@@ -7,9 +7,10 @@ Measured when these limits were chosen (final training error, eval mode, %, seed
     plain-32    47.4  46.0  32.6        resnet-32    0.6   0.3   1.9
     plain-56    78.1  88.9  89.8        resnet-56    1.1   1.1   1.2
 
-and for the seeds 3 to 9, resnet-56: 1.2, 1.9, 2.9, 2.2, 3.1, 2.3, 0.7. Other processors round otherwise, and other roundings are, to a
-net this deep, much like other seeds: the limits leave room for them. The learning rate, 0.05, is chosen for that: at 0.1 resnet-56 ends
-anywhere from 1 to 15 %, by seed and processor. It does not decide the matter for the plain nets: plain-56 ends at 82 to 91 % at 0.1.
+and for the seeds 3 to 9, resnet-56: 1.2, 1.9, 2.9, 2.2, 3.1, 2.3, 0.7. Other processors round otherwise, and other
+roundings are, to a net this deep, much like other seeds: the limits leave room for them. The learning rate, 0.05, is
+chosen for that: at 0.1 resnet-56 ends anywhere from 1 to 15 %, by seed and processor. It does not decide the matter for
+the plain nets: plain-56 ends at 82 to 91 % at 0.1.
 """
 
 import pytest
@@ -23,7 +24,8 @@ from reslab.experiments.gradient_flow import at_initialisation
 from reslab.nets import build, replace
 from reslab.train import TrainSpec
 
-CLEARLY = 0.20  # of the training images: what a training error must exceed that of plain-8 by, to be called clearly higher
+# of the training images: what a training error must exceed that of plain-8 by, to be called clearly higher
+CLEARLY = 0.20
 SMALL = 0.05  # and what is called no higher, at the depths at which it was never seen above 0.01
 MARGIN = 0.50  # between plain-56 and resnet-56, in every seed
 
@@ -79,7 +81,10 @@ def test_it_is_not_overfitting(frame):
 
 @pytest.mark.claims
 def test_every_net_trained_to_its_end_on_the_lessons_settings(frame):
-    for part, names in (("plain", {"plain-8", "plain-32", "plain-56"}), ("residual", {"resnet-20", "resnet-32", "resnet-56"})):
+    for part, names in (
+        ("plain", {"plain-8", "plain-32", "plain-56"}),
+        ("residual", {"resnet-20", "resnet-32", "resnet-56"}),
+    ):
         runs = frame[part].groupby(["name", "seed"])
         assert set(runs.groups) == {(name, seed) for name in names for seed in SEEDS}
         assert (runs["step"].max() == 60).all()
@@ -122,14 +127,16 @@ def test_three_times_the_epochs_do_not_close_the_gap():
 def test_plain_nets_of_14_layers_get_by_and_of_26_fail(seed):
     """The exercise's solution, which calls it failing to get more than 10 % of the training images wrong.
 
-    Measured, seeds 0 to 4: plain-14 0.9 to 2.5 %, plain-26 20.9 to 41.4 %; plain-20, of which it says nothing firm, 4.9 to 15.0 %.
+    Measured, seeds 0 to 4: plain-14 0.9 to 2.5 %, plain-26 20.9 to 41.4 %; plain-20, of which it says nothing firm, 4.9
+    to 15.0 %.
     """
     frame = by_depth((14, 26), skips=(False,), seeds=(seed,), progress=False)
     errors = frame.groupby("depth")["final_train_error"].last()
     assert errors[14] < 0.10 < errors[26]
 
 
-# On photographs, recorded on a CPU: of all of them one seed; of a tenth three seeds of 20 and 56 layers, one of the others.
+# On photographs, recorded on a CPU: of all of them one seed; of a tenth three seeds of 20 and 56 layers, one of the
+# others.
 
 
 @pytest.mark.claims
@@ -148,7 +155,8 @@ def test_on_all_of_cifar10_the_deep_plain_net_fails_and_the_residual_one_does_no
 
 @pytest.mark.claims
 def test_on_enlarged_photographs_the_gap_at_34_layers_is_far_wider_than_at_18():
-    """Lesson 09; measured, training error (%), seeds 0 to 2: plain 39.8, 39.4, 39.7 and 72.0, 72.6, 76.0; residual 30.1, 29.4, 31.9 and
+    """Lesson 09; measured, training error (%), seeds 0 to 2: plain 39.8, 39.4, 39.7 and 72.0, 72.6, 76.0; residual
+    30.1, 29.4, 31.9 and
     37.0, 42.7, 38.7. No gap at 18, as in the paper, it is not."""
     photos = recorded().history(dataset="cifar10-5000+1000@34900-64px")
     error = photos.groupby(["seed", "depth", "skip"])["final_train_error"].first().unstack()
@@ -163,7 +171,9 @@ def test_on_enlarged_photographs_the_gap_at_34_layers_is_far_wider_than_at_18():
 @pytest.mark.claims
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_on_photographs_the_deep_plain_net_loses_far_more_than_the_residual_one(seed):
-    photos = recorded().history(dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0, precision="fp32")
+    photos = recorded().history(
+        dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0, precision="fp32"
+    )
     error = photos[photos["seed"] == seed].groupby("name")["final_train_error"].first()
     assert error["plain-56"] - error["plain-20"] > 2 * (error["resnet-56"] - error["resnet-20"]) > 0
     for depth in (20, 56):
@@ -172,7 +182,9 @@ def test_on_photographs_the_deep_plain_net_loses_far_more_than_the_residual_one(
 
 @pytest.mark.claims
 def test_on_photographs_each_residual_net_errs_less_than_the_plain_one_of_its_depth():
-    photos = recorded().history(dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0, precision="fp32", seed=0)
+    photos = recorded().history(
+        dataset="cifar10-5000+1000@34900", order="original", stochastic_depth=0, precision="fp32", seed=0
+    )
     error = photos.groupby(["depth", "skip"])["final_train_error"].first().unstack()
     assert list(error.index) == [20, 32, 44, 56, 110]
     assert (error[True] < error[False] - 0.05).all()

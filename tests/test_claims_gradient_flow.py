@@ -1,6 +1,7 @@
 """What lesson 02 claims, measured over at least three seeds with the lesson's own nets, data and settings.
 
-Measured when these limits were chosen (seeds 0, 1, 2 on an x86 CPU; ratio: RMS gradient of the first block over that of the last):
+Measured when these limits were chosen (seeds 0, 1, 2 on an x86 CPU; ratio: RMS gradient of the first block over that of
+the last):
 
     before training, BatchNorm, He's init         plain-56 813, 980, 1,133      resnet-56 4.6, 6.3, 4.7
         at 8 layers                                plain 0.85 to 1.3             residual 0.65 to 0.95
@@ -54,7 +55,9 @@ def ratio(split, seed=0, mode="train", **changes):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_before_training_plain_56_with_batchnorm_explodes_and_its_residual_twin_does_not(split, seed):
-    assert verdict(at_initialisation(replace(small_net(split), depth=56, skip=False), split, seed=seed)) == "1000× larger"
+    assert (
+        verdict(at_initialisation(replace(small_net(split), depth=56, skip=False), split, seed=seed)) == "1000× larger"
+    )
     assert 1 < ratio(split, seed, depth=56) < 20
 
 
@@ -69,7 +72,10 @@ def test_plain_nets_explode_exponentially_with_depth_and_residual_nets_grow_slow
     assert 0.5 < told[False, 8] < 2
     assert 0.4 < told[True, 8] < 2
     # Measured: 0.061 to 0.063 decades a layer, whatever the depth.
-    decades = [np.log10(told[False, deep] / told[False, shallow]) / (deep - shallow) for shallow, deep in ((56, 110), (110, 302))]
+    decades = [
+        np.log10(told[False, deep] / told[False, shallow]) / (deep - shallow)
+        for shallow, deep in ((56, 110), (110, 302))
+    ]
     np.testing.assert_allclose(decades, 0.06, atol=0.015)
     assert set(table.loc[~table["skip"] & (table["depth"] == 1202), "state"]) <= {"infinite", "not a number"}
     residual = [told[True, depth] for depth in (56, 110, 302, 1202)]
@@ -87,7 +93,9 @@ def test_in_eval_mode_the_exploding_gradient_vanishes(split, seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_skips_help_a_sigmoid_by_twenty_decades_and_do_not_cure_it(split, seed):
-    plain, residual = (ratio(split, seed, depth=56, skip=skip, norm="none", activation="sigmoid") for skip in (False, True))
+    plain, residual = (
+        ratio(split, seed, depth=56, skip=skip, norm="none", activation="sigmoid") for skip in (False, True)
+    )
     assert 17 < np.log10(residual / plain) < 23
     assert residual < 1e-12
     assert ratio(split, seed, depth=56, skip=False, norm="none", activation="sigmoid", init="torch") == 0  # to float32
@@ -101,7 +109,9 @@ def test_a_residual_net_of_1202_layers_explodes_less_than_a_plain_one_of_302(tab
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_one_step_turns_plain_110_from_exploding_to_vanishing(split, seed):
-    table = ratios(first_steps(replace(small_net(split), depth=110, skip=False), split, seed=seed, device="cpu")).set_index("step")["ratio"]
+    table = ratios(
+        first_steps(replace(small_net(split), depth=110, skip=False), split, seed=seed, device="cpu")
+    ).set_index("step")["ratio"]
     assert table[1] > 1e5
     assert table[2] < 1
     assert table[20] < 0.05
@@ -153,7 +163,8 @@ def test_hes_initialisation_loses_what_falls_on_padding(split, seed):
     frame = gradient_flow.factors(replace(small_net(split), depth=56, skip=False, norm="none"), split, seed=seed)
     frame = frame[frame["kind"] == "weights"]
     measured = frame.groupby(frame["module"].str[:6])["factor"].mean()
-    inside = [(3 * size - 2) / (3 * size) for size in (8, 4, 2)]  # of the nine weights, on average over the pixels, its root
+    # of the nine weights, on average over the pixels, its root
+    inside = [(3 * size - 2) / (3 * size) for size in (8, 4, 2)]
     np.testing.assert_allclose(measured, np.sqrt(2) * np.array(inside), rtol=0.12)
     np.testing.assert_allclose(np.sqrt(2) * np.array(inside), (1.30, 1.18, 0.94), atol=0.005)  # as the lesson has it
 
@@ -163,7 +174,9 @@ def test_hes_initialisation_loses_what_falls_on_padding(split, seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_within_a_few_steps_the_explosion_is_over(split, seed):
-    table = ratios(first_steps(replace(small_net(split), depth=56, skip=False), split, seed=seed, device="cpu")).set_index("step")["ratio"]
+    table = ratios(
+        first_steps(replace(small_net(split), depth=56, skip=False), split, seed=seed, device="cpu")
+    ).set_index("step")["ratio"]
     assert table[1] > 200
     assert table[5] < 10
     assert 0.005 < table[20] < 10
@@ -181,8 +194,16 @@ def table():
 @pytest.mark.parametrize(
     ("norm", "init", "known"),  # SCIENCE.md's table, of L2 norms from the stem's output to the last block
     [
-        ("batch", "kaiming", {"plain-20": 29, "plain-56": 1.2e4, "plain-110": 3.8e7, "resnet-56": 42, "resnet-110": 94}),
-        ("none", "kaiming", {"plain-20": 0.20, "plain-56": 0.09, "plain-110": 0.06, "resnet-56": 5.9e3, "resnet-110": 1.8e8}),
+        (
+            "batch",
+            "kaiming",
+            {"plain-20": 29, "plain-56": 1.2e4, "plain-110": 3.8e7, "resnet-56": 42, "resnet-110": 94},
+        ),
+        (
+            "none",
+            "kaiming",
+            {"plain-20": 0.20, "plain-56": 0.09, "plain-110": 0.06, "resnet-56": 5.9e3, "resnet-110": 1.8e8},
+        ),
         ("none", "torch", {"plain-20": 8e-8, "plain-56": 2.5e-22, "resnet-56": 0.49, "resnet-110": 0.59}),
     ],
 )
@@ -215,7 +236,12 @@ def test_a_vanished_or_exploded_gradient_does_not_train_and_a_level_one_is_no_pr
     level = frame["ratio"].between(0.1, 10)
     failed = (frame["outcome"] == "diverged") | (frame["train_error"] > 0.5)
     assert failed[~level].all()
-    assert set(frame.loc[level, "name"]) == {"plain-20", "plain-20 · no norm · tanh", "plain-56 · no norm · tanh", "resnet-56"}
+    assert set(frame.loc[level, "name"]) == {
+        "plain-20",
+        "plain-20 · no norm · tanh",
+        "plain-56 · no norm · tanh",
+        "resnet-56",
+    }
     error = frame.set_index(["name", "seed"])["train_error"]
     for seed in SEEDS:
         assert error["plain-20 · no norm · tanh", seed] < 0.06
@@ -225,19 +251,24 @@ def test_a_vanished_or_exploded_gradient_does_not_train_and_a_level_one_is_no_pr
 
 def test_each_net_of_the_puzzle_fails_for_a_reason_of_its_own(split, tried):
     found = tried.set_index(["name", "seed"])
-    for net, ailment in zip(gradient_flow.PUZZLE, ("its gradient vanishes", "its gradient is shattered", "degradation alone"), strict=True):
+    for net, ailment in zip(
+        gradient_flow.PUZZLE, ("its gradient vanishes", "its gradient is shattered", "degradation alone"), strict=True
+    ):
         spec = replace(small_net(split), **net)
         for seed in SEEDS:
             deep, shallow = (found.loc[(gradient_flow.label(of), seed)] for of in (spec, replace(spec, depth=8)))
             assert diagnosis({**deep, "shallow_error": shallow["train_error"]}) == ailment
             assert deep["train_error"] > 0.15
-            assert (shallow["train_error"] > 0.5) == ("sigmoid" in gradient_flow.label(spec))  # its twin fails as well, the others' do not
+            # its twin fails as well, the others' do not
+            assert (shallow["train_error"] > 0.5) == ("sigmoid" in gradient_flow.label(spec))
 
 
 def test_a_net_that_was_shattered_at_initialisation_gets_by_in_three_times_the_epochs(split):
     """Measured: 1.9, 6.9 and 2.1 %."""
     for seed in SEEDS:
-        run = fit(replace(small_net(split), depth=32, skip=False), split, TrainSpec(epochs=18), seed=seed, progress=False)
+        run = fit(
+            replace(small_net(split), depth=32, skip=False), split, TrainSpec(epochs=18), seed=seed, progress=False
+        )
         assert run.final_train_error < 0.2
 
 
@@ -265,7 +296,9 @@ def test_with_batchnorm_plain_nets_shatter_and_residual_nets_far_more_slowly(lag
     assert abs(mean["plain · BatchNorm", 24]) < 0.1
     assert abs(mean["plain · BatchNorm", 50]) < 0.1
     for depth, residual, smaller in ((24, 0.6, 0.8), (50, 0.5, 0.7)):
-        assert residual < mean["residual · BatchNorm", depth] < mean["residual · BatchNorm · branch × 0.1", depth] - 0.05
+        assert (
+            residual < mean["residual · BatchNorm", depth] < mean["residual · BatchNorm · branch × 0.1", depth] - 0.05
+        )
         assert mean["residual · BatchNorm · branch × 0.1", depth] > smaller
     assert abs(mean["white noise", 0]) < 0.05
     assert mean["brown noise", 0] > 0.9
@@ -306,7 +339,10 @@ def test_a_residual_net_without_norm_explodes_and_one_number_a_block_tames_it(sp
     spec = NetSpec(width=8, residual_scale="depth", **wild, **split.shape)
     run = fit(spec, split, TrainSpec(lr=0.1), seed=seed, progress=False)
     assert run.final_train_error < 0.5
-    assert fit(replace(spec, residual_scale="one"), split, TrainSpec(lr=0.1), seed=seed, progress=False).outcome == "diverged"
+    assert (
+        fit(replace(spec, residual_scale="one"), split, TrainSpec(lr=0.1), seed=seed, progress=False).outcome
+        == "diverged"
+    )
 
 
 # What becomes of the explosion in training
@@ -326,9 +362,12 @@ def test_at_110_layers_the_first_steps_turn_the_explosion_into_vanishing(split, 
 @pytest.mark.claims
 @pytest.mark.parametrize("seed", SEEDS)
 def test_it_is_not_the_size_of_the_weights_that_makes_the_gradient_vanish(split, seed):
-    """Measured, seeds 0 to 5: 4e-6 to 0.4 after the step, at the old size of the weights 4e-6 to 0.37 (at most 4.8 times as much); after
-    the convolutions' part alone 23 to 5,400, after that of γ and β 7 to 17, for 1.2e6 to 4e6 before; weights 6e4 to 2e5 times."""
-    parts = gradient_flow.one_step(NetSpec(depth=110, width=8, skip=False, **split.shape), split, seeds=(seed,)).set_index("moved")
+    """Measured, seeds 0 to 5: 4e-6 to 0.4 after the step, at the old size of the weights 4e-6 to 0.37 (at most 4.8
+    times as much); after the convolutions' part alone 23 to 5,400, after that of γ and β 7 to 17, for 1.2e6 to 4e6
+    before; weights 6e4 to 2e5 times."""
+    parts = gradient_flow.one_step(
+        NetSpec(depth=110, width=8, skip=False, **split.shape), split, seeds=(seed,)
+    ).set_index("moved")
     ratio = parts["ratio"]
     assert ratio["nothing"] > 1e5
     assert ratio["everything"] < 1

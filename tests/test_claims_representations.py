@@ -1,7 +1,7 @@
 """What the lessons claim of the pictures that a net can tell apart, over three seeds, on the digits.
 
-Measured when these limits were chosen (seeds 0, 1, 2 on an x86 CPU; 397 test images; width 8; BatchNorm with the statistics of the images
-measured), after some blocks of the untrained nets; 0.1 is a guess:
+Measured when these limits were chosen (seeds 0, 1, 2 on an x86 CPU; 397 test images; width 8; BatchNorm with the
+statistics of the images measured), after some blocks of the untrained nets; 0.1 is a guess:
 
                        after block    nearest neighbour     readout               noisy copy
     plain-20           9 of 9         0.28  0.18  0.19      0.33  0.21  0.21      0.54  0.45  0.54
@@ -13,13 +13,15 @@ measured), after some blocks of the untrained nets; 0.1 is a guess:
     plain-56, no norm  27             0.20  0.33  0.10      0.25  0.44  0.18      0.71  0.88  0.58
 
     Growth of a small change through the untrained net, and of the gradient on its way back:
-    plain-20 7.3, 9.8, 8.1 and 7.0, 8.6, 6.5; plain-56 1580, 1834, 1946 and 1796, 1610, 1769; resnet-56 12, 15, 10 and 10, 13, 8
+    plain-20 7.3, 9.8, 8.1 and 7.0, 8.6, 6.5; plain-56 1580, 1834, 1946 and 1796, 1610, 1769; resnet-56 12, 15, 10 and
+    10, 13, 8
 
-    After 60 steps, after the last block (the shipped film, least and most of the three seeds): plain-20 0.85-0.92, resnet-20 0.97-0.98,
-    plain-56 0.15-0.20, resnet-56 0.94-0.96. That a net trains as far as its pictures get describes these runs; it proves no cause.
+    After 60 steps, after the last block (the shipped film, least and most of the three seeds): plain-20 0.85-0.92,
+    resnet-20 0.97-0.98, plain-56 0.15-0.20, resnet-56 0.94-0.96. That a net trains as far as its pictures get describes
+    these runs; it proves no cause.
 
-Nothing here was tuned to make a claim come out. Other processors round otherwise, and in a chaotic net neighbours change with it: the
-limits leave room for that.
+Nothing here was tuned to make a claim come out. Other processors round otherwise, and in a chaotic net neighbours
+change with it: the limits leave room for that.
 """
 
 import gzip
@@ -59,10 +61,15 @@ def trained():
 
 @pytest.fixture(scope="module")
 def film():
-    """The shipped film's last frames: {(pair, kind): least and most told apart after the last block, over its seeds}."""
+    """The shipped film's last frames: {(pair, kind): least and most told apart after the last block, over its
+    seeds}."""
     path = Path(__file__).parents[1] / "data" / "stage" / "digits.json.gz"
     state = json.loads(gzip.decompress(path.read_bytes()))
-    return {(pair["key"], kind): pair[kind]["frames"][-1]["spread"][-1] for pair in state["nets"] for kind in ("plain", "residual")}
+    return {
+        (pair["key"], kind): pair[kind]["frames"][-1]["spread"][-1]
+        for pair in state["nets"]
+        for kind in ("plain", "residual")
+    }
 
 
 def at(frame, name, block, seed, column="neighbour_accuracy"):
@@ -105,7 +112,9 @@ def test_a_picture_and_its_noisy_copy_are_strangers_in_plain_56_and_alike_in_res
 
 
 @by_seed
-def test_without_a_norm_a_plain_net_keeps_noisy_copies_together_and_loses_the_pictures_all_the_same(without_norm, untrained, seed):
+def test_without_a_norm_a_plain_net_keeps_noisy_copies_together_and_loses_the_pictures_all_the_same(
+    without_norm, untrained, seed
+):
     assert at(without_norm, "plain-56", -1, seed) < 0.5
     copies = [at(frame, "plain-56", -1, seed, "noise_cosine") for frame in (without_norm, untrained)]
     assert copies[0] > 0.4 > copies[1]

@@ -43,7 +43,8 @@ def test_at_every_rate_of_the_grid_the_skip_ends_nearer(one):
 
 
 def test_with_the_skip_the_branch_goes_to_zero_and_without_it_to_the_size_of_x(one):
-    """‖F‖/‖x‖ begins at 1.5, 1.4, 1.5 in both, with BatchNorm; it ends below 0.001 with the skip, and at 1.1 to 1.3 without."""
+    """‖F‖/‖x‖ begins at 1.5, 1.4, 1.5 in both, with BatchNorm; it ends below 0.001 with the skip, and at 1.1 to 1.3
+    without."""
     start = one[one["step"] == 0]
     assert start["branch"].between(1.2, 1.8).all()
     assert (by_seed(one, True, "branch") < 0.02).all()
@@ -51,7 +52,9 @@ def test_with_the_skip_the_branch_goes_to_zero_and_without_it_to_the_size_of_x(o
 
 
 def test_without_a_norm_too(split):
-    frame = lesson.learn_identity(rates=(0.003, 0.01, 0.03), seeds=SEEDS, split=split, base=replace(lesson.one_block(split), norm="none"))
+    frame = lesson.learn_identity(
+        rates=(0.003, 0.01, 0.03), seeds=SEEDS, split=split, base=replace(lesson.one_block(split), norm="none")
+    )
     assert lesson.sooner(frame) == "with the skip"
     assert (by_seed(frame, False) > 5 * by_seed(frame, True)).all()
 
@@ -74,14 +77,18 @@ def eight(split):
 
 
 def test_eight_plain_blocks_learn_the_identity_better_than_eight_residual_ones(eight):
-    """Ends at 0.217, 0.229, 0.203 without skips (lr 1) and at 0.610, 0.530, 0.555 with them (lr 0.01, the best of 0.003 to 3)."""
+    """Ends at 0.217, 0.229, 0.203 without skips (lr 1) and at 0.610, 0.530, 0.555 with them (lr 0.01, the best of 0.003
+    to 3)."""
     assert (by_seed(eight["residual"], True) > 1.5 * by_seed(eight["plain"], False)).all()
 
 
 def test_but_not_if_what_the_branches_add_is_scaled_down(eight, split):
-    """Times 1/√24 (the net has 24 blocks) they end at 0.068, 0.071, 0.068 (lr 0.3); times a scalar that begins at 0, they begin at 0."""
+    """Times 1/√24 (the net has 24 blocks) they end at 0.068, 0.071, 0.068 (lr 0.3); times a scalar that begins at 0,
+    they begin at 0."""
     scaled, learned = (
-        lesson.learn_identity(skips=(True,), blocks=(8,), rates=(0.3,), seeds=SEEDS, split=split, steps=steps, base=base)
+        lesson.learn_identity(
+            skips=(True,), blocks=(8,), rates=(0.3,), seeds=SEEDS, split=split, steps=steps, base=base
+        )
         for scale, steps in (("depth", 150), ("learned", 3))
         for base in [replace(lesson.one_block(split), residual_scale=scale)]
     )
@@ -100,7 +107,9 @@ def test_weight_decay_alone_leads_to_the_identity_with_the_skip_and_to_zero_with
 
 def test_with_batchnorm_decay_of_the_convolutions_alone_changes_next_to_nothing(split):
     """Until a hundredth is left of them, F keeps its size: BatchNorm divides it out. Then its ε, 1e-5, tells."""
-    frame = lesson.decay_alone(seeds=SEEDS, steps=200, split=split.subset(n_train=128)).query("case == 'BatchNorm, γ and β spared'")
+    frame = lesson.decay_alone(seeds=SEEDS, steps=200, split=split.subset(n_train=128)).query(
+        "case == 'BatchNorm, γ and β spared'"
+    )
     first, last = (frame[frame["step"] == step].set_index(["skip", "seed"])["branch"] for step in (0, 200))
     assert (last / first > 0.9).all()
 

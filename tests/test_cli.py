@@ -356,6 +356,5 @@ def test_lab_of_an_installed_package_says_where_the_lessons_are(reslab, monkeypa
     said = reslab("lab", 1).stderr
     assert (
         "the lessons are notebooks/ of a checkout of reslab, and an installed package has none: "
-        "reslab lab --lessons FOLDER"
-        in said
+        "reslab lab --lessons FOLDER" in said
     )

@@ -143,8 +143,7 @@ def test_an_own_model_is_listed_with_what_goes_on_with_it(usual):
     listed = reslab(["runs", "list"])
     assert (
         "Stopped at step 1: Sequential on digits, seed None. "
-        "No command goes on with it: Sequential is a model of your own"
-        in listed
+        "No command goes on with it: Sequential is a model of your own" in listed
     )
     path = re.search(r"train\(model, split, how, resume=Checkpoint\.load\('(.*)'\)\)", listed)[1]
     assert path == str(usual.checkpoint_path(usual.unfinished()[0]))

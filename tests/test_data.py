@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from reslab import cli, recorded
 from reslab.cli.reproduce import named
 from reslab.datasets import digits
+from reslab.experiments import variants
 from reslab.experiments.scaling import noise
 from reslab.figures import theme
 from reslab.nets import FAMILY
@@ -32,6 +33,9 @@ PAPERS = re.findall(
 @pytest.fixture(scope="module")
 def store():
     return recorded()
+
+
+SLOW_ORDERS = {"norm after addition", "ReLU before addition"}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +69,7 @@ def test_the_folder_is_small_and_holds_runs_alone(store, runs):
 
 
 def test_plain_and_residual_nets_of_every_depth_are_there_over_three_seeds(store):
-    found = store.runs(dataset="digits", depth=(8, 20, 32, 44, 56, 110))
+    found = store.runs(dataset="digits", capture_every=5)
     wanted = {(skip, depth, seed) for skip in (False, True) for depth in (8, 20, 32, 44, 56, 110) for seed in (0, 1, 2)}
     assert {(run.spec.skip, run.spec.depth, run.seed) for run in found} == wanted
     assert len(found) == len(wanted)
@@ -73,6 +77,25 @@ def test_plain_and_residual_nets_of_every_depth_are_there_over_three_seeds(store
         assert run.outcome == "finished"
         assert run.layers["index"].max() == (run.spec.depth - 2) // 2
         assert run.layers["step"].nunique() >= 10
+
+
+@pytest.mark.parametrize(
+    ("depth", "how", "names", "seeds"),
+    [
+        (56, {"epochs": 6, "capture_every": 0}, set(variants.VARIANTS), {0, 1, 2}),
+        (56, {"epochs": 18}, {"no norm", "SkipInit", "Fixup", "stochastic depth", *SLOW_ORDERS}, {0, 1, 2}),
+        (
+            110,
+            {"lr": 0.1},
+            {"ResNet", "pre-activation", "ReLU-only pre-activation", "ReZero", *SLOW_ORDERS},
+            set(range(5)),
+        ),
+    ],
+)
+def test_the_races_of_lesson_09_are_there_over_their_seeds(depth, how, names, seeds):
+    frame = variants.recorded_race(variants.a_net(digits(), depth), "digits", **how)
+    found = frame.groupby("name")["seed"].agg(set).to_dict()
+    assert found == dict.fromkeys(names, seeds)
 
 
 def test_the_digits_are_the_digits(store):
@@ -157,7 +180,8 @@ def test_every_run_says_truly_where_it_comes_from(runs):
 
 
 def test_lessons_read_them_as_tidy_frames_labelled_as_recorded(store):
-    for frame in (store.history(dataset="digits", depth=56), store.layers(dataset="digits", depth=56)):
+    alike = {"dataset": "digits", "depth": 56, "capture_every": 5}
+    for frame in (store.history(**alike), store.layers(**alike)):
         assert set(frame["seed"]) == {0, 1, 2}
         assert set(frame["skip"]) == {False, True}
         assert all(map(theme.recorded, frame["origin"].unique()))

@@ -86,8 +86,7 @@ def test_widgets_without_their_browser_side_or_disabled(doctor, monkeypatch, tmp
     assert exit_code == 1
     _, what, advice = found["Widgets in the browser"]
     assert (
-        what
-        == "JupyterLab has no @jupyter-widgets/jupyterlab-manager and no anywidget, "
+        what == "JupyterLab has no @jupyter-widgets/jupyterlab-manager and no anywidget, "
         "so charts and buttons would be blank"
     )
     assert "jupyterlab_widgets anywidget" in advice

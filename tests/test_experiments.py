@@ -27,11 +27,14 @@ def test_by_depth_is_the_frames_of_its_runs(split):
 
 
 @pytest.mark.parametrize(
-    ("deep", "said"), [(0.50, "higher"), (0.10, "about the same"), (0.119, "about the same"), (0.121, "higher"), (0.02, "lower")]
+    ("deep", "said"),
+    [(0.50, "higher"), (0.10, "about the same"), (0.119, "about the same"), (0.121, "higher"), (0.02, "lower")],
 )
 def test_the_verdict_compares_means_over_seeds(deep, said):
     rows = [(False, 20, 0, 0.05), (False, 20, 1, 0.15), (False, 56, 0, deep), (True, 20, 0, 0.9), (True, 56, 0, 0.1)]
-    frame = pd.DataFrame([row for row in rows for _ in range(3)], columns=["skip", "depth", "seed", "final_train_error"])
+    frame = pd.DataFrame(
+        [row for row in rows for _ in range(3)], columns=["skip", "depth", "seed", "final_train_error"]
+    )
     assert verdict(frame) == said
     assert verdict(frame, skip=True) == "lower"
 
@@ -55,7 +58,9 @@ def test_added_identities_change_no_logit(split):
     assert evaluate(deep, split, "train") == evaluate(net, split, "train")
 
 
-@pytest.mark.parametrize("changes", [{"skip": True}, {"norm": "none"}, {"activation": "tanh"}, {"block": "bottleneck", "depth": 11}])
+@pytest.mark.parametrize(
+    "changes", [{"skip": True}, {"norm": "none"}, {"activation": "tanh"}, {"block": "bottleneck", "depth": 11}]
+)
 def test_only_nets_that_can_be_extended_are(split, changes):
     net = build(replace(NetSpec(depth=8, width=4, skip=False, **split.shape), **changes))
     with pytest.raises(ValueError, match="only a plain net of basic blocks with BatchNorm and ReLU can be extended"):
@@ -75,11 +80,16 @@ def test_by_construction_trains_two_and_makes_one(split):
 
 
 def test_beside_the_paper_is_a_row_a_net_with_means_over_the_seeds_that_finished(split):
-    frame = by_depth((8, 20), skips=(True,), seeds=(0, 1), split=split, how=TrainSpec(epochs=1, batch_size=50), progress=False)
+    frame = by_depth(
+        (8, 20), skips=(True,), seeds=(0, 1), split=split, how=TrainSpec(epochs=1, batch_size=50), progress=False
+    )
     frame.loc[(frame["depth"] == 8) & (frame["seed"] == 1), "outcome"] = "diverged"
     table = beside_the_paper(frame).set_index("name")
     assert table["seeds"].to_dict() == {"resnet-8": 1, "resnet-20": 2}
-    assert table["paper_test_error"].to_dict() == {"resnet-8": pytest.approx(float("nan"), nan_ok=True), "resnet-20": 0.0875}
+    assert table["paper_test_error"].to_dict() == {
+        "resnet-8": pytest.approx(float("nan"), nan_ok=True),
+        "resnet-20": 0.0875,
+    }
     errors = frame[frame["depth"] == 20].groupby("seed").last()
     assert table.loc["resnet-20", "train_error"] == pytest.approx(errors["final_train_error"].mean())
     assert table.loc["resnet-20", "test_error"] == pytest.approx(errors["test_error"].mean())

@@ -90,7 +90,10 @@ def test_before_and_after_is_the_same_net_untrained_and_trained(split):
     frame = activations.before_and_after(names, seeds=(0, 1), split=split, how=QUICK, progress=False)
     states = frame[["name", "seed", "step"]].drop_duplicates().values.tolist()
     assert states == [
-        [f"{name} · {state}", seed, step] for name in names for seed in (0, 1) for state, step in (("untrained", 0), ("trained", 4))
+        [f"{name} · {state}", seed, step]
+        for name in names
+        for seed in (0, 1)
+        for state, step in (("untrained", 0), ("trained", 4))
     ]
     assert frame.groupby("outcome")["train_error"].count().to_dict() == {"finished": 12, "untrained": 0}
     net, run = activations.trained(replace(small_net(split), depth=8, skip=True), split, QUICK, seed=1)
@@ -152,10 +155,14 @@ def test_at_initialisation_has_every_norm_depth_and_seed(split):
     [(2.0, "larger"), (1.0, "about as large"), (0.4, "smaller, but over a tenth of it"), (0.05, "under a tenth of it")],
 )
 def test_the_verdict_names_the_size_of_the_mean(ratio, said):
-    frame = pd.DataFrame({"name": ["resnet-56 · trained"] * 2 + ["plain-20 · trained"], "ratio": [0.5 * ratio, 1.5 * ratio, 9]})
+    frame = pd.DataFrame(
+        {"name": ["resnet-56 · trained"] * 2 + ["plain-20 · trained"], "ratio": [0.5 * ratio, 1.5 * ratio, 9]}
+    )
     assert activations.verdict(frame) == said
     assert said in activations.SIZES
-    with pytest.raises(ValueError, match="a net is 'resnet-20 · trained'; it can be 'resnet-56 · trained', 'plain-20 · trained'"):
+    with pytest.raises(
+        ValueError, match="a net is 'resnet-20 · trained'; it can be 'resnet-56 · trained', 'plain-20 · trained'"
+    ):
         activations.verdict(frame, "resnet-20 · trained")
 
 
@@ -203,7 +210,8 @@ def test_a_picture_of_ones_own_goes_before_the_others(split, spec):
     own = split.x_test[7].clone()
     ours, theirs = activations.feature_maps(net, split, own), activations.feature_maps(net, split, 7)
     np.testing.assert_array_equal(ours["map"][0], theirs["map"][0])
-    np.testing.assert_allclose(np.stack(ours["map"][1:9]), np.stack(theirs["map"][1:9]), atol=0.2)  # one image more in the batch
+    # one image more in the batch
+    np.testing.assert_allclose(np.stack(ours["map"][1:9]), np.stack(theirs["map"][1:9]), atol=0.2)
 
 
 def drawn(mode="RGB", size=(300, 200), paper="white", ink="black", kind="PNG"):
@@ -219,7 +227,8 @@ def drawn(mode="RGB", size=(300, 200), paper="white", ink="black", kind="PNG"):
 @pytest.mark.parametrize(
     "file",
     [
-        drawn(), drawn(kind="JPEG"), drawn("L"), drawn(paper="black", ink="white"), drawn("RGBA", paper=(0, 0, 0, 0), ink=(0, 0, 0, 255)),
+        drawn(), drawn(kind="JPEG"), drawn("L"), drawn(paper="black", ink="white"),
+        drawn("RGBA", paper=(0, 0, 0, 0), ink=(0, 0, 0, 255)),
         drawn(paper="#777777", ink="#333333"), drawn("1", paper=1, ink=0),
     ],
     ids=["png", "jpeg", "grey", "light on dark", "transparent", "faint", "bits"],
@@ -240,7 +249,14 @@ def test_a_split_in_colour_keeps_it(split):
     colourful = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(20) % 2
     other = Split(
-        name="noise", x_train=colourful, y_train=labels, x_test=colourful, y_test=labels, class_names=("a", "b"), scale=255, source="drawn"
+        name="noise",
+        x_train=colourful,
+        y_train=labels,
+        x_test=colourful,
+        y_test=labels,
+        class_names=("a", "b"),
+        scale=255,
+        source="drawn",
     )
     image, said = activations.picture(drawn(paper="red", ink="blue"), other)
     assert tuple(image.shape) == (3, 16, 16)
@@ -250,5 +266,7 @@ def test_a_split_in_colour_keeps_it(split):
 
 @pytest.mark.parametrize("content", [b"", b"not an image", drawn().getvalue()[:60]])
 def test_what_is_no_picture_is_refused_in_one_sentence(split, content):
-    with pytest.raises(ValueError, match=r"^This file is no image that can be read; take a PNG or a JPEG of ordinary size\.$"):
+    with pytest.raises(
+        ValueError, match=r"^This file is no image that can be read; take a PNG or a JPEG of ordinary size\.$"
+    ):
         activations.picture(io.BytesIO(content), split)

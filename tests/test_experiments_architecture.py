@@ -35,10 +35,14 @@ def test_identity_skips_and_zero_padding_cost_nothing_and_projections_do():
     # Three projections 64→128, 128→256, 256→512, each with BatchNorm's γ and β, onto 28×28, 14×14 and 7×7 pixels.
     widths = ((64, 128, 28), (128, 256, 14), (256, 512, 7))
     assert total.loc["B", "parameters"] - total.loc["A", "parameters"] == sum(a * b + 2 * b for a, b, _ in widths)
-    assert total.loc["B", "multiply_adds"] - total.loc["A", "multiply_adds"] == sum(a * b * size**2 for a, b, size in widths)
+    assert total.loc["B", "multiply_adds"] - total.loc["A", "multiply_adds"] == sum(
+        a * b * size**2 for a, b, size in widths
+    )
 
 
-@pytest.mark.parametrize(("name", "twin"), [("resnet-18", vision.resnet18), ("resnet-50", vision.resnet50), ("vgg-11", vision.vgg11)])
+@pytest.mark.parametrize(
+    ("name", "twin"), [("resnet-18", vision.resnet18), ("resnet-50", vision.resnet50), ("vgg-11", vision.vgg11)]
+)
 def test_reslabs_nets_and_torchvisions_give_the_same_map(name, twin):
     with torch.device("meta"):
         model = twin()
@@ -57,7 +61,8 @@ def test_a_transformers_blocks_are_found_by_what_they_add():
     frame = layers({"vit": model}, images={"vit": (3, 32, 32)})
     assert frame.loc[frame["block"] != "", "block"].nunique() == 3
     assert main_path(frame)[1:4] == ["attention, 2 heads", "fc, 16", "fc, 8"]
-    assert main_path(frame)[-3:] == ["parameters", "fc, 1000", "parameters"]  # of places, at the encoder's end; the class token
+    # of places, at the encoder's end; the class token
+    assert main_path(frame)[-3:] == ["parameters", "fc, 1000", "parameters"]
     assert frame["parameters"].sum() == sum(parameter.numel() for parameter in model.parameters())
     assert set(frame.loc[frame["block"] != "", "shortcut"]) == {"identity"}
 
@@ -69,14 +74,25 @@ def test_weights_that_a_block_uses_by_itself_are_drawn_in_it():
     assert len(rows) == 12 * 3  # of each block's attention: two layers' weights, and a table of biases
     assert (rows["block"] != "").all()
     (boxes,) = [trace for trace in architecture_map(frame).data if trace.meta["key"] == "swin/box"]
-    assert list(boxes.text[:8]) == ["image, less its mean", "4×4 conv, 96, /4", *["parameters"] * 3, "fc, 384", "fc, 96", "fc, 192"]
+    assert list(boxes.text[:8]) == [
+        "image, less its mean",
+        "4×4 conv, 96, /4",
+        *["parameters"] * 3,
+        "fc, 384",
+        "fc, 96",
+        "fc, 192",
+    ]
 
 
 def test_a_net_that_adds_by_itself_is_no_block():
     class Adding(nn.Module):
         def __init__(self):
             super().__init__()
-            self.stem, self.conv, self.fc = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 10)
+            self.stem, self.conv, self.fc = (
+                nn.Conv2d(3, 8, 3, padding=1),
+                nn.Conv2d(8, 8, 3, padding=1),
+                nn.Linear(8, 10),
+            )
 
         def forward(self, x):
             x = self.stem(x)

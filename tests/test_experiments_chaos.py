@@ -1,4 +1,5 @@
-"""Growth of a small change forward and of the gradient backward: exact on linear nets, and nothing of the net is changed."""
+"""Growth of a small change forward and of the gradient backward: exact on linear nets, and nothing of the net is
+changed."""
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ def split():
 
 
 def linear(split, gain, skip):
-    """A net whose convolutions pass every channel on, times a gain, with neither norm nor bias, on images that are above 0."""
+    """A net whose convolutions pass every channel on, times a gain, with neither norm nor bias, on images that are
+    above 0."""
     net = build(NetSpec(depth=8, width=4, norm="none", skip=skip, activation="leaky_relu", **split.shape))
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d):
@@ -65,7 +67,9 @@ def test_the_change_is_small_enough_to_be_a_derivative(split, monkeypatch):
 
 def test_frames_of_several_nets(split):
     base = NetSpec(width=4, **split.shape)
-    frame = chaos.before_training(["plain-8", "resnet-8"], seeds=(0, 1), split=split, base=base, progress=False, init="torch")
+    frame = chaos.before_training(
+        ["plain-8", "resnet-8"], seeds=(0, 1), split=split, base=base, progress=False, init="torch"
+    )
     assert list(frame)[:8] == ["name", "skip", "depth", "norm", "init", "seed", "step", "origin"]
     assert list(frame)[8:] == ["module", "index", "change", "gradient"]
     assert len(frame) == 2 * 2 * 4

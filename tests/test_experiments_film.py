@@ -22,7 +22,19 @@ from reslab.train import train
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parents[1]
 HOW = TrainSpec(batch_size=64, epochs=3, capture_first=2, capture_every=4)  # 6 steps; frames of 0, 1, 4, 6
-STATE = {"version", "origin", "live", "seeds", "dataset", "classes", "guess", "test_images", "sprite", "pictures", "nets"}
+STATE = {
+    "version",
+    "origin",
+    "live",
+    "seeds",
+    "dataset",
+    "classes",
+    "guess",
+    "test_images",
+    "sprite",
+    "pictures",
+    "nets",
+}
 PAIR = {"key", "label", "depth", "variant", "parameters", "blocks", "halves", "plain", "residual"}
 FILM = {"name", "steps", "state", "frames", "curve", "test_error"}
 FRAME = {"step", "told_apart", "near", "answer", "gradient"}
@@ -70,7 +82,8 @@ def check_frame(frame, state, blocks):
     assert [len(frame[key]) for key in ("told_apart", "near", "gradient")] == [blocks] * 3
     for value in frame["told_apart"]:
         check_share(value)
-    assert [block is None for block in frame["near"]] == [value is None for value in frame["told_apart"]]  # where it diverged
+    # where it diverged
+    assert [block is None for block in frame["near"]] == [value is None for value in frame["told_apart"]]
     for block in filter(None, frame["near"]):
         assert np.shape(block) == (pictures, film_frames.NEAREST)
         assert 0 <= np.min(block) <= np.max(block) < count
@@ -146,7 +159,9 @@ def test_live_measures_what_is_recorded(recorded, spec, split):
         for frame, before in zip(one["frames"], other["frames"], strict=True):
             assert all(frame[key] == before[key] for key in ("step", "told_apart", "answer", "gradient"))
             shown = np.array([[picture(live, place) for place in block[0]] for block in frame["near"]])
-            np.testing.assert_array_equal(shown, [[picture(recorded, place) for place in block[0]] for block in before["near"]])
+            np.testing.assert_array_equal(
+                shown, [[picture(recorded, place) for place in block[0]] for block in before["near"]]
+            )
 
 
 def test_frames_hold_what_the_net_does(spec, split):
@@ -164,7 +179,9 @@ def test_frames_hold_what_the_net_does(spec, split):
         for frame in frames[:-1]:
             layers = [*events, event][frame["step"]].layers
             np.testing.assert_allclose(frame["gradient"][1:], layers["gradient_rms"], rtol=0.01)
-        assert frames[-1]["told_apart"] == film_frames.rounded(representations.by_block(net, split)["neighbour_accuracy"])
+        assert frames[-1]["told_apart"] == film_frames.rounded(
+            representations.by_block(net, split)["neighbour_accuracy"]
+        )
         assert state["nets"][0][kind]["test_error"] == round(event.test_error, 4) == round(evaluate(net, split), 4)
 
 
@@ -208,7 +225,9 @@ def test_colour_photographs_make_a_sprite(split):
 
 def replace_images(split, x, y):
     names = split.class_names
-    return Split(name="photos", x_train=x, y_train=y, x_test=x, y_test=y, class_names=names, scale=255, source="made here")
+    return Split(
+        name="photos", x_train=x, y_train=y, x_test=x, y_test=y, class_names=names, scale=255, source="made here"
+    )
 
 
 def unpacked(one, pictures):
@@ -230,7 +249,9 @@ def test_an_opened_block_adds_up(spec, split, skip):
         given, f, y = unpacked(one, 2).swapaxes(0, 1)
         np.testing.assert_allclose(y, np.maximum(given + f if skip else f, 0), atol=one["scale"] / 50)
         np.testing.assert_allclose(y, whole[name][[0, 5]][:, one["channels"]].numpy(), atol=one["scale"] / 100)
-    np.testing.assert_allclose(unpacked(opened[1], 2)[:, 0], whole["stem"][[0, 5]][:, opened[1]["channels"]], atol=opened[1]["scale"] / 100)
+    np.testing.assert_allclose(
+        unpacked(opened[1], 2)[:, 0], whole["stem"][[0, 5]][:, opened[1]["channels"]], atol=opened[1]["scale"] / 100
+    )
     strongest = whole["stage3.block1"][[0, 5]].abs().mean((0, 2, 3)).argsort(descending=True)[:3]
     assert opened[3]["channels"] == strongest.tolist()
 
@@ -263,7 +284,8 @@ def test_the_live_film_shows_the_chosen_digits():
     split = digits()
     assert split.y_test[film_frames.chosen(split)].tolist() == [6, 3, 8, 0, 9]
     assert max(film_frames.chosen(split)) < film.LIVE_IMAGES
-    assert len(set(digits(seed=1).y_test[film_frames.chosen(digits(seed=1))].tolist())) == 5  # other pictures are there then
+    # other pictures are there then
+    assert len(set(digits(seed=1).y_test[film_frames.chosen(digits(seed=1))].tolist())) == 5
 
 
 # --- of recorded runs with weights
@@ -272,7 +294,18 @@ def test_the_live_film_shows_the_chosen_digits():
 @pytest.fixture(scope="module")
 def store(spec, split, tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("runs"))
-    list(sweep([replace(spec, skip=False), spec], split, HOW, store=store, weights=True, device="cpu", workers=1, progress=False))
+    list(
+        sweep(
+            [replace(spec, skip=False), spec],
+            split,
+            HOW,
+            store=store,
+            weights=True,
+            device="cpu",
+            workers=1,
+            progress=False,
+        )
+    )
     return store
 
 
@@ -304,7 +337,9 @@ def test_its_pictures_are_put_in_afterwards(store, split):
 
 
 def test_a_pair_that_is_not_there_is_refused(store, split):
-    with pytest.raises(ValueError, match=r"of 20 layers there must be one plain and one residual run; there are \[0, 0\]"):
+    with pytest.raises(
+        ValueError, match=r"of 20 layers there must be one plain and one residual run; there are \[0, 0\]"
+    ):
         film.of_runs(store, split, (20,))
 
 
@@ -330,7 +365,8 @@ def test_the_shipped_states_are_small():
 
 
 def test_the_shipped_state_is_measured(shipped):
-    """Its first frames, measured again: a processor rounds as it likes, and nearest neighbours change with it, but for few pictures."""
+    """Its first frames, measured again: a processor rounds as it likes, and nearest neighbours change with it, but for
+    few pictures."""
     split = digits()
     for pair in shipped["nets"]:
         if pair["depth"] > 56:

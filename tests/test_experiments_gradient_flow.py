@@ -52,7 +52,14 @@ def test_at_initialisation_measures_the_weights_as_they_were_drawn(split):
     frame = at_initialisation(spec, split, seed=2)
     assert frame["module"].tolist() == [f"stage{stage}.block{block}" for stage in (1, 2, 3) for block in (1, 2)]
     assert frame["step"].unique().tolist() == [0]
-    assert frame.loc[0, ["name", "skip", "depth", "seed", "norm", "mode"]].tolist() == ["resnet-14", True, 14, 2, "batch", "train"]
+    assert frame.loc[0, ["name", "skip", "depth", "seed", "norm", "mode"]].tolist() == [
+        "resnet-14",
+        True,
+        14,
+        2,
+        "batch",
+        "train",
+    ]
     model, outputs = build(spec, seed=2), []
     for stage in (model.stage1, model.stage2, model.stage3):
         for block in stage:
@@ -70,7 +77,9 @@ def test_the_first_step_of_training_sees_the_same_gradient_to_the_bit(split):
     assert steps["step"].unique().tolist() == [1, 2, 3]
     first = steps[steps["step"] == 1].reset_index(drop=True)
     pd.testing.assert_frame_equal(
-        first.drop(columns=["step", "outcome"]), at_initialisation(spec, split, seed=1).drop(columns="step"), check_exact=True
+        first.drop(columns=["step", "outcome"]),
+        at_initialisation(spec, split, seed=1).drop(columns="step"),
+        check_exact=True,
     )
     assert set(steps["outcome"]) == {"finished"}
 
@@ -89,18 +98,28 @@ def test_one_step_is_sgds_and_its_parts_are_what_they_are_called(split):
     assert parts["seed"].tolist() == 5 * [0] + 5 * [3]
     for seed, rows in parts.groupby("seed"):
         ratio, growth = (rows.set_index("moved")[column] for column in ("ratio", "growth"))
-        for part, prefixes in {"nothing": (), "everything": ("",), "convolutions alone": ("conv",), "γ and β alone": ("norm",)}.items():
+        for part, prefixes in {
+            "nothing": (),
+            "everything": ("",),
+            "convolutions alone": ("conv",),
+            "γ and β alone": ("norm",),
+        }.items():
             stepped = build(spec, seed=seed).double()
             gradient = gradient_flow._backward(stepped, split, "train")["gradient_rms"]
             before = stepped.stem.conv.weight.norm().item()
-            chosen = [p for name, p in stepped.named_parameters() if any(name.split(".")[-2].startswith(prefix) for prefix in prefixes)]
+            chosen = [
+                p
+                for name, p in stepped.named_parameters()
+                if any(name.split(".")[-2].startswith(prefix) for prefix in prefixes)
+            ]
             if chosen:
                 torch.optim.SGD(chosen, lr=0.1).step()
                 gradient = gradient_flow._backward(stepped, split, "train")["gradient_rms"]
             assert ratio[part] == pytest.approx(gradient.iloc[0] / gradient.iloc[-1], rel=1e-9)
             assert growth[part] == pytest.approx(stepped.stem.conv.weight.norm().item() / before, rel=1e-9)
         assert growth["everything, at the old size"] == pytest.approx(1)
-        assert ratio["everything, at the old size"] == pytest.approx(ratio["everything"], rel=0.05)  # BatchNorm's ε is all that sees it
+        # BatchNorm's ε is all that sees it
+        assert ratio["everything, at the old size"] == pytest.approx(ratio["everything"], rel=0.05)
 
 
 def test_one_step_is_of_nets_with_batchnorm_and_a_stem_of_one_convolution(split):
@@ -130,7 +149,8 @@ def test_by_depth_is_every_depth_skip_and_seed(split):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"), [({"mode": "test"}, "mode is 'test'; it can be 'train', 'eval'."), ({"seed": -1}, "seed is -1; it must be")]
+    ("options", "said"),
+    [({"mode": "test"}, "mode is 'test'; it can be 'train', 'eval'."), ({"seed": -1}, "seed is -1; it must be")],
 )
 def test_a_wrong_option_is_refused_in_one_sentence(split, options, said):
     with pytest.raises(ValueError, match=said):
@@ -149,14 +169,22 @@ def test_a_net_for_other_images_is_refused(split):
 @pytest.mark.parametrize("skip", [False, True])
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"norm": "none", "init": "torch"}, {"activation": "tanh"}, {"block": "bottleneck"}, {"order": "preact"}, {"init": "xavier"}],
+    [
+        {},
+        {"norm": "none", "init": "torch"},
+        {"activation": "tanh"},
+        {"block": "bottleneck"},
+        {"order": "preact"},
+        {"init": "xavier"},
+    ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )
 def test_the_product_of_all_factors_is_the_ratio(split, skip, changes):
     spec = net(split, depth=20, skip=skip, **changes)
     gradient = at_initialisation(spec, split, seed=1)["gradient_rms"]
     frame = factors(spec, split, seed=1)
-    assert frame["factor"].prod() == pytest.approx(gradient.iloc[0] / gradient.iloc[-1], rel=2e-2)  # float64 against float32
+    # float64 against float32
+    assert frame["factor"].prod() == pytest.approx(gradient.iloc[0] / gradient.iloc[-1], rel=2e-2)
     by_block = frame.groupby("index")["factor"].prod()
     np.testing.assert_allclose(by_block, gradient.to_numpy()[:-1] / gradient.to_numpy()[1:], rtol=2e-2)
     assert set(frame["kind"]) == ({"skip + branch", "activations"} if skip else {"weights", "norms", "activations"})
@@ -177,7 +205,13 @@ def test_a_staircase_adds_up_to_the_ratio_of_each_stair(split):
     frame = gradient_flow.staircase(20, seeds=(0, 1), split=split)
     assert frame["change"].unique().tolist() == [change for change, _ in gradient_flow.STAIRCASE]
     assert frame.groupby("stair")["name"].first().tolist() == [
-        *("plain-20 · no norm · torch init · sigmoid", "plain-20 · no norm · torch init", "plain-20 · no norm", "plain-20", "resnet-20"),
+        *(
+            "plain-20 · no norm · torch init · sigmoid",
+            "plain-20 · no norm · torch init",
+            "plain-20 · no norm",
+            "plain-20",
+            "resnet-20",
+        ),
     ]
     total = frame[(frame["stair"] == 4) & (frame["seed"] == 1)]["decades"].sum()
     gradient = at_initialisation(net(split, depth=20, skip=False), split, seed=1)["gradient_rms"]
@@ -194,7 +228,12 @@ def test_the_table_measures_both_ways():
 def test_symptoms_are_a_row_a_net_and_seed(split):
     specs = [net(split, depth=8, skip=skip) for skip in (True, False)]
     frame = gradient_flow.symptoms(specs, split, seeds=(1, 0), how=TrainSpec(epochs=2), progress=False)
-    assert list(zip(frame["name"], frame["seed"], strict=True)) == [("resnet-8", 1), ("resnet-8", 0), ("plain-8", 1), ("plain-8", 0)]
+    assert list(zip(frame["name"], frame["seed"], strict=True)) == [
+        ("resnet-8", 1),
+        ("resnet-8", 0),
+        ("plain-8", 1),
+        ("plain-8", 0),
+    ]
     gradient = at_initialisation(specs[1], split, seed=1)["gradient_rms"]
     assert frame["ratio"][2] == gradient.iloc[0] / gradient.iloc[-1]
     lags = autocorrelation(along_a_line(specs[1], split, seed=1))
@@ -253,7 +292,8 @@ def test_the_gradient_is_the_slope_of_the_function_that_is_drawn(norm):
         model.eval()
         rise = (model(x[:, None] + 1e-6) - model(x[:, None] - 1e-6))[:, 0] / 2e-6
     np.testing.assert_allclose(frame["x"], x, rtol=1e-6)
-    np.testing.assert_allclose(np.median(abs(frame["gradient"] - rise.numpy())), 0, atol=1e-6)  # a kink may lie in between, at a few
+    # a kink may lie in between, at a few
+    np.testing.assert_allclose(np.median(abs(frame["gradient"] - rise.numpy())), 0, atol=1e-6)
 
 
 def test_the_gradient_along_a_line_is_of_one_logit(split):
@@ -280,6 +320,9 @@ def test_autocorrelation_of_what_is_known():
 
 def test_the_noises_are_what_they_are_called():
     frame = noise(seeds=(0, 1))
-    white, brown = (frame[(frame["name"] == f"{name} noise") & (frame["seed"] == 1)]["gradient"].to_numpy() for name in ("white", "brown"))
+    white, brown = (
+        frame[(frame["name"] == f"{name} noise") & (frame["seed"] == 1)]["gradient"].to_numpy()
+        for name in ("white", "brown")
+    )
     np.testing.assert_allclose(np.diff(brown), white[1:])
     assert (frame["depth"] == 0).all()

@@ -140,7 +140,9 @@ def test_large_maps_are_averaged_down(split):
     seen = representations.features(net, x)
     whole = representations.outputs(net, x)
     assert whole["stem"].shape == (6, 4, 32, 32)
-    torch.testing.assert_close(seen["stem"], whole["stem"].unflatten(3, (8, 4)).unflatten(2, (8, 4)).mean((3, 5)).flatten(1))
+    torch.testing.assert_close(
+        seen["stem"], whole["stem"].unflatten(3, (8, 4)).unflatten(2, (8, 4)).mean((3, 5)).flatten(1)
+    )
     torch.testing.assert_close(seen["stage3.block1"], whole["stage3.block1"].flatten(1))  # 8 × 8
 
 
@@ -187,7 +189,15 @@ def test_a_model_of_ones_own_is_measured_at_the_modules_that_are_named(split):
 
 def test_the_frame_of_blocks(net, split):
     frame = representations.by_block(net, split, images=30, training_images=100)
-    assert list(frame) == ["module", "index", "images", "guess", "neighbour_accuracy", "readout_accuracy", "noise_cosine"]
+    assert list(frame) == [
+        "module",
+        "index",
+        "images",
+        "guess",
+        "neighbour_accuracy",
+        "readout_accuracy",
+        "noise_cosine",
+    ]
     assert frame["index"].tolist() == [0, 1, 2, 3]
     assert set(frame["images"]) == {30}
     assert set(frame["guess"]) == {0.1}
@@ -223,7 +233,9 @@ def test_a_net_that_diverged_has_no_numbers(net, split):
 
 def test_frames_of_untrained_and_trained_nets(split):
     base = small_net(split)
-    before = representations.before_training(["plain-8", "resnet-8"], seeds=(0, 1), split=split, base=base, progress=False, norm="none")
+    before = representations.before_training(
+        ["plain-8", "resnet-8"], seeds=(0, 1), split=split, base=base, progress=False, norm="none"
+    )
     assert list(before)[:8] == ["name", "skip", "depth", "norm", "init", "seed", "step", "origin"]
     assert len(before) == 2 * 2 * 4
     assert set(before["norm"]) == {"none"}

@@ -33,7 +33,9 @@ def test_the_stack_is_the_nets_own_blocks_and_its_input_what_enters_them(split, 
     assert all(isinstance(module, Block) and isinstance(module.shortcut, torch.nn.Identity) for module in chain)
     assert len(chain) == blocks
     x, _ = split.batch(slice(None))
-    net = build(replace(chosen, depth={"basic": 6, "bottleneck": 9}[block] * (blocks + (block == "bottleneck")) + 2), seed=3)
+    net = build(
+        replace(chosen, depth={"basic": 6, "bottleneck": 9}[block] * (blocks + (block == "bottleneck")) + 2), seed=3
+    )
     seen = []
     net.stage1[-blocks].register_forward_pre_hook(lambda _block, inputs: seen.append(inputs[0]))
     with torch.no_grad():
@@ -48,9 +50,15 @@ def test_the_stack_is_the_nets_own_blocks_and_its_input_what_enters_them(split, 
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_plain_and_residual_begin_alike_and_get_the_same_input(split, norm, activation):
     x, _ = split.batch(slice(None))
-    pairs = [lesson.stack(spec(split, skip=skip, norm=norm, activation=activation), blocks=2, seed=1) for skip in (False, True)]
+    pairs = [
+        lesson.stack(spec(split, skip=skip, norm=norm, activation=activation), blocks=2, seed=1)
+        for skip in (False, True)
+    ]
     (plain_path, plain), (residual_path, residual) = pairs
-    assert all(torch.equal(one, other) for one, other in zip(plain.state_dict().values(), residual.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(plain.state_dict().values(), residual.state_dict().values(), strict=True)
+    )
     with torch.no_grad():
         torch.testing.assert_close(plain_path(x), residual_path(x))
 
@@ -72,7 +80,9 @@ def test_a_row_a_step_and_the_first_is_measured_before_anything_is_learned(split
 
 
 def test_a_rate_that_is_far_too_high_is_called_diverged(split):
-    frame = lesson.learn_identity(skips=(False,), rates=(0.1, 1e12), steps=12, split=split, base=spec(split, norm="none"))
+    frame = lesson.learn_identity(
+        skips=(False,), rates=(0.1, 1e12), steps=12, split=split, base=spec(split, norm="none")
+    )
     table = lesson.ended(frame).set_index("lr")
     assert table["outcome"].to_dict() == {0.1: "finished", 1e12: "diverged"}
     assert table["error"][1e12] == math.inf
@@ -94,7 +104,10 @@ def test_targets_go_from_the_input_to_its_channels_in_another_order():
         ({(False, 0): [0.5, 0.05], (True, 0): [0.05, 0.01]}, "with the skip"),
         ({(False, 0): [0.05, 0.01], (True, 0): [0.5, 0.5]}, "without"),
         ({(False, 0): [0.5, 0.5], (True, 0): [0.5, 0.5]}, "about the same"),
-        ({(False, 0): [0.5, 0.05], (True, 0): [0.05, 0.0], (False, 1): [0.05, 0.0], (True, 1): [0.5, 0.05]}, "about the same"),
+        (
+            {(False, 0): [0.5, 0.05], (True, 0): [0.05, 0.0], (False, 1): [0.05, 0.0], (True, 1): [0.5, 0.05]},
+            "about the same",
+        ),
     ],
 )
 def test_the_verdict_needs_every_seed(errors, said):
@@ -178,7 +191,9 @@ def test_the_identity_costs_no_parameter_and_no_multiply_add_and_projections_do(
         widths = [(16, 32), (32, 64)]
         twice = sum(c_in * c_out + 2 * c_out for c_in, c_out in widths)
         assert more["parameters_more"]["B"] == twice
-        assert more["multiply_adds_more"]["B"] == sum(c_in * c_out * side**2 for (c_in, c_out), side in zip(widths, (16, 8), strict=True))
+        assert more["multiply_adds_more"]["B"] == sum(
+            c_in * c_out * side**2 for (c_in, c_out), side in zip(widths, (16, 8), strict=True)
+        )
         same = [(16, 32, blocks), (32, 16, blocks - 1), (64, 8, blocks - 1)]
         assert more["parameters_more"]["C"] == twice + sum(n * (c * c + 2 * c) for c, _, n in same)
         everywhere = sum(n * (c * side) ** 2 for c, side, n in same)
@@ -212,5 +227,7 @@ def test_starts_are_the_recorded_nets_of_three_starts_one_run_a_seed():
     assert list(ends["name"]) == ["plain-56 · He"] * 3 + ["plain-56 · identity"] * 3 + ["resnet-56"] * 3
     assert list(ends["seed"]) == [0, 1, 2] * 3
     assert set(frame["step"]) == set(range(1, 61))
-    with pytest.raises(ValueError, match=r"no run of plain-20 · identity on the digits came with reslab; depth 56 has them"):
+    with pytest.raises(
+        ValueError, match=r"no run of plain-20 · identity on the digits came with reslab; depth 56 has them"
+    ):
         lesson.starts(20)

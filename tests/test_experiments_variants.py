@@ -34,7 +34,9 @@ def base(split):
 def test_a_variant_changes_its_fields_and_no_other(base, name):
     variant, spec = lesson.VARIANTS[name], lesson.spec_of(name, base)
     before = lesson.spec_of(variant.of, base) if variant.of else base
-    differ = {field.name for field in dataclasses.fields(spec) if getattr(spec, field.name) != getattr(before, field.name)}
+    differ = {
+        field.name for field in dataclasses.fields(spec) if getattr(spec, field.name) != getattr(before, field.name)
+    }
     assert differ == set(variant.fields)
     assert eval(f"dict({variant.change})") == variant.fields
 
@@ -64,7 +66,14 @@ def test_an_unknown_variant_is_refused_with_the_nearest(base):
 
 @pytest.fixture(scope="module")
 def race(split):
-    return lesson.race(["ResNet", "wide", "no norm"], base=lesson.a_net(split, 20), seeds=(0, 1), split=split, how=QUICK, progress=False)
+    return lesson.race(
+        ["ResNet", "wide", "no norm"],
+        base=lesson.a_net(split, 20),
+        seeds=(0, 1),
+        split=split,
+        how=QUICK,
+        progress=False,
+    )
 
 
 def test_a_race_is_the_trainings_of_its_specs(split, race):
@@ -83,7 +92,10 @@ def test_a_race_is_the_trainings_of_its_specs(split, race):
 
 def test_the_table_is_a_row_a_variant_with_means_over_the_seeds_that_finished(race):
     broken = race.copy()
-    broken.loc[(broken["name"] == "no norm") & (broken["seed"] == 0), ["outcome", "final_train_error"]] = "diverged", float("nan")
+    broken.loc[(broken["name"] == "no norm") & (broken["seed"] == 0), ["outcome", "final_train_error"]] = (
+        "diverged",
+        float("nan"),
+    )
     table = lesson.table(broken).set_index("variant")
     assert list(table.index) == ["ResNet", "wide", "no norm"]
     last = race.groupby(["name", "seed"]).last()
@@ -114,7 +126,9 @@ def test_152_layers_are_counted():
 
 
 def test_nets_take_their_steps_in_turn_and_each_is_timed(split):
-    times = lesson.step_times({"shallow": lesson.a_net(split, 8), "deep": lesson.a_net(split, 20)}, steps=3, split=split)
+    times = lesson.step_times(
+        {"shallow": lesson.a_net(split, 8), "deep": lesson.a_net(split, 20)}, steps=3, split=split
+    )
     assert list(times["name"]) == ["shallow", "deep"] * 3
     assert list(times["step"]) == [2, 2, 3, 3, 4, 4]
     assert (times["seconds"] > 0).all()
@@ -192,7 +206,10 @@ def test_recorded_nets_are_means_over_the_seeds_of_what_was_recorded():
 
 
 def test_what_was_not_recorded_is_said():
-    with pytest.raises(ValueError, match="no run of resnet-8 of width 16 for images 3×32×32, or of a variant of it, on digits, lr 2 came"):
+    with pytest.raises(
+        ValueError,
+        match="no run of resnet-8 of width 16 for images 3×32×32, or of a variant of it, on digits, lr 2 came",
+    ):
         lesson.recorded_race(FAMILY["resnet-8"], "digits", lr=2)
     with pytest.raises(ValueError, match="no run of resnet-50 or vgg-19 on digits came"):
         lesson.recorded_nets(["resnet-50", "vgg-19"], "digits")

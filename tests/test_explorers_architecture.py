@@ -85,8 +85,10 @@ def test_a_net_of_ones_own_stands_beside_the_others():
 
 def test_a_block_whose_code_is_nowhere_says_so():
     space = {"__name__": "__main__", "nn": nn}
-    exec("class Cell(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.conv = nn.Conv2d(3, 3, 1)\n"
-         "    def forward(self, x):\n        return x + self.conv(x)", space)  # as a cell of a notebook does  # fmt: skip
+    exec("class Cell(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+         "        self.conv = nn.Conv2d(3, 3, 1)\n"
+         "    def forward(self, x):\n        return x + self.conv(x)",
+         space)  # as a cell of a notebook does  # fmt: skip
     explorer = explorers.Architecture("mine", nets={"mine": nn.Sequential(space["Cell"]())})
     explorer.open("mine", "0.conv", "0")
     assert "Python does not know where Cell is written" in explorer.opened.value

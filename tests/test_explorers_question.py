@@ -29,7 +29,9 @@ class Experiment:
 
 def asked(experiment, **options):
     draw = lambda frame: px.line(frame, x="depth", y="error", template="reslab")  # noqa: E731
-    return Question("Which?", ["lower", "higher"], measure=experiment, draw=draw, verdict=lambda frame: "higher", **options)
+    return Question(
+        "Which?", ["lower", "higher"], measure=experiment, draw=draw, verdict=lambda frame: "higher", **options
+    )
 
 
 def test_an_answer_measures_once_and_is_marked_on_the_figure():

@@ -27,7 +27,11 @@ def test_a_profile_is_the_frame(statistic):
 def test_a_profile_tells_nets_and_states_apart_without_colour():
     states = [signal(name, state=state) for name in ("plain-20", "resnet-20") for state in ("untrained", "trained")]
     traces = keyed(activations.profile(together(*states)))
-    look = {key.split("/")[0]: (trace.line.dash, trace.marker.symbol) for key, trace in traces.items() if key.endswith("profile")}
+    look = {
+        key.split("/")[0]: (trace.line.dash, trace.marker.symbol)
+        for key, trace in traces.items()
+        if key.endswith("profile")
+    }
     assert look == {
         "plain-20 · untrained": ("5px,3px", "diamond-open"),
         "plain-20 · trained": ("5px,3px", "diamond"),
@@ -74,7 +78,9 @@ def test_no_cosine_where_the_shape_changes_is_no_loss():
     assert traces["level"].y[0] == pytest.approx(1 / np.pi)
 
 
-@pytest.mark.parametrize("draw", [activations.profile, activations.responses, activations.by_depth, feature_maps.walk, histograms.net])
+@pytest.mark.parametrize(
+    "draw", [activations.profile, activations.responses, activations.by_depth, feature_maps.walk, histograms.net]
+)
 def test_nothing_measured_is_a_sentence_on_axes(draw):
     figure = draw(pd.DataFrame(), empty="Pick a net.")
     assert len(figure.data) == 0
@@ -91,7 +97,10 @@ def test_no_block_measured_is_a_sentence_on_axes(draw):
 def test_errors_name_what_was_wrong_and_what_is_allowed():
     with pytest.raises(ValueError, match=r"statistic is 'size'; it can be 'ratio', 'cosine', 'activation_rms'"):
         activations.profile(signal(), "size")
-    with pytest.raises(ValueError, match=r"What a block adds, against what it gets cannot be drawn: the frame lacks ratio; it needs name,"):
+    with pytest.raises(
+        ValueError,
+        match=r"What a block adds, against what it gets cannot be drawn: the frame lacks ratio; it needs name,",
+    ):
         activations.profile(signal().drop(columns="ratio"))
     with pytest.raises(ValueError, match="A histogram cannot be drawn: the frame lacks left"):
         histograms.block(invented.histograms().drop(columns="left"), 1)

@@ -13,7 +13,9 @@ from reslab.figures import degradation, theme
 
 def test_a_figure_can_be_restyled():
     figure = degradation.training_curves(history())
-    figure.update_layout(template="plotly_dark", title_text="Mine").update_traces(line_color="red", selector={"mode": "lines"})
+    figure.update_layout(template="plotly_dark", title_text="Mine").update_traces(
+        line_color="red", selector={"mode": "lines"}
+    )
     assert figure.layout.template.layout.font.color == "#f2f5fa"
     assert figure.data[0].line.color == "red"
 
@@ -53,7 +55,11 @@ def test_curves_wear_their_origin_and_units():
 
 def test_runs_that_share_a_name_are_told_apart_by_seed():
     traces = keyed(degradation.training_curves(together(history(seed=0), history(seed=1), history("resnet-56"))))
-    assert [trace.name for trace in traces.values() if trace.mode == "lines"] == ["plain-56 · seed 0", "plain-56 · seed 1", "resnet-56"]
+    assert [trace.name for trace in traces.values() if trace.mode == "lines"] == [
+        "plain-56 · seed 0",
+        "plain-56 · seed 1",
+        "resnet-56",
+    ]
 
 
 def test_missing_numbers_and_seeds_are_fine_in_any_type():
@@ -112,7 +118,9 @@ def test_nothing_measured_is_a_sentence_on_axes(frame):
 
 
 def test_errors_name_what_was_wrong_and_what_is_allowed():
-    with pytest.raises(ValueError, match=r"x is 'hours'; training error can be drawn against 'step', 'epoch', 'seconds'\."):
+    with pytest.raises(
+        ValueError, match=r"x is 'hours'; training error can be drawn against 'step', 'epoch', 'seconds'\."
+    ):
         degradation.training_curves(history(), x="hours")
     with pytest.raises(ValueError, match=r"the frame lacks outcome, loss; it needs name, skip,"):
         degradation.training_curves(history().drop(columns=["outcome", "loss"]))
@@ -122,7 +130,9 @@ def test_errors_name_what_was_wrong_and_what_is_allowed():
 
 
 def test_error_by_depth_is_the_mean_and_the_range_over_seeds():
-    runs = [history(f"plain-{depth}", error, seed=seed) for depth in (8, 56) for seed, error in enumerate((0.1, 0.2, 0.6))]
+    runs = [
+        history(f"plain-{depth}", error, seed=seed) for depth in (8, 56) for seed, error in enumerate((0.1, 0.2, 0.6))
+    ]
     frame = together(*runs, history("resnet-56", 0.05), history("resnet-8", 0.5, outcome="stopped"))
     figure = degradation.error_by_depth(frame)
     traces = keyed(figure)
@@ -144,7 +154,9 @@ def test_a_diverged_net_is_a_cross_in_no_mean():
 
 
 def test_settings_and_origins_are_not_averaged():
-    frame = together(history(), history("plain-56 · tanh"), history(origin=RECORDED), history("plain-20 · tanh · seed 1"))
+    frame = together(
+        history(), history("plain-56 · tanh"), history(origin=RECORDED), history("plain-20 · tanh · seed 1")
+    )
     traces = keyed(degradation.error_by_depth(frame))
     families = {key.removesuffix("/train") for key in traces if key.endswith("/train")}
     assert families == {f"plain/{LIVE}", f"plain · tanh/{LIVE}", f"plain/{RECORDED}"}
@@ -159,5 +171,3 @@ def test_crowded_depths_keep_their_marks_and_drop_some_names():
 
 
 # The sentence
-
-

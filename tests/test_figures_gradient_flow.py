@@ -12,7 +12,9 @@ from reslab.figures import gradient_factors, gradient_flow, shattering, theme
 
 
 def test_the_profile_is_relative_to_the_last_block_and_of_the_latest_step():
-    layers = together(gradients(step=1, gradient=np.ones(9)), gradients(step=3), gradients("resnet-8", [4, 2, 1], step=3))
+    layers = together(
+        gradients(step=1, gradient=np.ones(9)), gradients(step=3), gradients("resnet-8", [4, 2, 1], step=3)
+    )
     figure = gradient_flow.gradient_profile(layers)
     traces = keyed(figure)
     plain, residual = traces[f"plain-20/0/{LIVE}/gradient"], traces[f"resnet-8/0/{LIVE}/gradient"]
@@ -32,7 +34,8 @@ def test_the_title_says_when_and_the_line_under_it_in_which_mode():
     two = gradient_flow.gradient_profile(together(gradients(step=1), gradients("resnet-20", step=5)))
     assert two.layout.title.text == "Gradient at each block, latest step"
     modes = together(gradients(), gradients("plain-20 · eval mode").assign(mode="eval"))
-    assert notes(gradient_flow.gradient_profile(modes))["origin"] == f"{LIVE}, seed 0"  # the names tell which is in eval mode
+    # the names tell which is in eval mode
+    assert notes(gradient_flow.gradient_profile(modes))["origin"] == f"{LIVE}, seed 0"
     without = gradients().drop(columns="mode")
     assert notes(gradient_flow.gradient_profile(without))["origin"] == f"{LIVE}, seed 0"
 
@@ -41,7 +44,13 @@ def test_nets_alike_in_colour_and_dash_are_told_apart_by_marks():
     names = ("plain-56", "plain-56 · no norm", "resnet-56", "plain-56 · tanh", "plain-20")
     figure = gradient_flow.gradient_profile(together(*(gradients(name, np.ones(27)) for name in names)))
     told = [(trace.mode, trace.marker.symbol) for trace in figure.data]
-    assert told == [("lines", None), ("lines+markers", "circle"), ("lines", None), ("lines+markers", "square"), ("lines", None)]
+    assert told == [
+        ("lines", None),
+        ("lines+markers", "circle"),
+        ("lines", None),
+        ("lines+markers", "square"),
+        ("lines", None),
+    ]
 
 
 @pytest.mark.parametrize("relative", [True, False])
@@ -55,7 +64,11 @@ def test_lost_gradients_are_marked_at_floor_and_ceiling(relative):
     assert lost.y[0] < 0.3 < 10 < lost.y[1] == lost.y[2]
     low, high = 10 ** np.array(figure.layout.yaxis.range)
     assert low < lost.y[0] < lost.y[1] < high
-    assert notes(figure) | {"origin": ""} == {"origin": "", "floor": "underflow to 0", "ceiling": "infinite or not a number"}
+    assert notes(figure) | {"origin": ""} == {
+        "origin": "",
+        "floor": "underflow to 0",
+        "ceiling": "infinite or not a number",
+    }
 
 
 @pytest.mark.parametrize("last", [0, np.nan, np.inf])
@@ -69,8 +82,9 @@ def test_without_a_last_block_to_compare_with_all_is_marked(last):
 
 
 def test_the_ratio_by_depth_is_the_median_and_the_range_over_seeds():
-    layers = together(*(ends(f"plain-{depth}", ratio, seed=seed) for depth, of in ((8, (1, 2, 9)), (56, (100, 300, 200))) for seed, ratio in
-                      enumerate(of)), ends("plain-1202", np.nan), ends("plain-1202", 0, seed=1), ends("resnet-8", 4))  # fmt: skip
+    ratios = {8: (1, 2, 9), 56: (100, 300, 200), 1202: (np.nan, 0)}
+    plain = [ends(f"plain-{depth}", r, seed=seed) for depth, of in ratios.items() for seed, r in enumerate(of)]
+    layers = together(*plain, ends("resnet-8", 4))
     figure = gradient_flow.by_depth(layers)
     traces = keyed(figure)
     plain = traces[f"plain/{LIVE}/ratio"]
@@ -79,7 +93,11 @@ def test_the_ratio_by_depth_is_the_median_and_the_range_over_seeds():
     lost = traces[f"plain/{LIVE}/lost"]
     assert (tuple(lost.x), tuple(lost.marker.symbol)) == ((1202, 1202), ("triangle-up", "triangle-down"))
     assert traces[f"resnet/{LIVE}/ratio"].name == "residual"
-    assert notes(figure) == {"origin": f"{LIVE}, seeds 0, 1, 2, in training mode", "floor": "underflow to 0", "ceiling": "not a number"}
+    assert notes(figure) == {
+        "origin": f"{LIVE}, seeds 0, 1, 2, in training mode",
+        "floor": "underflow to 0",
+        "ceiling": "not a number",
+    }
     assert figure.layout.xaxis.ticktext == ("8", "56", "1202")
 
 
@@ -97,15 +115,29 @@ def test_the_map_is_relative_to_the_last_block_of_its_step_and_centred_on_one():
     assert figure.layout.coloraxis.colorscale[0][1] == "#00224e"  # cividis
     assert tuple(figure.layout.xaxis.range) == (0.5, 20.5)
     assert figure.layout.xaxis.title.text == "Step of training,<br>plain-20"
-    assert figure.layout.coloraxis.colorbar.ticktext == ("10<sup>−2</sup>", "10<sup>−1</sup>", "1", "10<sup>1</sup>", "10<sup>2</sup>")
+    assert figure.layout.coloraxis.colorbar.ticktext == (
+        "10<sup>−2</sup>",
+        "10<sup>−1</sup>",
+        "1",
+        "10<sup>1</sup>",
+        "10<sup>2</sup>",
+    )
 
 
 def test_lost_cells_are_purple_and_named_and_a_divergence_too():
-    layers = together(gradients(gradient=[1, 1], step=1), gradients(gradient=[0, 1], step=2), gradients(gradient=[np.nan, np.nan], step=3))
+    layers = together(
+        gradients(gradient=[1, 1], step=1),
+        gradients(gradient=[0, 1], step=2),
+        gradients(gradient=[np.nan, np.nan], step=3),
+    )
     figure = gradient_flow.first_steps(layers.assign(outcome="diverged"))
     traces = keyed(figure)
-    np.testing.assert_array_equal(np.isnan(np.array(traces[f"plain-20/0/{LIVE}/map"].z, dtype=float)), [[0, 1, 1], [0, 0, 1]])
-    np.testing.assert_array_equal(np.isnan(np.array(traces[f"plain-20/0/{LIVE}/lost"].z, dtype=float)), [[1, 0, 0], [1, 1, 0]])
+    np.testing.assert_array_equal(
+        np.isnan(np.array(traces[f"plain-20/0/{LIVE}/map"].z, dtype=float)), [[0, 1, 1], [0, 0, 1]]
+    )
+    np.testing.assert_array_equal(
+        np.isnan(np.array(traces[f"plain-20/0/{LIVE}/lost"].z, dtype=float)), [[1, 0, 0], [1, 1, 0]]
+    )
     assert notes(figure)[f"plain-20/0/{LIVE}/state"] == "purple: not a number or underflow to 0<br>diverged at step 3"
 
 
@@ -120,7 +152,9 @@ def test_maps_stand_side_by_side_on_one_scale():
 
 
 def test_three_maps_are_as_wide_as_one_another_and_fill_the_chart():
-    figure = gradient_flow.first_steps(together(*(gradients(name, step=1) for name in ("plain-20", "resnet-8", "resnet-20"))))
+    figure = gradient_flow.first_steps(
+        together(*(gradients(name, step=1) for name in ("plain-20", "resnet-8", "resnet-20")))
+    )
     domains = [getattr(figure.layout, f"xaxis{number}").domain for number in ("", 2, 3)]
     assert [right - left for left, right in domains] == pytest.approx([domains[0][1]] * 3)
     assert (domains[0][0], domains[2][1]) == pytest.approx((0, 1))
@@ -132,12 +166,17 @@ def test_three_maps_are_as_wide_as_one_another_and_fill_the_chart():
 def test_the_product_runs_from_the_last_block_back():
     figure = gradient_factors.product(factors())
     traces = keyed(figure)
-    assert [key.split("/")[1] for key in traces] == ["all together", "activations", "weights"]  # norms that do nothing are left out
+    # norms that do nothing are left out
+    assert [key.split("/")[1] for key in traces] == ["all together", "activations", "weights"]
     np.testing.assert_allclose(traces["plain-20/weights/product"].y, (1e5, 1e3, 1))
     np.testing.assert_allclose(traces["plain-20/activations/product"].y, (1e-5, 1e-3, 1))
     np.testing.assert_allclose(traces["plain-20/all together/product"].y, (1, 1, 1))
     np.testing.assert_allclose(traces["plain-20/weights/product"].x, (100 / 3, 200 / 3, 100))
-    assert names(figure) == ["weights<br>× 10<sup>5.0</sup>", "all together<br>× 10<sup>0.0</sup>", "activations<br>× 10<sup>−5.0</sup>"]
+    assert names(figure) == [
+        "weights<br>× 10<sup>5.0</sup>",
+        "all together<br>× 10<sup>0.0</sup>",
+        "activations<br>× 10<sup>−5.0</sup>",
+    ]
     residual = keyed(gradient_factors.product(factors(skip=True)))
     np.testing.assert_allclose(residual["resnet-20/skip + branch/product"].y, (32, 8, 1))
     assert residual["resnet-20/all together/product"].line.color == theme.colour(True, 20)
@@ -161,7 +200,9 @@ def test_a_stair_is_its_parts_and_their_sum():
 
 
 def test_bars_differ_by_more_than_colour():
-    patterns = [trace.marker.pattern.shape for trace in gradient_factors.staircase(stairs()).data if trace.type == "bar"]
+    patterns = [
+        trace.marker.pattern.shape for trace in gradient_factors.staircase(stairs()).data if trace.type == "bar"
+    ]
     assert len(patterns) == len(set(patterns)) == 4
 
 
@@ -173,7 +214,12 @@ def test_symptoms_are_numbered_markers_and_a_divergence_is_a_cross():
     figure = gradient_factors.symptoms(frame)
     traces = keyed(figure)
     tanh, broken = traces["plain-56 · tanh/symptoms"], traces["resnet-56/symptoms"]
-    assert (tuple(tanh.x), tuple(tanh.y), tuple(tanh.text), tanh.name) == ((3,), (50,), ("<b>1</b>",), "1 plain-56 · tanh")
+    assert (tuple(tanh.x), tuple(tanh.y), tuple(tanh.text), tanh.name) == (
+        (3,),
+        (50,),
+        ("<b>1</b>",),
+        "1 plain-56 · tanh",
+    )
     assert (tuple(broken.y), tuple(broken.marker.symbol)) == ((100,), ("x",))
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].x1) == (0.1, 10)
 
@@ -186,7 +232,8 @@ def test_gradients_are_stacked_each_over_its_own_spread():
     figure = shattering.gradients(together(against_input(), against_input(seed=1, gradient=(9.0, 9.0)), flat))
     traces = keyed(figure)
     assert tuple(traces["plain · BatchNorm/24/gradient"].y) == (-1, 1, -1, 1)  # of the first seed
-    assert tuple(traces["white noise/0/gradient"].y) == (-shattering.STEP, -shattering.STEP)  # nothing varies: a flat line
+    # nothing varies: a flat line
+    assert tuple(traces["white noise/0/gradient"].y) == (-shattering.STEP, -shattering.STEP)
     assert figure.layout.yaxis.ticktext == ("plain · BatchNorm, 24 layers", "white noise")
 
 

@@ -12,8 +12,20 @@ from reslab.results import representations as results
 def invented(name="plain-20", values=(0.9, 0.5, 0.1), *, seed=0, step=0, **columns):
     """Test input, never product data: a net of as many blocks as values, the stem first."""
     values = np.asarray(values, dtype=float)
-    labels = {"name": name, "skip": name.startswith("resnet"), "depth": int(name.split("-")[1]), "norm": "batch", "init": "kaiming"}
-    labels |= {"seed": seed, "step": step, "origin": "live, this machine", "index": np.arange(len(values)), "guess": 0.1}
+    labels = {
+        "name": name,
+        "skip": name.startswith("resnet"),
+        "depth": int(name.split("-")[1]),
+        "norm": "batch",
+        "init": "kaiming",
+    }
+    labels |= {
+        "seed": seed,
+        "step": step,
+        "origin": "live, this machine",
+        "index": np.arange(len(values)),
+        "guess": 0.1,
+    }
     numbers = {"neighbour_accuracy": values, "readout_accuracy": values / 2, "noise_cosine": values**2}
     return pd.DataFrame(labels | numbers | {"change": 1 / values, "gradient": 2 / values[::-1]} | columns)
 
@@ -24,12 +36,16 @@ def together(*frames):
 
 def traces(figure):
     go.Figure(figure.to_dict())  # valid in full, in this version of plotly
-    keyed = {trace.meta["key"].split("/", 2)[0] + "/" + trace.meta["key"].rsplit("/", 1)[1]: trace for trace in figure.data}
+    keyed = {
+        trace.meta["key"].split("/", 2)[0] + "/" + trace.meta["key"].rsplit("/", 1)[1]: trace for trace in figure.data
+    }
     assert len(keyed) == len(figure.data)
     return keyed
 
 
-SEEDS = together(invented(values=(0.9, 0.5, 0.1)), invented(values=(0.8, 0.6, 0.2), seed=1), invented(values=(0.7, 0.1, 0.3), seed=2))
+SEEDS = together(
+    invented(values=(0.9, 0.5, 0.1)), invented(values=(0.8, 0.6, 0.2), seed=1), invented(values=(0.7, 0.1, 0.3), seed=2)
+)
 
 
 def test_the_median_and_range_over_seeds():
@@ -57,14 +73,20 @@ def test_a_line_a_net_in_a_band():
     assert figure.layout.shapes[0].y0 == 10
 
 
-@pytest.mark.parametrize(("statistic", "values"), [("readout_accuracy", [45, 25, 5]), ("noise_cosine", [0.81, 0.25, 0.01])])
+@pytest.mark.parametrize(
+    ("statistic", "values"), [("readout_accuracy", [45, 25, 5]), ("noise_cosine", [0.81, 0.25, 0.01])]
+)
 def test_other_statistics(statistic, values):
     line = traces(representations.by_block(invented(), statistic))[f"plain-20/{statistic}"]
     np.testing.assert_allclose(line.y, values)
 
 
 def test_only_the_latest_step_is_drawn_by_block_and_only_the_last_block_over_training():
-    frame = together(invented(values=(0.9, 0.5, 0.1)), invented(values=(0.9, 0.6, 0.4), step=20), invented(values=(0.9, 0.8, 0.7), step=60))
+    frame = together(
+        invented(values=(0.9, 0.5, 0.1)),
+        invented(values=(0.9, 0.6, 0.4), step=20),
+        invented(values=(0.9, 0.8, 0.7), step=60),
+    )
     np.testing.assert_allclose(representations.by_block(frame).data[0].y, [90, 80, 70])
     line = representations.in_training(frame).data[0]
     assert list(line.x) == [0, 20, 60]
@@ -72,20 +94,24 @@ def test_only_the_latest_step_is_drawn_by_block_and_only_the_last_block_over_tra
 
 
 def test_what_is_not_a_number_is_a_gap():
-    np.testing.assert_array_equal(representations.by_block(invented(values=(0.9, np.nan, np.nan))).data[0].y, [90, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        representations.by_block(invented(values=(0.9, np.nan, np.nan))).data[0].y, [90, np.nan, np.nan]
+    )
 
 
 def test_chaos_grows_from_the_left_and_the_gradient_from_the_right():
     frame = together(
-        invented("plain-56", change=[1, 10, 100], gradient=[90, 9, 1]), invented("resnet-56", change=[1, 2, 3], gradient=[4, 2, 1])
+        invented("plain-56", change=[1, 10, 100], gradient=[90, 9, 1]),
+        invented("resnet-56", change=[1, 2, 3], gradient=[4, 2, 1]),
     )
     drawn = traces(representations.chaos(frame))
     assert drawn["plain-56/change"].y.tolist() == [1, 10, 100]
     assert drawn["plain-56/gradient"].y.tolist() == [90, 9, 1]
     assert drawn["plain-56/change"].name == "plain-56: change of the picture"
     said = representations.chaos_sentence(frame)
-    assert said == (
-        "A small change of the picture grows 100-fold through plain-56, and the gradient 90-fold on its way back; "
+    assert (
+        said
+        == "A small change of the picture grows 100-fold through plain-56, and the gradient 90-fold on its way back; "
         "3-fold through resnet-56, and the gradient 4-fold on its way back."
     )
     assert said in representations.alt_text(frame, "change")
@@ -98,11 +124,14 @@ def test_what_has_no_place_on_a_log_scale_is_a_mark():
 
 
 def test_the_sentence_says_median_and_range():
-    assert representations.sentence(SEEDS) == (
-        "After the last block, pictures whose nearest neighbour is of their own class: plain-20, untrained: 20% (10% to 30%); "
-        "a guess: 10%. Ranges are over 3 seeds."
+    assert (
+        representations.sentence(SEEDS)
+        == "After the last block, pictures whose nearest neighbour is of their own class: plain-20, untrained: 20% (10%"
+        " to 30%); a guess: 10%. Ranges are over 3 seeds."
     )
-    assert "readout gets right: plain-20, after 20 steps: 5%; a guess" in representations.sentence(invented(step=20), "readout_accuracy")
+    assert "readout gets right: plain-20, after 20 steps: 5%; a guess" in representations.sentence(
+        invented(step=20), "readout_accuracy"
+    )
     assert representations.sentence(invented(), "noise_cosine").endswith("noisy copy: plain-20, untrained: 0.01.")
     assert "plain-20 (dashed vermillion)" in representations.alt_text(SEEDS, "neighbour_accuracy")
 
@@ -121,7 +150,11 @@ def test_the_answer_of_the_prediction():
 def test_nothing_measured_is_said():
     for chart in (representations.by_block, representations.in_training, representations.chaos):
         assert "Nothing has been measured yet." in [note.text for note in chart(pd.DataFrame()).layout.annotations]
-    assert representations.sentence(pd.DataFrame()) == representations.chaos_sentence(pd.DataFrame()) == "Nothing has been measured yet."
+    assert (
+        representations.sentence(pd.DataFrame())
+        == representations.chaos_sentence(pd.DataFrame())
+        == "Nothing has been measured yet."
+    )
 
 
 def test_a_column_that_is_missing_is_named():

@@ -34,7 +34,9 @@ def test_an_exact_identity_lies_at_the_charts_floor_and_a_broken_run_ends():
     assert "diverged at step 2" in traces[f"plain block · lr 0.1/0/{LIVE}/error"].hovertemplate
 
 
-@pytest.mark.parametrize("draw", [figures.learning_curves, figures.decay, figures.final_error, figures.diagram, figures.tiles])
+@pytest.mark.parametrize(
+    "draw", [figures.learning_curves, figures.decay, figures.final_error, figures.diagram, figures.tiles]
+)
 def test_an_empty_chart_says_so(draw):
     figure = draw(pd.DataFrame())
     assert len(figure.data) == 0
@@ -45,12 +47,20 @@ def test_an_empty_chart_says_so(draw):
 def test_a_missing_column_is_named():
     with pytest.raises(ValueError, match="The learning curves cannot be drawn: the frame lacks branch"):
         figures.learning_curves(learning().drop(columns="branch"))
-    with pytest.raises(ValueError, match="x is 'depth'; the final error can be drawn against 'lr', 'distance', 'blocks'"):
+    with pytest.raises(
+        ValueError, match="x is 'depth'; the final error can be drawn against 'lr', 'distance', 'blocks'"
+    ):
         figures.final_error(pd.DataFrame(), x="depth")
 
 
 def test_the_final_error_is_the_mean_with_its_range():
-    rows = [(True, 0, 0.1, 0.2), (True, 1, 0.1, 0.4), (True, 0, 1.0, np.inf), (False, 0, 0.1, 0.8), (False, 1, 0.1, 0.8)]
+    rows = [
+        (True, 0, 0.1, 0.2),
+        (True, 1, 0.1, 0.4),
+        (True, 0, 1.0, np.inf),
+        (False, 0, 0.1, 0.8),
+        (False, 1, 0.1, 0.8),
+    ]
     table = pd.DataFrame(rows, columns=["skip", "seed", "lr", "error"])
     figure = figures.final_error(table)
     traces = keyed(figure)
@@ -84,7 +94,9 @@ def test_the_diagram_shows_every_shape_and_price(skip):
     assert "Block: 216 parameters, 864 multiply-adds for one image" in said
     assert ("16<br>additions" in said) == skip
     assert any("no shortcut" in text for text in said) == (not skip)
-    assert any(text.startswith("<b>A</b>: every 2nd pixel, 2 channels of zeros<br>0 parameters") for text in said) == skip
+    assert (
+        any(text.startswith("<b>A</b>: every 2nd pixel, 2 channels of zeros<br>0 parameters") for text in said) == skip
+    )
     arrows = [note for note in figure.layout.annotations if note.arrowhead]
     assert {arrow.arrowcolor for arrow in arrows} == {theme.colour(skip, 56)}
     assert figure.layout.title.text == f"A {'residual' if skip else 'plain'} basic block, stride 2, 2 × channels"

@@ -34,7 +34,9 @@ def test_the_band_spans_the_first_variants_training_errors():
 
 
 def test_a_training_that_diverged_is_a_cross_and_no_error():
-    figure = figures.errors(together(BASE, variant("no norm", 0.1, outcome="diverged"), variant("no norm", 0.2, seed=1)))
+    figure = figures.errors(
+        together(BASE, variant("no norm", 0.1, outcome="diverged"), variant("no norm", 0.2, seed=1))
+    )
     traces = keyed(figure)
     assert list(traces["end/seeds"].x) == [100]
     assert "<b>no norm</b>, seed 0<br>diverged at step 3" in traces["end/seeds"].hovertext[0]
@@ -83,7 +85,12 @@ def test_what_precedes_a_convolution_shares_its_box_in_pre_activation():
 
 
 def test_each_convolution_has_what_is_around_it_where_an_activation_comes_first():
-    assert texts(figures.diagram(block("activation1 conv1 norm1 activation2 conv2 norm2"))).count("ReLU<br>3×3 conv<br>BatchNorm") == 2
+    assert (
+        texts(figures.diagram(block("activation1 conv1 norm1 activation2 conv2 norm2"))).count(
+            "ReLU<br>3×3 conv<br>BatchNorm"
+        )
+        == 2
+    )
 
 
 def test_what_both_paths_begin_with_is_drawn_before_they_part():
@@ -96,4 +103,6 @@ def test_what_both_paths_begin_with_is_drawn_before_they_part():
 
 
 def test_what_comes_after_the_addition_is_in_its_own_box():
-    assert "BatchNorm<br>ReLU" in texts(figures.diagram(block("conv1 norm1 activation1 conv2", after="BatchNorm, ReLU")))
+    assert "BatchNorm<br>ReLU" in texts(
+        figures.diagram(block("conv1 norm1 activation1 conv2", after="BatchNorm, ReLU"))
+    )

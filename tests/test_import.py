@@ -19,7 +19,19 @@ def python(code, **environment):
 
 
 def test_importing_reslab_imports_nothing_heavy():
-    heavy = ["torch", "torchvision", "numpy", "pandas", "plotly", "ipywidgets", "anywidget", "captum", "sklearn", "safetensors", "tqdm"]
+    heavy = [
+        "torch",
+        "torchvision",
+        "numpy",
+        "pandas",
+        "plotly",
+        "ipywidgets",
+        "anywidget",
+        "captum",
+        "sklearn",
+        "safetensors",
+        "tqdm",
+    ]
     code = f"import reslab, sys; dir(reslab); print(*[name for name in {heavy} if name in sys.modules])"
     assert python(code) == []
 

@@ -1,4 +1,5 @@
-"""The lessons as they are committed: pictures for readers with no kernel, up to date, and nothing of the machine that made them."""
+"""The lessons as they are committed: pictures for readers with no kernel, up to date, and nothing of the machine that
+made them."""
 
 import importlib.util
 import json
@@ -10,7 +11,9 @@ import pytest
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-MACHINE_BOUND = re.compile(r"(?<![\w.])/(home|Users|root|tmp|work|opt|usr)/\w|[A-Z]:\\\\|0x[0-9a-f]{6,}|localhost|127\.0\.0\.1")
+MACHINE_BOUND = re.compile(
+    r"(?<![\w.])/(home|Users|root|tmp|work|opt|usr)/\w|[A-Z]:\\\\|0x[0-9a-f]{6,}|localhost|127\.0\.0\.1"
+)
 
 pytestmark = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
@@ -28,7 +31,9 @@ def test_the_pictures_are_of_this_lesson(notebook, path):
     spec = importlib.util.spec_from_file_location("lessons", NOTEBOOKS.parent / ".ci" / "lessons.py")
     lessons = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(lessons)
-    assert notebook.metadata.reslab["pictures_of"] == lessons.fingerprint(notebook), f"{path.name} is stale: run `make lessons`"
+    assert notebook.metadata.reslab["pictures_of"] == lessons.fingerprint(notebook), (
+        f"{path.name} is stale: run `make lessons`"
+    )
 
 
 def test_every_cell_was_run_in_order(notebook):
@@ -37,7 +42,9 @@ def test_every_cell_was_run_in_order(notebook):
 
 
 def test_figures_are_kept_as_pictures_and_numbers_as_text(notebook):
-    kinds = [kind for cell in code_cells(notebook) for output in cell.outputs for kind in output.get("data", {"stream": ""})]
+    kinds = [
+        kind for cell in code_cells(notebook) for output in cell.outputs for kind in output.get("data", {"stream": ""})
+    ]
     assert kinds.count("image/png") >= 3
     assert kinds.count("stream") >= 1
     assert set(kinds) <= {"image/png", "text/plain", "text/html", "stream"}

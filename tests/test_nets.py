@@ -31,7 +31,13 @@ def test_parameter_counts_of_the_paper(depth, count, skip):
 
 def test_parameter_counts_round_to_table_6():
     millions = {depth: parameters(shapes_only(NetSpec(depth=depth))) / 1e6 for depth in (20, 32, 44, 56, 110)}
-    assert {depth: f"{count:.2f}" for depth, count in millions.items()} == {20: "0.27", 32: "0.46", 44: "0.66", 56: "0.85", 110: "1.73"}
+    assert {depth: f"{count:.2f}" for depth, count in millions.items()} == {
+        20: "0.27",
+        32: "0.46",
+        44: "0.66",
+        56: "0.85",
+        110: "1.73",
+    }
 
 
 def test_the_deepest_net_of_the_paper_is_built(deepest):
@@ -52,13 +58,29 @@ def test_the_cifar_nets_of_the_paper_are_there_by_name():
     for depth in (8, 20, 32, 44, 56, 110, 1202):
         assert FAMILY[f"resnet-{depth}"] == NetSpec(depth=depth)
         assert FAMILY[f"plain-{depth}"] == replace(FAMILY[f"resnet-{depth}"], skip=False)
-    recipe = {"width": 16, "shortcut": "A", "block": "basic", "norm": "batch", "activation": "relu", "init": "kaiming", "classes": 10}
-    recipe |= {"stem": "cifar", "order": "original", "residual_scale": "one", "stochastic_depth": 0, "widen": 1, "groups": 1}
+    recipe = {
+        "width": 16,
+        "shortcut": "A",
+        "block": "basic",
+        "norm": "batch",
+        "activation": "relu",
+        "init": "kaiming",
+        "classes": 10,
+    }
+    recipe |= {
+        "stem": "cifar",
+        "order": "original",
+        "residual_scale": "one",
+        "stochastic_depth": 0,
+        "widen": 1,
+        "groups": 1,
+    }
     assert NetSpec().to_dict().items() >= recipe.items()
 
 
 @pytest.mark.parametrize(
-    ("block", "depth"), [("basic", 8), ("basic", 14), ("basic", 110), ("bottleneck", 11), ("bottleneck", 29), ("bottleneck", 110)]
+    ("block", "depth"),
+    [("basic", 8), ("basic", 14), ("basic", 110), ("bottleneck", 11), ("bottleneck", 29), ("bottleneck", 110)],
 )
 @pytest.mark.parametrize("shortcut", CHOICES["shortcut"])
 def test_depth_is_the_number_of_weighted_layers(block, depth, shortcut):
@@ -82,7 +104,10 @@ def test_stages_double_the_width_and_halve_the_image(block, depth, out):
 def test_convolutions_of_the_blocks():
     def kernels(block):
         found = layers(block).values()
-        return [(conv.kernel_size[0], conv.stride[0], conv.padding[0], conv.in_channels, conv.out_channels) for conv in found]
+        return [
+            (conv.kernel_size[0], conv.stride[0], conv.padding[0], conv.in_channels, conv.out_channels)
+            for conv in found
+        ]
 
     net = shapes_only(NetSpec(depth=14))
     assert kernels(net.stage1.block1) == [(3, 1, 1, 16, 16), (3, 1, 1, 16, 16)]
@@ -90,7 +115,8 @@ def test_convolutions_of_the_blocks():
     assert kernels(net.stage2.block2) == [(3, 1, 1, 32, 32), (3, 1, 1, 32, 32)]
     net = shapes_only(NetSpec(depth=20, block="bottleneck"))
     assert kernels(net.stage1.block1) == [(1, 1, 0, 16, 16), (3, 1, 1, 16, 16), (1, 1, 0, 16, 64)]
-    assert kernels(net.stage2.block1) == [(1, 1, 0, 64, 32), (3, 2, 1, 32, 32), (1, 1, 0, 32, 128)]  # the stride in the 3×3, as torchvision
+    # the stride in the 3×3, as torchvision
+    assert kernels(net.stage2.block1) == [(1, 1, 0, 64, 32), (3, 2, 1, 32, 32), (1, 1, 0, 32, 128)]
     assert kernels(net.stage2.block2) == [(1, 1, 0, 128, 32), (3, 1, 1, 32, 32), (1, 1, 0, 32, 128)]
 
 
@@ -110,7 +136,16 @@ def test_names_of_resnet_8():
         "stage3.block1.branch.conv2",
         "fc",
     ]
-    parts = ["branch", "branch.conv1", "branch.norm1", "branch.activation1", "branch.conv2", "branch.norm2", "shortcut", "activation"]
+    parts = [
+        "branch",
+        "branch.conv1",
+        "branch.norm1",
+        "branch.activation1",
+        "branch.conv2",
+        "branch.norm2",
+        "shortcut",
+        "activation",
+    ]
     assert [name for name, _ in net.stage2.block1.named_modules()][1:] == parts
 
 
@@ -122,7 +157,9 @@ def test_names_are_those_of_every_variant():
     assert [name for name in names() if not name.endswith("shortcut")] == names(skip=False)
     projected = [name for name in names(shortcut="C") if ".shortcut" in name]
     assert projected[:3] == ["stage1.block1.shortcut", "stage1.block1.shortcut.conv", "stage1.block1.shortcut.norm"]
-    assert list(blocks(build(small(depth=20, block="bottleneck")))) == [f"stage{s}.block{b}" for s in (1, 2, 3) for b in (1, 2)]
+    assert list(blocks(build(small(depth=20, block="bottleneck")))) == [
+        f"stage{s}.block{b}" for s in (1, 2, 3) for b in (1, 2)
+    ]
 
 
 # the same weights with and without skips
@@ -145,7 +182,9 @@ def test_plain_and_residual_56_are_identical_to_the_bit():
 
 @pytest.mark.parametrize("block", DEPTHS)
 def test_shortcuts_share_the_weights_of_the_layers_they_share(block):
-    a, b, c = (build(small(depth=DEPTHS[block], block=block, shortcut=shortcut), seed=2).state_dict() for shortcut in "ABC")
+    a, b, c = (
+        build(small(depth=DEPTHS[block], block=block, shortcut=shortcut), seed=2).state_dict() for shortcut in "ABC"
+    )
     assert set(a) <= set(b) <= set(c)
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert all(torch.equal(b[name], c[name]) for name in b)
@@ -164,7 +203,9 @@ def test_build_is_a_function_of_spec_and_seed():
         states.append(build(small(), seed=4).state_dict())
     assert same_bits(*states)
     other = build(small(), seed=5).state_dict()
-    assert not any(torch.equal(states[0][name], other[name]) for name in other if name.endswith(("conv1.weight", "fc.weight")))
+    assert not any(
+        torch.equal(states[0][name], other[name]) for name in other if name.endswith(("conv1.weight", "fc.weight"))
+    )
 
 
 @pytest.mark.parametrize("init", INITS)
@@ -194,7 +235,9 @@ def test_the_net_knows_its_spec_and_seed():
 
 
 def test_build_refuses_what_is_no_spec_or_seed():
-    with pytest.raises(TypeError, match=r"^build takes a NetSpec, not str; names are looked up with FAMILY\['resnet-20'\]\.$"):
+    with pytest.raises(
+        TypeError, match=r"^build takes a NetSpec, not str; names are looked up with FAMILY\['resnet-20'\]\.$"
+    ):
         build("resnet-20")
     assert refusal(build, small(), seed=-1) == "seed is -1; it must be at least 0."
     assert refusal(build, small(), seed=0.5) == "seed is 0.5; it must be a whole number, at least 0."

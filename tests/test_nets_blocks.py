@@ -37,7 +37,8 @@ def test_residual_scale_multiplies_what_the_branch_puts_out(block):
         x = torch.randn(2, block.branch.conv1.in_channels, 8, 8)
         scaled, zero = blocks(depth)[name], blocks(learned)[name]
         torch.testing.assert_close(scaled.branch(x), block.branch(x) / math.sqrt(3))  # three blocks
-        torch.testing.assert_close(zero(x), block.activation(block.shortcut(x)), rtol=0, atol=0)  # the identity, where the shape stays
+        # the identity, where the shape stays
+        torch.testing.assert_close(zero(x), block.activation(block.shortcut(x)), rtol=0, atol=0)
         assert repr(zero.branch.scale) == "Scale(learned, from 0)"
         assert repr(scaled.branch.scale) == "Scale(0.577)"
 
@@ -122,5 +123,9 @@ def test_a_convolution_has_a_bias_exactly_where_no_norm_follows():
 def test_activations_are_the_named_ones():
     kinds = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid)
     for name, kind in zip(("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"), kinds, strict=True):
-        found = [module for where, module in build(small(activation=name)).named_modules() if where.split(".")[-1].startswith("activation")]
+        found = [
+            module
+            for where, module in build(small(activation=name)).named_modules()
+            if where.split(".")[-1].startswith("activation")
+        ]
         assert [type(module) for module in found] == [kind] * 7  # one in the stem, two a block

@@ -169,8 +169,14 @@ def test_a_resumed_training_goes_on_with_the_draws_to_come(spec, split, tmp_path
 
 def test_neighbours_change_nothing(spec, split):
     how = TrainSpec(epochs=2, batch_size=50)
-    alone = {run.seed: run.history["loss"].tolist() for run in sweep([spec], split, how, seeds=range(3), workers=1, progress=False)}
-    together = {run.seed: run.history["loss"].tolist() for run in sweep([spec], split, how, seeds=range(3), workers=3, progress=False)}
+    alone = {
+        run.seed: run.history["loss"].tolist()
+        for run in sweep([spec], split, how, seeds=range(3), workers=1, progress=False)
+    }
+    together = {
+        run.seed: run.history["loss"].tolist()
+        for run in sweep([spec], split, how, seeds=range(3), workers=3, progress=False)
+    }
     assert together == alone
 
 

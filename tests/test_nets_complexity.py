@@ -25,7 +25,8 @@ class Allocations(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         made = function(*args, **(kwargs or {}))
-        first = made[0] if isinstance(made, tuple) else made  # the others are the statistics of a norm, the places of a max-pool
+        # the others are the statistics of a norm, the places of a max-pool
+        first = made[0] if isinstance(made, tuple) else made
         given = {arg.untyped_storage().data_ptr() for arg in args if isinstance(arg, torch.Tensor)}
         if isinstance(first, torch.Tensor) and first.untyped_storage().data_ptr() not in given:
             self.bytes += first.untyped_storage().nbytes()
@@ -52,7 +53,9 @@ def test_the_rows_of_a_small_net():
     assert rows["pool", "AdaptiveAvgPool2d"] == ("16×1×1", 0, 0, 64)
     assert rows["fc", "Linear"] == ("3", 51, 48, 12)
     names = frame["module"].tolist()
-    assert names.index("stage1.block1.shortcut") < names.index("stage1.block1") < names.index("stage1.block1.activation")
+    assert (
+        names.index("stage1.block1.shortcut") < names.index("stage1.block1") < names.index("stage1.block1.activation")
+    )
 
 
 def test_a_plain_net_adds_nothing():
@@ -136,7 +139,8 @@ def test_parameters_of_no_layers_call_are_in_rows_of_their_owners():
     frame = complexity(vision_net("swin_t"), (3, 224, 224))
     attention = [row for row in loose(frame) if row[0].startswith("features.1.0.")]
     assert attention == [
-        ("features.1.0.attn", "56×56×96", 13**2 * 3),  # a bias for each of three heads and each distance in a window of 7 × 7
+        # a bias for each of three heads and each distance in a window of 7 × 7
+        ("features.1.0.attn", "56×56×96", 13**2 * 3),
         ("features.1.0.attn.qkv", "56×56×96", 96 * 3 * 96 + 3 * 96),
         ("features.1.0.attn.proj", "56×56×96", 96 * 96 + 96),
     ]

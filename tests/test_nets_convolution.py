@@ -75,7 +75,11 @@ def test_weights_get_the_strides_of_their_layout_even_where_they_have_both():
 
 
 def test_the_nets_have_it_where_the_fault_would_be_and_nowhere_else():
-    for fields in ({"shortcut": "B"}, {"shortcut": "C", "depth": 11, "block": "bottleneck", "width": 2}, {"shortcut": "D"}):
+    for fields in (
+        {"shortcut": "B"},
+        {"shortcut": "C", "depth": 11, "block": "bottleneck", "width": 2},
+        {"shortcut": "D"},
+    ):
         convolutions = [module for module in build(small(**fields)).modules() if isinstance(module, nn.Conv2d)]
         for convolution in convolutions:
             assert (type(convolution) is Conv2d) == overruns(convolution)

@@ -1,4 +1,5 @@
-"""`FAMILY`: the nets of the papers, with their parameters and multiply-adds, and torchvision's and timm's to the bit."""
+"""`FAMILY`: the nets of the papers, with their parameters and multiply-adds, and torchvision's and timm's to the
+bit."""
 
 import pytest
 import timm
@@ -44,8 +45,18 @@ def test_names_are_those_of_the_specs():
     for name, spec in FAMILY.items():
         assert spec.name == name
         assert NetSpec.from_dict(spec.to_dict()) == spec
-    assert {"plain-34", "resnet-152", "resnext-50-32x4d", "wide-resnet-28-10", "resnet-50-d", "preact-resnet-1001", "vgg-19"} <= set(FAMILY)
-    assert {replace(FAMILY[f"resnet-{depth}"], skip=False) == FAMILY[f"plain-{depth}"] for depth in (18, 34, 110)} == {True}
+    assert {
+        "plain-34",
+        "resnet-152",
+        "resnext-50-32x4d",
+        "wide-resnet-28-10",
+        "resnet-50-d",
+        "preact-resnet-1001",
+        "vgg-19",
+    } <= set(FAMILY)
+    assert {replace(FAMILY[f"resnet-{depth}"], skip=False) == FAMILY[f"plain-{depth}"] for depth in (18, 34, 110)} == {
+        True
+    }
 
 
 # the papers' numbers
@@ -75,10 +86,18 @@ def test_preact_1001_is_the_papers_without_its_norms():
 
 @pytest.mark.parametrize(
     ("name", "billions"),
-    [("plain-18", 1.8), ("resnet-18", 1.8), ("plain-34", 3.6), ("resnet-50", 3.8), ("resnet-101", 7.6), ("resnet-152", 11.3)],
+    [
+        ("plain-18", 1.8),
+        ("resnet-18", 1.8),
+        ("plain-34", 3.6),
+        ("resnet-50", 3.8),
+        ("resnet-101", 7.6),
+        ("resnet-152", 11.3),
+    ],
 )
 def test_multiply_adds_of_he_et_al(name, billions):
-    """Table 1. Ours, like torchvision's, have the stride of a bottleneck in the 3×3; the paper has it in the first 1×1."""
+    """Table 1. Ours, like torchvision's, have the stride of a bottleneck in the 3×3; the paper has it in the first
+    1×1."""
     net = shapes_only(FAMILY[name])
     for stage in net.stages[1:]:
         if FAMILY[name].block == "bottleneck":
@@ -93,7 +112,8 @@ def test_multiply_adds_with_the_stride_in_the_3_by_3():
 
 
 def test_option_a_makes_resnet_34_as_costly_as_plain_34():
-    """The paper gives both 3.6 G: with option A the shortcuts cost nothing. torchvision's, and ours, project: 19 M more."""
+    """The paper gives both 3.6 G: with option A the shortcuts cost nothing. torchvision's, and ours, project: 19 M
+    more."""
     specs = replace(FAMILY["resnet-34"], shortcut="A"), FAMILY["resnet-34"], FAMILY["plain-34"]
     with_a, with_b, plain = map(shapes_only, specs)
     assert parameters(with_a) == parameters(plain) < parameters(with_b)
@@ -102,7 +122,8 @@ def test_option_a_makes_resnet_34_as_costly_as_plain_34():
 
 
 def test_multiply_adds_of_vgg():
-    """He et al. 2015 give 15.3 and 19.6 G. PyTorch counts 15.35 and 19.51 in the convolutions, 0.12 in the linear layers."""
+    """He et al. 2015 give 15.3 and 19.6 G. PyTorch counts 15.35 and 19.51 in the convolutions, 0.12 in the linear
+    layers."""
     for name, billions, convolutions in (("vgg-16", 15.3, 15.347), ("vgg-19", 19.6, 19.508)):
         net = shapes_only(FAMILY[name])
         linear = sum(layer.weight.numel() for layer in net.modules() if isinstance(layer, nn.Linear))
@@ -114,7 +135,13 @@ def test_the_table_of_presets():
     table = presets().set_index("name")
     assert list(table.index) == list(FAMILY)
     assert list(table.columns) == ["depth", "image", "parameters", "multiply_adds", "source"]
-    assert table.loc["resnet-56"].tolist() == [56, "3×32×32", 853_018, 125_485_696, "He et al. 2015, arXiv:1512.03385, §4.2"]
+    assert table.loc["resnet-56"].tolist() == [
+        56,
+        "3×32×32",
+        853_018,
+        125_485_696,
+        "He et al. 2015, arXiv:1512.03385, §4.2",
+    ]
     assert table.loc["vgg-19", "image"] == "3×224×224"
     assert table["source"].notna().all()
 
@@ -129,7 +156,9 @@ def test_every_net_of_torchvision_has_our_layers_parameters_and_cost(name):
     net, state = shapes_only(FAMILY[name]), theirs.state_dict()
     names = key_map(FAMILY[name])
     tensors = dict(net.named_parameters()) | dict(net.named_buffers())
-    assert {names[name]: tensor.shape for name, tensor in tensors.items()} == {name: tensor.shape for name, tensor in state.items()}
+    assert {names[name]: tensor.shape for name, tensor in tensors.items()} == {
+        name: tensor.shape for name, tensor in state.items()
+    }
     meta = torchvision.models.get_model_weights(PRETRAINED[name]).IMAGENET1K_V1.meta
     assert parameters(net) == meta["num_params"]
     assert round(complexity(FAMILY[name])["multiply_adds"].sum() / 1e9, 3) == pytest.approx(meta["_ops"], abs=1.1e-3)
@@ -188,10 +217,14 @@ def test_timms_other_resnets_have_the_names_of_torchvisions():
 # shapes on the way
 
 
-@pytest.mark.parametrize(("stem", "convolutions"), [("imagenet", [(7, 2, 64)]), ("deep", [(3, 2, 32), (3, 1, 32), (3, 1, 64)])])
+@pytest.mark.parametrize(
+    ("stem", "convolutions"), [("imagenet", [(7, 2, 64)]), ("deep", [(3, 2, 32), (3, 1, 32), (3, 1, 64)])]
+)
 def test_an_imagenet_net_halves_the_image_five_times(stem, convolutions):
     net = shapes_only(replace(FAMILY["resnet-50"], stem=stem))
-    assert [(c.kernel_size[0], c.stride[0], c.out_channels) for c in net.stem.modules() if isinstance(c, nn.Conv2d)] == convolutions
+    assert [
+        (c.kernel_size[0], c.stride[0], c.out_channels) for c in net.stem.modules() if isinstance(c, nn.Conv2d)
+    ] == convolutions
     x = net.stem(torch.empty(1, 3, 224, 224, device="meta"))
     assert x.shape == (1, 64, 56, 56)
     for stage, channels, size in zip(net.stages, (256, 512, 1024, 2048), (56, 28, 14, 7), strict=True):

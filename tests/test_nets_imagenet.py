@@ -95,9 +95,11 @@ def test_a_download_that_stays_damaged_ends_in_one_sentence(served, content, tmp
     with pytest.raises(WeightsUnavailable) as refused:
         pretrained("resnet-18", progress=False)
     cause, folder = "what arrived does not match its checksum", tmp_path / "cache" / "weights"
-    assert str(refused.value) == (
-        f"the weights of resnet-18 could not be downloaded in 3 tries ({cause}); build(FAMILY['resnet-18']) works with no network, "
-        f"with weights drawn at random, or put {WEIGHTS.url} into {folder} by hand and call this again."
+    assert (
+        str(refused.value)
+        == f"the weights of resnet-18 could not be downloaded in 3 tries ({cause}); build(FAMILY['resnet-18']) works"
+        f" with no network, with weights drawn at random, or put {WEIGHTS.url} into {folder} by hand and call this"
+        " again."
     )
     assert len(served.asked) == 3
     assert not list((tmp_path / "cache" / "weights").iterdir())
@@ -105,7 +107,10 @@ def test_a_download_that_stays_damaged_ends_in_one_sentence(served, content, tmp
 
 def test_offline_it_says_so_in_one_sentence(served, tmp_path):
     served.file.unlink()
-    with pytest.raises(WeightsUnavailable, match=r"resnet-18 could not be downloaded in 3 tries \(HTTP Error 404: File not found\); build"):
+    with pytest.raises(
+        WeightsUnavailable,
+        match=r"resnet-18 could not be downloaded in 3 tries \(HTTP Error 404: File not found\); build",
+    ):
         pretrained("resnet-18", progress=False)
 
 
@@ -137,7 +142,11 @@ def test_the_key_map_is_the_one_of_the_table():
     assert resnet["stem.norm.running_mean"] == "bn1.running_mean"
     assert resnet["stage3.block6.branch.norm3.bias"] == "layer3.5.bn3.bias"
     assert resnet["stage4.block1.shortcut.norm.num_batches_tracked"] == "layer4.0.downsample.1.num_batches_tracked"
-    assert [resnet_d[f"stem.conv{i}.weight"] for i in (1, 2, 3)] == ["conv1.0.weight", "conv1.3.weight", "conv1.6.weight"]
+    assert [resnet_d[f"stem.conv{i}.weight"] for i in (1, 2, 3)] == [
+        "conv1.0.weight",
+        "conv1.3.weight",
+        "conv1.6.weight",
+    ]
     assert [resnet_d[f"stem.norm{i}.weight"] for i in (1, 2, 3)] == ["conv1.1.weight", "conv1.4.weight", "bn1.weight"]
     assert resnet_d["stage1.block1.shortcut.conv.weight"] == "layer1.0.downsample.1.weight"
     assert vgg["stage1.block2.branch.conv1.weight"] == "features.3.weight"
@@ -152,7 +161,10 @@ def test_weights_of_another_net_are_refused_and_change_nothing(theirs):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     state = theirs.state_dict()
     part = {name: tensor for name, tensor in state.items() if name != "fc.bias"}
-    assert refusal(load, net, part) == "these weights are not those of a resnet-18: fc.bias does not fit; take those of the same layers."
+    assert (
+        refusal(load, net, part)
+        == "these weights are not those of a resnet-18: fc.bias does not fit; take those of the same layers."
+    )
     more = state | {"layer5.weight": torch.zeros(1)}
     assert "layer5.weight does not fit" in refusal(load, net, more)
     wrong = state | {"fc.weight": torch.zeros(10, 512), "fc.bias": torch.zeros(10)}

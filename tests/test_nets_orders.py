@@ -1,4 +1,5 @@
-"""The five orders of norm, activation and addition (He et al. 2016, Fig. 4), and Fixup's place in them (Zhang et al. 2019)."""
+"""The five orders of norm, activation and addition (He et al. 2016, Fig. 4), and Fixup's place in them (Zhang et al.
+2019)."""
 
 import math
 
@@ -71,11 +72,19 @@ def test_orders_share_their_convolutions_and_cost_the_same(order):
 
 
 def test_the_first_and_the_last_activation_of_pre_activation():
-    """The stem does the norm and activation of the first block; behind the last one there are a norm and an activation more."""
+    """The stem does the norm and activation of the first block; behind the last one there are a norm and an activation
+    more."""
     net = shapes_only(small(depth=14, order="preact"))
     assert kinds(net.stem) == ["Conv2d", "BatchNorm2d", "ReLU"]
     assert kinds(net.stage1.block1.branch) == ["Conv2d", "BatchNorm2d", "ReLU", "Conv2d"]
-    assert list(dict(net.stage1.block2.branch.named_children())) == ["norm1", "activation1", "conv1", "norm2", "activation2", "conv2"]
+    assert list(dict(net.stage1.block2.branch.named_children())) == [
+        "norm1",
+        "activation1",
+        "conv1",
+        "norm2",
+        "activation2",
+        "conv2",
+    ]
     assert kinds(net.final) == ["BatchNorm2d", "ReLU"]
     assert net.final.norm.num_features == 16
     net = shapes_only(small(depth=14, order="relu-only-preact"))
@@ -114,8 +123,13 @@ def test_what_a_projection_is_given_and_whether_it_has_a_norm(order):
         assert block.before is None
         assert torch.equal(block(x), block.activation(block.branch(x) + block.shortcut(x)))
     with_a = build(small(depth=14, order=order)).eval().stage2.block1
-    assert torch.equal(with_a(x), with_a.activation(with_a.branch(x) + with_a.shortcut(x)))  # and option A takes x as it is
-    assert all(block.before is None for name, block in blocks(net).items() if name != "stage2.block1" and name != "stage3.block1")
+    # and option A takes x as it is
+    assert torch.equal(with_a(x), with_a.activation(with_a.branch(x) + with_a.shortcut(x)))
+    assert all(
+        block.before is None
+        for name, block in blocks(net).items()
+        if name != "stage2.block1" and name != "stage3.block1"
+    )
 
 
 # Fixup
@@ -181,7 +195,8 @@ def test_a_fixup_net_begins_with_blocks_that_do_nothing_and_learns_all_the_same(
                 parameter -= 0.05 * parameter.grad
     assert losses[0] == pytest.approx(math.log(3))
     assert losses == sorted(losses, reverse=True)
-    assert all(layer.weight.grad.abs().max() > 0 for layer in layers(net).values())  # after the classifier, all layers learn
+    # after the classifier, all layers learn
+    assert all(layer.weight.grad.abs().max() > 0 for layer in layers(net).values())
 
 
 def test_fixup_110_has_the_layers_of_batch_norm_110_and_five_numbers_a_block():

@@ -1,4 +1,5 @@
-"""Every valid spec builds, trains, counts right and survives JSON; every other one is refused in a sentence that leads to a valid one."""
+"""Every valid spec builds, trains, counts right and survives JSON; every other one is refused in a sentence that leads
+to a valid one."""
 
 import json
 import re
@@ -23,7 +24,11 @@ REPEATABLE = {"deadline": None, "derandomize": True, "database": None}
 def valid_specs(draw):
     """Small nets of every kind: what the choice of one field leaves to the others is drawn from all that it leaves."""
     names = {field: draw(st.sampled_from(values)) for field, values in CHOICES.items() if field not in ("stem", "init")}
-    fields = names | {"width": draw(st.integers(1, 4)), "in_channels": draw(st.integers(1, 3)), "classes": draw(st.integers(2, 5))}
+    fields = names | {
+        "width": draw(st.integers(1, 4)),
+        "in_channels": draw(st.integers(1, 3)),
+        "classes": draw(st.integers(2, 5)),
+    }
     if names["block"] == "vgg":
         fields |= {"stem": "none", "skip": False, "order": "original"}
     else:
@@ -37,7 +42,9 @@ def valid_specs(draw):
     for_fixup = fields["skip"] and names["norm"] == "none" and names["residual_scale"] == "one"
     fields["init"] = draw(st.sampled_from(CHOICES["init"] if for_fixup else CHOICES["init"][:-1]))
     fields["image_size"] = draw(st.integers(*(4, 9) if fields["stem"] == "cifar" else (32, 35)))
-    shallowest = valid_depths(names["block"], fields["stem"], fields.get("widen", 1))[: 2 if fields["stem"] == "cifar" else 1]
+    shallowest = valid_depths(names["block"], fields["stem"], fields.get("widen", 1))[
+        : 2 if fields["stem"] == "cifar" else 1
+    ]
     fields["depth"] = draw(st.sampled_from(shallowest))
     return NetSpec(**fields)
 

@@ -169,7 +169,10 @@ ACTIVATIONS = "'relu', 'leaky_relu', 'elu', 'gelu', 'silu', 'tanh', 'sigmoid'"
         ({"activation": F.relu}, f"activation is {F.relu!r}; it can be {ACTIVATIONS}."),
         (
             {"init": "kaiming_normal"},
-            "init is 'kaiming_normal'; it can be 'kaiming', 'xavier', 'torch', 'dirac', 'fixup'. Did you mean 'kaiming'?",
+            (
+                "init is 'kaiming_normal'; it can be 'kaiming', 'xavier', 'torch', 'dirac', 'fixup'. Did you mean"
+                " 'kaiming'?"
+            ),
         ),
     ],
 )

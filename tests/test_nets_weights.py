@@ -19,7 +19,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def wide():
-    """Layers of one net by init and activation, wide enough to measure the spread of their weights to a few tenths of a per cent."""
+    """Layers of one net by init and activation, wide enough to measure the spread of their weights to a few tenths of a
+    per cent."""
 
     def layers(init, activation="relu"):
         spec = NetSpec(depth=8, norm="none", width=48, init=init, activation=activation, shortcut="B", classes=400)
@@ -29,14 +30,26 @@ def wide():
     return layers
 
 
-GAIN = {"relu": 2**0.5, "leaky_relu": (2 / 1.0001) ** 0.5, "elu": 2**0.5, "gelu": 2**0.5, "silu": 2**0.5, "tanh": 5 / 3, "sigmoid": 1.0}
+GAIN = {
+    "relu": 2**0.5,
+    "leaky_relu": (2 / 1.0001) ** 0.5,
+    "elu": 2**0.5,
+    "gelu": 2**0.5,
+    "silu": 2**0.5,
+    "tanh": 5 / 3,
+    "sigmoid": 1.0,
+}
 
 
 @pytest.mark.parametrize("activation", CHOICES["activation"])
 @pytest.mark.parametrize("init", ["kaiming", "xavier"])
 def test_spread_of_normal_weights(wide, init, activation):
     conv, projection, fc = wide(init, activation)
-    assert (conv.weight.shape, projection.weight.shape, fc.weight.shape) == ((192, 96, 3, 3), (192, 96, 1, 1), (400, 192))
+    assert (conv.weight.shape, projection.weight.shape, fc.weight.shape) == (
+        (192, 96, 3, 3),
+        (192, 96, 1, 1),
+        (400, 192),
+    )
     for layer, fan_in, fan_out, gain in (
         (conv, 9 * 96, 9 * 192, GAIN[activation]),
         (projection, 96, 192, GAIN[activation]),
@@ -111,7 +124,8 @@ def gradient_profile(seed, dtype=torch.float32, **fields):
         ("none", "kaiming", 56, False, 0.09),
         ("none", "kaiming", 56, True, 5.9e3),
         ("none", "torch", 20, False, 8e-8),
-        ("none", "torch", 56, False, 2.5e-22),  # "0" where the norm is taken in float32, whose squares underflow: see below
+        # "0" where the norm is taken in float32, whose squares underflow: see below
+        ("none", "torch", 56, False, 2.5e-22),
         ("none", "torch", 56, True, 0.49),
     ],
 )
@@ -122,7 +136,8 @@ def test_gradients_at_initialisation(norm, init, depth, skip, ratio):
     for measured in from_stem + from_first_block:
         assert (measured > 1) == (ratio > 1)  # vanishing or exploding, whatever the seed
     assert ratio / 3 < np.median(from_stem) < 3 * ratio
-    assert ratio / 20 < np.median(from_first_block) < 20 * ratio  # one block shorter, and a block here is up to a decade
+    # one block shorter, and a block here is up to a decade
+    assert ratio / 20 < np.median(from_first_block) < 20 * ratio
 
 
 @pytest.mark.claims
@@ -130,7 +145,14 @@ def test_gradients_of_the_deepest_plain_nets_leave_float32():
     fields = {"norm": "none", "init": "torch", "skip": False}
     at_56 = gradient_profile(0, depth=56, **fields)[0]
     assert 0 < at_56 < 1e-22  # float32 holds such a gradient, though not its square: a norm in float32 says 0
-    assert torch.full((2, 16, 32, 32), at_56 / math.sqrt(2 * 16 * 32 * 32), dtype=torch.float32).square().mean().sqrt().item() == 0
+    assert (
+        torch.full((2, 16, 32, 32), at_56 / math.sqrt(2 * 16 * 32 * 32), dtype=torch.float32)
+        .square()
+        .mean()
+        .sqrt()
+        .item()
+        == 0
+    )
     assert gradient_profile(0, depth=110, **fields)[0] == 0  # nothing is left
     in_double = gradient_profile(0, torch.float64, depth=110, **fields)[0]
     assert 0 < in_double < 1.4e-45  # smaller than any float32

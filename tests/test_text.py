@@ -85,10 +85,13 @@ def test_shares_counts_powers_seeds_and_lists():
 @pytest.mark.parametrize(
     ("sentence", "frame"),
     [
-        (degradation.sentence, pd.DataFrame()), (degradation.alt_text, history()[:0]), (gradient_flow.sentence, pd.DataFrame()),
+        (degradation.sentence, pd.DataFrame()), (degradation.alt_text, history()[:0]),
+        (gradient_flow.sentence, pd.DataFrame()),
         (gradient_flow.steps_sentence, pd.DataFrame()), (gradient_factors.factors_sentence, pd.DataFrame()),
-        (shattering.sentence, pd.DataFrame()), (activations.sentence, signal()[:0]), (residual_block.sentence, pd.DataFrame()),
-        (residual_block.cost_sentence, pd.DataFrame()), (of_variants.sentence, pd.DataFrame()), (histograms.alt_text, pd.DataFrame()),
+        (shattering.sentence, pd.DataFrame()), (activations.sentence, signal()[:0]),
+        (residual_block.sentence, pd.DataFrame()),
+        (residual_block.cost_sentence, pd.DataFrame()), (of_variants.sentence, pd.DataFrame()),
+        (histograms.alt_text, pd.DataFrame()),
     ],
 )  # fmt: skip
 def test_nothing_measured_is_said(sentence, frame):
@@ -177,14 +180,19 @@ def test_origins_are_sentences_of_their_own():
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        (together(ends("plain-56", 813), ends("resnet-56", 4.6)), ["At initialisation, in training", "813 times larger", "4.6"]),
-        (together(*(ends("plain-56", r, seed=s) for s, r in enumerate((800, 900, 1100)))), ["900 times larger", "3 seeds, 800 to 1,100"]),
+        (together(ends("plain-56", 813), ends("resnet-56", 4.6)),
+         ["At initialisation, in training", "813 times larger", "4.6"]),
+        (together(*(ends("plain-56", r, seed=s) for s, r in enumerate((800, 900, 1100)))),
+         ["900 times larger", "3 seeds, 800 to 1,100"]),
         (ends("plain-110 · no norm", 0), ["plain-110 · no norm lost (underflow to 0)"]),
-        (together(ends("plain-56", 4), ends("plain-56", np.inf, seed=1)), ["4 times larger", "1 of 2 seeds", "infinite"]),
+        (together(ends("plain-56", 4), ends("plain-56", np.inf, seed=1)),
+         ["4 times larger", "1 of 2 seeds", "infinite"]),
         (
-            together(*(ends(f"{kind}-{depth}", ratio) for kind, path in (("plain", (1, 9e18, np.nan)), ("resnet", (0.5, 3, 111)))
+            together(*(ends(f"{kind}-{depth}", ratio)
+                       for kind, path in (("plain", (1, 9e18, np.nan)), ("resnet", (0.5, 3, 111)))
                        for depth, ratio in zip((8, 302, 1202), path, strict=True))),
-            ["plain nets about as large at 8, 9 × 10¹⁸ times larger at 302, lost (not a number) at 1202", "residual nets 2"],
+            ["plain nets about as large at 8, 9 × 10¹⁸ times larger at 302, lost (not a number) at 1202",
+             "residual nets 2"],
         ),
         (ends("plain-56", 20, step=7).assign(mode="eval"), ["At step 7, in eval mode", "20 times larger"]),
     ],

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("reslab", "data", "tests", "notebooks")
-STRAYS = (".lock", "digits/.resnet-8.json.0123456789abcdef")  # in a store that is used, or was when its process was killed
+# in a store that is used, or was when its process was killed
+STRAYS = (".lock", "digits/.resnet-8.json.0123456789abcdef")
 DOWNLOAD = "cache/photos.tar.gz"  # in the data folder of a checkout, see `reslab.downloads`
 WEIGHTS = "digits/weights/resnet-8.safetensors"
 
@@ -62,7 +63,12 @@ def test_what_is_installed_finds_its_runs(checkout, unpacked, tmp_path):
     ask = "import reslab; store = reslab.recorded(); print(reslab.__file__, store.path, len(store.runs()), sep='\\n')"
     environment = os.environ | {"PYTHONPATH": str(unpacked)}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", ask], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", ask],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     module, store, count = done.stdout.splitlines()

@@ -1,4 +1,5 @@
-"""A `Split` of a folder of pictures: one sub-folder a class, or train/ and test/ with one sub-folder a class in each."""
+"""A `Split` of a folder of pictures: one sub-folder a class, or train/ and test/ with one sub-folder a class in
+each."""
 
 import os
 import warnings
@@ -20,12 +21,14 @@ PARTS = {  # names of folders that hold a part of a data set, in the order in wh
 
 
 def from_folder(path, *, image_size=32, test=0.2, seed=0):
-    """A Split of the pictures in a folder that has one sub-folder a class: (N, 3, S, S) uint8 RGB, S = `image_size` pixels.
+    """A Split of the pictures in a folder that has one sub-folder a class: (N, 3, S, S) uint8 RGB, S = `image_size`
+    pixels.
 
-    Each picture is turned upright (EXIF); its shorter side is resized to S and the middle cut out; what is transparent is
-    white. Where the sub-folders are train and test (or val), with the classes in them, these are the two parts; otherwise
-    test and seed are as in `from_arrays`. Hidden files and folders are passed over; a warning names other files that are
-    no pictures. A link is followed unless it leads back into the folder, and a file that is there twice is taken once.
+    Each picture is turned upright (EXIF); its shorter side is resized to S and the middle cut out; what is transparent
+    is white. Where the sub-folders are train and test (or val), with the classes in them, these are the two parts;
+    otherwise test and seed are as in `from_arrays`. Hidden files and folders are passed over; a warning names other
+    files that are no pictures. A link is followed unless it leads back into the folder, and a file that is there twice
+    is taken once.
     Raises FileNotFoundError for a missing or an empty folder, ValueError for a damaged picture, for one that is in two
     classes or in both parts, or a bad value.
     """
@@ -80,14 +83,18 @@ def _files_by_class(folder, root):
         without = f"no picture is in {', '.join(empty)}" if empty else "it has no sub-folder"
         raise FileNotFoundError(f"{folder} must have a sub-folder of pictures for each class ({without}).")
     if others:
-        number = "1 file left out that is no picture" if len(others) == 1 else f"{len(others)} files left out that are no pictures"
+        number = (
+            "1 file left out that is no picture"
+            if len(others) == 1
+            else f"{len(others)} files left out that are no pictures"
+        )
         warnings.warn(f"{folder.name}: {number}: {', '.join(others[:3])}{' ...' * (len(others) > 3)}", stacklevel=4)
     return found
 
 
 def _files(folder, root):
-    """The visible files below a folder, sorted, each real file once. A link to a folder that leads back into root, or above
-    it, is not followed: the pictures there belong to other classes, or are found on their own.
+    """The visible files below a folder, sorted, each real file once. A link to a folder that leads back into root, or
+    above it, is not followed: the pictures there belong to other classes, or are found on their own.
     """
     root, found, walked = root.resolve(), {}, set()
     for here, folders, files in sorted(_walk(folder, root, walked)):
@@ -115,7 +122,8 @@ def _walk(folder, root, walked):
 
 
 def _check_each_is_in_one_place(files, path):
-    """ValueError for a real file that is in two classes, or in the training and in the test part: a test that was trained on."""
+    """ValueError for a real file that is in two classes, or in the training and in the test part: a test that was
+    trained on."""
     seen = {}
     for part, classes in files.items():
         for name, some in classes.items():

@@ -39,7 +39,8 @@ def cifar10(root=None):
     """CIFAR-10: 50,000 + 10,000 photos of 10 things, (N, 3, 32, 32) uint8; a 170 MB download, once.
 
     root: the folder to keep it in, else `cache_root()`. Raises DatasetUnavailable.
-    Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images" (no licence stated; cite the report).
+    Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images" (no licence stated; cite the
+    report).
     """
     return _from_torchvision("cifar10", "CIFAR10", root, f"CIFAR-10: {KRIZHEVSKY}")
 
@@ -50,7 +51,8 @@ def cifar100(root=None):
 
 
 def fashion_mnist(root=None):
-    """Fashion-MNIST: 60,000 + 10,000 grey pictures of 10 kinds of clothing, (N, 1, 28, 28) uint8; a 31 MB download, once.
+    """Fashion-MNIST: 60,000 + 10,000 grey pictures of 10 kinds of clothing, (N, 1, 28, 28) uint8; a 31 MB download,
+    once.
 
     root: as `cifar10`. Raises DatasetUnavailable. Source: Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, MIT licence.
     """
@@ -65,9 +67,9 @@ DATASETS = {"digits": digits, "cifar10": cifar10, "cifar100": cifar100, "fashion
 def load(name):
     """The Split of a name in `DATASETS`, of an .npz file, or of a folder with a sub-folder of pictures for each class.
 
-    "cifar10-5000+1000" is a `subset` of that name: so many training and test images, drawn with seed 0; "...@7" with seed 7.
-    "cifar10-64px" is that name `resized` to 64 × 64 pixels. They can be combined, and are then done from left to right:
-    a subset that is enlarged takes less memory than an enlarged set of which a subset is taken.
+    "cifar10-5000+1000" is a `subset` of that name: so many training and test images, drawn with seed 0; "...@7" with
+    seed 7. "cifar10-64px" is that name `resized` to 64 × 64 pixels. They can be combined, and are then done from left
+    to right: a subset that is enlarged takes less memory than an enlarged set of which a subset is taken.
     A path is whatever is a `Path`, ends in .npz or has a / in it. Raises ValueError naming the nearest name,
     FileNotFoundError, DatasetUnavailable.
     """

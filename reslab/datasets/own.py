@@ -30,7 +30,8 @@ def from_arrays(
     x: (N, S, S), (N, C, S, S) or (N, S, S, C). The two equal sides tell the last two apart; where all three are equal,
        channels="first" or "last" does. Whole numbers 0 to 255 are kept as uint8, all else as float32.
     y: (N,) whole numbers or strings, whose sorted distinct values become 0 to K-1. class_names: K, in that order.
-    test: the share or the number of images held out, drawn with `seed`, without regard to class; unless x_test is given.
+    test: the share or the number of images held out, drawn with `seed`, without regard to class; unless x_test is
+    given.
     scale: the value that means white, else 255 for uint8 and 1 for floats.
     """
     if (x_test is None) != (y_test is None):
@@ -48,7 +49,8 @@ def from_arrays(
     class_names = tuple(map(str, values if class_names is None else class_names))
     if len(class_names) != len(values):
         raise ValueError(
-            f"There are {len(class_names)} class_names for {len(values)} distinct labels; give one for each, in sorted order."
+            f"There are {len(class_names)} class_names for {len(values)} distinct labels; give one for each, in sorted"
+            " order."
         )
     if not own_test:
         train, held_out = arrays.cut(len(x), test, seed)
@@ -61,7 +63,8 @@ def from_arrays(
 
 
 def from_file(path):
-    """A Split of an .npz file, whose arrays are the arguments of `from_arrays`: numpy.savez("mine.npz", x=x, y=y, source="my camera").
+    """A Split of an .npz file, whose arrays are the arguments of `from_arrays`: numpy.savez("mine.npz", x=x, y=y,
+    source="my camera").
 
     Its name is the file's, unless the file has one. Raises FileNotFoundError, and ValueError for whatever does not fit.
     """

@@ -38,12 +38,14 @@ class Split:
         classes = checks.integer("the number of class names", len(self.class_names), 2)
         if (self.x_train.shape[1:], self.x_train.dtype) != (self.x_test.shape[1:], self.x_test.dtype):
             raise ValueError(
-                f"x_train is {arrays.brief(self.x_train)} and x_test is {arrays.brief(self.x_test)}; they must be alike."
+                f"x_train is {arrays.brief(self.x_train)} and x_test is {arrays.brief(self.x_test)}; they must be"
+                " alike."
             )
         for what, y in (("y_train", self.y_train), ("y_test", self.y_test)):
             if y.min() < 0 or y.max() >= classes:
                 raise ValueError(
-                    f"{what} runs from {y.min()} to {y.max()}; with {classes} class names it must be from 0 to {classes - 1}."
+                    f"{what} runs from {y.min()} to {y.max()}; with {classes} class names it must be from 0 to"
+                    f" {classes - 1}."
                 )
         if not self.mean and not self.std:
             for field, value in zip(("mean", "std"), arrays.mean_std(self.x_train, self.scale), strict=True):
@@ -53,7 +55,8 @@ class Split:
             len(self.mean) == len(self.std) == channels and all(map(math.isfinite, numbers_given)) and min(self.std) > 0
         ):
             raise ValueError(
-                f"mean is {self.mean} and std {self.std}; give {channels} finite numbers of each, std above 0, or neither."
+                f"mean is {self.mean} and std {self.std}; give {channels} finite numbers of each, std above 0, or"
+                " neither."
             )
 
     @property
@@ -106,10 +109,11 @@ class Split:
         return digest.hexdigest()[:16]
 
     def subset(self, n_train=None, n_test=None, seed=0):
-        """A smaller Split, drawn without regard to class, so classes are only roughly balanced; None keeps a whole part.
+        """A smaller Split, drawn without regard to class, so classes are only roughly balanced; None keeps a whole
+        part.
 
-        With one seed a smaller subset lies inside a larger one. mean and std stay those of the whole, so that a net sees
-        an image as before. Raises ValueError for a count below 1 or above what there is.
+        With one seed a smaller subset lies inside a larger one. mean and std stay those of the whole, so that a net
+        sees an image as before. Raises ValueError for a count below 1 or above what there is.
         """
         kept = {}
         for part, n, x, y in (
@@ -142,7 +146,10 @@ class Split:
 
     def __repr__(self):
         sizes = f"{len(self.x_train):,} train + {len(self.x_test):,} test images"
-        return f"<Split {self.name}: {sizes}, {arrays.brief(self.x_train)}, {len(self.class_names)} classes, on {self.x_train.device}>"
+        return (
+            f"<Split {self.name}: {sizes}, {arrays.brief(self.x_train)}, {len(self.class_names)} classes, on"
+            f" {self.x_train.device}>"
+        )
 
 
 def mention_unseen_classes(split):
@@ -151,8 +158,8 @@ def mention_unseen_classes(split):
     if unseen := [name for name, number in zip(split.class_names, images, strict=True) if not number]:
         some = f"{', '.join(unseen[:5])}{' ...' if len(unseen) > 5 else ''}"
         warnings.warn(
-            f"{len(unseen)} of the {len(images)} classes of {split.name} have no training image ({some}), so a net cannot "
-            "learn them. Take more images, another seed, or a smaller test part.",
+            f"{len(unseen)} of the {len(images)} classes of {split.name} have no training image ({some}), so a net"
+            " cannot learn them. Take more images, another seed, or a smaller test part.",
             stacklevel=3,
         )
     return split

@@ -1,7 +1,9 @@
-"""Lesson 04: what travels along the skip: how large the signal is, how much each block changes it, and which units are dead.
+"""Lesson 04: what travels along the skip: how large the signal is, how much each block changes it, and which units are
+dead.
 
-Everything is measured on the first test images in one pass, in training mode: BatchNorm normalises by this batch, before training and
-after it, for in eval mode an untrained BatchNorm does next to nothing. The net that is measured is left as it was.
+Everything is measured on the first test images in one pass, in training mode: BatchNorm normalises by this batch,
+before training and after it, for in eval mode an untrained BatchNorm does next to nothing. The net that is measured is
+left as it was.
 """
 
 import dataclasses
@@ -31,8 +33,8 @@ IMAGES = 512  # test images that a signal is measured on, or all of them where t
 def before_and_after(nets=NETS, *, seeds=(0,), split=None, base=None, how=None, device="auto", progress=True):
     """The signal at every block of some nets, untrained and then trained: the frames of `signal`, one after the other.
 
-    nets: names of FAMILY, of which depth and skip are taken; base: the NetSpec that all share but for those, by default width 8 on
-    the digits. ValueError for an unknown name.
+    nets: names of FAMILY, of which depth and skip are taken; base: the NetSpec that all share but for those, by default
+    width 8 on the digits. ValueError for an unknown name.
     """
     split, frames = split or digits(), []
     for spec, seed in _jobs(nets, seeds, base or small_net(split), progress):
@@ -41,10 +43,21 @@ def before_and_after(nets=NETS, *, seeds=(0,), split=None, base=None, how=None, 
     return pd.concat(frames, ignore_index=True)
 
 
-def responses(nets=("plain-20", "resnet-20", "resnet-56"), *, seeds=(0,), split=None, base=None, how=None, device="auto", progress=True):
-    """Fig. 7 of He et al. 2015: how widely the response of every 3×3 layer spreads in trained nets; the frames of `response`.
+def responses(
+    nets=("plain-20", "resnet-20", "resnet-56"),
+    *,
+    seeds=(0,),
+    split=None,
+    base=None,
+    how=None,
+    device="auto",
+    progress=True,
+):
+    """Fig. 7 of He et al. 2015: how widely the response of every 3×3 layer spreads in trained nets; the frames of
+    `response`.
 
-    nets, base: as `before_and_after` takes them. how: by default `as_much_decay(split)`, without which there is little to see.
+    nets, base: as `before_and_after` takes them. how: by default `as_much_decay(split)`, without which there is little
+    to see.
     """
     split, frames = split or digits(), []
     how = how or as_much_decay(split)
@@ -55,7 +68,8 @@ def responses(nets=("plain-20", "resnet-20", "resnet-56"), *, seeds=(0,), split=
 
 
 def at_initialisation(depths=(8, 20, 56, 110), *, norms=("batch", "none"), seeds=(0, 1, 2), split=None, base=None):
-    """The signal at every block of untrained residual nets, with BatchNorm and without; `signal`'s frames and a column norm."""
+    """The signal at every block of untrained residual nets, with BatchNorm and without; `signal`'s frames and a column
+    norm."""
     split = split or digits()
     base = base or small_net(split)
     specs = [replace(base, depth=depth, norm=norm) for norm in norms for depth in depths]
@@ -66,7 +80,8 @@ def at_initialisation(depths=(8, 20, 56, 110), *, norms=("batch", "none"), seeds
 def as_much_decay(split, epochs=24):
     """A TrainSpec whose few steps pull at the weights as much as the paper's 64,000 do: λ such that Σ lr·λ is the same.
 
-    He et al. 2015, §4.2: weight decay λ 1e-4, lr 0.1, divided by 10 at 32k and 48k steps. lr goes up to 0.1 here too, in one cycle.
+    He et al. 2015, §4.2: weight decay λ 1e-4, lr 0.1, divided by 10 at 32k and 48k steps. lr goes up to 0.1 here too,
+    in one cycle.
     """
     paper = TrainSpec(lr=0.1, weight_decay=1e-4, schedule="step", milestones=(0.5, 0.75))
     ours = TrainSpec(lr=0.1, epochs=epochs)
@@ -85,18 +100,22 @@ def trained(spec, split, how=None, *, seed=0, device="auto"):
 
 
 def signal(net, split, run=None):
-    """The signal at every block of a net of `build`, a row a block. run: the Run that trained it; None for an untrained net.
+    """The signal at every block of a net of `build`, a row a block. run: the Run that trained it; None for an untrained
+    net.
 
-    Columns: name ("resnet-20 · trained"), skip, depth, seed, origin, step (of training; 0 untrained), outcome ("untrained", or the
-    run's), train_error (fraction; NaN unless finished); module, index (from 1), shape; of the block's output activation_rms, _mean,
-    _std and _dead (fraction of channels that are 0 at every place of every image); inner_dead: the same, after the first ReLU inside
-    the branch (NaN without one); branch_rms: RMS of F(x), what the branch puts out; input_rms: RMS of x where it meets F(x), in a
-    plain net where it enters the branch; ratio: the one over the other, |F(x)|/|x|; cosine: of what enters the block with what leaves
-    it, the mean over the images (NaN where the shape changes).
+    Columns: name ("resnet-20 · trained"), skip, depth, seed, origin, step (of training; 0 untrained), outcome
+    ("untrained", or the run's), train_error (fraction; NaN unless finished); module, index (from 1), shape; of the
+    block's output activation_rms, _mean, _std and _dead (fraction of channels that are 0 at every place of every
+    image); inner_dead: the same, after the first ReLU inside the branch (NaN without one); branch_rms: RMS of F(x),
+    what the branch puts out; input_rms: RMS of x where it meets F(x), in a plain net where it enters the branch; ratio:
+    the one over the other, |F(x)|/|x|; cosine: of what enters the block with what leaves it, the mean over the images
+    (NaN where the shape changes).
     """
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     entering = ["stem", *blocks[:-1]]
-    branches, inner, shortcuts = ([f"{block}.{part}" for block in blocks] for part in ("branch", "branch.activation1", "shortcut"))
+    branches, inner, shortcuts = (
+        [f"{block}.{part}" for block in blocks] for part in ("branch", "branch.activation1", "shortcut")
+    )
     seen, tensors = _watch(net, {*entering, *blocks, *branches, *inner, *shortcuts}, _batch(split))
     frame = seen.loc[blocks].reset_index().assign(index=range(1, len(blocks) + 1))
     frame["inner_dead"] = seen["activation_dead"].reindex(inner).to_numpy()
@@ -112,7 +131,9 @@ def response(net, split, run=None):
 
     Columns: as `signal` up to train_error; module, index (the layer, from 1, the stem), shape, std (over all elements).
     """
-    norms = [name for name, _ in net.named_modules() if name.split(".")[-1].startswith("norm") and "shortcut" not in name]
+    norms = [
+        name for name, _ in net.named_modules() if name.split(".")[-1].startswith("norm") and "shortcut" not in name
+    ]
     seen, _ = _watch(net, norms, _batch(split))
     frame = seen.loc[norms, ["shape", "activation_std"]].rename(columns={"activation_std": "std"}).reset_index()
     frame.insert(1, "index", range(1, len(norms) + 1))
@@ -120,10 +141,11 @@ def response(net, split, run=None):
 
 
 def histograms(net, split, run=None, edges=EDGES):
-    """How the activations at every block's output spread: a row a block × bin, the first bin open to the left and the last to the right.
+    """How the activations at every block's output spread: a row a block × bin, the first bin open to the left and the
+    last to the right.
 
-    Columns: as `signal` up to train_error; module, index (from 1), left, right (left ≤ activation < right), share (of the block's
-    activations; NaN is in no bin).
+    Columns: as `signal` up to train_error; module, index (from 1), left, right (left ≤ activation < right), share (of
+    the block's activations; NaN is in no bin).
     """
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     _, tensors = _watch(net, blocks, _batch(split))
@@ -132,16 +154,20 @@ def histograms(net, split, run=None, edges=EDGES):
     for index, block in enumerate(blocks, 1):
         values = tensors[block].cpu().numpy()
         share = np.histogram(values, bins)[0] / values.size
-        frames.append(pd.DataFrame({"module": block, "index": index, "left": bins[:-1], "right": bins[1:], "share": share}))
+        frames.append(
+            pd.DataFrame({"module": block, "index": index, "left": bins[:-1], "right": bins[1:], "share": share})
+        )
     return _labelled(pd.concat(frames, ignore_index=True), net, run)
 
 
 def feature_maps(net, split, image=0, run=None):
     """What every block makes of one image: a row a channel of a block.
 
-    image: its place in the test part, or an image of your own as `picture` makes it; it is shown to the net among the test images.
-    Columns: as `signal` up to train_error; says (the class that the net takes the image for); module ("image" for the image itself),
-    index (from 1; 0 for the image), channel (from 0), map: (H, W) array. ValueError for a place that the test part does not have.
+    image: its place in the test part, or an image of your own as `picture` makes it; it is shown to the net among the
+    test images.
+    Columns: as `signal` up to train_error; says (the class that the net takes the image for); module ("image" for the
+    image itself), index (from 1; 0 for the image), channel (from 0), map: (H, W) array. ValueError for a place that the
+    test part does not have.
     """
     if isinstance(image, torch.Tensor):
         x, at = _batch(split, own=image), 0
@@ -161,11 +187,13 @@ def feature_maps(net, split, image=0, run=None):
 
 
 def picture(file, split):
-    """(image, what was done to it): an image file of your own made into one of the split's kind, (C, S, S) as it stores them.
+    """(image, what was done to it): an image file of your own made into one of the split's kind, (C, S, S) as it stores
+    them.
 
-    file: a path or an open file of a PNG, a JPEG, or whatever else Pillow reads. It is cut square around its middle and shrunk. Where
-    the split is grey, it is made so and given the whole range from black to white; and if the split's images are dark at the border
-    (the digits are light strokes on black) and this one is light there, or the other way round, it is inverted.
+    file: a path or an open file of a PNG, a JPEG, or whatever else Pillow reads. It is cut square around its middle and
+    shrunk. Where the split is grey, it is made so and given the whole range from black to white; and if the split's
+    images are dark at the border (the digits are light strokes on black) and this one is light there, or the other way
+    round, it is inverted.
     Raises ValueError, in one sentence, for a file that is no image.
     """
     channels, size = split.shape["in_channels"], split.shape["image_size"]
@@ -179,7 +207,8 @@ def picture(file, split):
         image, said = ImageOps.autocontrast(image), said + ", grey"
         if _light_border(np.asarray(image)) != _light_border(split.x_test[:IMAGES].cpu().numpy()):
             image, said = ImageOps.invert(image), said + ", inverted"
-    pixels = torch.from_numpy(np.array(image)).reshape(size, size, channels).permute(2, 0, 1) / 255 * split.scale  # (C, S, S)
+    # (C, S, S)
+    pixels = torch.from_numpy(np.array(image)).reshape(size, size, channels).permute(2, 0, 1) / 255 * split.scale
     return (pixels if split.x_test.is_floating_point() else pixels.round()).to(split.x_test.dtype), said
 
 
@@ -190,14 +219,16 @@ def _light_border(images):
 
 
 def _jobs(nets, seeds, base, progress):
-    """(spec, seed) of every net to be trained, behind a progress bar; ValueError for a name that FAMILY does not have."""
+    """(spec, seed) of every net to be trained, behind a progress bar; ValueError for a name that FAMILY does not
+    have."""
     known = [FAMILY[checks.choice("a net", name, FAMILY)] for name in nets]
     specs = [replace(base, depth=spec.depth, skip=spec.skip) for spec in known]
     return progress_bar([(spec, seed) for spec in specs for seed in seeds], desc="nets", disable=not progress)
 
 
 def _batch(split, own=None):
-    """The first test images, normalised (N, C, S, S); an image of one's own, (C, S, S) as the split stores them, goes before them."""
+    """The first test images, normalised (N, C, S, S); an image of one's own, (C, S, S) as the split stores them, goes
+    before them."""
     x, y = split.x_test[:IMAGES], split.y_test[:IMAGES]
     if own is not None:
         x, y = torch.cat([own[None].to(x), x]), torch.cat([y[:1], y])  # its label is not used
@@ -205,12 +236,17 @@ def _batch(split, own=None):
 
 
 def _watch(net, modules, x):
-    """One pass of images x in training mode: `capture`'s frame, by module, and the outputs themselves, {module: tensor}."""
+    """One pass of images x in training mode: `capture`'s frame, by module, and the outputs themselves, {module:
+    tensor}."""
     kept, mode = [], net.training
-    running = {name: buffer.clone() for name, buffer in net.named_buffers()}  # copies: in training mode BatchNorm's statistics move
+    # copies: in training mode BatchNorm's statistics move
+    running = {name: buffer.clone() for name, buffer in net.named_buffers()}
     keep = {"kept": lambda output: kept.append(output) or output.new_zeros(())}
     try:
-        with capture(net.train(), lambda name, _: name in modules, activation=STATISTICS | keep, gradient={}) as trace, torch.no_grad():
+        with (
+            capture(net.train(), lambda name, _: name in modules, activation=STATISTICS | keep, gradient={}) as trace,
+            torch.no_grad(),
+        ):
             torch.func.functional_call(net, running, x.to(next(net.parameters()).device))
     finally:
         net.train(mode)
@@ -219,14 +255,27 @@ def _watch(net, modules, x):
 
 
 def _cosine(before, after):
-    """The cosine of the angle between a block's input and its output, the mean over images; NaN where the shape changes."""
-    return F.cosine_similarity(before.flatten(1), after.flatten(1)).mean().item() if before.shape == after.shape else np.nan
+    """The cosine of the angle between a block's input and its output, the mean over images; NaN where the shape
+    changes."""
+    return (
+        F.cosine_similarity(before.flatten(1), after.flatten(1)).mean().item()
+        if before.shape == after.shape
+        else np.nan
+    )
 
 
 def _labelled(frame, net, run):
     """The frame with the columns before it that say which net it is of, and what training it has had."""
     made = run.provenance if run else Provenance.here(next(net.parameters()).device)
-    labels = {"name": f"{net.spec.name} · {'trained' if run else 'untrained'}", "skip": net.spec.skip, "depth": net.spec.depth}
-    labels |= {"seed": net.seed, "origin": f"{made.machine}, {made.date[:7]}", "step": run.history["step"].iloc[-1] if run else 0}
+    labels = {
+        "name": f"{net.spec.name} · {'trained' if run else 'untrained'}",
+        "skip": net.spec.skip,
+        "depth": net.spec.depth,
+    }
+    labels |= {
+        "seed": net.seed,
+        "origin": f"{made.machine}, {made.date[:7]}",
+        "step": run.history["step"].iloc[-1] if run else 0,
+    }
     labels |= {"outcome": run.outcome if run else "untrained", "train_error": run.final_train_error if run else np.nan}
     return pd.DataFrame({name: [value] * len(frame) for name, value in labels.items()} | dict(frame.items()))

@@ -26,11 +26,11 @@ def layers(nets, *, images=None):
 
     nets: names of FAMILY, or a dict name → NetSpec or nn.Module. images: name → what a module takes, (channels, height,
     width), or a list of shapes for several inputs: see `complexity`. (3, 224, 224) where nothing is said.
-    Columns: net, skip (whether anything is added in it), module, block (the name of the block that it is in, "" for none),
-    shortcut (of that block: "", "identity", "zero padding" or "projection"), path ("branch" or "shortcut"), label ("3×3
-    conv, 128, /2"; "" for a norm, an activation, an addition), kind, output_shape, parameters, multiply_adds, memory
-    (bytes of its output), all for one image in float32. What no layer's call accounts for has a row and the label
-    "parameters" or "operations": see `complexity`, which also says what is not counted.
+    Columns: net, skip (whether anything is added in it), module, block (the name of the block that it is in, "" for
+    none), shortcut (of that block: "", "identity", "zero padding" or "projection"), path ("branch" or "shortcut"),
+    label ("3×3 conv, 128, /2"; "" for a norm, an activation, an addition), kind, output_shape, parameters,
+    multiply_adds, memory (bytes of its output), all for one image in float32. What no layer's call accounts for has a
+    row and the label "parameters" or "operations": see `complexity`, which also says what is not counted.
     The blocks of a module that is not reslab's are those whose forward pass adds two tensors of one shape, and the
     shortcut in such a block is the part called downsample, shortcut or skip.
     Raises ValueError for a module that does not take the images, cannot be copied, or asks for the values of a tensor.

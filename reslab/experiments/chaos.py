@@ -1,9 +1,12 @@
 """Lessons 02 and 04: a chaotic net, and that the exploding gradient is the same thing seen from behind.
 
-A net is chaotic where a small change of its input grows from block to block. How fast it grows forward, and how fast the gradient grows
-backward, are both the size of one Jacobian J, of m outputs by n inputs: for a random change v and a random gradient g, in the mean
-|Jv|² / |v|² = |J|² / n, and |Jᵀg|² / |g|² = |J|² / m, with |J| the Frobenius norm. So the length of a change grows as much forward as
-the RMS of the gradient, √(|g|² / m), grows backward (Poole et al. 2016, arXiv:1606.05340, §2 and §3; Schoenholz et al. 2017,
+A net is chaotic where a small change of its input grows from block to block. How fast it grows forward, and how fast
+the gradient grows backward, are both the size of one Jacobian J, of m outputs by n inputs: for a random change v and a
+random gradient g, in the mean
+|Jv|² / |v|² = |J|² / n, and |Jᵀg|² / |g|² = |J|² / m,
+with |J| the Frobenius norm. So the length of a change grows as much forward as
+the RMS of the gradient, √(|g|² / m), grows backward (Poole et al. 2016, arXiv:1606.05340, §2 and §3; Schoenholz et al.
+2017,
 1611.01232, §3 and §4; with BatchNorm: Yang et al. 2019, 1902.08129; residual nets: Yang & Schoenholz 2017, 1712.08969).
 """
 
@@ -25,10 +28,11 @@ IMAGES = 128
 def growth(net, split, *, images=IMAGES, seed=0):
     """How a small change of the images grows forward, and the gradient backward: a row a block, the stem first.
 
-    net: of `build`; it is measured in float64, as a copy, BatchNorm normalising by the statistics of the images and their changed copies.
-    seed: of the change. Columns: module, index (0: the stem), change (length of what the change of the images makes at the block's
-    output, √(Σ Δ²), over that of the stem: forward it grows from 1), gradient (RMS of ∂loss/∂output over that of the last block: backward
-    it grows from 1).
+    net: of `build`; it is measured in float64, as a copy, BatchNorm normalising by the statistics of the images and
+    their changed copies.
+    seed: of the change. Columns: module, index (0: the stem), change (length of what the change of the images makes at
+    the block's output, √(Σ Δ²), over that of the stem: forward it grows from 1), gradient (RMS of ∂loss/∂output over
+    that of the last block: backward it grows from 1).
     """
     x, y = (part.cpu() for part in split.batch(slice(images), "train"))
     twin = build(net.spec, seed=net.seed).double()
@@ -53,7 +57,8 @@ def growth(net, split, *, images=IMAGES, seed=0):
 
 
 def before_training(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, progress=True, **changes):
-    """`growth` of untrained nets, with the columns of `representations.before_training` before it; arguments as there."""
+    """`growth` of untrained nets, with the columns of `representations.before_training` before it; arguments as
+    there."""
     split, frames = split or digits(), []
     for spec, seed in jobs(nets, seeds, base or small_net(split), changes, progress):
         net = build(spec, seed=seed)

@@ -19,13 +19,22 @@ def small_net(split):
 
 
 def by_depth(
-    depths=DEPTHS, *, skips=(False, True), seeds=(0,), split=None, base=None, how=None, device="auto", workers=None, progress=True
+    depths=DEPTHS,
+    *,
+    skips=(False, True),
+    seeds=(0,),
+    split=None,
+    base=None,
+    how=None,
+    device="auto",
+    workers=None,
+    progress=True,
 ):
     """Train a plain and a residual net of every depth and seed; the tidy frame of all their histories.
 
     base: the NetSpec that all share but for depth and skip; by default width 8 on the digits.
-    Columns: those of `Run.frame`: name, skip, depth, seed, parameters, outcome, final_train_error, origin, step, epoch, lr,
-    loss, train_error, test_error, seconds. The claim is He et al. 2015 (arXiv:1512.03385), §1 and Fig. 6.
+    Columns: those of `Run.frame`: name, skip, depth, seed, parameters, outcome, final_train_error, origin, step, epoch,
+    lr, loss, train_error, test_error, seconds. The claim is He et al. 2015 (arXiv:1512.03385), §1 and Fig. 6.
     """
     split = split or digits()
     base = base or small_net(split)
@@ -36,10 +45,12 @@ def by_depth(
 
 
 def beside_the_paper(frame):
-    """What runs came to, a row a net, beside the test errors of He et al. 2015 (arXiv:1512.03385, Table 6) on all of CIFAR-10.
+    """What runs came to, a row a net, beside the test errors of He et al. 2015 (arXiv:1512.03385, Table 6) on all of
+    CIFAR-10.
 
-    frame: the histories of runs, as `Run.frame` has them. Columns: name, parameters, seeds (how many), steps, train_error and
-    test_error (fractions, means over the seeds), paper_test_error (fraction, NaN where the paper prints none).
+    frame: the histories of runs, as `Run.frame` has them. Columns: name, parameters, seeds (how many), steps,
+    train_error and test_error (fractions, means over the seeds), paper_test_error (fraction, NaN where the paper prints
+    none).
     """
     ended = frame[frame["outcome"] == "finished"]
     last = ended.groupby(["name", "seed"], sort=False).last().reset_index()
@@ -51,7 +62,8 @@ def beside_the_paper(frame):
 
 
 def by_construction(depth=56, *, shallow=8, seed=0, split=None, how=None, device="auto"):
-    """Make a deep plain net that errs exactly as a shallow one, without training it: the layers added compute the identity.
+    """Make a deep plain net that errs exactly as a shallow one, without training it: the layers added compute the
+    identity.
 
     The argument of He et al. 2015, §1: such a solution exists, so a deep net that trains worse did not find it.
     A row each for the shallow net, the deep one made from it, and the deep one trained as usual. Columns: net, depth,
@@ -65,7 +77,11 @@ def by_construction(depth=56, *, shallow=8, seed=0, split=None, how=None, device
             pass
         nets[layers] = net
     made = extend(nets[shallow], depth)
-    rows = [(f"plain-{shallow}, trained", nets[shallow]), (f"plain-{depth}, made of it", made), (f"plain-{depth}, trained", nets[depth])]
+    rows = [
+        (f"plain-{shallow}, trained", nets[shallow]),
+        (f"plain-{depth}, made of it", made),
+        (f"plain-{depth}, trained", nets[depth]),
+    ]
     split = split.to(next(made.parameters()).device)
     return pd.DataFrame(
         {

@@ -1,4 +1,5 @@
-"""The film of a training: a plain net and its residual twin, trained on the same images in the same order, and looked into on the way.
+"""The film of a training: a plain net and its residual twin, trained on the same images in the same order, and looked
+into on the way.
 
     state = begin(spec, split)              # one plain JSON value: nets, classes, pictures; no frames yet
     for patch in film(spec, split):         # trains; each patch is a point of a curve, a frame, or both
@@ -6,16 +7,18 @@
     state = record(specs, split)            # the same, to the end, for several pairs
 
 The state (version 1)
-  origin, live, provenance (recorded ones), seeds; dataset, classes (names), guess (chance level), test_images (measured)
-  sprite      the pictures as one PNG: url, size, columns, count, grey, labels
+  origin, live, provenance (recorded ones), seeds; dataset, classes (names), guess (chance level), test_images
+  (measured) sprite      the pictures as one PNG: url, size, columns, count, grey, labels
   pictures    places in the sprite of those that can be chosen
-  nets        key, label, depth, variant, parameters, blocks (names, the stem first), halves (where the map halves), plain, residual:
-    a film    name, steps (in all), state (running, finished, diverged), curve [[step, training error, loss], ...], test_error, frames:
-      a frame   step; per block told_apart (nearest-neighbour accuracy), near [block][picture] → three places in the sprite, gradient
-                (RMS at its output; None for the stem); answer [picture] → probabilities. Some have readout, alike, opened, spread.
+  nets        key, label, depth, variant, parameters, blocks (names, the stem first), halves (where the map halves),
+    plain, residual: a film    name, steps (in all), state (running, finished, diverged), curve [[step, training error,
+      loss], ...], test_error, frames: a frame   step; per block told_apart (nearest-neighbour accuracy), near
+      [block][picture] → three places in the sprite, gradient
+                (RMS at its output; None for the stem); answer [picture] → probabilities. Some have readout, alike,
+                opened, spread.
 
-BatchNorm normalises by the pictures measured, see representations.py. A frame of step s is of the weights after s updates; so is its
-gradient, which the next step's backward pass measures. Errors are fractions.
+BatchNorm normalises by the pictures measured, see representations.py. A frame of step s is of the weights after s
+updates; so is its gradient, which the next step's backward pass measures. Errors are fractions.
 """
 
 import dataclasses
@@ -30,7 +33,8 @@ from reslab.train import TrainSpec, pick_device, train
 KINDS = ("plain", "residual")
 # Which steps have a frame is said by the TrainSpec: those after which a captured step comes, and the last one.
 RECORDED = TrainSpec(capture_first=13, capture_every=2, test_every=6)
-LIVE = TrainSpec(capture_every=24, test_every=6)  # a frame and its gradient take about a step's time: under 5 % of the training
+# a frame and its gradient take about a step's time: under 5 % of the training
+LIVE = TrainSpec(capture_every=24, test_every=6)
 VARIANTS = {"no norm": {"norm": "none"}}  # of the recorded pairs: words → what differs from the first ones
 LIVE_IMAGES = 100  # test pictures; all 397 digits would take three times as long
 
@@ -60,9 +64,9 @@ def begin(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, variant="", orig
 def film(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, device="auto", variant="", thorough=()):
     """Train the pair of a NetSpec, step by step in turn; yield patches, for `apply`.
 
-    spec: its `skip` does not count. how: a TrainSpec, by default LIVE; see LIVE for the steps that have a frame. seed: of the weights,
-    which are the same in both. images: so many of the first test pictures are measured; None: all. thorough: steps whose frames have
-    readout, alike and opened too. A net that diverges ends; the other goes on.
+    spec: its `skip` does not count. how: a TrainSpec, by default LIVE; see LIVE for the steps that have a frame. seed:
+    of the weights, which are the same in both. images: so many of the first test pictures are measured; None: all.
+    thorough: steps whose frames have readout, alike and opened too. A net that diverges ends; the other goes on.
     A patch has net (key), film ("plain" or "residual"), state, point and frame (or None), test_error (or None).
     """
     how, device = replace(how or LIVE, log_every=1), pick_device(device)
@@ -88,10 +92,11 @@ def apply(state, patch):
 
 
 def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", progress=lambda patch: None):
-    """A whole state, recorded: specs is {variant: [NetSpec, ...]}; the first seed's films, and over all seeds the spread.
+    """A whole state, recorded: specs is {variant: [NetSpec, ...]}; the first seed's films, and over all seeds the
+    spread.
 
-    how: by default RECORDED. Frames of the untrained nets, of a third of the steps and of the last are thorough. progress: called with
-    every patch. Pictures that no frame names are left out of the sprite.
+    how: by default RECORDED. Frames of the untrained nets, of a third of the steps and of the last are thorough.
+    progress: called with every patch. Pictures that no frame names are left out of the sprite.
     """
     how = how or RECORDED
     device = pick_device(device)
@@ -104,7 +109,9 @@ def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", pr
                 first = seed == seeds[0]
                 one = begin(spec, split, how, seed=seed, images=images, variant=variant, origin=origin)
                 thorough = (0, steps // 3, steps) if first else ()
-                for patch in film(spec, split, how, seed=seed, images=images, device=device, variant=variant, thorough=thorough):
+                for patch in film(
+                    spec, split, how, seed=seed, images=images, device=device, variant=variant, thorough=thorough
+                ):
                     apply(one, patch)
                     progress(patch)
                 if first:
@@ -121,15 +128,18 @@ def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", pr
 def of_runs(store, split, depths, *, images=500, training_images=1000, **filters):
     """A state of recorded runs whose weights were kept: two frames a film, of the untrained net and of the trained one.
 
-    store: a `Store`; filters: as its `runs` takes them, enough to leave one plain and one residual run of each depth. The sprite has no
-    pictures, for they may not be ours to hand on: url is None, and places says where they are in the split's test part;
-    `with_pictures` puts them in.
+    store: a `Store`; filters: as its `runs` takes them, enough to leave one plain and one residual run of each depth.
+    The sprite has no pictures, for they may not be ours to hand on: url is None, and places says where they are in the
+    split's test part; `with_pictures` puts them in.
     """
     state = None
     for depth in depths:
         runs = {kind: store.runs(depth=depth, skip=kind == "residual", **filters) for kind in KINDS}
         if any(len(found) != 1 for found in runs.values()):
-            raise ValueError(f"of {depth} layers there must be one plain and one residual run; there are {[*map(len, runs.values())]}.")
+            raise ValueError(
+                f"of {depth} layers there must be one plain and one residual run; there are"
+                f" {[*map(len, runs.values())]}."
+            )
         run = runs["residual"][0]
         how = TrainSpec(**run.how)
         one = begin(run.spec, split, how, seed=run.seed, images=images, origin=run.origin)
@@ -228,11 +238,19 @@ def _film_of_run(store, run, split, how, images, training_images, pictures):
     history, last = run.history, int(run.history["step"].iloc[-1])
     looks = []
     for step, net in ((0, build(run.spec, seed=run.seed)), (last, store.net(run))):
-        looked = frames.frame(net, x, y, pictures, step) | {"gradient": frames.last_gradient(net, split, how.batch_size)}
+        looked = frames.frame(net, x, y, pictures, step) | {
+            "gradient": frames.last_gradient(net, split, how.batch_size)
+        }
         looks.append(looked | frames.readout(net, split, images, training_images))
     rows = history[["step", "train_error", "loss"]].to_numpy().tolist()
     curve = [[int(step), *frames.rounded(numbers, 4)] for step, *numbers in rows]
-    return {"steps": last, "state": run.outcome, "frames": looks, "curve": curve, "test_error": round(run.summary()["test_error"], 4)}
+    return {
+        "steps": last,
+        "state": run.outcome,
+        "frames": looks,
+        "curve": curve,
+        "test_error": round(run.summary()["test_error"], 4),
+    }
 
 
 def _patch(state, point=None, frame=None, test_error=None):
@@ -240,7 +258,8 @@ def _patch(state, point=None, frame=None, test_error=None):
 
 
 def _spread(pair, other):
-    """Widen the spread (least, most told apart over the seeds, per block) in the frames of a pair by those of another seed."""
+    """Widen the spread (least, most told apart over the seeds, per block) in the frames of a pair by those of another
+    seed."""
     for kind in KINDS:
         steps = {frame["step"]: frame["told_apart"] for frame in other[kind]["frames"]}
         for frame in pair[kind]["frames"]:

@@ -20,27 +20,36 @@ from reslab.train.device import device_of
 
 NEAREST = 3  # neighbours of a picture
 TILES = 3  # channels shown of a block that is opened
-DIGITS = {17: 6, 8: 3, 39: 8, 0: 0, 84: 9}  # place in the test part of `digits()` → label, of digits that are easy to recognise
+# place in the test part of `digits()` → label, of digits that are easy to recognise
+DIGITS = {17: 6, 8: 3, 39: 8, 0: 0, 84: 9}
 COLUMNS = 20  # of the sprite
 
 
 def chosen(split):
-    """Places of the pictures that a learner chooses from, of different classes: for `digits()` DIGITS, else the first of five classes."""
+    """Places of the pictures that a learner chooses from, of different classes: for `digits()` DIGITS, else the first
+    of five classes."""
     labels = split.y_test.tolist()
-    if split.name == "digits" and len(labels) > max(DIGITS) and all(labels[place] == label for place, label in DIGITS.items()):
+    if (
+        split.name == "digits"
+        and len(labels) > max(DIGITS)
+        and all(labels[place] == label for place, label in DIGITS.items())
+    ):
         return list(DIGITS)
     return [labels.index(label) for label in list(dict.fromkeys(labels))[:5]]
 
 
 def sprite(split, places):
-    """An atlas of test pictures as a PNG data URL: size, columns, count, grey, labels; picture k: column k % columns, row k // columns."""
+    """An atlas of test pictures as a PNG data URL: size, columns, count, grey, labels; picture k: column k % columns,
+    row k // columns."""
     x = split.x_test[places].float().cpu() / split.scale * 255
     pixels = x.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()  # (N, S, S, C)
     count, size, _, channels = pixels.shape
     rows = math.ceil(count / COLUMNS)
     atlas = np.zeros((rows * COLUMNS, size, size, channels), np.uint8)
     atlas[:count] = pixels
-    atlas = atlas.reshape(rows, COLUMNS, size, size, channels).swapaxes(1, 2).reshape(rows * size, COLUMNS * size, channels)
+    atlas = (
+        atlas.reshape(rows, COLUMNS, size, size, channels).swapaxes(1, 2).reshape(rows * size, COLUMNS * size, channels)
+    )
     file = io.BytesIO()
     Image.fromarray(atlas[..., 0] if channels == 1 else atlas[..., :3]).save(file, "PNG", optimize=True)
     url = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
@@ -51,8 +60,8 @@ def sprite(split, places):
 def frame(net, x, y, pictures, step):
     """The measurements of a net of `build` after `step` steps of training; all but the gradient.
 
-    x, y: the test pictures measured, normalised, in one batch, and their labels. pictures: places among them. Keys: step, told_apart,
-    near, answer. What is not finite is None.
+    x, y: the test pictures measured, normalised, in one batch, and their labels. pictures: places among them. Keys:
+    step, told_apart, near, answer. What is not finite is None.
     """
     seen = representations.features(net, x, lambda name, module: name in ("stem", "fc") or isinstance(module, Block))
     logits = seen.pop("fc")[pictures]
@@ -82,9 +91,10 @@ def readout(net, split, images, training_images=None):
 def opened(net, x, pictures, channels=TILES):
     """x, F(x) and y of every block as small grey pictures; None for the stem, and where something is not finite.
 
-    x: the images measured; pictures: places among them. Keys of each: size (pixels of a tile, at most 16), channels (those in which y
-    is largest on average), scale, tiles (base64 of uint8 [picture][x, F(x), y][channel][row][column]; 0, 128, 255 are -scale, 0, scale).
-    What a block is given is shown as shortcut option A passes it on, in a plain net too, so that the three have one shape.
+    x: the images measured; pictures: places among them. Keys of each: size (pixels of a tile, at most 16), channels
+    (those in which y is largest on average), scale, tiles (base64 of uint8 [picture][x, F(x), y][channel][row][column];
+    0, 128, 255 are -scale, 0, scale). What a block is given is shown as shortcut option A passes it on, in a plain net
+    too, so that the three have one shape.
     """
     blocks = {name: module for name, module in net.named_modules() if isinstance(module, Block)}
     wanted = {"stem", *blocks, *(f"{name}.{part}" for name in blocks for part in ("branch", "shortcut"))}
@@ -112,7 +122,8 @@ def _as_bytes(tiles, channels):
 
 
 def gradient(layers):
-    """RMS of the loss's gradient at each block's output, from the frame of a captured step; None for the stem, which is not captured."""
+    """RMS of the loss's gradient at each block's output, from the frame of a captured step; None for the stem, which is
+    not captured."""
     return [None, *(float(f"{value:.3g}") if math.isfinite(value) else None for value in layers["gradient_rms"])]
 
 

@@ -2,19 +2,21 @@
 
 Four measurements of the outputs ("features") of every block:
 
-- nearest-neighbour accuracy: the share of test images whose most similar test image, as this block sees them, has their class;
-- readout accuracy: the share of test images that a linear classifier, trained on the block's features of training images, gets right
-  (Alain & Bengio 2016, arXiv:1610.01644);
-- noise cosine: how similar an image and its copy with a little noise are. Where it falls from block to block the net is chaotic:
-  Poole et al. 2016 (arXiv:1606.05340), Schoenholz et al. 2017 (1611.01232); for residual nets Yang & Schoenholz 2017 (1712.08969),
-  and with BatchNorm Yang et al. 2019 (1902.08129);
+- nearest-neighbour accuracy: the share of test images whose most similar test image, as this block sees them, has their
+  class;
+- readout accuracy: the share of test images that a linear classifier, trained on the block's features of training
+  images, gets right (Alain & Bengio 2016, arXiv:1610.01644);
+- noise cosine: how similar an image and its copy with a little noise are. Where it falls from block to block the net is
+  chaotic: Poole et al. 2016 (arXiv:1606.05340), Schoenholz et al. 2017 (1611.01232); for residual nets Yang &
+  Schoenholz 2017 (1712.08969), and with BatchNorm Yang et al. 2019 (1902.08129);
 - the nearest neighbours of given images.
 
-Similar means: the cosine of the angle between two feature vectors, each less the mean over the images ("centred cosine").
+Similar means: the cosine of the angle between two feature vectors, each less the mean over the images ("centred
+cosine").
 
-BatchNorm normalises by the statistics of the images that are measured, all in one batch, before training and after it: in eval mode an
-untrained BatchNorm does next to nothing. All else (dropout, stochastic depth) is in eval mode. Modes, running statistics, gradients
-and the random state are left as they were.
+BatchNorm normalises by the statistics of the images that are measured, all in one batch, before training and after it:
+in eval mode an untrained BatchNorm does next to nothing. All else (dropout, stochastic depth) is in eval mode. Modes,
+running statistics, gradients and the random state are left as they were.
 """
 
 from contextlib import contextmanager
@@ -43,7 +45,7 @@ PENALTY = 0.01  # of the ridge readout, per training image, on features of mean 
 SMALL = 65_536  # numbers in a batch of images, below which a second thread costs more than it saves
 
 
-# --- the measurements, on feature vectors ---------------------------------------------------------------------------------------
+# --- the measurements, on feature vectors -----------------------------------------------------------------------------
 
 
 def centred_cosines(features):
@@ -57,11 +59,12 @@ def centred_cosines(features):
 
 
 def nearest_neighbours(cosines, places=None, count=1):
-    """The `count` most similar other images of each image, most similar first, as places: cosines (..., N, N) → (..., N, count).
+    """The `count` most similar other images of each image, most similar first, as places: cosines (..., N, N) → (...,
+    N, count).
 
-    places: of the images whose neighbours are wanted, (len(places)); None for all N. cosines: of `centred_cosines`, of many blocks at
-    once if stacked. Of equally similar images the first counts. An image is never its own neighbour. ValueError for a count that is
-    too large.
+    places: of the images whose neighbours are wanted, (len(places)); None for all N. cosines: of `centred_cosines`, of
+    many blocks at once if stacked. Of equally similar images the first counts. An image is never its own neighbour.
+    ValueError for a count that is too large.
     """
     count = checks.integer("count", count, 1, cosines.shape[-1] - 1)
     cosines = cosines.clone()
@@ -76,33 +79,40 @@ def nearest_neighbours(cosines, places=None, count=1):
 
 
 def neighbour_accuracy(cosines, labels):
-    """The share of images whose nearest neighbour has their label: cosines (..., N, N), labels (N,) → (...); NaN where they are."""
+    """The share of images whose nearest neighbour has their label: cosines (..., N, N), labels (N,) → (...); NaN where
+    they are."""
     right = labels[nearest_neighbours(cosines)[..., 0]] == labels
     return right.float().mean(-1).where(cosines[..., 0, 0].isfinite(), torch.nan)
 
 
 def readout_accuracy(train_features, train_labels, test_features, test_labels):
-    """The share of test images that a ridge classifier of the training images' features gets right; NaN where one is not finite."""
+    """The share of test images that a ridge classifier of the training images' features gets right; NaN where one is
+    not finite."""
     if not (train_features.isfinite().all() and test_features.isfinite().all()):
         return float("nan")
     mean = train_features.double().mean(0)
-    size = (train_features.double() - mean).square().mean().sqrt().clamp_min(1e-12)  # one number: features keep their proportions
-    train_features, test_features = (((x.double() - mean) / size).cpu().numpy() for x in (train_features, test_features))
+    # one number: features keep their proportions
+    size = (train_features.double() - mean).square().mean().sqrt().clamp_min(1e-12)
+    train_features, test_features = (
+        ((x.double() - mean) / size).cpu().numpy() for x in (train_features, test_features)
+    )
     readout = RidgeClassifier(alpha=PENALTY * len(train_features)).fit(train_features, train_labels.cpu().numpy())
     return float(readout.score(test_features, test_labels.cpu().numpy()))
 
 
 def noise_cosine(features, noisy):
-    """The centred cosine of each image's features with those of its noisy copy, both (N, D), the mean over the images."""
+    """The centred cosine of each image's features with those of its noisy copy, both (N, D), the mean over the
+    images."""
     mean = features.mean(0)
     return F.cosine_similarity(features - mean, noisy - mean, eps=1e-12).mean().item()
 
 
-# --- the features of a net ------------------------------------------------------------------------------------------------------
+# --- the features of a net --------------------------------------------------------------------------------------------
 
 
 def features(model, x, layers=None):
-    """What each block makes of images, as vectors: {name of the module: (N, D) float32}, in the order of the forward pass.
+    """What each block makes of images, as vectors: {name of the module: (N, D) float32}, in the order of the forward
+    pass.
 
     model, x, layers: as `outputs` takes them. Feature maps larger than LARGEST are averaged down.
     """
@@ -110,11 +120,13 @@ def features(model, x, layers=None):
 
 
 def outputs(model, x, layers=None, reduce=lambda output: output.clone()):
-    """What each block puts out in one pass of `batch_forward`: {name of the module: reduce(its output)}, in the order of the pass.
+    """What each block puts out in one pass of `batch_forward`: {name of the module: reduce(its output)}, in the order
+    of the pass.
 
-    model: any nn.Module. x: (N, C, S, S), normalised as `Split.batch` does it. layers: which modules, said as `capture` takes them; by
-    default the stem and the blocks of reslab's nets, or the leaves of a model of your own. A module called twice counts at its last
-    call. reduce: called inside the pass, so that whole outputs need not be kept. ValueError if fewer than two images are given.
+    model: any nn.Module. x: (N, C, S, S), normalised as `Split.batch` does it. layers: which modules, said as `capture`
+    takes them; by default the stem and the blocks of reslab's nets, or the leaves of a model of your own. A module
+    called twice counts at its last call. reduce: called inside the pass, so that whole outputs need not be kept.
+    ValueError if fewer than two images are given.
     """
     checks.integer("the number of images", len(x), 2)
     kept = []
@@ -129,10 +141,16 @@ def outputs(model, x, layers=None, reduce=lambda output: output.clone()):
 
 
 def batch_forward(model, x):
-    """One forward pass without gradients in which BatchNorm normalises by this batch and all else is in eval mode; see the module."""
+    """One forward pass without gradients in which BatchNorm normalises by this batch and all else is in eval mode; see
+    the module."""
     device = device_of(model)
     threads = 1 if device.type == "cpu" and x.numel() < SMALL else torch.get_num_threads()
-    with unchanged(model), settings(threads), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with (
+        unchanged(model),
+        settings(threads),
+        torch.no_grad(),
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+    ):
         for module in model.modules():
             module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
         return model(x.to(device).contiguous(memory_format=layout_of(model)))
@@ -164,24 +182,27 @@ def stations(model):
 
 
 def _vectors(output):
-    """(N, D) float32 of a batch's outputs: (N, C, H, W), (N, D), or whatever a layer puts out; maps averaged down to LARGEST pixels."""
+    """(N, D) float32 of a batch's outputs: (N, C, H, W), (N, D), or whatever a layer puts out; maps averaged down to
+    LARGEST pixels."""
     output = output.float()
     if output.dim() == 4 and max(output.shape[2:]) > LARGEST:
         output = F.adaptive_avg_pool2d(output, LARGEST)
     return output.flatten(1)
 
 
-# --- frames ---------------------------------------------------------------------------------------------------------------------
+# --- frames -----------------------------------------------------------------------------------------------------------
 
 
 def by_block(model, split, layers=None, *, images=None, training_images=None, noise=NOISE, seed=0):
     """The three numbers of every block of a model: a row a block.
 
-    model, layers: as `features` takes them. images, training_images: so many of the first test and training images; None: all.
-    seed: of the noise. Two passes: the first of the test images; the second of them, their noisy copies and the training images, in one
-    batch, so that one BatchNorm is applied to all.
-    Columns: module, index (0 for the first, the stem in reslab's nets), images (test images measured), guess (1 / classes),
-    neighbour_accuracy, readout_accuracy (fractions), noise_cosine (-1 to 1). NaN where a block's output is not finite.
+    model, layers: as `features` takes them. images, training_images: so many of the first test and training images;
+    None: all.
+    seed: of the noise. Two passes: the first of the test images; the second of them, their noisy copies and the
+    training images, in one batch, so that one BatchNorm is applied to all.
+    Columns: module, index (0 for the first, the stem in reslab's nets), images (test images measured), guess (1 /
+    classes), neighbour_accuracy, readout_accuracy (fractions), noise_cosine (-1 to 1). NaN where a block's output is
+    not finite.
     """
     x, y = _first(split, "test", images)
     train_x, train_y = _first(split, "train", training_images)
@@ -208,14 +229,16 @@ def by_block(model, split, layers=None, *, images=None, training_images=None, no
 def neighbours(model, split, places, layers=None, *, images=None, count=3):
     """The nearest neighbours of some test images after every block: a row a block × image × rank.
 
-    places: of the images in the test part. Columns: module, index, place, rank (1 is the nearest), neighbour (its place), label (of
-    the neighbour, 0 to K-1), same_class. ValueError for a place outside the images measured.
+    places: of the images in the test part. Columns: module, index, place, rank (1 is the nearest), neighbour (its
+    place), label (of the neighbour, 0 to K-1), same_class. ValueError for a place outside the images measured.
     """
     x, y = _first(split, "test", images)
     places = [checks.integer("a place", place, 0, len(x) - 1) for place in places]
     rows = []
     for index, (module, seen) in enumerate(features(model, x, layers).items()):
-        for place, nearest in zip(places, nearest_neighbours(centred_cosines(seen), places, count).tolist(), strict=True):
+        for place, nearest in zip(
+            places, nearest_neighbours(centred_cosines(seen), places, count).tolist(), strict=True
+        ):
             for rank, neighbour in enumerate(nearest, 1):
                 label, same = int(y[neighbour]), bool(y[neighbour] == y[place])
                 row = {"module": module, "index": index, "place": place, "rank": rank, "neighbour": neighbour}
@@ -226,8 +249,8 @@ def neighbours(model, split, places, layers=None, *, images=None, count=3):
 def before_training(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, progress=True, **changes):
     """`by_block` of untrained nets: its columns, and before them name, skip, depth, norm, init, seed, step (0), origin.
 
-    nets: names of FAMILY, of which depth and skip are taken. base: the NetSpec that all share but for those, by default width 8 on the
-    digits; changes: fields of it, such as norm="none". ValueError for an unknown name.
+    nets: names of FAMILY, of which depth and skip are taken. base: the NetSpec that all share but for those, by default
+    width 8 on the digits; changes: fields of it, such as norm="none". ValueError for an unknown name.
     """
     split, frames = split or digits(), []
     for spec, seed in jobs(nets, seeds, base or small_net(split), changes, progress):
@@ -236,10 +259,14 @@ def before_training(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, progre
     return pd.concat(frames, ignore_index=True)
 
 
-def in_training(nets=NETS, *, steps=(20, 60), seeds=(0,), split=None, base=None, how=None, device="auto", progress=True, **changes):
-    """`before_training`'s frame of the same nets, and the same after some steps of their training; one column more, train_error.
+def in_training(
+    nets=NETS, *, steps=(20, 60), seeds=(0,), split=None, base=None, how=None, device="auto", progress=True, **changes
+):
+    """`before_training`'s frame of the same nets, and the same after some steps of their training; one column more,
+    train_error.
 
-    how: a TrainSpec. train_error: fraction, of the last batch; NaN before training. A net that diverges has no rows after that.
+    how: a TrainSpec. train_error: fraction, of the last batch; NaN before training. A net that diverges has no rows
+    after that.
     """
     split, frames = split or digits(), []
     how = replace(how or TrainSpec(), log_every=1)
@@ -263,7 +290,8 @@ def _first(split, part, images):
 def jobs(nets, seeds, base, changes, progress):
     """(spec, seed) of every net to measure, behind a progress bar; ValueError for a name that FAMILY does not have.
 
-    nets: names, of which depth and skip are taken; base: the NetSpec that all share but for those, and for the changes, {field: value}.
+    nets: names, of which depth and skip are taken; base: the NetSpec that all share but for those, and for the changes,
+    {field: value}.
     """
     known = [FAMILY[checks.choice("a net", name, FAMILY)] for name in nets]
     specs = [replace(base, depth=spec.depth, skip=spec.skip, **changes) for spec in known]
@@ -273,6 +301,13 @@ def jobs(nets, seeds, base, changes, progress):
 def labelled(frame, net, step=0):
     """The frame with the columns before it that say which net it is of, and what training it has had."""
     spec = net.spec
-    labels = {"name": spec.name, "skip": spec.skip, "depth": spec.depth, "norm": spec.norm, "init": spec.init, "seed": net.seed}
+    labels = {
+        "name": spec.name,
+        "skip": spec.skip,
+        "depth": spec.depth,
+        "norm": spec.norm,
+        "init": spec.init,
+        "seed": net.seed,
+    }
     labels |= {"step": step, "origin": Provenance.here(device_of(net)).origin}
     return pd.DataFrame({name: [value] * len(frame) for name, value in labels.items()} | dict(frame.items()))

@@ -1,6 +1,8 @@
-"""Lesson 03: a block that only has to put out what it gets, with a skip and without; what decay, distance and depth change; the costs.
+"""Lesson 03: a block that only has to put out what it gets, with a skip and without; what decay, distance and depth
+change; the costs.
 
-The blocks are those of the nets: `stack` takes them out of `build`, so plain and residual ones begin with the same weights.
+The blocks are those of the nets: `stack` takes them out of `build`, so plain and residual ones begin with the same
+weights.
 """
 
 import math
@@ -13,14 +15,25 @@ from torch import nn
 from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
-from reslab.experiments.residual_block_anatomy import LIVE, a_block, anatomy, block_costs, count, one_block, shortcut_costs, stack, tensors
+from reslab.experiments.residual_block_anatomy import (
+    LIVE,
+    a_block,
+    anatomy,
+    block_costs,
+    count,
+    one_block,
+    shortcut_costs,
+    stack,
+    tensors,
+)
 from reslab.nets import replace
 from reslab.store import recorded
 from reslab.train.device import settings
 
 # fmt: off
 __all__ = [
-    "a_block", "anatomy", "at_best_rate", "away_from_identity", "block_costs", "by_distance", "decay_alone", "ended", "identity", "learn",
+    "a_block", "anatomy", "at_best_rate", "away_from_identity", "block_costs", "by_distance", "decay_alone", "ended",
+    "identity", "learn",
     "learn_identity", "nearer", "one_block", "shortcut_costs", "sooner", "stack", "starts", "steps_to", "tensors",
 ]
 # fmt: on
@@ -35,9 +48,11 @@ def identity(x):
 
 
 def away_from_identity(distance):
-    """The target (1−d)·x + d·(x with its channels moved on by one): the identity for d = 0; for d = 1 as plain a task, with no x in it.
+    """The target (1−d)·x + d·(x with its channels moved on by one): the identity for d = 0; for d = 1 as plain a task,
+    with no x in it.
 
-    It is x + d·g(x) with a fixed linear g. One 3×3 convolution computes it exactly for every d, so what differs is how it is found.
+    It is x + d·g(x) with a fixed linear g. One 3×3 convolution computes it exactly for every d, so what differs is how
+    it is found.
     """
     distance = checks.number("distance", distance, 0.0, 1.0)
     return lambda x: (1 - distance) * x + distance * x.roll(1, dims=1)
@@ -48,8 +63,9 @@ def learn(spec, *, blocks=1, target=identity, lr=0.1, steps=150, batch_size=128,
     """Train a stack of blocks to put out target(x), by SGD (momentum 0.9) on ‖H(x) − target‖²/‖target‖²; a row a step.
 
     x is what enters these blocks in an untrained net that looks at the digits; `seed` draws weights and batches.
-    Columns: name, skip, depth, blocks, norm, lr, seed, origin, outcome ("finished" or "diverged"), parameters, step (from 0), error =
-    ‖H(x) − target‖/‖target‖ and branch = ‖F(x)‖/‖x‖ (mean over the blocks), both of the batch that the step is about to learn from.
+    Columns: name, skip, depth, blocks, norm, lr, seed, origin, outcome ("finished" or "diverged"), parameters, step
+    (from 0), error = ‖H(x) − target‖/‖target‖ and branch = ‖F(x)‖/‖x‖ (mean over the blocks), both of the batch that
+    the step is about to learn from.
     """
     lr, steps = checks.number("lr", lr, above=True), checks.integer("steps", steps, 1)
     split = split or digits()
@@ -72,7 +88,9 @@ def learn(spec, *, blocks=1, target=identity, lr=0.1, steps=150, batch_size=128,
         loss.backward()
         optimiser.step()
     frame = pd.DataFrame(rows, columns=["step", "error", "branch"])
-    return frame.assign(**labels(spec, blocks, lr, seed), outcome="finished" if loss.isfinite() else "diverged", parameters=count(chain))
+    return frame.assign(
+        **labels(spec, blocks, lr, seed), outcome="finished" if loss.isfinite() else "diverged", parameters=count(chain)
+    )
 
 
 def forward(chain, x):
@@ -85,7 +103,11 @@ def forward(chain, x):
     def watch_branch(_branch, _inputs, output):
         ratios.append(output.norm())
 
-    handles = [hook for block in chain for hook in (block.register_forward_hook(watch), block.branch.register_forward_hook(watch_branch))]
+    handles = [
+        hook
+        for block in chain
+        for hook in (block.register_forward_hook(watch), block.branch.register_forward_hook(watch_branch))
+    ]
     try:
         output = chain(x)
     finally:
@@ -102,8 +124,11 @@ def labels(spec, blocks, lr, seed):
     return where | {"norm": spec.norm, "lr": lr, "seed": seed, "origin": LIVE}
 
 
-def learn_identity(*, skips=(False, True), blocks=(1,), rates=RATES, seeds=(0,), target=identity, base=None, split=None, steps=150):
-    """`learn` for every combination, one tidy frame. At equal seeds, blocks begin with the same weights and see the same batches."""
+def learn_identity(
+    *, skips=(False, True), blocks=(1,), rates=RATES, seeds=(0,), target=identity, base=None, split=None, steps=150
+):
+    """`learn` for every combination, one tidy frame. At equal seeds, blocks begin with the same weights and see the
+    same batches."""
     split = split or digits()
     base = base or one_block(split)
     frames = [
@@ -117,7 +142,8 @@ def learn_identity(*, skips=(False, True), blocks=(1,), rates=RATES, seeds=(0,),
 
 
 def ended(frame):
-    """The error that each run ends with, the mean over its last ten steps (infinite if it diverged): a row a run, with its labels."""
+    """The error that each run ends with, the mean over its last ten steps (infinite if it diverged): a row a run, with
+    its labels."""
     runs = [column for column in ("distance", "blocks", "skip", "norm", "lr", "seed") if column in frame]
     last = frame.groupby(runs, sort=False).tail(10)
     means = {"error": ("error", "mean"), "branch": ("branch", "mean"), "outcome": ("outcome", "last")}
@@ -135,14 +161,16 @@ def at_best_rate(frame):
 
 
 def steps_to(frame, within=WITHIN):
-    """The step at which each run's error is first below `within`, infinite if never: a Series by skip, blocks, lr and seed."""
+    """The step at which each run's error is first below `within`, infinite if never: a Series by skip, blocks, lr and
+    seed."""
     first = frame[frame["error"] < within].groupby(["skip", "blocks", "lr", "seed"])["step"].min().astype(float)
     runs = frame.drop_duplicates(["skip", "blocks", "lr", "seed"]).set_index(["skip", "blocks", "lr", "seed"]).index
     return first.reindex(runs, fill_value=math.inf)
 
 
 def sooner(frame, within=WITHIN):
-    """Which learns it sooner, each at its best rate: "with the skip", "without", or "about the same" (seeds disagree, or neither does)."""
+    """Which learns it sooner, each at its best rate: "with the skip", "without", or "about the same" (seeds disagree,
+    or neither does)."""
     steps = steps_to(at_best_rate(frame), within)
     plain, residual = (steps[skip].droplevel("lr") for skip in (False, True))
     if (residual < plain).all():
@@ -151,7 +179,8 @@ def sooner(frame, within=WITHIN):
 
 
 def nearer(frame):
-    """Which ends nearer to its target, each at its best rate: "with the skip", "without", or "about the same" (seeds disagree)."""
+    """Which ends nearer to its target, each at its best rate: "with the skip", "without", or "about the same" (seeds
+    disagree)."""
     errors = ended(at_best_rate(frame)).set_index(["skip", "seed"])["error"]
     if (errors[True] < errors[False]).all():
         return "with the skip"
@@ -159,10 +188,12 @@ def nearer(frame):
 
 
 def by_distance(distances=(0.0, 0.25, 0.5, 0.75, 1.0), *, seeds=(0,), rates=RATES, split=None, steps=150):
-    """Learn targets from the identity (distance 0) to one with no x in it (1), with the skip and without; `learn`'s frame and distance.
+    """Learn targets from the identity (distance 0) to one with no x in it (1), with the skip and without; `learn`'s
+    frame and distance.
 
-    He et al. 2015, §3.1: a residual block should find it easier "to find the perturbations with reference to an identity mapping" when
-    "the optimal function is closer to an identity mapping than to a zero mapping". `away_from_identity` says what the targets are.
+    He et al. 2015, §3.1: a residual block should find it easier "to find the perturbations with reference to an
+    identity mapping" when "the optimal function is closer to an identity mapping than to a zero mapping".
+    `away_from_identity` says what the targets are.
     """
     split = split or digits()
     shared = {"rates": rates, "seeds": seeds, "split": split, "steps": steps}
@@ -170,7 +201,8 @@ def by_distance(distances=(0.0, 0.25, 0.5, 0.75, 1.0), *, seeds=(0,), rates=RATE
     return pd.concat(frames, ignore_index=True)
 
 
-# What decays: (norm, "all" parameters or the "convolutions" alone) → the case in words. Without a norm the two are one: biases begin at 0.
+# What decays: (norm, "all" parameters or the "convolutions" alone) → the case in words. Without a norm the two are one:
+# biases begin at 0.
 DECAYS = {
     ("none", "all"): "no norm",
     ("batch", "all"): "BatchNorm",
@@ -179,12 +211,15 @@ DECAYS = {
 
 
 def decay_alone(*, seeds=(0,), steps=300, shrink=0.02, split=None):
-    """What weight decay does by itself, with no data to learn from: every step takes `shrink` (a fraction) off the weights, no more.
+    """What weight decay does by itself, with no data to learn from: every step takes `shrink` (a fraction) off the
+    weights, no more.
 
     Only learning rate × decay matters to it: in the recipe of He et al. 2015, §4.2, a step takes 0.1 · 1e-4 off,
     and ten times that once momentum 0.9 has built up. Three cases (DECAYS):
-    without a norm; with BatchNorm, all parameters; with BatchNorm, the convolutions alone, as many do since. A row every tenth step.
-    Columns: those of `learn`, and case, left (the fraction of each decayed weight that is still there), size = ‖H(x)‖/‖x‖.
+    without a norm; with BatchNorm, all parameters; with BatchNorm, the convolutions alone, as many do since. A row
+    every tenth step.
+    Columns: those of `learn`, and case, left (the fraction of each decayed weight that is still there), size =
+    ‖H(x)‖/‖x‖.
     """
     split = split or digits()
     shrink = checks.number("shrink", shrink, 0.0, 1.0)
@@ -219,13 +254,18 @@ def _decay(spec, decayed, seed, steps, shrink, split):
 
 
 def starts(depth=56):
-    """Is it the skip, or where a net starts? Whole trainings on the digits that came with reslab; `Run.frame`'s columns.
+    """Is it the skip, or where a net starts? Whole trainings on the digits that came with reslab; `Run.frame`'s
+    columns.
 
-    name: "plain-56 · He", whose weights are He's, "plain-56 · identity", whose convolutions start near the identity (init
-    "dirac"; Xiao et al. 2018, arXiv:1806.05393, trained 10,000 plain layers from such a start), and "resnet-56".
+    name: "plain-56 · He", whose weights are He's, "plain-56 · identity", whose convolutions start near the identity
+    (init "dirac"; Xiao et al. 2018, arXiv:1806.05393, trained 10,000 plain layers from such a start), and "resnet-56".
     ValueError for a depth of which there are no such runs.
     """
-    names = {(False, "kaiming"): "plain-{} · He", (False, "dirac"): "plain-{} · identity", (True, "kaiming"): "resnet-{}"}
+    names = {
+        (False, "kaiming"): "plain-{} · He",
+        (False, "dirac"): "plain-{} · identity",
+        (True, "kaiming"): "resnet-{}",
+    }
     frames = []
     for (skip, init), name in names.items():
         runs = recorded().runs(dataset="digits", depth=depth, epochs=6, lr=0.05, order="original", skip=skip, init=init)

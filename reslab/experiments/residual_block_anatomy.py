@@ -1,4 +1,5 @@
-"""Lesson 03: a block taken out of its net: what flows through it, what it costs, and what its shortcut does to a real tensor."""
+"""Lesson 03: a block taken out of its net: what flows through it, what it costs, and what its shortcut does to a real
+tensor."""
 
 import math
 
@@ -23,11 +24,13 @@ def one_block(split):
 
 
 def stack(spec, *, blocks=1, seed=0):
-    """(path, chain): the first `blocks` blocks of a net that keep their input's shape, as one nn.Sequential, and what leads there.
+    """(path, chain): the first `blocks` blocks of a net that keep their input's shape, as one nn.Sequential, and what
+    leads there.
 
-    The net is the spec's, as deep as need be. path: images (N, C, S, S) → x (N, channels, S, S), the same with and without skips, and never
-    negative: it ends with a ReLU, so a block with ReLU can be the identity. With basic blocks it is the stem alone; the first bottleneck
-    widens the net, so it belongs to the path.
+    The net is the spec's, as deep as need be. path: images (N, C, S, S) → x (N, channels, S, S), the same with and
+    without skips, and never
+    negative: it ends with a ReLU, so a block with ReLU can be the identity. With basic blocks it is the stem alone; the
+    first bottleneck widens the net, so it belongs to the path.
     """
     blocks = checks.integer("blocks", blocks, 1, 16)
     widens = int(spec.block == "bottleneck")
@@ -39,10 +42,11 @@ def stack(spec, *, blocks=1, seed=0):
 
 
 def a_block(spec, *, changes_shape=False, seed=0, split=None):
-    """(block, x): one block of a net, and the tensor that enters it when the net, untrained, looks at the digits, (N, C, H, W).
+    """(block, x): one block of a net, and the tensor that enters it when the net, untrained, looks at the digits, (N,
+    C, H, W).
 
-    changes_shape: the first block of stage 2, which halves the image and doubles the channels; else a block of stage 1 that changes
-    nothing. The tensor is the same with and without skips: what the residual net with ReLU puts there.
+    changes_shape: the first block of stage 2, which halves the image and doubles the channels; else a block of stage 1
+    that changes nothing. The tensor is the same with and without skips: what the residual net with ReLU puts there.
     """
     split = split or digits()
     images, _ = split.batch(slice(None))
@@ -58,11 +62,12 @@ def a_block(spec, *, changes_shape=False, seed=0, split=None):
 
 
 def anatomy(spec, *, changes_shape=False, seed=0, split=None):
-    """What flows through a block, and what each module costs: a row a module, in the order of the forward pass, after a first row for x.
+    """What flows through a block, and what each module costs: a row a module, in the order of the forward pass, after a
+    first row for x.
 
-    Columns: part ("x", "branch", "shortcut", "sum", "y"), module (its name in the block), layer (what it is, in words), shape (of its
-    output for one image, "16×4×4"), numbers (their count), parameters, multiply_adds and additions (the sum's, element by element).
-    Shapes and costs are those of `complexity`.
+    Columns: part ("x", "branch", "shortcut", "sum", "y"), module (its name in the block), layer (what it is, in words),
+    shape (of its output for one image, "16×4×4"), numbers (their count), parameters, multiply_adds and additions (the
+    sum's, element by element). Shapes and costs are those of `complexity`.
     """
     block, x = a_block(spec, changes_shape=changes_shape, seed=seed, split=split)
     return dissect(block, tuple(x.shape[1:])).assign(**_which(spec, changes_shape, seed))
@@ -92,8 +97,9 @@ def dissect(block, shape):
 def tensors(spec, *, changes_shape=False, image=0, seed=0, split=None):
     """The real tensors in a block for one image: x, F(x), shortcut(x), their sum and y, a row a pixel.
 
-    image: its place among the training images. BatchNorm normalises by the whole training part, as in training. Columns: part
-    ("x", "shortcut", "branch", "sum", "y"), channel, row, column (from 0), value. A plain block has no shortcut and no sum.
+    image: its place among the training images. BatchNorm normalises by the whole training part, as in training.
+    Columns: part ("x", "shortcut", "branch", "sum", "y"), channel, row, column (from 0), value. A plain block has no
+    shortcut and no sum.
     """
     block, x = a_block(spec, changes_shape=changes_shape, seed=seed, split=split)
     image = checks.integer("image", image, 0, len(x) - 1)
@@ -109,16 +115,19 @@ def tensors(spec, *, changes_shape=False, image=0, seed=0, split=None):
         if part in parts:
             value = parts[part][image].numpy()  # (channels, H, W)
             channel, row, column = (axis.ravel() for axis in np.indices(value.shape))
-            frames.append(pd.DataFrame({"part": part, "channel": channel, "row": row, "column": column, "value": value.ravel()}))
+            frames.append(
+                pd.DataFrame({"part": part, "channel": channel, "row": row, "column": column, "value": value.ravel()})
+            )
     return pd.concat(frames, ignore_index=True).assign(**_which(spec, changes_shape, seed), image=image)
 
 
 def shortcut_costs(depths=(20, 56, 110), shortcuts=("A", "B", "C"), *, base=None):
-    """What the shortcuts of whole nets cost, counted: a row for each plain net and each residual net with option A, B, C.
+    """What the shortcuts of whole nets cost, counted: a row for each plain net and each residual net with option A, B,
+    C.
 
-    base: a NetSpec for all but depth, skip and shortcut; the CIFAR nets of He et al. 2015, §4.2 by default. Columns: net, shortcut ("none"
-    for plain), depth, skip, parameters, multiply_adds (for one image), additions (element-wise, one a number that a block adds), and
-    parameters_more and multiply_adds_more, against the plain net of that depth.
+    base: a NetSpec for all but depth, skip and shortcut; the CIFAR nets of He et al. 2015, §4.2 by default. Columns:
+    net, shortcut ("none" for plain), depth, skip, parameters, multiply_adds (for one image), additions (element-wise,
+    one a number that a block adds), and parameters_more and multiply_adds_more, against the plain net of that depth.
     """
     base, rows = base or NetSpec(), []
     for depth in depths:
@@ -136,10 +145,11 @@ def shortcut_costs(depths=(20, 56, 110), shortcuts=("A", "B", "C"), *, base=None
 
 
 def block_costs(size=56, width=64):
-    """A basic block against a bottleneck at about equal cost (He et al. 2015, Fig. 5), and a basic one as wide as the bottleneck, counted.
+    """A basic block against a bottleneck at about equal cost (He et al. 2015, Fig. 5), and a basic one as wide as the
+    bottleneck, counted.
 
-    size: height and width of the image (pixels). Columns: block, channels, parameters, weights (those of the convolutions),
-    multiply_adds, and numbers (in the block's output: what is handed on).
+    size: height and width of the image (pixels). Columns: block, channels, parameters, weights (those of the
+    convolutions), multiply_adds, and numbers (in the block's output: what is handed on).
     """
     rows = []
     for block, channels in (("basic", width), ("bottleneck", 4 * width), ("basic", 4 * width)):
@@ -147,14 +157,19 @@ def block_costs(size=56, width=64):
         layers = complexity(module, (channels, size, size))
         weights = layers.loc[layers["kind"] == "Conv2d", "parameters"].sum()
         sums = layers[["parameters", "multiply_adds"]].sum()
-        rows.append((block, channels, sums["parameters"], weights, sums["multiply_adds"], _numbers(layers["shape"].iloc[-1])))
+        rows.append(
+            (block, channels, sums["parameters"], weights, sums["multiply_adds"], _numbers(layers["shape"].iloc[-1]))
+        )
     return pd.DataFrame(rows, columns=["block", "channels", "parameters", "weights", "multiply_adds", "numbers"])
 
 
 def describe(module):
     """A module of a block in the words of the field: "3×3 conv, stride 2"."""
     if isinstance(module, nn.Conv2d):
-        groups, stride = f", {module.groups} groups" * (module.groups > 1), f", stride {module.stride[0]}" * (module.stride[0] > 1)
+        groups, stride = (
+            f", {module.groups} groups" * (module.groups > 1),
+            f", stride {module.stride[0]}" * (module.stride[0] > 1),
+        )
         return f"{module.kernel_size[0]}×{module.kernel_size[1]} conv{groups}{stride}"
     if isinstance(module, nn.BatchNorm2d):
         return "BatchNorm"
@@ -183,4 +198,11 @@ def _numbers(shape):
 
 
 def _which(spec, changes_shape, seed):
-    return {"skip": spec.skip, "block": spec.block, "shortcut": spec.shortcut, "changes_shape": changes_shape, "seed": seed, "origin": LIVE}
+    return {
+        "skip": spec.skip,
+        "block": spec.block,
+        "shortcut": spec.shortcut,
+        "changes_shape": changes_shape,
+        "seed": seed,
+        "origin": LIVE,
+    }

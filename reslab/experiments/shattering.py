@@ -1,7 +1,7 @@
 """Lesson 02, shattered gradients: does the gradient at one input say anything about the gradient at the next?
 
-After Balduzzi et al. 2017 (arXiv:1702.08591), Fig. 1: the gradient of a random net of one input, at inputs side by side, looks like
-brown noise (a walk) where the net is shallow, and like white noise where it is deep and has no skips.
+After Balduzzi et al. 2017 (arXiv:1702.08591), Fig. 1: the gradient of a random net of one input, at inputs side by
+side, looks like brown noise (a walk) where the net is shallow, and like white noise where it is deep and has no skips.
 """
 
 import math
@@ -22,7 +22,8 @@ from reslab.train.device import settings
 POINTS = 256  # inputs side by side
 NORMS = ("batch", "none")
 
-# What the lesson compares, flag by flag. 0.1 is the factor on the branch (the paper's β) of the residual net in its Fig. 1.
+# What the lesson compares, flag by flag. 0.1 is the factor on the branch (the paper's β) of the residual net in its
+# Fig. 1.
 NETS = {
     "plain · no norm": {"skip": False, "norm": "none"},
     "plain · BatchNorm": {"skip": False, "norm": "batch"},
@@ -32,10 +33,12 @@ NETS = {
 
 
 class ScalarNet(nn.Module):
-    """x (N, 1) → y (N, 1) through `depth` layers of ReLU: h ← W·ReLU(norm(h)), or with the skip h ← h + scale·W·ReLU(norm(h)).
+    """x (N, 1) → y (N, 1) through `depth` layers of ReLU: h ← W·ReLU(norm(h)), or with the skip h ← h +
+    scale·W·ReLU(norm(h)).
 
-    Weights are He normal (gain √2, fan in; gain 1 in the first layer, which follows no ReLU). bias True draws biases as nn.Linear
-    does by itself, False makes them 0. All come from `seed`; the caller's random state is neither read nor moved.
+    Weights are He normal (gain √2, fan in; gain 1 in the first layer, which follows no ReLU). bias True draws biases as
+    nn.Linear does by itself, False makes them 0. All come from `seed`; the caller's random state is neither read nor
+    moved.
     Raises ValueError for an impossible value.
     """
 
@@ -79,16 +82,21 @@ def on_a_grid(nets=None, *, depths=(1, 10, 24, 50), seeds=(0,), bias=True):
 
 
 def noise(*, seeds=(0,)):
-    """The two references, in the columns of `on_a_grid`, depth 0: white noise (each value drawn anew), brown noise (its running sum)."""
+    """The two references, in the columns of `on_a_grid`, depth 0: white noise (each value drawn anew), brown noise (its
+    running sum)."""
     x, frames = torch.linspace(-2, 2, POINTS), []
     for seed in seeds:
         white = np.random.default_rng(checks.integer("a seed", seed, 0)).standard_normal(POINTS)
-        frames += [_rows("brown noise", False, 0, seed, x, white.cumsum()), _rows("white noise", False, 0, seed, x, white)]
+        frames += [
+            _rows("brown noise", False, 0, seed, x, white.cumsum()),
+            _rows("white noise", False, 0, seed, x, white),
+        ]
     return pd.concat(frames, ignore_index=True)
 
 
 def along_a_line(spec, split=None, *, seed=0):
-    """The same of an image net: the gradient of one logit along the straight line from one training image to another, untrained.
+    """The same of an image net: the gradient of one logit along the straight line from one training image to another,
+    untrained.
 
     The images are the first two of the training part, 0 and 1 on the line, and the logit is that of the first's class.
     Columns: as `on_a_grid`, with x from 0 to 1. ValueError for a spec that does not suit the split.
@@ -103,10 +111,11 @@ def along_a_line(spec, split=None, *, seed=0):
 
 
 def autocorrelation(frame, lags=32):
-    """How a gradient goes with the one `lag` inputs further: a row a net × depth × seed × lag from 0; 1: equal but for scale, 0: unrelated.
+    """How a gradient goes with the one `lag` inputs further: a row a net × depth × seed × lag from 0; 1: equal but for
+    scale, 0: unrelated.
 
-    frame: as `on_a_grid`, `noise` and `along_a_line` give it. Columns: name, skip, depth, seed, origin, lag, autocorrelation:
-    Σ(g(i) - ḡ)(g(i + lag) - ḡ) / Σ(g(i) - ḡ)², NaN where the gradient is the same at every input.
+    frame: as `on_a_grid`, `noise` and `along_a_line` give it. Columns: name, skip, depth, seed, origin, lag,
+    autocorrelation: Σ(g(i) - ḡ)(g(i + lag) - ḡ) / Σ(g(i) - ḡ)², NaN where the gradient is the same at every input.
     """
     rows, by = [], ["name", "skip", "depth", "seed", "origin"]
     for labels, group in frame.groupby(by, sort=False):
@@ -122,7 +131,8 @@ def autocorrelation(frame, lags=32):
 def _gradient(net, x, feed, read):
     """d read(net(feed(x))) / dx at every x, (N,), as float64.
 
-    BatchNorm is held at the statistics of these very inputs: in training mode a gradient would run through its neighbours as well.
+    BatchNorm is held at the statistics of these very inputs: in training mode a gradient would run through its
+    neighbours as well.
     """
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -138,4 +148,6 @@ def _gradient(net, x, feed, read):
 
 def _rows(name, skip, depth, seed, x, gradient):
     labels = {"name": name, "skip": skip, "depth": depth, "seed": seed, "origin": Provenance.here().origin}
-    return pd.DataFrame({key: [value] * len(x) for key, value in labels.items()} | {"x": x.numpy(), "gradient": gradient})
+    return pd.DataFrame(
+        {key: [value] * len(x) for key, value in labels.items()} | {"x": x.numpy(), "gradient": gradient}
+    )

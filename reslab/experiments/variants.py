@@ -1,4 +1,5 @@
-"""Lesson 09: what changed since 2015: each variant as a changed field of the spec, its cost, its paper's claim, and a fair race."""
+"""Lesson 09: what changed since 2015: each variant as a changed field of the spec, its cost, its paper's claim, and a
+fair race."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,24 +22,29 @@ from reslab.train import TrainSpec, train
 
 BASE = "ResNet"
 DEPTH = 56  # of the net that the variants change
-# Twice the digits' own rate. 110 layers of the original order fail at it; those of He et al. 2015, §4.2, began with a lower one.
+# Twice the digits' own rate. 110 layers of the original order fail at it; those of He et al. 2015, §4.2, began with a
+# lower one.
 HARD = TrainSpec(lr=0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A net as a change of another: of which, which fields of its NetSpec, and what its paper says that this brought."""
+    """A net as a change of another: of which, which fields of its NetSpec, and what its paper says that this
+    brought."""
 
     of: str = BASE
     fields: dict = field(default_factory=dict)  # the changed fields, with their new values
-    claim: str = ""  # the paper's own measurement on the paper's data, for it and for what it is compared with; "" for none
+    # the paper's own measurement on the paper's data, for it and for what it is compared with; "" for none
+    claim: str = ""
     preset: str = ""  # the paper's net in FAMILY ...
     against: str = ""  # ... and the one that it is compared with
 
     @property
     def change(self):
         """The changed fields, as they are written: 'order="preact"'."""
-        return ", ".join(f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}" for name, value in self.fields.items())
+        return ", ".join(
+            f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}" for name, value in self.fields.items()
+        )
 
     @property
     def source(self):
@@ -59,7 +65,10 @@ VARIANTS = {
     "pre-activation": _order("preact", "6.37"),
     "wide": Variant(
         fields={"depth": 16, "widen": 2},  # a quarter of the blocks, four times the cost of each
-        claim="CIFAR-10: 4.00 % test error with 28 layers 10 × as wide, 4.92 % with 1,001 layers (4.62 % in batches of 64)",
+        claim=(
+            "CIFAR-10: 4.00 % test error with 28 layers 10 × as wide, 4.92 % with 1,001 layers (4.62 % in batches"
+            " of 64)"
+        ),
         preset="wide-resnet-28-10",
         against="preact-resnet-1001",
     ),
@@ -126,16 +135,28 @@ def a_net(split, depth=DEPTH):
 
 
 def spec_of(name, base):
-    """The NetSpec of a variant: the base's, with the fields changed of all variants that it builds on. ValueError for an unknown one."""
+    """The NetSpec of a variant: the base's, with the fields changed of all variants that it builds on. ValueError for
+    an unknown one."""
     variant = VARIANTS[checks.choice("a variant", name, VARIANTS)]
     return replace(spec_of(variant.of, base), **variant.fields) if variant.of else base
 
 
-def race(names=tuple(VARIANTS), *, base=None, seeds=(0, 1, 2), split=None, how=None, device="auto", workers=None, progress=True):
-    """Train variants on the same images in the same order, for as many steps, with each seed: the tidy frame of all their histories.
+def race(
+    names=tuple(VARIANTS),
+    *,
+    base=None,
+    seeds=(0, 1, 2),
+    split=None,
+    how=None,
+    device="auto",
+    workers=None,
+    progress=True,
+):
+    """Train variants on the same images in the same order, for as many steps, with each seed: the tidy frame of all
+    their histories.
 
-    base: the NetSpec that they change; by default 56 layers of width 8. Columns: those of `Run.frame`, where name is the variant's, and of
-    (the variant that it changes), change (the fields, as code), multiply_adds (of one image).
+    base: the NetSpec that they change; by default 56 layers of width 8. Columns: those of `Run.frame`, where name is
+    the variant's, and of (the variant that it changes), change (the fields, as code), multiply_adds (of one image).
     """
     split = split or digits()
     base = base or a_net(split)
@@ -147,7 +168,8 @@ def race(names=tuple(VARIANTS), *, base=None, seeds=(0, 1, 2), split=None, how=N
 
 
 def recorded_race(base, dataset, **filters):
-    """What `race` gives, of the runs that came with reslab: those of a net, and of the variants of it, on a dataset. ValueError if none.
+    """What `race` gives, of the runs that came with reslab: those of a net, and of the variants of it, on a dataset.
+    ValueError if none.
 
     filters: as `Store.runs` takes them, for a dataset on which nets were trained in several ways.
     """
@@ -161,10 +183,11 @@ def recorded_race(base, dataset, **filters):
 
 
 def recorded_nets(names, dataset, **filters):
-    """What nets of the papers came to, of the runs that came with reslab: a row a net and precision. ValueError if there is none.
+    """What nets of the papers came to, of the runs that came with reslab: a row a net and precision. ValueError if
+    there is none.
 
-    names: in FAMILY. filters: as `Store.runs` takes them. Columns: those of `degradation.beside_the_paper`, and after the name
-    precision and multiply_adds (of one image).
+    names: in FAMILY. filters: as `Store.runs` takes them. Columns: those of `degradation.beside_the_paper`, and after
+    the name precision and multiply_adds (of one image).
     """
     names, tables = list(names), []
     runs = _recorded(" or ".join(names), lambda run: run.name in names, dataset, filters)
@@ -174,11 +197,14 @@ def recorded_nets(names, dataset, **filters):
         table.insert(1, "precision", precision)
         table.insert(2, "multiply_adds", table["name"].map({run.name: cost(run.spec)[1] for run in alike}))
         tables.append(table)
-    return pd.concat(tables).sort_values("name", key=lambda column: column.map(names.index), kind="stable", ignore_index=True)
+    return pd.concat(tables).sort_values(
+        "name", key=lambda column: column.map(names.index), kind="stable", ignore_index=True
+    )
 
 
 def _recorded(what, wanted, dataset, filters):
-    """The wanted ones of the runs on a dataset that came with reslab; ValueError, saying `what` was wanted, if there are none."""
+    """The wanted ones of the runs on a dataset that came with reslab; ValueError, saying `what` was wanted, if there
+    are none."""
     runs = [run for run in recorded().runs(dataset=dataset, **filters) if wanted(run)]
     if not runs:
         checks.choice("dataset", dataset, sorted({run.dataset for run in recorded().runs()}))
@@ -198,8 +224,9 @@ def _labelled(runs, names):
 
 
 def table(frame):
-    """A row a variant of a `race`. Columns: variant, of, change, parameters, multiply_adds (of one image), seconds (of one training, the
-    mean over seeds), train_error, test_error (fractions, the mean over the seeds that finished), finished ("3 of 3"), claim, source."""
+    """A row a variant of a `race`. Columns: variant, of, change, parameters, multiply_adds (of one image), seconds (of
+    one training, the mean over seeds), train_error, test_error (fractions, the mean over the seeds that finished),
+    finished ("3 of 3"), claim, source."""
     rows = []
     for name, part in frame.groupby("name", sort=False):
         last = part.groupby("seed").last()
@@ -220,8 +247,8 @@ def table(frame):
 def paper_costs(names=None):
     """What the papers' own nets cost beside those that they are compared with, counted, not trained.
 
-    Columns: variant, net, against (names in FAMILY), parameters, multiply_adds (of one image, for net), parameters_ratio and
-    multiply_adds_ratio (net's over against's), claim and source.
+    Columns: variant, net, against (names in FAMILY), parameters, multiply_adds (of one image, for net),
+    parameters_ratio and multiply_adds_ratio (net's over against's), claim and source.
     """
     names = names or [name for name, variant in VARIANTS.items() if variant.against]
     rows = []
@@ -249,8 +276,8 @@ def cost(spec):
 
 
 def depth_costs(names=("resnet-18", "resnet-34", "resnet-50", "resnet-101", "resnet-152", "resnet-110", "resnet-1202")):
-    """What depth costs, counted: a row a net of FAMILY. Columns: net, image, parameters, multiply_adds and memory (bytes of all that its
-    layers put out; training keeps most of it for the way back), the last two for one image."""
+    """What depth costs, counted: a row a net of FAMILY. Columns: net, image, parameters, multiply_adds and memory
+    (bytes of all that its layers put out; training keeps most of it for the way back), the last two for one image."""
     rows = []
     for name in names:
         spec, layers = FAMILY[name], complexity(FAMILY[name])
@@ -261,7 +288,8 @@ def depth_costs(names=("resnet-18", "resnet-34", "resnet-50", "resnet-101", "res
 
 
 def step_times(specs, *, steps=20, seed=0, split=None):
-    """What a step of training takes, in seconds: the nets train in turn, a step of each, so that a busy machine is busy for all of them.
+    """What a step of training takes, in seconds: the nets train in turn, a step of each, so that a busy machine is busy
+    for all of them.
 
     specs: a dict name → NetSpec. Columns: name, step (from 2: the first also prepares), seconds. On the CPU.
     """
@@ -278,10 +306,11 @@ def step_times(specs, *, steps=20, seed=0, split=None):
 
 
 def time_saved(depth=110, *, stochastic_depth=0.5, steps=20, split=None):
-    """(measured, expected): the share of a step's time that stochastic depth saves, by `step_times`, and of the branches that it passes by.
+    """(measured, expected): the share of a step's time that stochastic depth saves, by `step_times`, and of the
+    branches that it passes by.
 
-    A branch is passed by with a probability that rises linearly to `stochastic_depth` at the last of L blocks (Huang et al. 2016,
-    arXiv:1603.09382): on average stochastic_depth · (L + 1) / 2L of them.
+    A branch is passed by with a probability that rises linearly to `stochastic_depth` at the last of L blocks (Huang et
+    al. 2016, arXiv:1603.09382): on average stochastic_depth · (L + 1) / 2L of them.
     """
     split = split or digits()
     base = a_net(split, depth)
@@ -292,14 +321,17 @@ def time_saved(depth=110, *, stochastic_depth=0.5, steps=20, split=None):
 
 
 def block(spec):
-    """A block from the middle of a net as `residual_block.anatomy` has it, counted on shapes alone: the second of stage 2.
+    """A block from the middle of a net as `residual_block.anatomy` has it, counted on shapes alone: the second of stage
+    2.
 
-    Where it would hide what the spec changes, the first of stage 2, which halves the image and doubles the channels: with shortcuts
-    other than A, which differ there alone, and in a net of one block a stage.
+    Where it would hide what the spec changes, the first of stage 2, which halves the image and doubles the channels:
+    with shortcuts other than A, which differ there alone, and in a net of one block a stage.
     """
     changes_shape = spec.blocks_per_stage[1] == 1 or (spec.skip and spec.shortcut in ("B", "D"))
     channels = spec.width * (EXPANSION if spec.block == "bottleneck" else spec.widen)  # of stage 1
     scale = 1 if changes_shape else 2
     size = spec.image_size // scale
     frame = dissect(skeleton(spec).stage2[0 if changes_shape else 1], (scale * channels, size, size))
-    return frame.assign(skip=spec.skip, block=spec.block, shortcut=spec.shortcut, changes_shape=changes_shape, origin=LIVE)
+    return frame.assign(
+        skip=spec.skip, block=spec.block, shortcut=spec.shortcut, changes_shape=changes_shape, origin=LIVE
+    )

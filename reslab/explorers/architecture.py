@@ -1,4 +1,5 @@
-"""The architecture map as an explorer: choose nets to stand side by side, and click a layer to open it and read its code."""
+"""The architecture map as an explorer: choose nets to stand side by side, and click a layer to open it and read its
+code."""
 
 import inspect
 from html import escape
@@ -40,10 +41,14 @@ class Architecture(Explorer):
         self.nets, self._images, self._counted = dict(nets or {}) | FAMILY, images or {}, {}
         box = widgets.Layout(width="210px")
         self.pickers = [
-            widgets.Dropdown(options=[NONE, *self.nets], description=f"Net {i}", layout=box, style={"description_width": "auto"})
+            widgets.Dropdown(
+                options=[NONE, *self.nets], description=f"Net {i}", layout=box, style={"description_width": "auto"}
+            )
             for i in range(1, self.columns + 1)
         ]
-        self.cost = widgets.Dropdown(options={words: cost for cost, words in figures.COSTS.items()}, description="Boxes filled by")
+        self.cost = widgets.Dropdown(
+            options={words: cost for cost, words in figures.COSTS.items()}, description="Boxes filled by"
+        )
         self.cost.style.description_width = "auto"
         for picker in [*self.pickers, self.cost]:
             picker.add_class("reslab-picker")
@@ -62,7 +67,7 @@ class Architecture(Explorer):
         self._silent = False
         self.state = state
 
-    # --- state --------------------------------------------------------------------------------------------------------------
+    # --- state --------------------------------------------------------------------------------------------------------
 
     @property
     def chosen(self):
@@ -90,10 +95,14 @@ class Architecture(Explorer):
     @property
     def code(self):
         """The lines that draw the map without widgets."""
-        lines = ["from reslab import experiments, figures", "", f"layers = experiments.architecture.layers({self.chosen})"]
+        lines = [
+            "from reslab import experiments, figures",
+            "",
+            f"layers = experiments.architecture.layers({self.chosen})",
+        ]
         return "\n".join([*lines, f"figures.architecture.architecture_map(layers, cost={self.cost.value!r})"])
 
-    # --- drawing ------------------------------------------------------------------------------------------------------------
+    # --- drawing ------------------------------------------------------------------------------------------------------
 
     def _picked(self, _change):
         if self._silent:
@@ -111,7 +120,9 @@ class Architecture(Explorer):
         for name in self.chosen:
             if name not in self._counted:
                 self._counted[name] = experiment.layers({name: self.nets[name]}, images=self._images)
-        return pd.concat([self._counted[name] for name in dict.fromkeys(self.chosen)] or [experiment.layers({})], ignore_index=True)
+        return pd.concat(
+            [self._counted[name] for name in dict.fromkeys(self.chosen)] or [experiment.layers({})], ignore_index=True
+        )
 
     def draw(self):
         layers = self.layers()
@@ -131,7 +142,8 @@ class Architecture(Explorer):
             self.open(trace.name, module, block)
 
     def open(self, net, module, block=""):
-        """Show a layer of a net and its forward, or the block that it is in, with all its code: what it is, and its numbers."""
+        """Show a layer of a net and its forward, or the block that it is in, with all its code: what it is, and its
+        numbers."""
         layers = self._counted[net]
         rows = layers[layers["block"] == block] if block else layers[layers["module"] == module]
         numbers = rows[["module", "output_shape", "parameters", "multiply_adds", "memory"]]
@@ -144,7 +156,9 @@ class Architecture(Explorer):
             part = whole.get_submodule(block or module)
             if block or "parameters" not in set(rows["kind"]):
                 texts = [repr(part), _source(part, whole=bool(block))]
-            else:  # used by the forward of the module that has them; or, if that is a layer that was not called, of the one that has it
+            # used by the forward of the module that has them; or, if that is a layer that was not called, of the one
+            # that has it
+            else:
                 user = part if any(part.children()) or not module else whole.get_submodule(module.rpartition(".")[0])
                 texts = [_own_parameters(part), _source(user, whole=False)]
         name = block or module or "what the net itself does"
@@ -154,16 +168,22 @@ class Architecture(Explorer):
 
 def _own_parameters(module):
     """The parameters that a module has beside its layers, "class_token: 1×1×768", a line each."""
-    return "\n".join(f"{name}: {'×'.join(map(str, parameter.shape))}" for name, parameter in module.named_parameters(recurse=False))
+    return "\n".join(
+        f"{name}: {'×'.join(map(str, parameter.shape))}" for name, parameter in module.named_parameters(recurse=False)
+    )
 
 
 def _source(module, whole):
-    """The code of a module's class, the whole of it or the beginning of its forward; a sentence where Python has none to show."""
+    """The code of a module's class, the whole of it or the beginning of its forward; a sentence where Python has none
+    to show."""
     kind = type(module)
     try:
         lines = dedent(inspect.getsource(kind if whole else kind.forward)).splitlines()
     except (OSError, TypeError):  # of a class written in a cell of a notebook; of one that is not written in Python
-        return f"# Python does not know where {kind.__name__} is written; a class in a module of its own shows its code here."
+        return (
+            f"# Python does not know where {kind.__name__} is written; a class in a module of its own shows its code"
+            " here."
+        )
     if not whole and (more := len(lines) - MOST_LINES) > 0:
         lines[MOST_LINES:] = [f"# … {more} more lines in {kind.__module__}"]
     return "\n".join(lines)

@@ -19,17 +19,21 @@ MARK = 34  # pixels over the chart for the learner's answer and what was measure
 
 
 class Question:
-    """A question with its answers; giving one, or passing it over, measures, and draws the figure with the answer marked on it.
+    """A question with its answers; giving one, or passing it over, measures, and draws the figure with the answer
+    marked on it.
 
     text, answers: what is asked, and the answers to choose from.
-    measure: a function of no arguments that returns what was measured (a frame, or whatever draw and verdict take). It is
-    called once: when the learner answers, or presses Skip, in a thread; or at once, when a later cell asks for `measured`.
-    verdict: measured → the one of the answers that is right. draw: measured → a plotly Figure; None where there is nothing
-    to draw.
+    measure: a function of no arguments that returns what was measured (a frame, or whatever draw and verdict take). It
+    is
+    called once: when the learner answers, or presses Skip, in a thread; or at once, when a later cell asks for
+    `measured`.
+    verdict: measured → the one of the answers that is right. draw: measured → a plotly Figure; None where there is
+    nothing to draw.
     takes: how long measuring takes, in words, for the learner to read beforehand.
 
-    measured: what `measure` returned. figure: the Figure. answer: the learner's, None if passed over. sentence: the answer,
-    beside what was measured. An exception in `measure` is shown in the widget and raised where `measured` is asked for.
+    measured: what `measure` returned. figure: the Figure. answer: the learner's, None if passed over. sentence: the
+    answer, beside what was measured. An exception in `measure` is shown in the widget and raised where `measured` is
+    asked for.
     """
 
     def __init__(self, text, answers, *, measure, verdict, draw=None, takes="a few seconds"):
@@ -41,14 +45,20 @@ class Question:
         self.choice = widgets.RadioButtons(options=self.answers, value=None, layout=wide)
         self.go = widgets.Button(description="Answer, and measure", icon="play", disabled=True, layout=wide)
         self.skip = widgets.Button(description="Measure without an answer", layout=wide)
-        self.progress = widgets.FloatProgress(value=0, min=0, max=1, layout=widgets.Layout(flex="1 1 120px", width="auto"))
+        self.progress = widgets.FloatProgress(
+            value=0, min=0, max=1, layout=widgets.Layout(flex="1 1 120px", width="auto")
+        )
         self.said = widgets.HTML(escape(f"Measuring takes {takes}."))
         self.place = widgets.VBox([])  # of the figure
         self.choice.observe(self._chosen, "value")
         self.go.on_click(lambda _: self._begin(self.choice.value))
         self.skip.on_click(lambda _: self._begin(None))
-        row = widgets.HBox([self.go, self.skip, self.progress], layout=widgets.Layout(flex_flow="row wrap", grid_gap="4px 8px"))
-        heading = widgets.HTML(f'<div style="font-size: 18px; line-height: 1.35; font-weight: 600">{escape(text)}</div>')
+        row = widgets.HBox(
+            [self.go, self.skip, self.progress], layout=widgets.Layout(flex_flow="row wrap", grid_gap="4px 8px")
+        )
+        heading = widgets.HTML(
+            f'<div style="font-size: 18px; line-height: 1.35; font-weight: 600">{escape(text)}</div>'
+        )
         self.widget = widgets.VBox([heading, self.choice, row, self.said, self.place])
         for name in ("choice", "go", "skip", "said", "place"):
             getattr(self, name).add_class(f"reslab-question-{name}")
@@ -73,8 +83,8 @@ class Question:
         top = figure.layout.margin.t or theme.template.layout.margin.t
         figure.update_layout(margin_t=top + MARK)
         return figure.add_annotation(
-            text=escape(self.sentence, quote=False), x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom",
-            yshift=top, showarrow=False, align="left", font_size=16,
+            text=escape(self.sentence, quote=False), x=0, xref="paper", xanchor="left", y=1, yref="paper",
+            yanchor="bottom", yshift=top, showarrow=False, align="left", font_size=16,
         )  # fmt: skip
 
     @property
@@ -147,7 +157,7 @@ class Question:
         figure._config = {"responsive": True, "displaylogo": False}
         self.place.children = [figure]
 
-    # --- in the page ----------------------------------------------------------------------------------------------------
+    # --- in the page --------------------------------------------------------------------------------------------------
 
     def _ipython_display_(self):
         if pio.renderers.default == "png":  # the lessons are being made into pictures, for readers with no kernel

@@ -1,7 +1,8 @@
 """Lesson 04, activations: what travels along the skip, block by block, and how widely each layer's response spreads.
 
-`frame` is what `experiments.activations` gives: a row a net × block (or layer), of nets before training and after. Nets that are
-trained have filled markers, untrained ones open markers. Every chart takes draw=theme.chart, to come as plain dictionaries.
+`frame` is what `experiments.activations` gives: a row a net × block (or layer), of nets before training and after. Nets
+that are trained have filled markers, untrained ones open markers. Every chart takes draw=theme.chart, to come as plain
+dictionaries.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -18,7 +19,16 @@ from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
 from reslab.results.activations import LABELS
 
-__all__ = ["STATISTICS", "alt_text", "by_depth", "depth_sentence", "profile", "responses", "responses_sentence", "sentence"]
+__all__ = [
+    "STATISTICS",
+    "alt_text",
+    "by_depth",
+    "depth_sentence",
+    "profile",
+    "responses",
+    "responses_sentence",
+    "sentence",
+]
 
 
 @dataclass(frozen=True)
@@ -34,23 +44,36 @@ class Statistic:
 
 
 STATISTICS = {
-    "ratio": Statistic("What a block adds, against what it gets", "RMS of F(x) / RMS of x", log=True, level=1.0, says="as large as x (1)"),
+    "ratio": Statistic(
+        "What a block adds, against what it gets",
+        "RMS of F(x) / RMS of x",
+        log=True,
+        level=1.0,
+        says="as large as x (1)",
+    ),
     "cosine": Statistic(
-        "How alike a block's output and input are", "Cosine of output with input", level=1 / math.pi, says="unrelated: 1/π"
+        "How alike a block's output and input are",
+        "Cosine of output with input",
+        level=1 / math.pi,
+        says="unrelated: 1/π",
     ),
     "activation_rms": Statistic("Size of the signal", "RMS at block output", log=True),
     "activation_mean": Statistic("Mean of the signal", "Mean at block output"),
     "activation_std": Statistic("Spread of the signal", "Standard deviation at block output", log=True),
-    "activation_dead": Statistic("Dead channels after each block", "Channels that are 0 for every image (%)", factor=100),
+    "activation_dead": Statistic(
+        "Dead channels after each block", "Channels that are 0 for every image (%)", factor=100
+    ),
     "inner_dead": Statistic("Dead channels inside each branch", "Channels that are 0 for every image (%)", factor=100),
 }
 
 
 def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.figure):
-    """One statistic at every block, a line a net; the blocks are placed by index / number of blocks, so that all nets span the chart.
+    """One statistic at every block, a line a net; the blocks are placed by index / number of blocks, so that all nets
+    span the chart.
 
-    frame: as `experiments.activations.signal` gives it. statistic: a key of STATISTICS. opened: the index of the block to mark, in
-    every net that has it. What is infinite or not a number is a mark at the top. ValueError for another statistic or a missing column.
+    frame: as `experiments.activations.signal` gives it. statistic: a key of STATISTICS. opened: the index of the block
+    to mark, in every net that has it. What is infinite or not a number is a mark at the top. ValueError for another
+    statistic or a missing column.
     """
     if statistic not in STATISTICS:
         raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, STATISTICS))}.")
@@ -64,10 +87,17 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
         at = 100 * run["index"] / run["index"][-1]
         good = np.isfinite(value) & ((value > 0) | (not shown.log))
         about = list(zip(run["module"], run["shape"], run["index"], strict=True))
-        said = f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>{shown.axis}: %{{y:.3~g}}<extra>{run.origin}</extra>"
-        style = dict(mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said)
+        said = (
+            f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>{shown.axis}:"
+            f" %{{y:.3~g}}<extra>{run.origin}</extra>"
+        )
+        style = dict(
+            mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said
+        )
         traces.append(theme.trace(run, "profile", at, np.where(good, value, np.nan), **style))
-        ends.append((run.key("name"), theme.wrap(run.label), 100, value[-1] if good[-1] else top, theme.run_line(run)["color"]))
+        ends.append(
+            (run.key("name"), theme.wrap(run.label), 100, value[-1] if good[-1] else top, theme.run_line(run)["color"])
+        )
         lost = ~good & ~((statistic == "cosine") & np.isnan(value))  # no cosine where the shape changes
         if lost.any():
             mark = dict(color=theme.run_line(run)["color"], symbol="x", size=10)
@@ -113,9 +143,21 @@ def _axis(shown, values):
     low, high = math.log10(low), math.log10(high)
     low, high = min(low, high - 0.3), max(high, low + 0.3)  # never so near that noise looks like a trend
     room = 0.08 * (high - low)
-    steps = (1, 1.5, 2, 3, 5, 7) if high - low < 0.5 else (1, 2, 3, 5) if high - low < 1 else (1, 2, 5) if high - low < 2.5 else (1,)
+    steps = (
+        (1, 1.5, 2, 3, 5, 7)
+        if high - low < 0.5
+        else (1, 2, 3, 5)
+        if high - low < 1
+        else (1, 2, 5)
+        if high - low < 2.5
+        else (1,)
+    )
     every = max(1, math.ceil((high - low) / 7))
-    ticks = [step * 10.0**power for power in range(math.floor(low - room), math.ceil(high + room) + 1, every) for step in steps]
+    ticks = [
+        step * 10.0**power
+        for power in range(math.floor(low - room), math.ceil(high + room) + 1, every)
+        for step in steps
+    ]
     text = [f"{tick:g}" if 1e-3 <= tick < 1e4 else f"10<sup>{math.log10(tick):.0f}</sup>" for tick in ticks]
     return axis | dict(tickvals=ticks, ticktext=text, range=[low - room, high + room]), 10 ** (high + room / 2)
 
@@ -133,7 +175,9 @@ def responses(frame, *, empty=EMPTY, draw=theme.figure):
         said = f"<b>{run.label}</b>, layer %{{customdata[1]}}<br>%{{customdata[0]}}<br>"
         said += f"standard deviation %{{y:.3f}}<extra>{run.origin}</extra>"
         about = list(zip(run["module"], run["index"], strict=True))
-        style = dict(mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said)
+        style = dict(
+            mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said
+        )
         traces.append(theme.trace(run, "response", 100 * run["index"] / run["index"][-1], run.numbers("std"), **style))
         last = run.numbers("std")[-1]
         end = last if np.isfinite(last) and last > 0 else top
@@ -144,25 +188,43 @@ def responses(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
-    """|F(x)|/|x|, averaged over the blocks, against their number, on two log scales: a line with BatchNorm and one without.
+    """|F(x)|/|x|, averaged over the blocks, against their number, on two log scales: a line with BatchNorm and one
+    without.
 
-    frame: as `experiments.activations.at_initialisation` gives it. Over several seeds: the mean, with a bar from the lowest to the
-    highest. The dotted line falls as 1/√blocks from the shallowest net with BatchNorm. ValueError for a missing column.
+    frame: as `experiments.activations.at_initialisation` gives it. Over several seeds: the mean, with a bar from the
+    lowest to the highest. The dotted line falls as 1/√blocks from the shallowest net with BatchNorm. ValueError for a
+    missing column.
     """
     frame = frames.require(frame, (*LABELS, "norm", "index", "ratio"), "The chart against depth")
     nets = frame.groupby(["norm", "depth", "seed"]).agg(ratio=("ratio", "mean"), blocks=("index", "max")).reset_index()
     traces, ends = [], []
-    ticks = {blocks: f"{blocks}<br>({depth} layers)" for blocks, depth in zip(nets["blocks"], nets["depth"], strict=True)}
+    ticks = {
+        blocks: f"{blocks}<br>({depth} layers)" for blocks, depth in zip(nets["blocks"], nets["depth"], strict=True)
+    }
     for norm, word, symbol in (("batch", "with BatchNorm", "circle"), ("none", "without BatchNorm", "square")):
         kept = nets[nets["norm"] == norm].groupby("blocks")["ratio"].agg(["mean", "min", "max", "size"])
         if kept.empty:
             continue
         mean, line = kept["mean"].to_numpy(), theme.line(True, 110 if norm == "batch" else 8)
-        bars = dict(type="data", symmetric=False, array=kept["max"] - mean, arrayminus=mean - kept["min"], width=5, thickness=1.3)
-        said = f"<b>residual, {word}</b><br>%{{x}} blocks: |F(x)| is %{{y:.2f}} × |x|<extra>mean of {kept['size'].max()} seeds</extra>"
-        look = dict(mode="lines+markers", line=line, marker=dict(symbol=symbol, size=10, color=line["color"]), error_y=bars)
+        bars = dict(
+            type="data",
+            symmetric=False,
+            array=kept["max"] - mean,
+            arrayminus=mean - kept["min"],
+            width=5,
+            thickness=1.3,
+        )
+        said = (
+            f"<b>residual, {word}</b><br>%{{x}} blocks: |F(x)| is %{{y:.2f}} × |x|<extra>mean of {kept['size'].max()}"
+            " seeds</extra>"
+        )
+        look = dict(
+            mode="lines+markers", line=line, marker=dict(symbol=symbol, size=10, color=line["color"]), error_y=bars
+        )
         blocks = kept.index.to_numpy()
-        traces.append(dict(type="scatter", x=blocks, y=mean, name=word, hovertemplate=said, meta={"key": f"norm/{norm}"}, **look))
+        traces.append(
+            dict(type="scatter", x=blocks, y=mean, name=word, hovertemplate=said, meta={"key": f"norm/{norm}"}, **look)
+        )
         ends.append((norm, word.replace(" ", "<br>", 1), blocks[-1], mean[-1], line["color"]))
         if norm == "batch":
             line = dict(color=theme.GREY, width=1.5, dash="dot")
@@ -176,4 +238,3 @@ def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     title = "What a block adds before training, by depth"
     origin, named = phrases.origin(frames.runs(frame)), theme.name_lines(ends, x, y)
     return draw(traces, title=title, origin=origin, empty=empty, x=x, y=y, **named)
-

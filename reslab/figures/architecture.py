@@ -1,9 +1,10 @@
-"""The architecture map: nets side by side, a box a layer, their skips drawn, as in He et al. 2015 (arXiv:1512.03385), Fig. 3.
+"""The architecture map: nets side by side, a box a layer, their skips drawn, as in He et al. 2015 (arXiv:1512.03385),
+Fig. 3.
 
-`layers` is a row a net × layer, in the order of the forward pass: net, skip (False for a plain net), module (its dotted name), block (the
-name of the residual block that it is in, "" for none), shortcut (of that block: "", "identity", "zero padding" or "projection"), path
-("branch", or "shortcut" for a layer on the shortcut itself), label ("3×3 conv, 128, /2"), kind ("Conv2d"), output_shape ("128×28×28"),
-parameters, multiply_adds, memory (bytes of its output).
+`layers` is a row a net × layer, in the order of the forward pass: net, skip (False for a plain net), module (its dotted
+name), block (the name of the residual block that it is in, "" for none), shortcut (of that block: "", "identity", "zero
+padding" or "projection"), path ("branch", or "shortcut" for a layer on the shortcut itself), label ("3×3 conv, 128,
+/2"), kind ("Conv2d"), output_shape ("128×28×28"), parameters, multiply_adds, memory (bytes of its output).
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -14,7 +15,20 @@ from itertools import groupby
 
 from reslab.figures import theme
 
-COLUMNS = ("net", "skip", "module", "block", "shortcut", "path", "label", "kind", "output_shape", "parameters", "multiply_adds", "memory")
+COLUMNS = (
+    "net",
+    "skip",
+    "module",
+    "block",
+    "shortcut",
+    "path",
+    "label",
+    "kind",
+    "output_shape",
+    "parameters",
+    "multiply_adds",
+    "memory",
+)
 COSTS = {"multiply_adds": "multiply-adds", "parameters": "parameters", "memory": "bytes of output"}
 MOST_ROWS = 60  # of a net that is drawn whole; in a deeper one, equal blocks that follow one another are drawn once
 WIDTH, STRIDE = 1.0, 1.75  # of a box, and from one net to the next; what lies between is for the skips
@@ -34,7 +48,8 @@ class Box:
 
     @property
     def size(self):
-        """Height × width of its output, as "28×28"; "1×1" for a vector, and the whole shape of what is neither (tokens, say)."""
+        """Height × width of its output, as "28×28"; "1×1" for a vector, and the whole shape of what is neither (tokens,
+        say)."""
         shape = self.output_shape.split("×")
         return "×".join(shape[1:]) if len(shape) == 3 else "1×1" if len(shape) == 1 else self.output_shape
 
@@ -55,11 +70,13 @@ class Group:
 
 
 def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figure):
-    """Nets side by side from top to bottom, a box a weighted or pooling layer; skips as arcs, dotted where the shape changes.
+    """Nets side by side from top to bottom, a box a weighted or pooling layer; skips as arcs, dotted where the shape
+    changes.
 
-    A box is filled as far as its `cost` ("multiply_adds", "parameters" or "memory") is of the dearest box drawn. Layers of equal output
-    size stand level where every net only shrinks its images. fold: whether equal blocks in a row are drawn once, with their number; None
-    folds nets of over 60 boxes. Traces carry customdata [module, block] for a click. ValueError for another cost or a missing column.
+    A box is filled as far as its `cost` ("multiply_adds", "parameters" or "memory") is of the dearest box drawn. Layers
+    of equal output size stand level where every net only shrinks its images. fold: whether equal blocks in a row are
+    drawn once, with their number; None folds nets of over 60 boxes. Traces carry customdata [module, block] for a
+    click. ValueError for another cost or a missing column.
     """
     if cost not in COSTS:
         raise ValueError(f"cost is {cost!r}; it can be {', '.join(map(repr, COSTS))}.")
@@ -72,8 +89,15 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
         left, hue = column * STRIDE, theme.RESIDUAL if skip else theme.PLAIN
         boxes = [(box, group) for group in drawn for box in group.boxes]
         look = dict(
-            type="bar", orientation="h", base=left, width=0.72, name=net, y=[box.row for box, _ in boxes], hoverinfo="text",
-            hovertext=[_said(net, box, group) for box, group in boxes], customdata=[[box.module, group.module] for box, group in boxes],
+            type="bar",
+            orientation="h",
+            base=left,
+            width=0.72,
+            name=net,
+            y=[box.row for box, _ in boxes],
+            hoverinfo="text",
+            hovertext=[_said(net, box, group) for box, group in boxes],
+            customdata=[[box.module, group.module] for box, group in boxes],
         )
         filled = dict(color=theme.rgba(hue, 0.38), line=dict(width=0))
         share = [WIDTH * box.costs[cost] / dearest for box, _ in boxes]
@@ -83,10 +107,14 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
         text |= dict(text=[box.label for box, _ in boxes], textfont=dict(color=theme.INK, size=TEXT))
         traces.append({**look, **text, "x": [WIDTH] * len(boxes), "marker": outline, "meta": {"key": f"{net}/box"}})
         for part, dash in (("identity", "solid"), ("changes", "2px,3px")):
-            skips = [group for group in drawn if group.shortcut and (group.shortcut == "identity") == (part == "identity")]
+            skips = [
+                group for group in drawn if group.shortcut and (group.shortcut == "identity") == (part == "identity")
+            ]
             x, y = _arcs(skips, left + WIDTH)
             line = dict(color=hue, width=1.8, dash=dash, shape="spline")
-            arcs = dict(type="scatter", x=x, y=y, mode="lines", line=line, hoverinfo="skip", meta={"key": f"{net}/{part}"})
+            arcs = dict(
+                type="scatter", x=x, y=y, mode="lines", line=line, hoverinfo="skip", meta={"key": f"{net}/{part}"}
+            )
             traces += [arcs] if x else []
         notes += [_times(group, left) | note for group in drawn if group.times > 1]
         heading = dict(name=net, text=_heading(net, layers[layers["net"] == net]), y=-0.75, yanchor="bottom", **note)
@@ -98,18 +126,31 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
     line = dict(type="line", x0=span[0], x1=span[1], line=dict(color=theme.GRID, width=1))
     bare = dict(showticklabels=False, ticks="", showline=False, showgrid=False)
     return draw(
-        traces, title="Architecture", empty="No net to draw.", annotations=notes, origin=f"counted; a box is filled by its {COSTS[cost]}",
+        traces,
+        title="Architecture",
+        empty="No net to draw.",
+        annotations=notes,
+        origin=f"counted; a box is filled by its {COSTS[cost]}",
         shapes=[dict(y0=first - 0.5, y1=first - 0.5, **line) for _, first, _ in bands[1:]],
-        x=dict(title="One column a net" + "; at the left the output size, height × width" * bool(bands), range=span, **bare),
+        x=dict(
+            title="One column a net" + "; at the left the output size, height × width" * bool(bands), range=span, **bare
+        ),
         y=dict(title="Forward pass, from top to bottom", range=[rows - 0.4, -3.2], **bare),
-        height=110 + ROOM * (rows + 3), barmode="overlay", dragmode="pan", showlegend=False,
+        height=110 + ROOM * (rows + 3),
+        barmode="overlay",
+        dragmode="pan",
+        showlegend=False,
     )
 
 
 def sentence(layers):
-    """What each net drawn costs for one image, and what skips add to a net that has a plain twin among them, in words."""
+    """What each net drawn costs for one image, and what skips add to a net that has a plain twin among them, in
+    words."""
     total = layers.groupby("net", sort=False)[["multiply_adds", "parameters"]].sum()
-    said = [f"{net} takes {theme.amount(n)} multiply-adds and {theme.amount(p)} parameters" for net, n, p in total.itertuples()]
+    said = [
+        f"{net} takes {theme.amount(n)} multiply-adds and {theme.amount(p)} parameters"
+        for net, n, p in total.itertuples()
+    ]
     words = "; ".join(said)
     for net in layers.loc[layers["skip"], "net"].unique():
         if (twin := net.replace("resnet", "plain")) != net and twin in total.index:
@@ -125,7 +166,10 @@ def _why(net):
     """Where the costs of a net's skips come from: its projections."""
     kinds = net[net["block"] != ""].drop_duplicates("block")["shortcut"]
     projections, others = (kinds == "projection").sum(), set(kinds) - {"projection", ""}
-    cause = f"{projections} of them {'is a projection' if projections == 1 else 'are projections'} (1×1 convolutions; option B)"
+    cause = (
+        f"{projections} of them {'is a projection' if projections == 1 else 'are projections'} (1×1 convolutions;"
+        " option B)"
+    )
     return f": {cause}; {'the others, identities, add none, and ' * bool(others)}option A, zero padding, would add none"
 
 
@@ -145,7 +189,8 @@ def _in_words(group):
 
 
 def groups(rows, fold=None):
-    """One net's layers as `Group`s: blocks, and between them lone layers; norms and activations count into the layer before them."""
+    """One net's layers as `Group`s: blocks, and between them lone layers; norms and activations count into the layer
+    before them."""
     drawn = []
     for _, part in groupby(rows.to_dict("records"), key=lambda row: row["block"] or row["module"]):
         part = [row for row in part if row["path"] == "branch"]
@@ -170,7 +215,8 @@ def groups(rows, fold=None):
 
 
 def place(nets):
-    """Give every box its row; the bands of equal output size as (size, first row, last row), where the nets have them in one order."""
+    """Give every box its row; the bands of equal output size as (size, first row, last row), where the nets have them
+    in one order."""
     orders = [[size for size, _ in groupby(box.size for group in drawn for box in group.boxes)] for drawn in nets]
     sizes = sorted({size for order in orders for size in order}, key=lambda size: -_pixels(size))
     if any(order != [size for size in sizes if size in order] for order in orders):
@@ -218,5 +264,8 @@ def _said(net, box, group):
     blocks = f" to {group.last}, {group.times} equal blocks" if group.times > 1 else ""
     shortcut = f"<br>in {group.module}{blocks}; shortcut: {group.shortcut or 'none'}" if group.module else ""
     memory = f"{theme.amount(box.costs['memory'])}B of output for one image, 4 bytes a number"
-    costs = f"{theme.amount(box.costs['multiply_adds'])} multiply-adds, {theme.amount(box.costs['parameters'])} parameters<br>{memory}"
+    costs = (
+        f"{theme.amount(box.costs['multiply_adds'])} multiply-adds, {theme.amount(box.costs['parameters'])}"
+        f" parameters<br>{memory}"
+    )
     return f"<b>{net}: {box.label}</b><br>{box.module} → {box.output_shape}{shortcut}<br>{costs}"

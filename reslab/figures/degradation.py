@@ -1,8 +1,8 @@
 """Lesson 01, degradation: training error against step and against depth.
 
-`frame` is the history of runs, a row a net × logged step, as `reslab.runs.Run` gives it. A trace's key ends in its part: train,
-test or end. Every chart takes draw=theme.chart, to come as plain dictionaries: for a live chart, which needs the new numbers
-alone, that is several times as fast.
+`frame` is the history of runs, a row a net × logged step, as `reslab.runs.Run` gives it. A trace's key ends in its
+part: train, test or end. Every chart takes draw=theme.chart, to come as plain dictionaries: for a live chart, which
+needs the new numbers alone, that is several times as fast.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -22,13 +22,14 @@ _X = {"step": "Step (one batch of images)", "epoch": "Epoch (one pass over the i
 
 
 def training_curves(frame, *, x="step", until=None, empty=EMPTY, draw=theme.figure):
-    """Training error (%) against time: a named line a run, test error as open marks; a run that broke or was stopped says so.
+    """Training error (%) against time: a named line a run, test error as open marks; a run that broke or was stopped
+    says so.
 
     frame: name, skip, depth, seed, origin, outcome, loss (nats), train_error and test_error (fractions), step, and the
-    column `x`: "step", "epoch" or "seconds" (s). A diverged run's line ends where its loss was last finite; its name adds
-    the step of its last row. until: the x at which the axis ends, by default that of the last row; a live chart gives the
-    end of its training, so that the axis stands still. empty: the sentence shown instead of lines. ValueError for another
-    x or a missing column.
+    column `x`: "step", "epoch" or "seconds" (s). A diverged run's line ends where its loss was last finite; its name
+    adds the step of its last row. until: the x at which the axis ends, by default that of the last row; a live chart
+    gives the end of its training, so that the axis stands still. empty: the sentence shown instead of lines. ValueError
+    for another x or a missing column.
     """
     if x not in _X:
         raise ValueError(f"x is {x!r}; training error can be drawn against {', '.join(map(repr, _X))}.")
@@ -46,7 +47,9 @@ def training_curves(frame, *, x="step", until=None, empty=EMPTY, draw=theme.figu
         traces.append(theme.trace(run, "train", at, train, hovertemplate=said.replace("...", "training"), **style))
         style = dict(mode="markers", marker=theme.marker(run.skip, run.depth), showlegend=False)
         done = np.isfinite(test)
-        traces.append(theme.trace(run, "test", at[done], test[done], hovertemplate=said.replace("...", "test"), **style))
+        traces.append(
+            theme.trace(run, "test", at[done], test[done], hovertemplate=said.replace("...", "test"), **style)
+        )
         x_end, y_end = (at[-1], train[-1]) if len(at) else (last, 100)  # never finite: at the top, where it broke
         text = run.label
         if outcome in ("diverged", "stopped"):
@@ -58,9 +61,7 @@ def training_curves(frame, *, x="step", until=None, empty=EMPTY, draw=theme.figu
     until = max([until or 0, *(run[x][-1] for run in runs)], default=1)
     x_axis, y_axis = dict(title=_X[x], range=[0, 1.01 * until]), _errors("Training error (%)")
     named = theme.name_lines([end for end in ends if np.isfinite(end[3])], x_axis, y_axis)
-    return draw(
-        traces, title="Training error", origin=_origin(runs), empty=empty, x=x_axis, y=y_axis, **named
-    )
+    return draw(traces, title="Training error", origin=_origin(runs), empty=empty, x=x_axis, y=y_axis, **named)
 
 
 def _origin(runs):
@@ -75,8 +76,8 @@ def _errors(title):
 def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     """Final training error (%) against depth: a named line a family of nets, its test error as open marks.
 
-    frame: as `final` takes it. Over several seeds: the mean, with a bar from the lowest to the highest. Only runs that finished
-    count; one that diverged is a cross at its last finite error, in no mean. ValueError for a missing column.
+    frame: as `final` takes it. Over several seeds: the mean, with a bar from the lowest to the highest. Only runs that
+    finished count; one that diverged is a cross at its last finite error, in no mean. ValueError for a missing column.
     """
     ended = [result for result in results(frame) if result.outcome in ("finished", "diverged")]
     traces, depths, origins = [], sorted({result.depth for result in ended}), {result.origin for result in ended}
@@ -96,22 +97,29 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
             ]
             look = dict(mode="markers", marker=theme.marker(skip, 56, size=11), showlegend=False)
             if part == "train":
-                bars = dict(type="data", symmetric=False, array=high - mean, arrayminus=mean - low, width=5, thickness=1.3)
+                bars = dict(
+                    type="data", symmetric=False, array=high - mean, arrayminus=mean - low, width=5, thickness=1.3
+                )
                 look = dict(mode="lines+markers", marker=theme.marker(skip, 56, open=False), line=line, error_y=bars)
             at = [depth for (depth,), _ in points]
             traces.append(_by_depth(f"{family}/{origin}", part, label, at, mean, said, **look))
             if part == "train" and at:
                 names.append((f"{family}/{origin}", theme.wrap(label), at[-1], mean[-1], line["color"]))
         if broken := [run for run in runs if run.outcome == "diverged"]:
-            said = [f"<b>{run.net}</b>, seed {run.seed}<br>diverged at step {run.steps}<extra>{origin}</extra>" for run in broken]
-            look, at = dict(mode="markers", marker=dict(symbol="x", size=11, color=line["color"])), [run.depth for run in broken]
-            error = [100 if np.isnan(run.train_error) else 100 * run.train_error for run in broken]  # as in training_curves
+            said = [
+                f"<b>{run.net}</b>, seed {run.seed}<br>diverged at step {run.steps}<extra>{origin}</extra>"
+                for run in broken
+            ]
+            look, at = (
+                dict(mode="markers", marker=dict(symbol="x", size=11, color=line["color"])),
+                [run.depth for run in broken],
+            )
+            # as in training_curves
+            error = [100 if np.isnan(run.train_error) else 100 * run.train_error for run in broken]
             traces.append(_by_depth(f"{family}/{origin}", "end", label + " · diverged", at, error, said, **look))
     x_axis, y_axis = theme.depth_axis(depths), _errors("Training error (%)")
     named = theme.name_lines(names, x_axis, y_axis)
-    return draw(
-        traces, title="Final training error", origin=_origin(ended), empty=empty, x=x_axis, y=y_axis, **named
-    )
+    return draw(traces, title="Final training error", origin=_origin(ended), empty=empty, x=x_axis, y=y_axis, **named)
 
 
 def _by_depth(group, part, label, x, y, said, **look):

@@ -1,7 +1,9 @@
-"""Lesson 04, feature maps: what blocks make of one image, a small picture a channel, plain nets above and residual nets below.
+"""Lesson 04, feature maps: what blocks make of one image, a small picture a channel, plain nets above and residual nets
+below.
 
-`frame` is what `experiments.activations.feature_maps` gives, of one net or of several below one another: a row a channel of a block,
-with its map as an (H, W) array, and at index 0 the image itself. The lighter a pixel, the larger the activation.
+`frame` is what `experiments.activations.feature_maps` gives, of one net or of several below one another: a row a
+channel of a block, with its map as an (H, W) array, and at index 0 the image itself. The lighter a pixel, the larger
+the activation.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -23,7 +25,8 @@ IMAGE = 3  # the axes of the image: after those of the nets that `block` has roo
 
 
 def block(frame, index, *, empty=EMPTY, draw=theme.figure):
-    """Every channel of one block of each net (of three at most), on one scale of activation a net, and the image at the left.
+    """Every channel of one block of each net (of three at most), on one scale of activation a net, and the image at the
+    left.
 
     index: of the block, from 1; of a net that has fewer, the last one is shown. ValueError for a missing column.
     """
@@ -36,20 +39,33 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         top, bottom = _rows(row, len(nets))
         bar = dict(thickness=12, len=top - bottom, y=(top + bottom) / 2, x=1.0, nticks=4, outlinewidth=0)
         said = f"<b>{name}</b>, {here['module'].iloc[0]}<br>channel %{{customdata}}: %{{z:.3~g}}<extra></extra>"
-        look = dict(colorscale="Cividis", zmin=z[np.isfinite(z)].min(initial=0), colorbar=bar, customdata=channel, hovertemplate=said)
+        look = dict(
+            colorscale="Cividis",
+            zmin=z[np.isfinite(z)].min(initial=0),
+            colorbar=bar,
+            customdata=channel,
+            hovertemplate=said,
+        )
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"maps/{row}"}, **look))
         count, height, width = maps.shape
-        title = f"{here['module'].iloc[0]}: {count} channels of {height} × {width}; the net says: {here['says'].iloc[0]}"
+        title = (
+            f"{here['module'].iloc[0]}: {count} channels of {height} × {width}; the net says: {here['says'].iloc[0]}"
+        )
         axes |= _axes(row, (0.27, 1.0), (bottom, top), title, "<br>".join(name.rsplit(" · ", 1)))
     if nets:
         traces.append(_image(nets[0]))
         axes |= _axes(IMAGE, (0.0, 0.15), (0.3, 0.7), "the image", "")
-        axes |= {_name(axis, row): dict(visible=False) for row in range(len(nets), IMAGE) for axis in ("xaxis", "yaxis")}
-    return _drawn(traces, axes, nets, "Feature maps of one block", empty, draw, margin=dict(l=14, r=36, t=theme.TOP, b=34))
+        axes |= {
+            _name(axis, row): dict(visible=False) for row in range(len(nets), IMAGE) for axis in ("xaxis", "yaxis")
+        }
+    return _drawn(
+        traces, axes, nets, "Feature maps of one block", empty, draw, margin=dict(l=14, r=36, t=theme.TOP, b=34)
+    )
 
 
 def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
-    """The first channels of every block, from the first block at the left to the last at the right; each block on a scale of its own.
+    """The first channels of every block, from the first block at the left to the last at the right; each block on a
+    scale of its own.
 
     Of nets with more than 27 blocks, 27 are shown, evenly spread. ValueError for a missing column.
     """
@@ -67,13 +83,20 @@ def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"walk/{row}"}, **look))
         title = f"Block, {channels} channels each; the net says: {shown['says'].iloc[0]}"
         axes |= _axes(row, (0.0, 1.0), (bottom, top), title, "<br>".join(net["name"].iloc[0].rsplit(" · ", 1)))
-        ticks = dict(tickvals=places, ticktext=[str(int(index)) for index in sorted(shown["index"].unique())], showticklabels=True)
+        ticks = dict(
+            tickvals=places,
+            ticktext=[str(int(index)) for index in sorted(shown["index"].unique())],
+            showticklabels=True,
+        )
         axes[_name("xaxis", row)] |= ticks
-    return _drawn(traces, axes, nets, "One image on its way through the net", empty, draw, height=130 + 170 * max(len(nets), 1))
+    return _drawn(
+        traces, axes, nets, "One image on its way through the net", empty, draw, height=130 + 170 * max(len(nets), 1)
+    )
 
 
 def _tiled(maps, wide):
-    """(C, H, W) maps as one picture with gaps of a pixel, and the channel that each pixel belongs to; wide rather than high."""
+    """(C, H, W) maps as one picture with gaps of a pixel, and the channel that each pixel belongs to; wide rather than
+    high."""
     count, height, width = maps.shape
     across = min(range(1, count + 1), key=lambda n: max(n * (width + 1) / wide, -(-count // n) * (height + 1)))
     down = -(-count // across)
@@ -86,7 +109,8 @@ def _tiled(maps, wide):
 
 
 def _stacked(maps, size):
-    """Maps of one block below one another, each blown up to `size` pixels, with gaps of a pixel, relative to the largest of them."""
+    """Maps of one block below one another, each blown up to `size` pixels, with gaps of a pixel, relative to the
+    largest of them."""
     largest = max(map_[np.isfinite(map_)].max(initial=0) for map_ in maps) or 1.0
     grown = [np.kron(map_ / largest, np.ones((size // len(map_),) * 2)) for map_ in maps]
     return np.vstack([np.pad(map_, ((0, 1), (0, 1)), constant_values=np.nan) for map_ in grown])
@@ -99,7 +123,8 @@ def _image(net):
 
 
 def _rows(row, count, gap=0.2):
-    """The top and the bottom of a net's room, as shares of the chart, with a gap (a share of its own) for the words below it."""
+    """The top and the bottom of a net's room, as shares of the chart, with a gap (a share of its own) for the words
+    below it."""
     return 1 - row / count, 1 - (row + 1 - gap) / count
 
 
@@ -117,7 +142,10 @@ def _axes(row, across, down, title, label):
     small = dict(font=dict(size=theme.SMALL), standoff=4)
     x = bare | dict(title=dict(text=title, **small), domain=list(across), anchor=_name("y", row))
     y = bare | dict(title=dict(text=label, **small), domain=list(down), anchor=_name("x", row), autorange="reversed")
-    return {_name("xaxis", row): x, _name("yaxis", row): y | dict(scaleanchor=_name("x", row), constraintoward="bottom")}
+    return {
+        _name("xaxis", row): x,
+        _name("yaxis", row): y | dict(scaleanchor=_name("x", row), constraintoward="bottom"),
+    }
 
 
 def _drawn(traces, axes, nets, title, empty, draw, **layout):

@@ -1,7 +1,8 @@
-"""Lesson 02, what explains a gradient's size: the factors that it meets on its way, and whether a level gradient is enough to train.
+"""Lesson 02, what explains a gradient's size: the factors that it meets on its way, and whether a level gradient is
+enough to train.
 
-Each kind of layer has a colour of its own; a plain net is vermillion and a residual net blue, as everywhere. Every chart takes
-draw=theme.chart, to come as plain dictionaries.
+Each kind of layer has a colour of its own; a plain net is vermillion and a residual net blue, as everywhere. Every
+chart takes draw=theme.chart, to come as plain dictionaries.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -48,10 +49,11 @@ KINDS = {
 
 
 def product(factors, *, empty=EMPTY, draw=theme.figure):
-    """What the gradient has been multiplied by since the last block, block by block: by all layers together, and by each kind.
+    """What the gradient has been multiplied by since the last block, block by block: by all layers together, and by
+    each kind.
 
-    factors: a row a layer, as `experiments.gradient_flow.factors` gives them for one net: name, skip, depth, seed, index (of its
-    block), kind, factor. ValueError for a missing column, or several nets.
+    factors: a row a layer, as `experiments.gradient_flow.factors` gives them for one net: name, skip, depth, seed,
+    index (of its block), kind, factor. ValueError for a missing column, or several nets.
     """
     factors = frames.require(factors, FACTORS, "The product of factors")
     traces, ends, drawn = [], [], []
@@ -59,7 +61,7 @@ def product(factors, *, empty=EMPTY, draw=theme.figure):
         name, skip, depth = factors[["name", "skip", "depth"]].iloc[0]
         line = _line(kind) if kind in KINDS else theme.line(skip, depth)
         blocks = decades.index.to_numpy()
-        y = 10.0**decades.to_numpy()
+        y = 10.0 ** decades.to_numpy()
         drawn.append(y)
         said = f"<b>{name}</b>, {kind}<br>from the last block to block %{{customdata}}: × %{{y:.3~g}}<extra></extra>"
         traces.append(dict(
@@ -71,16 +73,23 @@ def product(factors, *, empty=EMPTY, draw=theme.figure):
     y = log_scale.axis("Product of the factors<br>since the last block (log scale)", log_scale.limits(*drawn))
     y |= dict(side="right")
     return draw(
-        traces, title="What multiplies the gradient", origin=_origin(factors), empty=empty, shapes=[log_scale.LEVEL],
-        x=WAY, y=y, **theme.name_lines(ends, WAY, y, left=True),
+        traces,
+        title="What multiplies the gradient",
+        origin=_origin(factors),
+        empty=empty,
+        shapes=[log_scale.LEVEL],
+        x=WAY,
+        y=y,
+        **theme.name_lines(ends, WAY, y, left=True),
     )
 
 
 def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
     """Decades that the gradient gains or loses from the last block to the first: a bar a stair, a part a kind of layer.
 
-    stairs: as `experiments.gradient_flow.staircase` gives them: stair, change, name, skip, depth, seed, kind, decades. Parts are means
-    over the seeds; the marker is their sum, with a bar from the lowest seed to the highest. ValueError for a missing column.
+    stairs: as `experiments.gradient_flow.staircase` gives them: stair, change, name, skip, depth, seed, kind, decades.
+    Parts are means over the seeds; the marker is their sum, with a bar from the lowest seed to the highest. ValueError
+    for a missing column.
     """
     stairs = frames.require(stairs, STAIRS, "The staircase")
     traces, totals, parts = [], results.totals(stairs), results.parts(stairs)
@@ -88,42 +97,52 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
         if kind in parts and (abs(part := parts[kind].droplevel("change").dropna()) > results.NEGLIGIBLE).any():
             fill = dict(shape=pattern, fillmode="overlay", fgcolor="rgba(0, 0, 0, 0.35)", size=6, solidity=0.15)
             traces.append(dict(
-                type="bar", orientation="h", x=part, y=part.index, width=0.55, name=kind, marker=dict(color=colour, pattern=fill),
+                type="bar", orientation="h", x=part, y=part.index, width=0.55, name=kind,
+                marker=dict(color=colour, pattern=fill),
                 hovertemplate=f"{kind}: %{{x:+.1f}} decades<extra></extra>", meta={"key": f"{kind}/decades"},
             ))  # fmt: skip
     for skip, group in totals.groupby("skip"):
         spread = dict(array=group["max"] - group["mean"], arrayminus=group["mean"] - group["min"])
         traces.append(dict(
-            type="scatter", mode="markers", x=group["mean"], y=group["stair"], name=f"together, {'residual' if skip else 'plain'}",
+            type="scatter", mode="markers", x=group["mean"], y=group["stair"],
+            name=f"together, {'residual' if skip else 'plain'}",
             marker=theme.marker(skip, 56, open=False, size=12) | dict(line=dict(width=1.5, color="white")),
             error_x=dict(type="data", symmetric=False, color=theme.GREY, width=5, **spread),
-            hovertemplate="all together: %{x:+.1f} decades<extra></extra>", meta={"key": f"{'residual' if skip else 'plain'}/total"},
+            hovertemplate="all together: %{x:+.1f} decades<extra></extra>",
+            meta={"key": f"{'residual' if skip else 'plain'}/total"},
         ))  # fmt: skip
     notes = [
         dict(
-            name=f"{row.stair}/total", text=f"<b>× 10<sup>{row.mean:.1f}</sup></b>".replace("-", "−"), x=1, xref="paper", y=row.stair,
+            name=f"{row.stair}/total", text=f"<b>× 10<sup>{row.mean:.1f}</sup></b>".replace("-", "−"), x=1,
+            xref="paper", y=row.stair,
             xanchor="left", showarrow=False, font=dict(size=theme.LARGE),
         ) for row in totals.itertuples()
     ]  # fmt: skip
     names = ["<br>".join(wrap(f"{row.stair}. {'+ ' * (row.stair > 1)}{row.change}", 22)) for row in totals.itertuples()]
     low, high = results.reach(stairs)
     return draw(
-        traces, title="What multiplies the gradient, from the last block to the first", origin=_origin(stairs), empty=empty,
+        traces, title="What multiplies the gradient, from the last block to the first", origin=_origin(stairs),
+        empty=empty,
         annotations=notes, barmode="relative", height=220 + 58 * max(3, len(totals)),
-        margin=dict(l=76, r=100, t=theme.TOP, b=150), legend=dict(orientation="h", y=0, yref="container", yanchor="bottom"),
+        margin=dict(l=76, r=100, t=theme.TOP, b=150),
+        legend=dict(orientation="h", y=0, yref="container", yanchor="bottom"),
         x=dict(
             title="Powers of ten, against the last block (decades)", showgrid=True, gridcolor=theme.GRID,
             zeroline=True, zerolinecolor=theme.GREY, range=[1.04 * low - 1, high + 0.04 * (high - low)],
         ),
-        y=dict(title="What is turned on", tickvals=totals["stair"], ticktext=names, autorange="reversed", showgrid=False),
+        y=dict(
+            title="What is turned on", tickvals=totals["stair"], ticktext=names, autorange="reversed", showgrid=False,
+        ),
     )  # fmt: skip
 
 
 def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
-    """Training error (%) against first/last of the gradient before training: a marker a net × seed, with the net's number.
+    """Training error (%) against first/last of the gradient before training: a marker a net × seed, with the net's
+    number.
 
-    frame: name, skip, depth, seed, ratio, train_error (fraction), outcome, as `experiments.gradient_flow.symptoms` gives them. In the
-    grey band the gradient is level. A run that diverged is a cross at the top. ValueError for a missing column.
+    frame: name, skip, depth, seed, ratio, train_error (fraction), outcome, as `experiments.gradient_flow.symptoms`
+    gives them. In the grey band the gradient is level. A run that diverged is a cross at the top. ValueError for a
+    missing column.
     """
     frame = frames.require(frame, SYMPTOMS, "Training error against the gradient")
     limits, traces = log_scale.limits(frame["ratio"]), []
@@ -132,20 +151,30 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
         mark = theme.marker(skip, depth, open=False, size=12)
         mark["symbol"] = np.where(broke, "x", mark["symbol"])
         about = [f"seed {seed}{', diverged' * bad}" for seed, bad in zip(group["seed"], broke, strict=True)]
-        said = f"<b>{name}</b>, %{{customdata}}<br>first block's gradient %{{x:.3~g}} × the last's<br>%{{y:.1f}} % of the training"
+        said = (
+            f"<b>{name}</b>, %{{customdata}}<br>first block's gradient %{{x:.3~g}} × the last's<br>%{{y:.1f}} % of the"
+            " training"
+        )
         traces.append(dict(
-            type="scatter", mode="markers+text", x=group["ratio"], y=np.where(broke, 100, 100 * group["train_error"]), marker=mark,
+            type="scatter", mode="markers+text", x=group["ratio"], y=np.where(broke, 100, 100 * group["train_error"]),
+            marker=mark,
             text=[f"<b>{number}</b>"] * len(group), textposition="middle right", customdata=about,
             textfont=dict(color=theme.INK, size=theme.SMALL), name=f"{number} {'<br>'.join(wrap(name, 26))}",
             hovertemplate=f"{said} images wrong<extra></extra>",
             meta={"key": f"{name}/symptoms"},
         ))  # fmt: skip
     low, high = 1 / LEVEL, LEVEL
-    band = dict(type="rect", yref="paper", y0=0, y1=1, x0=low, x1=high, fillcolor=theme.GRID, line=dict(width=0), layer="below")
+    band = dict(
+        type="rect", yref="paper", y0=0, y1=1, x0=low, x1=high, fillcolor=theme.GRID, line=dict(width=0), layer="below"
+    )
     note = dict(name="level", text="level", x=0, y=1, yref="paper", yanchor="top", showarrow=False)
     return draw(
-        traces, title="Does a level gradient make a net train?", origin=_origin(frame), empty=empty,
-        annotations=[note] * bool(traces), shapes=[band] * bool(traces),
+        traces,
+        title="Does a level gradient make a net train?",
+        origin=_origin(frame),
+        empty=empty,
+        annotations=[note] * bool(traces),
+        shapes=[band] * bool(traces),
         x=log_scale.axis("RMS gradient before training,<br>first block / last (log scale)", limits),
         y=dict(title="Training error<br>after training (%)", range=[-4, 108], tickvals=[0, 20, 40, 60, 80, 100]),
     )

@@ -1,8 +1,8 @@
 """Lesson 02, gradient flow: the gradient at every block, before training, by depth, and over the first steps.
 
-`layers` has a row a net × seed × step × block, as `experiments.gradient_flow` and `reslab.runs.Run` give it. A gradient that is 0,
-infinite or not a number has no place on a log scale, and is drawn as what it is. A trace's key ends in its part: gradient,
-ratio, map or lost. Every chart takes draw=theme.chart, to come as plain dictionaries.
+`layers` has a row a net × seed × step × block, as `experiments.gradient_flow` and `reslab.runs.Run` give it. A gradient
+that is 0, infinite or not a number has no place on a log scale, and is drawn as what it is. A trace's key ends in its
+part: gradient, ratio, map or lost. Every chart takes draw=theme.chart, to come as plain dictionaries.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -24,17 +24,19 @@ __all__ = ["alt_text", "by_depth", "first_steps", "gradient_profile", "ratios", 
 SYMBOLS = ("circle", "square", "triangle-up", "x", "star", "cross")
 # The x axis of charts by block.
 WAY = dict(title="Way through the net, block by block (%)", range=[0, 102], tickvals=[0, 25, 50, 75, 100], tickangle=0)
-GAP = 0.035  # between two maps, as a share of the chart's width: enough for the last step's number beside the next map's first
+# between two maps, as a share of the chart's width: enough for the last step's number beside the next map's first
+GAP = 0.035
 LOST = "#CC79A7"  # Okabe and Ito's purple: no colour of the map, which goes from blue through grey to yellow
 
 
 def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
-    """RMS gradient at each block's output, at the latest step of each run; relative to the last block's unless told not to.
+    """RMS gradient at each block's output, at the latest step of each run; relative to the last block's unless told not
+    to.
 
-    layers: name, skip, depth, seed, step, module, index (from 1), shape, gradient_rms (RMS of ∂loss/∂output: nats per unit of
-    the activation; relative: no unit). The blocks are placed by index / number of blocks, so that nets of any depth begin and
-    end together and their stages, a third of the net each, lie over one another. A gradient of 0, of infinity or that is not
-    a number is a mark at the chart's floor or ceiling. ValueError for a missing column.
+    layers: name, skip, depth, seed, step, module, index (from 1), shape, gradient_rms (RMS of ∂loss/∂output: nats per
+    unit of the activation; relative: no unit). The blocks are placed by index / number of blocks, so that nets of any
+    depth begin and end together and their stages, a third of the net each, lie over one another. A gradient of 0, of
+    infinity or that is not a number is a mark at the chart's floor or ceiling. ValueError for a missing column.
     """
     layers = frames.require(layers, (*LAYERS, "module", "shape"), "The gradient profile")
     runs, profiles = frames.runs(layers), []
@@ -56,11 +58,16 @@ def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
         before, good = alike[run.skip, run.depth], state == ""
         alike[run.skip, run.depth] += 1
         mark = dict(size=9, symbol=SYMBOLS[(before - 1) % len(SYMBOLS)], maxdisplayed=10) if before else dict(size=7)
-        style = dict(mode="lines+markers" if before or len(at) <= 12 else "lines", line=theme.run_line(run), marker=mark)
+        style = dict(
+            mode="lines+markers" if before or len(at) <= 12 else "lines", line=theme.run_line(run), marker=mark
+        )
         style |= dict(customdata=about, hovertemplate=said + f"<extra>{run.origin}</extra>")
         traces.append(theme.trace(run, "gradient", at, np.where(good, value, np.nan), **style))
         if not good.all():
-            said = f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>%{{customdata[3]}}<extra>{run.origin}</extra>"
+            said = (
+                f"<b>{run.label}</b><br>%{{customdata[0]}},"
+                f" %{{customdata[1]}}<br>%{{customdata[3]}}<extra>{run.origin}</extra>"
+            )
             y, look = log_scale.lost(state[~good], limits, theme.run_line(run)["color"])
             style = dict(customdata=[row for row in about if row[3]], hovertemplate=said, showlegend=False)
             traces.append(theme.trace(run, "lost", at[~good], y, **look, **style))
@@ -72,17 +79,25 @@ def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
     named = theme.name_lines(ends, WAY, y, left=True)
     notes = [*log_scale.names(states, limits), *named.pop("annotations")]
     return draw(
-        traces, origin=origin(runs), empty=empty, annotations=notes, shapes=[log_scale.LEVEL] if relative else [],
-        title="Gradient at each block" + (f", {_when(steps[0])}" if len(steps) == 1 else ", latest step" if steps else ""),
-        x=WAY, y=y, **named,
+        traces,
+        origin=origin(runs),
+        empty=empty,
+        annotations=notes,
+        shapes=[log_scale.LEVEL] if relative else [],
+        title="Gradient at each block"
+        + (f", {_when(steps[0])}" if len(steps) == 1 else ", latest step" if steps else ""),
+        x=WAY,
+        y=y,
+        **named,
     )
 
 
 def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
     """The gradient at the first block over that at the last, against depth: a line a family of nets.
 
-    layers: as `ratios` takes them; of each net its latest step counts. Over several seeds: the median, with a bar from the lowest to
-    the highest. A ratio that float32 could not hold is a mark at the floor or ceiling. ValueError for a missing column.
+    layers: as `ratios` takes them; of each net its latest step counts. Over several seeds: the median, with a bar from
+    the lowest to the highest. A ratio that float32 could not hold is a mark at the floor or ceiling. ValueError for a
+    missing column.
     """
     table = frames.latest(ratios(layers))
     limits, states, traces = log_scale.limits(table.loc[table["state"] == "", "ratio"]), set(), []
@@ -94,40 +109,61 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
         at = good.groupby("depth")["ratio"].agg(["median", "min", "max", "size"])
         said = [
             f"<b>{family}-{row.Index}</b><br>first block's gradient {row.median:.3g} × the last's"
-            + f" ({row.min:.3g} to {row.max:.3g}, {row.size} seeds)" * (row.size > 1) + f"<extra>{source}</extra>"
+            + f" ({row.min:.3g} to {row.max:.3g}, {row.size} seeds)" * (row.size > 1)
+            + f"<extra>{source}</extra>"
             for row in at.itertuples()
         ]
         if len(at):
             end = (at.index[-1], at["median"].iloc[-1], line["color"])
             ends.append((f"{family}/{source}", theme.wrap(family.replace("resnet", "residual")), *end))
         spread = dict(array=at["max"] - at["median"], arrayminus=at["median"] - at["min"])
-        traces.append(dict(
-            type="scatter", x=at.index, y=at["median"], hovertemplate=said, meta={"key": f"{family}/{source}/ratio"},
-            mode="lines+markers", line=line, marker=theme.marker(skip, 56, open=False, size=9),
-            error_y=dict(type="data", symmetric=False, width=5, thickness=1.3, **spread), **look,
-        ))
+        traces.append(
+            dict(
+                type="scatter",
+                x=at.index,
+                y=at["median"],
+                hovertemplate=said,
+                meta={"key": f"{family}/{source}/ratio"},
+                mode="lines+markers",
+                line=line,
+                marker=theme.marker(skip, 56, open=False, size=9),
+                error_y=dict(type="data", symmetric=False, width=5, thickness=1.3, **spread),
+                **look,
+            )
+        )
         if len(lost := group[group["state"] != ""].drop_duplicates(["depth", "state"])):
             y, mark = log_scale.lost(lost["state"], limits, line["color"])
             said = [f"<b>{family}-{row.depth}</b><br>{row.state}<extra>{source}</extra>" for row in lost.itertuples()]
             key = {"key": f"{family}/{source}/lost"}
-            traces.append(dict(type="scatter", x=lost["depth"], y=y, hovertemplate=said, meta=key, showlegend=False, **look, **mark))
+            traces.append(
+                dict(
+                    type="scatter", x=lost["depth"], y=y, hovertemplate=said, meta=key, showlegend=False, **look, **mark
+                )
+            )
             states |= set(lost["state"])
     x = theme.depth_axis(sorted(set(table["depth"])))
     y = log_scale.axis("RMS gradient at block output,<br>first block / last (log scale)", limits)
     named = theme.name_lines(ends, x, y)
     return draw(
-        traces, origin=origin(frames.runs(layers)) if traces else "", empty=empty,
-        annotations=[*log_scale.names(states, limits), *named.pop("annotations")], shapes=[log_scale.LEVEL],
-        title="First block's gradient over the last's", x=x, y=y, **named,
+        traces,
+        origin=origin(frames.runs(layers)) if traces else "",
+        empty=empty,
+        annotations=[*log_scale.names(states, limits), *named.pop("annotations")],
+        shapes=[log_scale.LEVEL],
+        title="First block's gradient over the last's",
+        x=x,
+        y=y,
+        **named,
     )
 
 
 def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
-    """The gradient as a map, block × step of training, relative to the last block of its step: a map a run, side by side.
+    """The gradient as a map, block × step of training, relative to the last block of its step: a map a run, side by
+    side.
 
-    layers: name, skip, depth, seed, step, module, index, gradient_rms, and outcome where there is one. The colour is on a log
-    scale centred on 1; what is 0, infinite or not a number is purple, and named. steps: how many the axis is to hold; by default
-    those there are. ValueError for a missing column.
+    layers: name, skip, depth, seed, step, module, index, gradient_rms, and outcome where there is one. The colour is on
+    a log scale centred on 1; what is 0, infinite or not a number is purple, and named. steps: how many the axis is to
+    hold; by default those there are. ValueError for a missing column.
     """
     layers = frames.require(layers, (*LAYERS, "module"), "The map of gradients")
     runs, traces, notes, axes = frames.runs(layers), [], [], {}
@@ -139,7 +175,12 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
     for i, (run, (value, state)) in enumerate(zip(runs, maps, strict=True)):
         number = "" if i == 0 else i + 1
         blocks = dict(sorted(zip(run["index"].tolist(), run["module"], strict=True)))
-        place = dict(x=sorted(set(run["step"].tolist())), y=100 * np.array([*blocks]) / max(blocks), xaxis=f"x{number}", name=run.label)
+        place = dict(
+            x=sorted(set(run["step"].tolist())),
+            y=100 * np.array([*blocks]) / max(blocks),
+            xaxis=f"x{number}",
+            name=run.label,
+        )
         said = f"<b>{run.label}</b>, step %{{x}}<br>%{{customdata}}<br>%{{text}}<extra>{run.origin}</extra>"
         about = np.broadcast_to(np.array([*blocks.values()])[:, None], value.shape)
         place |= dict(type="heatmap", customdata=about, hovertemplate=said, hoverongaps=False, showlegend=False)
@@ -147,26 +188,41 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         decades = np.log10(np.where(state == "", value, np.nan))
         traces.append(dict(place, z=decades, text=text, coloraxis="coloraxis", meta={"key": run.key("map")}))
         purple = dict(colorscale=[[0, LOST], [1, LOST]], showscale=False)
-        traces.append(dict(place, z=np.where(state == "", np.nan, 1), text=state, meta={"key": run.key("lost")}, **purple))
+        traces.append(
+            dict(place, z=np.where(state == "", np.nan, 1), text=state, meta={"key": run.key("lost")}, **purple)
+        )
         told = [f"purple: {' or '.join(sorted(set(state.flat) - {''}))}"] * bool((state != "").any())
-        told += [f"diverged at step {run['step'][-1]}"] * ("outcome" in run.columns and run["outcome"][-1] == "diverged")
+        told += [f"diverged at step {run['step'][-1]}"] * (
+            "outcome" in run.columns and run["outcome"][-1] == "diverged"
+        )
         left, right = i * (width + GAP), i * (width + GAP) + width
         inside = dict(x=right, y=0.98, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False)
         notes += [dict(name=run.key("state"), text="<br>".join(told), **inside)] * bool(told)
         title = f"Step of training,<br>{theme.wrap(run.label)}"
-        axes[f"xaxis{number}"] = dict(title=dict(text=title), domain=[left, right], range=[0.5, steps + 0.5], tickvals=_ticks(steps))
+        axes[f"xaxis{number}"] = dict(
+            title=dict(text=title), domain=[left, right], range=[0.5, steps + 0.5], tickvals=_ticks(steps)
+        )
     first = axes.pop("xaxis", dict(title="Step of training", range=[0.5, steps + 0.5], tickvals=_ticks(steps)))
     every = max(1, reach // 3)
     ticks = [tick for tick in range(-reach, reach + 1) if tick % every == 0]
     bar = dict(
-        title=dict(text="RMS gradient, relative to<br>the last block (log scale)", side="right"), thickness=12, tickvals=ticks,
+        title=dict(text="RMS gradient, relative to<br>the last block (log scale)", side="right"),
+        thickness=12,
+        tickvals=ticks,
         ticktext=[f"10<sup>{tick}</sup>".replace("-", "−") if tick else "1" for tick in ticks],
     )
     return draw(
-        traces, title="Gradient at each block, step by step", origin=origin(runs), empty=empty, annotations=notes, x=first,
+        traces,
+        title="Gradient at each block, step by step",
+        origin=origin(runs),
+        empty=empty,
+        annotations=notes,
+        x=first,
         y=WAY | dict(title="Way through the net (%)", showgrid=False),
-        coloraxis=dict(colorscale="Cividis", cmin=-reach, cmax=reach, colorbar=bar), **axes,
-        shapes=[], uirevision="steps",  # where it takes another chart's place, that one's lines and zoom are not for it
+        coloraxis=dict(colorscale="Cividis", cmin=-reach, cmax=reach, colorbar=bar),
+        **axes,
+        shapes=[],
+        uirevision="steps",  # where it takes another chart's place, that one's lines and zoom are not for it
     )
 
 

@@ -1,6 +1,8 @@
-"""Lesson 04, histograms: how the activations at every block's output spread, of one block in lines, of the whole net in colours.
+"""Lesson 04, histograms: how the activations at every block's output spread, of one block in lines, of the whole net in
+colours.
 
-`frame` is what `experiments.activations.histograms` gives, of one net or of several one after the other: a row a block × bin.
+`frame` is what `experiments.activations.histograms` gives, of one net or of several one after the other: a row a block
+× bin.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -20,7 +22,8 @@ LOWEST = 0.005  # % of the activations, where the log scale of shares ends
 
 
 def block(frame, index, *, empty=EMPTY, draw=theme.figure):
-    """The share of one block's activations in each bin (%, log scale), a stepped line a net; the last bin holds all that is larger.
+    """The share of one block's activations in each bin (%, log scale), a stepped line a net; the last bin holds all
+    that is larger.
 
     index: of the block, from 1; of a net that has fewer, the last one is drawn. ValueError for a missing column.
     """
@@ -30,7 +33,10 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         left, share = run.numbers("left")[here], 100 * run.numbers("share")[here]
         left[0] = 2 * left[1] - left[2]  # the first bin has no left end: as wide as the next
         ends += [left[share > 0].min(initial=0), left[share > 0].max(initial=1)]
-        said = f"<b>{run.label}</b>, {run['module'][here][0]}<br>from %{{x}}: %{{y:.2f}} % of the activations<extra>{run.origin}</extra>"
+        said = (
+            f"<b>{run.label}</b>, {run['module'][here][0]}<br>from %{{x}}: %{{y:.2f}} % of the"
+            f" activations<extra>{run.origin}</extra>"
+        )
         style = dict(mode="lines", line=theme.run_line(run) | dict(shape="hv"), hovertemplate=said)
         traces.append(theme.trace(run, "histogram", left, np.maximum(share, LOWEST / 10), **style))
     x = dict(title="Activation at block output", range=[min(ends) - 0.3, max(ends) + 0.6])
@@ -53,11 +59,22 @@ def net(frame, *, empty=EMPTY, draw=theme.figure):
         left[0] = left[1] - width
         top = max(top, left[share.any(axis=1)].max() + width)
         scale = _shares("")
-        bar = dict(thickness=12, outlinewidth=0, title=dict(text="%"), tickvals=np.log10(scale["tickvals"]), ticktext=scale["tickvals"])
+        bar = dict(
+            thickness=12,
+            outlinewidth=0,
+            title=dict(text="%"),
+            tickvals=np.log10(scale["tickvals"]),
+            ticktext=scale["tickvals"],
+        )
         look = dict(colorscale="Cividis", zmin=scale["range"][0], zmax=2, colorbar=bar, showscale=panel == 0)
-        said = f"<b>{run.label}</b>, block %{{x}}<br>about %{{y}}: %{{customdata:.2f}} % of the activations<extra>{run.origin}</extra>"
+        said = (
+            f"<b>{run.label}</b>, block %{{x}}<br>about %{{y}}: %{{customdata:.2f}} % of the"
+            f" activations<extra>{run.origin}</extra>"
+        )
         z = np.log10(np.where(share > 0, share, np.nan))
-        place = dict(x=np.arange(1, blocks + 1), y=left + width / 2, z=z, customdata=share, xaxis=f"x{number}", yaxis="y")
+        place = dict(
+            x=np.arange(1, blocks + 1), y=left + width / 2, z=z, customdata=share, xaxis=f"x{number}", yaxis="y"
+        )
         traces.append(dict(type="heatmap", **place, hovertemplate=said, meta={"key": run.key("histograms")}, **look))
         room = [panel / len(runs) + 0.02 * (panel > 0), (panel + 1) / len(runs) - 0.02 * (panel + 1 < len(runs))]
         axes[f"xaxis{number}"] = dict(title=f"Block of {run.label}", domain=room, range=[0.5, blocks + 0.5])

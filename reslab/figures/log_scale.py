@@ -1,4 +1,5 @@
-"""A log axis for what may leave it: values that are 0, infinite or not a number are marks at its floor or ceiling, with a name."""
+"""A log axis for what may leave it: values that are 0, infinite or not a number are marks at its floor or ceiling, with
+a name."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
@@ -7,7 +8,8 @@ import numpy as np
 from reslab.figures import theme
 
 LOW = "underflow to 0"  # the one state that lies below a log scale; the others lie above
-LEVEL = dict(type="line", xref="paper", x0=0, x1=1, y0=1, y1=1, line=dict(color=theme.AXIS, width=1.5))  # where a ratio is 1
+# where a ratio is 1
+LEVEL = dict(type="line", xref="paper", x0=0, x1=1, y0=1, y1=1, line=dict(color=theme.AXIS, width=1.5))
 
 
 def limits(*drawn):

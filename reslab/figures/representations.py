@@ -1,7 +1,9 @@
-"""Lesson 04: which pictures a net tells apart, block by block and over training; and, with lesson 02, chaos and the gradient.
+"""Lesson 04: which pictures a net tells apart, block by block and over training; and, with lesson 02, chaos and the
+gradient.
 
-`frame` has a row a net × seed × step × block, as `experiments.representations` and `experiments.chaos` give it. Over several seeds the
-line is the median, in a band from the lowest to the highest. Every chart takes draw=theme.chart, to come as plain dictionaries.
+`frame` has a row a net × seed × step × block, as `experiments.representations` and `experiments.chaos` give it. Over
+several seeds the line is the median, in a band from the lowest to the highest. Every chart takes draw=theme.chart, to
+come as plain dictionaries.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -17,9 +19,21 @@ from reslab.figures.text.representations import alt_text, chaos_sentence, senten
 from reslab.results import frames
 from reslab.results.representations import over_seeds, totals, verdict
 
-__all__ = ["STATISTICS", "alt_text", "by_block", "chaos", "chaos_sentence", "in_training", "sentence", "totals", "verdict"]
+__all__ = [
+    "STATISTICS",
+    "alt_text",
+    "by_block",
+    "chaos",
+    "chaos_sentence",
+    "in_training",
+    "sentence",
+    "totals",
+    "verdict",
+]
 
-WAY = dict(title="Way through the net, from the stem to the last block (%)", range=[-1, 101], tickvals=[0, 25, 50, 75, 100])
+WAY = dict(
+    title="Way through the net, from the stem to the last block (%)", range=[-1, 101], tickvals=[0, 25, 50, 75, 100]
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +47,12 @@ class Statistic:
 
 
 STATISTICS = {
-    "neighbour_accuracy": Statistic("Pictures that each block tells apart", "Nearest neighbour of the same class (%)", "a guess"),
-    "readout_accuracy": Statistic("Classes that a linear readout finds", "Test pictures the readout gets right (%)", "a guess"),
+    "neighbour_accuracy": Statistic(
+        "Pictures that each block tells apart", "Nearest neighbour of the same class (%)", "a guess"
+    ),
+    "readout_accuracy": Statistic(
+        "Classes that a linear readout finds", "Test pictures the readout gets right (%)", "a guess"
+    ),
     "noise_cosine": Statistic("A picture and its noisy copy", "Cosine of the two, centred", "unrelated: 0", factor=1.0),
 }
 
@@ -49,33 +67,45 @@ def by_block(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.f
     traces = []
     for run in runs:
         here = run["step"] == run["step"].max()
-        traces += _line(run, statistic, 100 * run["share"][here], here, shown.factor, run["index"][here], "block %{customdata[0]}")
+        traces += _line(
+            run, statistic, 100 * run["share"][here], here, shown.factor, run["index"][here], "block %{customdata[0]}"
+        )
     return _draw(traces, runs, frame, shown, draw, empty, x=WAY)
 
 
 def in_training(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.figure):
-    """One statistic after the last block over the steps of training: a line a net. Arguments and errors as of `by_block`."""
+    """One statistic after the last block over the steps of training: a line a net. Arguments and errors as of
+    `by_block`."""
     shown = _statistic(statistic)
     runs = _runs(frame, statistic)
     traces = []
     for run in runs:
         here = np.isclose(run["share"], 1)
-        traces += _line(run, statistic, run["step"][here], here, shown.factor, run["step"][here], "step %{customdata[0]}")
+        traces += _line(
+            run, statistic, run["step"][here], here, shown.factor, run["step"][here], "step %{customdata[0]}"
+        )
     return _draw(traces, runs, frame, shown, draw, empty, x="Training step", after=", after the last block")
 
 
 def chaos(frame, *, empty=EMPTY, draw=theme.figure):
-    """How a small change of the picture grows forward (▶), and the gradient backward (◀), at every block: two lines a net.
+    """How a small change of the picture grows forward (▶), and the gradient backward (◀), at every block: two lines a
+    net.
 
-    The change is relative to the stem's, the gradient to the last block's, so that each grows from 1, one from the left and one from
-    the right. What is 0, infinite or not a number is a mark at the floor or the ceiling. ValueError for a missing column.
+    The change is relative to the stem's, the gradient to the last block's, so that each grows from 1, one from the left
+    and one from the right. What is 0, infinite or not a number is a mark at the floor or the ceiling. ValueError for a
+    missing column.
     """
     runs, pairs = [], []
-    for way, symbol, said in (("change", "triangle-right", "change of the picture"), ("gradient", "triangle-left", "gradient")):
+    for way, symbol, said in (
+        ("change", "triangle-right", "change of the picture"),
+        ("gradient", "triangle-left", "gradient"),
+    ):
         for run in _runs(frame, way):
             runs += [run] if way == "change" else []
             value = run.numbers("median")
-            state = np.select([value == 0, np.isinf(value), np.isnan(value)], [log_scale.LOW, "infinite", "not a number"], "")
+            state = np.select(
+                [value == 0, np.isinf(value), np.isnan(value)], [log_scale.LOW, "infinite", "not a number"], ""
+            )
             pairs.append((run, way, symbol, said, value, state))
     limits = log_scale.limits(*(value[state == ""] for *_, value, state in pairs))
     traces, states = [], set()
@@ -83,7 +113,9 @@ def chaos(frame, *, empty=EMPTY, draw=theme.figure):
         at, good = 100 * run["share"], state == ""
         label = f"<b>{run.label}</b>, block %{{customdata}}<br>{said} × %{{y:.3~g}}<extra>{run.origin}</extra>"
         mark = dict(symbol=symbol, size=9, maxdisplayed=9)
-        style = dict(mode="lines+markers", line=theme.run_line(run), marker=mark, customdata=run["index"], hovertemplate=label)
+        style = dict(
+            mode="lines+markers", line=theme.run_line(run), marker=mark, customdata=run["index"], hovertemplate=label
+        )
         trace = theme.trace(run, way, at, np.where(good, value, np.nan), **style)
         traces.append(trace | dict(name=f"{trace['name']}: {said}", legendgroup=run.key(way)))
         if not good.all():
@@ -116,9 +148,14 @@ def _line(run, statistic, at, here, factor, about, where):
         good = np.isfinite(low)
         x, y = np.concatenate([at[good], at[good][::-1]]), np.concatenate([high[good], low[good][::-1]])
         colour = theme.rgba(theme.colour(run.skip, run.depth), 0.18)
-        look = dict(mode="lines", fill="toself", fillcolor=colour, line=dict(width=0), hoverinfo="skip", showlegend=False)
+        look = dict(
+            mode="lines", fill="toself", fillcolor=colour, line=dict(width=0), hoverinfo="skip", showlegend=False
+        )
         traces.append(theme.trace(run, "band", x, y, **look))
-    said = f"<b>{run.label}</b>, {where}<br>%{{y:.3~g}} (%{{customdata[1]:.3~g}} to %{{customdata[2]:.3~g}})<extra>{run.origin}</extra>"
+    said = (
+        f"<b>{run.label}</b>, {where}<br>%{{y:.3~g}} (%{{customdata[1]:.3~g}} to"
+        f" %{{customdata[2]:.3~g}})<extra>{run.origin}</extra>"
+    )
     marker = theme.marker(run.skip, run.depth, open=False, size=6) | dict(maxdisplayed=14)
     style = dict(mode="lines+markers", line=theme.run_line(run), marker=marker, hovertemplate=said)
     style |= dict(customdata=list(zip(about, low, high, strict=True)))
@@ -128,9 +165,15 @@ def _line(run, statistic, at, here, factor, about, where):
 def _draw(traces, runs, frame, shown, draw, empty, x, after=""):
     """A chart of fractions or cosines, with the level of a guess, or of unrelated pictures, as a dotted line."""
     guess = 100 * frame["guess"].iloc[0] if shown.factor != 1 and traces and "guess" in frame else 0.0
-    shapes = [dict(type="line", xref="paper", x0=0, x1=1, y0=guess, y1=guess, line=dict(color=theme.INK, width=1.5, dash="dot"))]
+    shapes = [
+        dict(
+            type="line", xref="paper", x0=0, x1=1, y0=guess, y1=guess, line=dict(color=theme.INK, width=1.5, dash="dot")
+        )
+    ]
     label = f"{shown.level}: {guess:.3g} %" if shown.factor != 1 else shown.level
-    named = dict(name="level", text=label, x=0, xref="paper", xanchor="left", y=guess, yanchor="bottom", showarrow=False)
+    named = dict(
+        name="level", text=label, x=0, xref="paper", xanchor="left", y=guess, yanchor="bottom", showarrow=False
+    )
     y = dict(title=shown.axis, range=[-2, 102] if shown.factor != 1 else [-0.12, 1.03])
     about = dict(shapes=shapes, annotations=[named]) if traces else {}
     return draw(traces, title=shown.title + after, origin=_origin(runs, frame), empty=empty, x=x, y=y, **about)

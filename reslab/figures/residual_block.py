@@ -1,7 +1,7 @@
 """Lesson 03, the residual block: how it learns the identity, what it is better and worse at, what decay does to it.
 
-Frames are those of `reslab.experiments.residual_block`; the block itself is drawn by residual_block_diagram.py. Every chart takes
-draw=theme.chart, to come as plain dictionaries for a live chart. A trace's key ends in its part.
+Frames are those of `reslab.experiments.residual_block`; the block itself is drawn by residual_block_diagram.py. Every
+chart takes draw=theme.chart, to come as plain dictionaries for a live chart. A trace's key ends in its part.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -22,30 +22,45 @@ __all__ = [
 ]  # fmt: skip
 
 ERROR = "‖H(x) − target‖ / ‖target‖"
-OVER = {"lr": "Learning rate (log scale)", "distance": "Distance of the target from the identity (0 to 1)", "blocks": "Blocks in the stack"}
+OVER = {
+    "lr": "Learning rate (log scale)",
+    "distance": "Distance of the target from the identity (0 to 1)",
+    "blocks": "Blocks in the stack",
+}
 
 
 def learning_curves(frame, *, empty=EMPTY, draw=theme.figure):
-    """Relative error against step, a line a run; ‖F(x)‖/‖x‖, the size of what the branch puts out, as a thin line with open markers.
+    """Relative error against step, a line a run; ‖F(x)‖/‖x‖, the size of what the branch puts out, as a thin line with
+    open markers.
 
-    frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios, no unit). ValueError for a missing column.
+    frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios, no unit). ValueError for a missing
+    column.
     """
     frame = frames.require(frame, (*LABELS, "error", "branch", "outcome"), "The learning curves")
     runs, traces, ends, lowest = frames.runs(frame), [], [], 0.05
     for run in runs:
-        error, branch = (np.where(np.isfinite(run.numbers(column)), run.numbers(column), np.nan) for column in ("error", "branch"))
+        error, branch = (
+            np.where(np.isfinite(run.numbers(column)), run.numbers(column), np.nan) for column in ("error", "branch")
+        )
         end = f"<br>diverged at step {run['step'][-1]}" if run["outcome"][-1] == "diverged" else ""
         said = f"<b>{run.label}</b>, step %{{x}}<br>... %{{y:.3~g}}{end}<extra>{run.origin}</extra>"
         look = dict(mode="lines", line=theme.run_line(run), hovertemplate=said.replace("...", "relative error"))
         traces.append(theme.trace(run, "error", run["step"], np.maximum(error, FLOOR), **look))
-        every = slice(None, None, max(1, len(branch) // 15))  # a marker here and there: F's line lies close to the error's
+        # a marker here and there: F's line lies close to the error's
+        every = slice(None, None, max(1, len(branch) // 15))
         mark = theme.marker(run.skip, run.depth, size=8)
         look = dict(mode="lines+markers", line=theme.run_line(run) | dict(width=1.2), marker=mark, showlegend=False)
         hover = said.replace("...", "‖F(x)‖ / ‖x‖")
-        traces.append(theme.trace(run, "branch", run["step"][every], np.maximum(branch, FLOOR)[every], hovertemplate=hover, **look))
+        traces.append(
+            theme.trace(
+                run, "branch", run["step"][every], np.maximum(branch, FLOOR)[every], hovertemplate=hover, **look
+            )
+        )
         last = max(error[-1], FLOOR) if np.isfinite(error[-1]) else 1.0
         ends.append((run.key("name"), theme.wrap(run.label), run["step"][-1], last, theme.run_line(run)["color"]))
-        lowest = min([lowest, *np.maximum(np.concatenate([error, branch]), FLOOR)[np.isfinite(np.concatenate([error, branch]))]])
+        lowest = min(
+            [lowest, *np.maximum(np.concatenate([error, branch]), FLOOR)[np.isfinite(np.concatenate([error, branch]))]]
+        )
     sizes = frame[["error", "branch"]].replace(np.inf, np.nan).max().dropna() if len(frame) else []
     x = dict(title="Step (one batch of feature maps)", range=[0, max([1, *(run["step"][-1] for run in runs)])])
     y = dict(title=f"{ERROR}<br>and ‖F(x)‖ / ‖x‖ (log scale)", type="log", dtick=1, exponentformat="power")
@@ -56,11 +71,13 @@ def learning_curves(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
-    """The error that learning ends with, against learning rate, distance of the target, or number of blocks: a line a kind of block.
+    """The error that learning ends with, against learning rate, distance of the target, or number of blocks: a line a
+    kind of block.
 
-    table: as `experiments.residual_block.ended` gives it: skip, seed, error and the column `x` ("lr", "distance" or "blocks"). Over
-    several seeds: the mean, with a bar from the lowest to the highest. A run that diverged is not drawn. ValueError for another x, or a
-    missing column.
+    table: as `experiments.residual_block.ended` gives it: skip, seed, error and the column `x` ("lr", "distance" or
+    "blocks"). Over
+    several seeds: the mean, with a bar from the lowest to the highest. A run that diverged is not drawn. ValueError for
+    another x, or a missing column.
     """
     if x not in OVER:
         raise ValueError(f"x is {x!r}; the final error can be drawn against {', '.join(map(repr, OVER))}.")
@@ -76,8 +93,10 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
         bars = dict(type="data", symmetric=False, array=high - mean, arrayminus=mean - low, width=5, thickness=1.3)
         said = f"<b>{label}</b>, %{{x}}<br>error %{{y:.3~g}}, %{{customdata[0]:.3~g}} to %{{customdata[1]:.3~g}}"
         traces.append(dict(
-            type="scatter", x=points.index.to_numpy(), y=mean, error_y=bars, mode="lines+markers", name=label, line=theme.line(skip, 56),
-            marker=theme.marker(skip, 56, open=False, size=9), customdata=np.stack([low, high], axis=1), meta={"key": f"{label}/end"},
+            type="scatter", x=points.index.to_numpy(), y=mean, error_y=bars, mode="lines+markers", name=label,
+            line=theme.line(skip, 56),
+            marker=theme.marker(skip, 56, open=False, size=9), customdata=np.stack([low, high], axis=1),
+            meta={"key": f"{label}/end"},
             hovertemplate=said + f"<br>{phrases.seeds(table['seed'])}<extra></extra>",
         ))  # fmt: skip
     ticks = sorted(set(table[x])) or [0.1, 1.0]
@@ -100,18 +119,23 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
 def decay(frame, *, empty=EMPTY, draw=theme.figure):
     """‖H(x)‖/‖x‖ while weight decay alone shrinks the weights: 1 is the size of x, 0 is a block that puts out nothing.
 
-    frame: as `experiments.residual_block.decay_alone` gives it: name, skip, depth, seed, step, case, left (fraction of a
-    weight that is left) and size (ratio, no unit). ValueError for a missing column.
+    frame: as `experiments.residual_block.decay_alone` gives it: name, skip, depth, seed, step, case, left (fraction of
+    a weight that is left) and size (ratio, no unit). ValueError for a missing column.
     """
     frame = frames.require(frame, (*LABELS, "case", "left", "size"), "Weight decay")
     runs, traces, ends = frames.runs(frame), [], []
     symbols = dict(zip(dict.fromkeys(frame["case"]), ("circle", "square", "x"), strict=False))
     for run in runs:
         mark = dict(symbol=symbols[run["case"][0]], size=9, color=theme.run_line(run)["color"])
-        said = f"<b>{run.label}</b><br>%{{x:.2~g}} of each weight left<br>‖H(x)‖ / ‖x‖ %{{y:.3f}}<extra>{run.origin}</extra>"
+        said = (
+            f"<b>{run.label}</b><br>%{{x:.2~g}} of each weight left<br>‖H(x)‖ / ‖x‖"
+            f" %{{y:.3f}}<extra>{run.origin}</extra>"
+        )
         style = dict(mode="lines+markers", line=theme.run_line(run), marker=mark, hovertemplate=said)
         traces.append(theme.trace(run, "size", run["left"], run["size"], **style))
-        ends.append((run.key("name"), theme.wrap(run.label), run["left"][-1], run["size"][-1], theme.run_line(run)["color"]))
+        ends.append(
+            (run.key("name"), theme.wrap(run.label), run["left"][-1], run["size"][-1], theme.run_line(run)["color"])
+        )
     ends = [end for end in ends if np.isfinite(end[3])]
     left = min([0.01, *frame["left"]]) if len(frame) else 0.01
     size = frame["size"].replace(np.inf, np.nan).max() if len(frame) else 1.0

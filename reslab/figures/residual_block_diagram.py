@@ -1,4 +1,5 @@
-"""Lesson 03: the block as a diagram in which each arrow is a tensor with its shape, and those tensors themselves as small pictures."""
+"""Lesson 03: the block as a diagram in which each arrow is a tensor with its shape, and those tensors themselves as
+small pictures."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
@@ -18,15 +19,32 @@ GAP, APART = 1, 9  # pixels between two channels, and between two tensors
 
 
 def diagram(frame, *, empty=EMPTY, draw=theme.figure):
-    """The block of an anatomy, x on the left and y on the right, the shortcut above the branch; below each box what it costs.
+    """The block of an anatomy, x on the left and y on the right, the shortcut above the branch; below each box what it
+    costs.
 
-    frame: as `experiments.residual_block.anatomy` gives it: part, module, layer, shape, parameters, multiply_adds, additions, skip, block,
-    shortcut, changes_shape, seed, origin. Every shape is of one image, channels × height × width. ValueError for a missing column.
+    frame: as `experiments.residual_block.anatomy` gives it: part, module, layer, shape, parameters, multiply_adds,
+    additions, skip, block, shortcut, changes_shape, seed, origin. Every shape is of one image, channels × height ×
+    width. ValueError for a missing column.
     """
-    columns = ("part", "module", "layer", "shape", "parameters", "multiply_adds", "additions", "skip", "block", "shortcut", "changes_shape")
+    columns = (
+        "part",
+        "module",
+        "layer",
+        "shape",
+        "parameters",
+        "multiply_adds",
+        "additions",
+        "skip",
+        "block",
+        "shortcut",
+        "changes_shape",
+    )
     frame = frames.require(frame, columns, "The diagram")
     hidden = dict(visible=False, fixedrange=True)
-    axes = dict(x=dict(title="Input to output", range=[0, 100], **hidden), y=dict(title="Shortcut over branch", range=[-8, 86], **hidden))
+    axes = dict(
+        x=dict(title="Input to output", range=[0, 100], **hidden),
+        y=dict(title="Shortcut over branch", range=[-8, 86], **hidden),
+    )
     axes["margin"] = dict(l=8, r=8, t=theme.TOP, b=8)
     if not len(frame):
         return draw([], title="The block", empty=empty, **axes)
@@ -49,7 +67,9 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
             text(**dict(x=(x0 + x1) / 2, y=y0 + BOX, said=f"<b>{shape}</b>", yanchor="bottom", yshift=3) | place)
 
     def box(x0, x1, y, half, layers, **look):
-        shapes.append(dict(type="rect", x0=x0, x1=x1, y0=y - half, y1=y + half, line=dict(color=theme.GREY, width=1.5), **look))
+        shapes.append(
+            dict(type="rect", x0=x0, x1=x1, y0=y - half, y1=y + half, line=dict(color=theme.GREY, width=1.5), **look)
+        )
         text((x0 + x1) / 2, y, "<br>".join(layers))
 
     # From left to right: x, the boxes of the branch, the sum, the activation, y; an arrow between each two.
@@ -67,16 +87,22 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         costs = f"{parameters:,} parameters<br>{multiply_adds:,} mult-adds"
         costs = costs if len(boxes) < 3 else costs.replace(" ", "<br>")
         text(at + wide / 2, LEVEL - BOX, costs, yanchor="top", yshift=-2)
-        hover.append((at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{price(parameters, multiply_adds)}"))
+        hover.append(
+            (at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{price(parameters, multiply_adds)}")
+        )
         at, shape = at + wide, shape_out
     if skip:
         arrow(at, LEVEL, at + space, LEVEL, shape, x=at + space + 0.5, xanchor="right")
         at += space
-        shapes.append(dict(type="circle", x0=at, x1=at + 3, y0=LEVEL - 4, y1=LEVEL + 4, line=dict(color=colour, width=2)))
+        shapes.append(
+            dict(type="circle", x0=at, x1=at + 3, y0=LEVEL - 4, y1=LEVEL + 4, line=dict(color=colour, width=2))
+        )
         text(at + 1.5, LEVEL, "<b>+</b>", theme.LARGE)
         additions = part["sum"]["additions"].iloc[0]
         text(at + 1.5, LEVEL - BOX, f"{additions:,}<br>additions", yanchor="top", yshift=-2)
-        hover.append((at + 1.5, LEVEL, f"F(x) + shortcut(x), number by number<br>{additions:,} additions, no multiply-add"))
+        hover.append(
+            (at + 1.5, LEVEL, f"F(x) + shortcut(x), number by number<br>{additions:,} additions, no multiply-add")
+        )
         roof = part["shortcut"]
         middle, half = (fork + at + 1.5) / 2, min(23, (at + 1.5 - fork) / 2 - 2)
         for path in (
@@ -103,20 +129,35 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     hover.append((at + small / 2, LEVEL, f"{part['y']['layer'].iloc[0]}: no parameters"))
     arrow(at + small, LEVEL, at + small + space, LEVEL, part["y"]["shape"].iloc[0])
     text(at + small + space + 1.5, LEVEL, "<b>y</b>", theme.LARGE)
-    text(50, -8, "Block: " + price(frame["parameters"].sum(), frame["multiply_adds"].sum()) + " for one image", yanchor="bottom")
+    text(
+        50,
+        -8,
+        "Block: " + price(frame["parameters"].sum(), frame["multiply_adds"].sum()) + " for one image",
+        yanchor="bottom",
+    )
     x, y, said = zip(*hover, strict=True)
-    points = dict(type="scatter", x=x, y=y, mode="markers", marker=dict(size=26, opacity=0), text=said, showlegend=False)
+    points = dict(
+        type="scatter", x=x, y=y, mode="markers", marker=dict(size=26, opacity=0), text=said, showlegend=False
+    )
     points |= dict(hovertemplate="%{text}<extra></extra>", meta={"key": "block/hover"}, name=block_text(frame))
     origin = f"{frame['origin'].iloc[0]}: counted in a forward pass" if "origin" in frame else ""
     return draw([points], title=f"A {kind(frame)}", origin=origin, annotations=notes, shapes=shapes, **axes)
 
 
 def _boxes(branch):
-    """The branch, a box a convolution with what its order puts around it: (layers in words, shape put out, parameters, multiply-adds)."""
-    number = branch["module"].str.extract(r"(\d+)$")[0].ffill()  # "branch.norm2" is of the second; "branch.scale" comes after the last
+    """The branch, a box a convolution with what its order puts around it: (layers in words, shape put out, parameters,
+    multiply-adds)."""
+    # "branch.norm2" is of the second; "branch.scale" comes after the last
+    number = branch["module"].str.extract(r"(\d+)$")[0].ffill()
     return [
         (
-            [line for layer in rows["layer"] if layer != "identity" for part in layer.split(",") for line in wrap(part, 11)],
+            [
+                line
+                for layer in rows["layer"]
+                if layer != "identity"
+                for part in layer.split(",")
+                for line in wrap(part, 11)
+            ],
             rows["shape"].iloc[-1],
             rows["parameters"].sum(),
             rows["multiply_adds"].sum(),
@@ -134,10 +175,12 @@ def _shortcut(frame):
 
 
 def tiles(frame, *, empty=EMPTY, draw=theme.figure):
-    """The tensors in a block for one image, a tile a channel: x, what the shortcut makes of it over F(x), their sum, and y.
+    """The tensors in a block for one image, a tile a channel: x, what the shortcut makes of it over F(x), their sum,
+    and y.
 
-    frame: as `experiments.residual_block.tensors` gives it: part, channel, row, column, value. One colour scale for all, in cividis, with 0
-    in its middle, and square pixels of one size, so that a halved image is seen to be one. ValueError for a missing column.
+    frame: as `experiments.residual_block.tensors` gives it: part, channel, row, column, value. One colour scale for
+    all, in cividis, with 0 in its middle, and square pixels of one size, so that a halved image is seen to be one.
+    ValueError for a missing column.
     """
     frame = frames.require(frame, ("part", "channel", "row", "column", "value"), "The tensors")
     limit = float(np.abs(frame["value"]).max()) if len(frame) else 1.0
@@ -152,9 +195,12 @@ def tiles(frame, *, empty=EMPTY, draw=theme.figure):
         high, wide = picture.shape
         middle = {"shortcut": rise, "branch": -rise}.get(part, 0) if both else 0
         traces.append(dict(
-            type="heatmap", z=picture[::-1], x=at + np.arange(wide) + 0.5, y=np.arange(high) + 0.5 - high / 2 + middle, zmin=-limit,
-            zmax=limit, colorscale="Cividis", showscale=not traces, hovertemplate=f"{TITLES[part]}: %{{z:.2f}}<extra></extra>",
-            colorbar=dict(title=dict(text="value", side="right"), thickness=10, len=0.8), hoverongaps=False, name=TITLES[part],
+            type="heatmap", z=picture[::-1], x=at + np.arange(wide) + 0.5, y=np.arange(high) + 0.5 - high / 2 + middle,
+            zmin=-limit,
+            zmax=limit, colorscale="Cividis", showscale=not traces,
+            hovertemplate=f"{TITLES[part]}: %{{z:.2f}}<extra></extra>",
+            colorbar=dict(title=dict(text="value", side="right"), thickness=10, len=0.8), hoverongaps=False,
+            name=TITLES[part],
             meta={"key": f"{part}/tiles"},
         ))  # fmt: skip
         sign = {"branch": "+ ", "sum": "= "}.get(part, "") if both else ""

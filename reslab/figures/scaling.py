@@ -1,4 +1,5 @@
-"""Lesson 11, scaling up: how long the paper's trainings take here, what several workers bring, and whether the numbers stay."""
+"""Lesson 11, scaling up: how long the paper's trainings take here, what several workers bring, and whether the numbers
+stay."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
@@ -32,7 +33,8 @@ def hours(frame, *, draw=theme.figure):
     ]  # fmt: skip
     origin = "; ".join(dict.fromkeys(frame["machine"])) if len(frame) else ""
     return draw(
-        bars, title="The paper's 64,000 steps on CIFAR-10, here", origin=f"{origin}, from a few steps each" * bool(origin),
+        bars, title="The paper's 64,000 steps on CIFAR-10, here",
+        origin=f"{origin}, from a few steps each" * bool(origin),
         x="Net", y="Time for one training (hours)", showlegend=False,
     )  # fmt: skip
 

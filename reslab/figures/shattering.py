@@ -1,7 +1,7 @@
 """Lesson 02, shattered gradients: the gradient against the input, and how far it goes together with its neighbours'.
 
-`frame` has a row a net × depth × seed × input, `table` a row a net × depth × seed × lag, as `experiments.shattering` gives them; depth
-0 marks the noises. Every chart takes draw=theme.chart, to come as plain dictionaries.
+`frame` has a row a net × depth × seed × input, `table` a row a net × depth × seed × lag, as `experiments.shattering`
+gives them; depth 0 marks the noises. Every chart takes draw=theme.chart, to come as plain dictionaries.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -24,8 +24,8 @@ STEP = 7  # standard deviations from one line to the next where lines are stacke
 def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
     """The gradient against the input, one line a net × depth (its first seed), stacked like a seismograph's.
 
-    frame: name, skip, depth, seed, origin, x, gradient. Each line is centred and divided by its standard deviation. x: the axis's
-    title. ValueError for a missing column.
+    frame: name, skip, depth, seed, origin, x, gradient. Each line is centred and divided by its standard deviation. x:
+    the axis's title. ValueError for a missing column.
     """
     frame = frames.require(frame, (*NET, "x", "gradient"), "The gradient against the input")
     lines, traces, drawn = list(frame.groupby(["name", "skip", "depth"], sort=False)), [], []
@@ -35,24 +35,36 @@ def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
         spread = gradient.std()
         y = (gradient - gradient.mean()) / (spread if spread > 0 else 1) - STEP * row
         drawn.append(group)
-        said = f"<b>{_title(name, depth)}</b><br>at %{{x:.3f}}: %{{customdata:.3~g}}<extra>{group['origin'].iloc[0]}</extra>"
+        said = (
+            f"<b>{_title(name, depth)}</b><br>at %{{x:.3f}}:"
+            f" %{{customdata:.3~g}}<extra>{group['origin'].iloc[0]}</extra>"
+        )
         traces.append(dict(
-            type="scatter", mode="lines", x=group["x"], y=y, line=_look(name, skip, depth)["line"] | dict(width=1.5, dash="solid"),
-            name=_title(name, depth), showlegend=False, customdata=gradient, hovertemplate=said, meta={"key": f"{name}/{depth}/gradient"},
+            type="scatter", mode="lines", x=group["x"], y=y,
+            line=_look(name, skip, depth)["line"] | dict(width=1.5, dash="solid"),
+            name=_title(name, depth), showlegend=False, customdata=gradient, hovertemplate=said,
+            meta={"key": f"{name}/{depth}/gradient"},
         ))  # fmt: skip
     names = ["<br>".join(wrap(_title(name, depth), 32)) for (name, _, depth), _ in lines]
     y = dict(
-        title="Gradient of a random net, centred, over its spread", tickvals=[-STEP * row for row in range(len(lines))], ticktext=names,
+        title="Gradient of a random net, centred, over its spread",
+        tickvals=[-STEP * row for row in range(len(lines))], ticktext=names,
         range=[0.6 - STEP * (len(lines) - 0.5), STEP / 2 + 0.4], showgrid=False, ticks="",
     )  # fmt: skip
     return draw(
-        traces, title="Gradient against the input", origin=_origin(drawn), empty=empty, x=x, y=y,
+        traces,
+        title="Gradient against the input",
+        origin=_origin(drawn),
+        empty=empty,
+        x=x,
+        y=y,
         height=max(380, 140 + 66 * len(lines)),
     )
 
 
 def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
-    """Autocorrelation at one lag against depth: the mean over the seeds, with a bar from the lowest to the highest; the noises as levels.
+    """Autocorrelation at one lag against depth: the mean over the seeds, with a bar from the lowest to the highest; the
+    noises as levels.
 
     table: name, skip, depth, seed, origin, lag, autocorrelation. ValueError for a missing column.
     """
@@ -68,18 +80,35 @@ def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
             shapes.append(dict(type="line", xref="paper", x0=0, x1=1, y0=level, y1=level, line=line))
             ends.append((name, f"{name} {level:.2f}".replace("-", "−"), depths[-1], level, theme.GREY))
             continue
-        bars = dict(type="data", symmetric=False, array=at["max"] - at["mean"], arrayminus=at["mean"] - at["min"], width=5, thickness=1.3)
-        said = f"<b>{name}</b>, %{{x}} layers<br>autocorrelation %{{y:.2f}} (%{{customdata}} seeds)<extra>{at['origin'].iloc[0]}</extra>"
+        bars = dict(
+            type="data",
+            symmetric=False,
+            array=at["max"] - at["mean"],
+            arrayminus=at["mean"] - at["min"],
+            width=5,
+            thickness=1.3,
+        )
+        said = (
+            f"<b>{name}</b>, %{{x}} layers<br>autocorrelation %{{y:.2f}} (%{{customdata}}"
+            f" seeds)<extra>{at['origin'].iloc[0]}</extra>"
+        )
         traces.append(dict(
-            type="scatter", mode="lines+markers", x=at["depth"], y=at["mean"], error_y=bars, customdata=at["size"], hovertemplate=said,
+            type="scatter", mode="lines+markers", x=at["depth"], y=at["mean"], error_y=bars, customdata=at["size"],
+            hovertemplate=said,
             name=theme.wrap(name), meta={"key": f"{name}/depth"}, **_look(name, skip, 56),
         ))  # fmt: skip
         ends.append((name, theme.wrap(name), at["depth"].iloc[-1], at["mean"].iloc[-1], traces[-1]["line"]["color"]))
     x = theme.depth_axis(depths)
     y = dict(title="Autocorrelation<br>(1: alike, 0: unrelated)", range=[-0.25, 1.1])
     return draw(
-        traces, title=f"Autocorrelation of the gradient, lag {lag}", origin=_origin([table]), empty=empty, shapes=shapes,
-        x=x, y=y, **theme.name_lines(ends, x, y),
+        traces,
+        title=f"Autocorrelation of the gradient, lag {lag}",
+        origin=_origin([table]),
+        empty=empty,
+        shapes=shapes,
+        x=x,
+        y=y,
+        **theme.name_lines(ends, x, y),
     )
 
 
@@ -88,7 +117,8 @@ def _title(name, depth):
 
 
 def _look(name, skip, depth):
-    """Line and marker: those of the house, and for what differs by a flag more an open marker and a finer dash; noises are grey."""
+    """Line and marker: those of the house, and for what differs by a flag more an open marker and a finer dash; noises
+    are grey."""
     if depth == 0:
         return dict(line=dict(color=theme.GREY, width=2), marker=dict(color=theme.GREY))
     flagged = "no norm" in name or "×" in name

@@ -4,8 +4,8 @@ Plain nets are vermillion, dashed, with diamonds; residual nets are blue, solid,
 recorded run is thinner than a live one. Every colour of a line has a contrast of at least 3:1 on white and on the dark
 background of JupyterLab (#111).
 
-Text is at least 14 px, axis titles and the names of lines 16 px. A figure by itself is near-black on white paper, in any
-theme; inside an explorer, PAGE_CSS takes paper and text from the page, light or dark, so the contrast is above 7:1.
+Text is at least 14 px, axis titles and the names of lines 16 px. A figure by itself is near-black on white paper, in
+any theme; inside an explorer, PAGE_CSS takes paper and text from the page, light or dark, so the contrast is above 7:1.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -30,7 +30,8 @@ SMALL, LARGE, TITLE = 14, 16, 18  # px: of ticks and notes, of axis titles and n
 HEIGHT = 420  # px of a chart, if nothing else is said
 TOP, BOTTOM = 66, 62  # px above and below the plot
 
-# For the style of a page: texts and paper of a chart inside `.reslab` are those of the page. Hover labels keep their own.
+# For the style of a page: texts and paper of a chart inside `.reslab` are those of the page. Hover labels keep their
+# own.
 PAGE_CSS = """
     .reslab .js-plotly-plot {
         --reslab-ink: var(--jp-ui-font-color0, var(--vscode-foreground, var(--colab-primary-text-color, #1A1A1A)));
@@ -39,9 +40,10 @@ PAGE_CSS = """
     .reslab .js-plotly-plot text:not(.hoverlayer *) { fill: var(--reslab-ink) !important; fill-opacity: 1 !important; }
 """
 
-# A hue at its shallowest, where it is the house colour, and at its deepest. The ends are as light and as dark as 3:1 on both
-# backgrounds allows; that range is narrow, so a shallow net leans towards amber and sky blue too. Every channel falls or
-# stays from shade to shade, so lightness does. Vermillion is lighter than the blue, so it is the house colour of a shallower net.
+# A hue at its shallowest, where it is the house colour, and at its deepest. The ends are as light and as dark as 3:1 on
+# both backgrounds allows; that range is narrow, so a shallow net leans towards amber and sky blue too. Every channel
+# falls or stays from shade to shade, so lightness does. Vermillion is lighter than the blue, so it is the house colour
+# of a shallower net.
 _SHADES = {
     False: ((8, "#E27900"), (20, PLAIN), (110, "#B44400"), (1202, "#AA4000")),
     True: ((8, "#309CD8"), (56, RESIDUAL), (1202, "#0065B0")),
@@ -52,9 +54,18 @@ template = go.layout.Template(
         paper_bgcolor="white",
         plot_bgcolor="rgba(0, 0, 0, 0)",
         colorway=[RESIDUAL, PLAIN, "#009E73", "#CC79A7", "#E69F00", "#56B4E9"],
-        font=dict(color=INK, size=SMALL, family="system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"),
+        font=dict(
+            color=INK, size=SMALL, family="system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+        ),
         title=dict(
-            x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", pad=dict(b=30), font=dict(size=TITLE)
+            x=0,
+            xref="paper",
+            xanchor="left",
+            y=1,
+            yref="paper",
+            yanchor="bottom",
+            pad=dict(b=30),
+            font=dict(size=TITLE),
         ),
         margin=dict(l=76, r=16, t=TOP, b=BOTTOM),
         legend=dict(font=dict(size=SMALL), tracegroupgap=0, itemwidth=34, bgcolor="rgba(0, 0, 0, 0)"),
@@ -63,11 +74,23 @@ template = go.layout.Template(
         annotationdefaults=dict(font=dict(size=SMALL, color=INK), arrowcolor=GREY, arrowwidth=1, arrowhead=0),
         coloraxis=dict(colorbar=dict(title=dict(font=dict(size=LARGE)), tickfont=dict(size=SMALL), outlinewidth=0)),
         xaxis=dict(
-            gridcolor="rgba(0, 0, 0, 0)", linecolor=AXIS, showline=True, zeroline=False, ticks="outside", ticklen=4,
-            tickcolor=AXIS, automargin=True, tickfont=dict(size=SMALL), title=dict(standoff=8, font=dict(size=LARGE)),
+            gridcolor="rgba(0, 0, 0, 0)",
+            linecolor=AXIS,
+            showline=True,
+            zeroline=False,
+            ticks="outside",
+            ticklen=4,
+            tickcolor=AXIS,
+            automargin=True,
+            tickfont=dict(size=SMALL),
+            title=dict(standoff=8, font=dict(size=LARGE)),
         ),
         yaxis=dict(
-            gridcolor=GRID, showline=False, zeroline=False, automargin=True, tickfont=dict(size=SMALL),
+            gridcolor=GRID,
+            showline=False,
+            zeroline=False,
+            automargin=True,
+            tickfont=dict(size=SMALL),
             title=dict(standoff=10, font=dict(size=LARGE)),
         ),
     )
@@ -78,8 +101,8 @@ pio.templates["reslab"] = template  # offered by name; plotly's own default is l
 def colour(skip, depth):
     """The colour of a net, as "#RRGGBB": the hue says plain or residual, the lightness says how deep.
 
-    Darker with depth on a log scale between 8 and 1202 layers, and level outside of them; plain-20 wears PLAIN itself and
-    resnet-56 RESIDUAL. A depth that is not a number of at least 1 raises ValueError.
+    Darker with depth on a log scale between 8 and 1202 layers, and level outside of them; plain-20 wears PLAIN itself
+    and resnet-56 RESIDUAL. A depth that is not a number of at least 1 raises ValueError.
     """
     if depth is None or not depth >= 1:
         raise ValueError(f"A depth of {depth!r} has no colour: depth is the number of layers, 1 or more.")
@@ -97,13 +120,15 @@ def line(skip, depth, recorded=False):
 
 
 def marker(skip, depth, *, open=True, size=9):
-    """A net's marker, as plotly's `marker` dictionary: a diamond when plain, a circle when residual; open for test error."""
+    """A net's marker, as plotly's `marker` dictionary: a diamond when plain, a circle when residual; open for test
+    error."""
     shape = ("circle" if skip else "diamond") + ("-open" if open else "")
     return dict(color=colour(skip, depth), symbol=shape, size=size, line=dict(width=2 if open else 0))
 
 
 def wrap(name, width=20):
-    """A run's name for the legend: a long one breaks before the parts that a line has no room for, so that the chart keeps its own."""
+    """A run's name for the legend: a long one breaks before the parts that a line has no room for, so that the chart
+    keeps its own."""
     first, *parts = name.split(" · ")
     lines = [first]
     for part in parts:
@@ -134,7 +159,8 @@ def trace(run, part, x, y, **style):
 
 
 def apart(wanted, heights, low, high):
-    """Where texts go that each want a place on a line and must not overlap: the nearest places, in the order of `wanted`.
+    """Where texts go that each want a place on a line and must not overlap: the nearest places, in the order of
+    `wanted`.
 
     wanted, heights: of each text, in units of the axis from low to high, which the texts do not leave. None where they
     do not fit.
@@ -183,8 +209,10 @@ def name_lines(ends, x, y, *, left=False, height=HEIGHT - 40):
     reach = start - 0.02 * (end - start) if left else end + 0.02 * (end - start)
     annotations = [
         dict(
-            name=f"{key}/name", text=text, x=at, y=value, ax=reach, ay=place, axref="x", ayref="y", xanchor="right" if left else "left",
-            yanchor="middle", align="right" if left else "left", showarrow=True, arrowcolor=AXIS, arrowwidth=1, font=dict(size=LARGE),
+            name=f"{key}/name", text=text, x=at, y=value, ax=reach, ay=place, axref="x", ayref="y",
+            xanchor="right" if left else "left",
+            yanchor="middle", align="right" if left else "left", showarrow=True, arrowcolor=AXIS, arrowwidth=1,
+            font=dict(size=LARGE),
         )
         for (key, *_), text, (at, value), place in zip(ends, texts, points, places, strict=True)
     ]  # fmt: skip
@@ -198,7 +226,10 @@ def depth_axis(depths):
     at, named = np.log10(depths or [8, 56]), []
     for place in at:
         named += [place] if not named or place - named[-1] > (at[-1] - at[0]) / 14 else []
-    ticks = dict(tickvals=depths, ticktext=[str(depth) if place in named else "" for depth, place in zip(depths, at, strict=False)])
+    ticks = dict(
+        tickvals=depths,
+        ticktext=[str(depth) if place in named else "" for depth, place in zip(depths, at, strict=False)],
+    )
     return dict(title="Depth (layers, log scale)", type="log", range=[at[0] - 0.08, at[-1] + 0.08], **ticks)
 
 
@@ -221,14 +252,25 @@ def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
     annotations = list(annotations)
     if not data:
         axes["xaxis"].update(showticklabels=False, ticks="")
-        annotations.append(dict(
-            name="empty", text=empty, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font=dict(size=LARGE),
-        ))
+        annotations.append(
+            dict(
+                name="empty",
+                text=empty,
+                showarrow=False,
+                x=0.5,
+                y=0.5,
+                xref="paper",
+                yref="paper",
+                font=dict(size=LARGE),
+            )
+        )
     if origin:
         under = dict(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", xshift=-2, yshift=6)
         annotations.append(dict(name="origin", text=origin, showarrow=False, **under))
     # uirevision: a learner's zoom, and the lines they hid, stay as they are while the numbers move.
-    fixed = dict(template=template, title=dict(text=title), annotations=annotations, uirevision="reslab", showlegend=True)
+    fixed = dict(
+        template=template, title=dict(text=title), annotations=annotations, uirevision="reslab", showlegend=True
+    )
     return {"data": list(data), "layout": {**fixed, **axes, **layout}}
 
 

@@ -21,27 +21,37 @@ __all__ = ["alt_text", "cost_sentence", "diagram", "errors", "race", "ratio", "s
 ROW = 28  # pixels a variant
 NONE = 0.03  # where 0 % is drawn: a log scale has no 0; a single image of the digits is 0.07 %
 TICKS = {NONE: "0", 0.1: "0.1", 0.3: "0.3", 1: "1", 3: "3", 10: "10", 30: "30", 100: "100"}
-# Residual nets of one depth share a colour, so those that race a first one are told apart by these, each 3:1 on white and on #111.
+# Residual nets of one depth share a colour, so those that race a first one are told apart by these, each 3:1 on white
+# and on #111.
 LOOKS = (("#009E73", "9px,3px"), ("#B15E92", "2px,3px"), ("#A87B00", "9px,3px,2px,3px"), ("#767676", "4px,4px"))
 
 
 def errors(frame, *, empty=EMPTY, draw=theme.figure):
-    """Training error (%, log scale) after the last step, a row a variant and a mark a seed; test error as open marks below.
+    """Training error (%, log scale) after the last step, a row a variant and a mark a seed; test error as open marks
+    below.
 
-    frame: as `experiments.variants.race` gives it. The first variant's training errors lie in a band through all rows; a training that
-    diverged is a cross at 100 %. A row's name ends in what a step costs, in multiply-adds, as a multiple of the first's. ValueError for a
-    missing column.
+    frame: as `experiments.variants.race` gives it. The first variant's training errors lie in a band through all rows;
+    a training that diverged is a cross at 100 %. A row's name ends in what a step costs, in multiply-adds, as a
+    multiple of the first's. ValueError for a missing column.
     """
     by_name = results(frame) if len(frame) else {}
     table = list(by_name.values())
     traces, shapes = [], []
     for part, above, word in (("train", 0.16, "training"), ("test", -0.16, "test")):
-        points = [(100 * error, -row + above + shift, v, seed) for row, v in enumerate(table) for error, seed, shift in _seeds(v, part)]
+        points = [
+            (100 * error, -row + above + shift, v, seed)
+            for row, v in enumerate(table)
+            for error, seed, shift in _seeds(v, part)
+        ]
         look = theme.marker(True, 56, open=part == "test", size=11)
-        said = [f"<b>{v.name}</b>, seed {seed}<br>{error:.2f} % of the {word} images wrong" for error, _, v, seed in points]
+        said = [
+            f"<b>{v.name}</b>, seed {seed}<br>{error:.2f} % of the {word} images wrong" for error, _, v, seed in points
+        ]
         if points:
             x, y = [max(error, NONE) for error, *_ in points], [height for _, height, *_ in points]
-            traces.append(dict(x=x, y=y, hovertext=said, name=f"{word} error", marker=look, meta={"key": f"{part}/seeds"}))
+            traces.append(
+                dict(x=x, y=y, hovertext=said, name=f"{word} error", marker=look, meta={"key": f"{part}/seeds"})
+            )
     if broken := [(row, v, *ended) for row, v in enumerate(table) for ended in v.broken]:
         said = [f"<b>{v.name}</b>, seed {seed}<br>{outcome} at step {step}" for _, v, seed, outcome, step in broken]
         mark = dict(symbol="x", size=10, color=theme.RESIDUAL)
@@ -49,7 +59,15 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(**at, hovertext=said, name="diverged", marker=mark, meta={"key": "end/seeds"}))
     if table and len(table[0].train):
         low, high = (max(100 * end(table[0].train), NONE) for end in (np.min, np.max))
-        band = dict(type="rect", yref="paper", y0=0, y1=1, line=dict(width=0), fillcolor=theme.rgba(theme.RESIDUAL, 0.13), layer="below")
+        band = dict(
+            type="rect",
+            yref="paper",
+            y0=0,
+            y1=1,
+            line=dict(width=0),
+            fillcolor=theme.rgba(theme.RESIDUAL, 0.13),
+            layer="below",
+        )
         shapes.append(band | dict(x0=low / 1.04, x1=high * 1.04))
     names = [f"{name} · {ratio:.2f} ×" for name, ratio in cost_ratios(by_name).items()] if table else []
     rows = dict(tickvals=[-row for row in range(len(table))], ticktext=names, range=[0.6 - len(table), 0.6])
@@ -57,22 +75,28 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
         title="Where each ends", empty=empty, shapes=shapes,
         origin=f"{frame['origin'].iloc[0]}, {phrases.seeds(frame['seed'])}" if len(frame) else "",
-        x=dict(title="Images wrong at the end, a mark a seed<br>(%, log scale)", type="log", range=list(np.log10([NONE / 1.4, 130])),
+        x=dict(title="Images wrong at the end, a mark a seed<br>(%, log scale)", type="log",
+               range=list(np.log10([NONE / 1.4, 130])),
                tickvals=list(TICKS), ticktext=list(TICKS.values()), gridcolor=theme.GRID, showgrid=True),
         y=dict(title="Variant · cost of a step", **rows), height=190 + ROW * max(len(table), 7),
-        margin=dict(l=76, r=16, t=theme.TOP, b=110), legend=dict(orientation="h", y=0, yref="container", yanchor="bottom"),
+        margin=dict(l=76, r=16, t=theme.TOP, b=110),
+        legend=dict(orientation="h", y=0, yref="container", yanchor="bottom"),
     )  # fmt: skip
 
 
 def _seeds(variant, part):
-    """(error, seed, a little of a row's height, so that equal errors are seen to be several) of the seeds that finished."""
+    """(error, seed, a little of a row's height, so that equal errors are seen to be several) of the seeds that
+    finished."""
     broken = {seed for seed, *_ in variant.broken}
     seeds = [seed for seed in variant.seeds if seed not in broken]
-    return zip(getattr(variant, part), seeds, np.linspace(-0.08, 0.08, len(seeds)) if len(seeds) != 1 else [0.0], strict=True)
+    return zip(
+        getattr(variant, part), seeds, np.linspace(-0.08, 0.08, len(seeds)) if len(seeds) != 1 else [0.0], strict=True
+    )
 
 
 def race(frame, *, base="", until=None, empty=EMPTY, draw=theme.figure):
-    """`degradation.training_curves` of nets of one kind: the run named `base` as it is there, each other one in a look of its own."""
+    """`degradation.training_curves` of nets of one kind: the run named `base` as it is there, each other one in a look
+    of its own."""
     names = [name for name in dict.fromkeys(frame["name"]) if name != base] if len(frame) else []
     looks = {name: LOOKS[i % len(LOOKS)] for i, name in enumerate(names)}
 

@@ -1,7 +1,8 @@
 """Nets: a `NetSpec` in, a `torch.nn.Module` out.
 
-`reslab.specs` says what a net is and family.py names those of the papers; layers.py and blocks.py are the parts; resnet.py and
-vgg.py put them together; weights.py draws weights, imagenet.py takes torchvision's; complexity.py counts what a net costs.
+`reslab.specs` says what a net is and family.py names those of the papers; layers.py and blocks.py are the parts;
+resnet.py and vgg.py put them together; weights.py draws weights, imagenet.py takes torchvision's; complexity.py counts
+what a net costs.
 """
 
 from reslab.nets.blocks import Block

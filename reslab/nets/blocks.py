@@ -6,7 +6,8 @@ from torch import nn
 
 from reslab.nets.layers import Bias, Scale, Survival, ZeroPad, activation, conv, norm
 
-ORDERS = {  # He et al. 2016, Fig. 4 (a) to (e): around each convolution of a branch; around the last one; after the addition
+# He et al. 2016, Fig. 4 (a) to (e): around each convolution of a branch; around the last one; after the addition
+ORDERS = {
     "original": ("conv norm activation", "conv norm", "activation"),
     "norm-after-add": ("conv norm activation", "conv", "norm activation"),
     "relu-before-add": ("conv norm activation", "conv norm activation", ""),
@@ -17,7 +18,8 @@ EXPANSION = 4  # output channels of a bottleneck over its inner channels, before
 
 
 class Block(nn.Module):
-    """y = activation(branch(x) + shortcut(x)): the branch learns the residual F(x); without a shortcut the block is plain."""
+    """y = activation(branch(x) + shortcut(x)): the branch learns the residual F(x); without a shortcut the block is
+    plain."""
 
     def __init__(self, branch, shortcut, activation, before=None):
         super().__init__()
@@ -41,8 +43,8 @@ class Block(nn.Module):
 def make_block(c_in, c_out, stride, spec, index=1):
     """Block number `index` of a net, from 1: (N, c_in, H, W) → (N, c_out, H/stride, W/stride).
 
-    What an order puts before the first convolution of a branch comes before a projection too, as in the authors' code for
-    He et al. 2016 (KaimingHe/resnet-1k-layers); a shortcut without a projection takes x as it is.
+    What an order puts before the first convolution of a branch comes before a projection too, as in the authors' code
+    for He et al. 2016 (KaimingHe/resnet-1k-layers); a shortcut without a projection takes x as it is.
     """
     lead, branch = make_branch(c_in, c_out, stride, spec, is_first=index == 1)
     before = shortcut = None
@@ -59,7 +61,8 @@ def make_block(c_in, c_out, stride, spec, index=1):
 
 
 def make_branch(c_in, c_out, stride, spec, is_first):
-    """The layers of a branch, by name: those before its first convolution, and the others. Numbered like the convolutions.
+    """The layers of a branch, by name: those before its first convolution, and the others. Numbered like the
+    convolutions.
 
     The stem has done the norm and activation of the first block of all (He et al. 2016, appendix).
     """
@@ -83,7 +86,8 @@ def make_branch(c_in, c_out, stride, spec, is_first):
 
 
 def in_order(kinds, spec, channels=None, convolution=None):
-    """(kind, layer) for each of the words "conv", "norm" and "activation": around a convolution, or on so many channels."""
+    """(kind, layer) for each of the words "conv", "norm" and "activation": around a convolution, or on so many
+    channels."""
     channels = channels or convolution.in_channels
     for kind in kinds.split():
         if kind == "conv":
@@ -99,9 +103,14 @@ def basic(c_in, c_out, stride, spec):
 
 
 def bottleneck(c_in, c_out, stride, spec):
-    """1×1 to fewer channels, 3×3, 1×1 back (Fig. 5 right), with the stride in the 3×3, as torchvision has it; wider or in groups."""
+    """1×1 to fewer channels, 3×3, 1×1 back (Fig. 5 right), with the stride in the 3×3, as torchvision has it; wider or
+    in groups."""
     inner = c_out // EXPANSION * spec.widen
-    return conv(c_in, inner, 1, 1, spec), conv(inner, inner, 3, stride, spec, spec.groups), conv(inner, c_out, 1, 1, spec)
+    return (
+        conv(c_in, inner, 1, 1, spec),
+        conv(inner, inner, 3, stride, spec, spec.groups),
+        conv(inner, c_out, 1, 1, spec),
+    )
 
 
 def vgg(c_in, c_out, stride, spec):
@@ -113,8 +122,8 @@ CONVOLUTIONS = {"basic": basic, "bottleneck": bottleneck, "vgg": vgg}
 
 
 def make_shortcut(c_in, c_out, stride, spec):
-    """Options A, B and C of He et al. 2015, §3.3 and §4.1, and D of He et al. 2018, arXiv:1812.01187, §4.2; the identity wherever
-    the shape stays and the option allows. A projection has a norm where the branch ends with one."""
+    """Options A, B and C of He et al. 2015, §3.3 and §4.1, and D of He et al. 2018, arXiv:1812.01187, §4.2; the
+    identity wherever the shape stays and the option allows. A projection has a norm where the branch ends with one."""
     changes_shape = stride != 1 or c_in != c_out
     if spec.shortcut == "A" or not (changes_shape or spec.shortcut == "C"):
         return ZeroPad(c_in, c_out, stride) if changes_shape else nn.Identity()
@@ -129,7 +138,8 @@ def make_shortcut(c_in, c_out, stride, spec):
 
 
 def make_scales(spec, index):
-    """The last layers of a branch beside a shortcut: 1/√blocks, or a scalar learned from 0 (see `NetSpec`), and stochastic depth."""
+    """The last layers of a branch beside a shortcut: 1/√blocks, or a scalar learned from 0 (see `NetSpec`), and
+    stochastic depth."""
     blocks, layers = sum(spec.blocks_per_stage), OrderedDict()
     if spec.residual_scale != "one":
         learned = spec.residual_scale == "learned"

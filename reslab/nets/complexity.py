@@ -28,7 +28,8 @@ def complexity(net, image=None, *, name=None):
     """A row a call of a layer, and one for the addition of each of reslab's blocks, in the order of the forward pass.
 
     net: a NetSpec; or any nn.Module, and the shape of its images, (channels, height, width). A module with several
-    inputs takes a list of such shapes; for one that takes no floats, a tensor stands for a shape: its values are not read.
+    inputs takes a list of such shapes; for one that takes no floats, a tensor stands for a shape: its values are not
+    read.
     name: what errors call it, and the key of its shape in `experiments.architecture.layers`; else they say its class.
     Columns: module (its name in the net; of an addition, the block's), kind ("Conv2d"; "addition"), shape (of its first
     output, for one image: "64×112×112"), parameters, multiply_adds (for one image), activation_bytes (of its outputs,
@@ -39,11 +40,11 @@ def complexity(net, image=None, *, name=None):
     else works element by element; nn.Bilinear and Fourier transforms; what a parametrisation (weight_norm,
     spectral_norm) does to make a weight; a person's own hooks, which are not run.
 
-    In eval mode: stochastic depth leaves nothing out. Each parameter is in one row, that of the first call that uses it,
-    so that they sum up to the net's own number. What no layer's call accounts for (a ViT's class token; the weights that
-    Swin's attention takes from layers it does not call, and its products of matrices) is in rows of kind "parameters",
-    or "operations" where there are no parameters: by the name of the module that it belongs to, at the end of the
-    innermost call around it, with the shape of the layer before.
+    In eval mode: stochastic depth leaves nothing out. Each parameter is in one row, that of the first call that uses
+    it, so that they sum up to the net's own number. What no layer's call accounts for (a ViT's class token; the weights
+    that Swin's attention takes from layers it does not call, and its products of matrices) is in rows of kind
+    "parameters", or "operations" where there are no parameters: by the name of the module that it belongs to, at the
+    end of the innermost call around it, with the shape of the layer before.
 
     Raises ValueError, in one sentence, for a module that cannot be copied, does not take such images, or asks for the
     values of a tensor in its forward.
@@ -147,7 +148,8 @@ def kind(module):
 
 
 def presets():
-    """A row a net of `FAMILY`. Columns: name, depth, image ("3×224×224"), parameters, multiply_adds (for one image), source."""
+    """A row a net of `FAMILY`. Columns: name, depth, image ("3×224×224"), parameters, multiply_adds (for one image),
+    source."""
     return pd.DataFrame([_preset(name) for name in FAMILY])
 
 

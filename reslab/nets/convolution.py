@@ -13,10 +13,10 @@ BLOCK = 16  # channels that oneDNN computes at a time with AVX-512; with AVX2, 8
 class Conv2d(nn.Conv2d):
     """A 1×1 nn.Conv2d, (N, C, H, W) → (N, C', H', W'), that takes every stride-th pixel first and then has stride 1.
 
-    For where `overruns`. On x86 CPUs, oneDNN's weight gradient of a strided 1×1 convolution in channels_last writes past
-    its workspace if fewer channels enter than a block has (uxlfoundation/oneDNN#6035): Python crashes, hangs, or gets
-    wrong gradients. Seen with 2 to 7 channels and AVX2 in PyTorch 2.11 to 2.14. Outputs and gradients are the same within
-    rounding, and as fast.
+    For where `overruns`. On x86 CPUs, oneDNN's weight gradient of a strided 1×1 convolution in channels_last writes
+    past its workspace if fewer channels enter than a block has (uxlfoundation/oneDNN#6035): Python crashes, hangs, or
+    gets wrong gradients. Seen with 2 to 7 channels and AVX2 in PyTorch 2.11 to 2.14. Outputs and gradients are the same
+    within rounding, and as fast.
     """
 
     def forward(self, x):
@@ -38,8 +38,9 @@ def overruns(layer):
 def lay_out(model, layout):
     """Put a model's weights into a memory format, in place.
 
-    The weights of a 1×1 convolution are contiguous and channels_last at once, and PyTorch leaves them as they are; their
-    strides decide where oneDNN computes. So those that overrun in channels_last get the strides of their new layout.
+    The weights of a 1×1 convolution are contiguous and channels_last at once, and PyTorch leaves them as they are;
+    their strides decide where oneDNN computes. So those that overrun in channels_last get the strides of their new
+    layout.
     """
     model.to(memory_format=layout)
     for layer in filter(overruns, model.modules()):
@@ -66,7 +67,8 @@ def warned_of_overruns(model):
             handle.remove()
     if names:
         warnings.warn(
-            f"{', '.join(names)}: a strided 1×1 convolution of fewer than {BLOCK} channels, given a channels_last tensor. "
-            "On a CPU its gradient can be wrong or crash Python (uxlfoundation/oneDNN#6035); give it x.contiguous().",
+            f"{', '.join(names)}: a strided 1×1 convolution of fewer than {BLOCK} channels, given a channels_last"
+            " tensor. On a CPU its gradient can be wrong or crash Python (uxlfoundation/oneDNN#6035); give it"
+            " x.contiguous().",
             stacklevel=2,
         )

@@ -20,7 +20,10 @@ SOURCES = {  # where a net was proposed → its specs
         *(RESNET_18, RESNET_34, RESNET_50, RESNET_101, RESNET_152),
     ],
     "He et al. 2016, arXiv:1603.05027": [
-        *(replace(CIFAR_110, order=order) for order in ("norm-after-add", "relu-before-add", "relu-only-preact", "preact")),
+        *(
+            replace(CIFAR_110, order=order)
+            for order in ("norm-after-add", "relu-before-add", "relu-only-preact", "preact")
+        ),
         *(replace(PREACT_BOTTLENECK, depth=depth) for depth in (164, 1001)),
     ],
     "Zagoruyko & Komodakis 2016, arXiv:1605.07146": [

@@ -50,16 +50,20 @@ class WeightsUnavailable(RuntimeError):
 
 
 def pretrained(name, *, version="IMAGENET1K_V1", progress=True, root=None):
-    """The net of that name in `PRETRAINED` with torchvision's ImageNet weights, in eval mode; downloaded once, 45 to 580 MB.
+    """The net of that name in `PRETRAINED` with torchvision's ImageNet weights, in eval mode; downloaded once, 45 to
+    580 MB.
 
     version: IMAGENET1K_V1, the first that torchvision had; some nets have a V2, trained longer with a newer recipe.
-    progress: show a bar while downloading. root: the folder to keep the file in, else "weights" in `downloads.cache_root()`.
-    net.weights.transforms() prepares images as in training, and net.weights.meta["categories"] names the 1000 classes.
+    progress: show a bar while downloading. root: the folder to keep the file in, else "weights" in
+    `downloads.cache_root()`. net.weights.transforms() prepares images as in training, and
+    net.weights.meta["categories"] names the 1000 classes.
     Raises ValueError naming the nearest one, WeightsUnavailable.
     """
     import torchvision
 
-    known = torchvision.models.get_model_weights(PRETRAINED[checks.choice("a pretrained net", name, PRETRAINED)]).__members__
+    known = torchvision.models.get_model_weights(
+        PRETRAINED[checks.choice("a pretrained net", name, PRETRAINED)]
+    ).__members__
     weights = known[checks.choice(f"the version of {name}'s weights", version, known)]
     net = shapes_only(FAMILY[name]).to_empty(device="cpu")
     load(net, _fetch(name, weights, progress, cache_root() / "weights" if root is None else root))
@@ -74,7 +78,10 @@ def load(net, state):
     differ = [name for name in {**shapes, **state} if name not in state or state[name].shape != shapes.get(name)]
     if differ:
         others = f" and {len(differ) - 1} more do" if len(differ) > 1 else " does"
-        raise ValueError(f"these weights are not those of a {net.spec.name}: {differ[0]}{others} not fit; take those of the same layers.")
+        raise ValueError(
+            f"these weights are not those of a {net.spec.name}: {differ[0]}{others} not fit; take those of the same"
+            " layers."
+        )
     with torch.no_grad():
         for ours, tensor in _tensors(net).items():
             tensor.copy_(state[names[ours]])
@@ -99,7 +106,8 @@ def _resnet_name(name, spec):
 
 
 def _vgg_name(name, spec):
-    """torchvision counts all layers, a convolution, a norm where there is one, and an activation a block, and a pool a stage."""
+    """torchvision counts all layers, a convolution, a norm where there is one, and an activation a block, and a pool a
+    stage."""
     linear = {"head.fc1.": "classifier.0.", "head.fc2.": "classifier.3.", "fc.": "classifier.6."}
     for ours, theirs in linear.items():
         if name.startswith(ours):
@@ -130,6 +138,7 @@ def _fetch(name, weights, progress, root):
         return with_retries(download, FAILURES)
     except DownloadFailed as failure:
         raise WeightsUnavailable(
-            f"the weights of {name} could not be downloaded in {TRIES} tries ({failure}); build(FAMILY['{name}']) works with "
-            f"no network, with weights drawn at random, or put {weights.url} into {file.parent} by hand and call this again."
+            f"the weights of {name} could not be downloaded in {TRIES} tries ({failure}); build(FAMILY['{name}']) works"
+            f" with no network, with weights drawn at random, or put {weights.url} into {file.parent} by hand and call"
+            " this again."
         ) from failure.__cause__

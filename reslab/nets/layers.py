@@ -20,7 +20,8 @@ ACTIVATIONS = {
 
 
 def conv(c_in, c_out, size, stride, spec, groups=1):
-    """A convolution that keeps H and W, but for its stride; with a bias where no norm follows to shift (in VGG, always)."""
+    """A convolution that keeps H and W, but for its stride; with a bias where no norm follows to shift (in VGG,
+    always)."""
     bias = spec.block == "vgg" or (spec.norm == "none" and spec.init != "fixup")
     how = {"padding": size // 2, "groups": groups, "bias": bias}
     layer = nn.Conv2d(c_in, c_out, size, stride, **how)
@@ -69,7 +70,8 @@ class Scale(nn.Module):
 
 
 class Bias(nn.Module):
-    """One learned number, from 0, added everywhere: Fixup's stand-in for a norm's shift (Zhang et al. 2019, arXiv:1901.09321)."""
+    """One learned number, from 0, added everywhere: Fixup's stand-in for a norm's shift (Zhang et al. 2019,
+    arXiv:1901.09321)."""
 
     def __init__(self):
         super().__init__()
@@ -80,7 +82,8 @@ class Bias(nn.Module):
 
 
 class Chance(nn.Module):
-    """Draws of a module's own: a function of the net's seed, the module's name and the count of draws, which is saved with the weights.
+    """Draws of a module's own: a function of the net's seed, the module's name and the count of draws, which is saved
+    with the weights.
 
     So a net draws the same whoever else draws in this process, and a resumed training goes on with the draws to come.
     """
@@ -102,8 +105,9 @@ class Chance(nn.Module):
 
 
 class Survival(Chance):
-    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382, §3), the last layer of a branch: a training pass takes the branch with
-    probability `rate`, the whole batch at once, or goes around it; in eval mode the branch counts `rate` times."""
+    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382, §3), the last layer of a branch: a training pass takes the
+    branch with probability `rate`, the whole batch at once, or goes around it; in eval mode the branch counts `rate`
+    times."""
 
     def __init__(self, rate):
         super().__init__()
@@ -121,8 +125,8 @@ class Survival(Chance):
 
 
 class Dropout(Chance):
-    """In training, a share `rate` of the values is 0 and the others make up for it; in eval mode, the identity: nn.Dropout, with
-    draws of its own."""
+    """In training, a share `rate` of the values is 0 and the others make up for it; in eval mode, the identity:
+    nn.Dropout, with draws of its own."""
 
     def __init__(self, rate):
         super().__init__()

@@ -44,13 +44,17 @@ class ResNet(nn.Module):
 def make_stem(spec):
     """What stands before the blocks.
 
-    cifar: 3×3 in full size (He et al. 2015, §4.2). imagenet: 7×7 and a max-pool, each of stride 2 (Table 1). deep: three 3×3 in
-    place of the 7×7, the first two of half the width (He et al. 2018, arXiv:1812.01187, §4.2, "ResNet-C").
+    cifar: 3×3 in full size (He et al. 2015, §4.2). imagenet: 7×7 and a max-pool, each of stride 2 (Table 1). deep:
+    three 3×3 in place of the 7×7, the first two of half the width (He et al. 2018, arXiv:1812.01187, §4.2, "ResNet-C").
     """
     c_in, width = spec.in_channels, spec.width
     if spec.stem == "deep":
         half = (width + 1) // 2
-        convolutions = {"1": conv(c_in, half, 3, 2, spec), "2": conv(half, half, 3, 1, spec), "3": conv(half, width, 3, 1, spec)}
+        convolutions = {
+            "1": conv(c_in, half, 3, 2, spec),
+            "2": conv(half, half, 3, 1, spec),
+            "3": conv(half, width, 3, 1, spec),
+        }
     elif spec.stem == "imagenet":
         convolutions = {"": conv(c_in, width, 7, 2, spec)}
     else:
@@ -65,8 +69,8 @@ def make_stem(spec):
 
 
 def make_final(channels, spec):
-    """What stands behind the blocks: the norm and activation that pre-activation has put off (He et al. 2016, appendix), and Fixup's
-    bias before the classifier; None where there is nothing."""
+    """What stands behind the blocks: the norm and activation that pre-activation has put off (He et al. 2016,
+    appendix), and Fixup's bias before the classifier; None where there is nothing."""
     around = ORDERS[spec.order][0]
     layers = OrderedDict(in_order(around.partition("conv")[0], spec, channels))
     if spec.init == "fixup":

@@ -101,7 +101,8 @@ def _is_pytorchs(hook):
 
 
 class OnMeta(TorchDispatchMode):
-    """While it is entered, in this thread alone, an operator computes on "meta" if any tensor that it is given is there.
+    """While it is entered, in this thread alone, an operator computes on "meta" if any tensor that it is given is
+    there.
 
     So a forward may make tensors on the CPU, or take them from outside the module.
     """
@@ -148,7 +149,8 @@ def _empty(shape, dtype):
 
 
 def inputs(image):
-    """What a net is shown, as a list of shapes without the batch, or of tensors with it: one shape or tensor, or several.
+    """What a net is shown, as a list of shapes without the batch, or of tensors with it: one shape or tensor, or
+    several.
 
     Raises ValueError for what is none of these.
     """

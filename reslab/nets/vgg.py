@@ -1,4 +1,5 @@
-"""VGG (Simonyan & Zisserman 2014, arXiv:1409.1556): stages of 3×3 convolutions, each closed by a max-pool, and three linear layers."""
+"""VGG (Simonyan & Zisserman 2014, arXiv:1409.1556): stages of 3×3 convolutions, each closed by a max-pool, and three
+linear layers."""
 
 from collections import OrderedDict
 
@@ -9,7 +10,8 @@ from reslab.nets.layers import Dropout, activation
 
 
 class VGG(nn.Module):
-    """Images (N, in_channels, H, W) → logits (N, classes). Each convolution is a plain block: stage1.block1, stage1.block2, ..."""
+    """Images (N, in_channels, H, W) → logits (N, classes). Each convolution is a plain block: stage1.block1,
+    stage1.block2, ..."""
 
     def __init__(self, spec):
         super().__init__()

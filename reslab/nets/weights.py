@@ -22,7 +22,9 @@ def build(spec, *, seed=0):
     both have: with shortcut A, a plain net and its residual twin are identical to the bit.
     """
     if not isinstance(spec, NetSpec):
-        raise TypeError(f"build takes a NetSpec, not {type(spec).__name__}; names are looked up with FAMILY['resnet-20'].")
+        raise TypeError(
+            f"build takes a NetSpec, not {type(spec).__name__}; names are looked up with FAMILY['resnet-20']."
+        )
     seed = checks.integer("seed", seed, 0)
     net = shapes_only(spec)
     net.to_empty(device="cpu")
@@ -63,8 +65,9 @@ def draw(module, init, gain, generator):
 
     kaiming, fixup: normal, std = gain/√fan_out (He et al. 2015b, arXiv:1502.01852, eq. 14); fan_in for linear layers.
     xavier: normal, std = gain·√(2/(fan_in + fan_out)) (Glorot & Bengio 2010, eq. 12).
-    dirac: in a convolution that keeps its shape, the identity and DIRAC_NOISE times what kaiming draws; kaiming elsewhere
-      (Zagoruyko & Komodakis 2017, arXiv:1706.00388; Xiao et al. 2018, arXiv:1806.05393, train 10,000 plain layers so).
+    dirac: in a convolution that keeps its shape, the identity and DIRAC_NOISE times what kaiming draws; kaiming
+      elsewhere (Zagoruyko & Komodakis 2017, arXiv:1706.00388; Xiao et al. 2018, arXiv:1806.05393, train 10,000 plain
+      layers so).
     torch: uniform within ±1/√fan_in, the bias too, which is what nn.Conv2d and nn.Linear do by themselves.
     """
     fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(module.weight)
@@ -90,8 +93,9 @@ def keeps_shape(module):
 
 
 def fixup_factor(name, spec):
-    """What Fixup multiplies a layer's weights by (Zhang et al. 2019, arXiv:1901.09321): with L branches of m layers, 0 for the
-    last layer of each and for the classifier, L^(-1/(2m-2)) for the others of a branch, and 1 for what is in none."""
+    """What Fixup multiplies a layer's weights by (Zhang et al. 2019, arXiv:1901.09321): with L branches of m layers, 0
+    for the last layer of each and for the classifier, L^(-1/(2m-2)) for the others of a branch, and 1 for what is in
+    none."""
     layers = LAYERS_PER_BLOCK[spec.block]
     if name == "fc" or name.endswith(f".branch.conv{layers}"):
         return 0.0

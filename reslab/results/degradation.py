@@ -29,7 +29,8 @@ def final(frame):
 
 
 def results(frame):
-    """`final`'s rows as namespaces, each with `net` ("plain-56 · tanh": no seed) and `family` ("plain · tanh": no depth)."""
+    """`final`'s rows as namespaces, each with `net` ("plain-56 · tanh": no seed) and `family` ("plain · tanh": no
+    depth)."""
     measured = ("parameters", "step", "epoch", "loss", "train_error", "test_error", "seconds")
     table = []
     for run in runs(require(frame, (*LABELS, *measured), "The result")):
@@ -85,7 +86,8 @@ def points(done):
 
 
 def compare(plain, residual):
-    """How the training error of a plain net's `Point` compares with a residual net's: HIGHER, OVERLAP, LOWER or SAME."""
+    """How the training error of a plain net's `Point` compares with a residual net's: HIGHER, OVERLAP, LOWER or
+    SAME."""
     gap = plain.mean - residual.mean
     if gap > CLEAR:
         return HIGHER if plain.low > residual.high else OVERLAP

@@ -50,8 +50,8 @@ class Run:
 def runs(frame):
     """The runs of a tidy frame, as a list of `Run`s, in the order in which they first appear.
 
-    frame: name, skip, depth, seed, step, and origin where there is one. The labels of runs that share a name add the seed;
-    those of recorded runs beside live ones add "recorded".
+    frame: name, skip, depth, seed, step, and origin where there is one. The labels of runs that share a name add the
+    seed; those of recorded runs beside live ones add "recorded".
     """
     # Arrays and not one small frame a run: a live chart is redrawn five times a second, and small frames are slow.
     by = [column for column in ("name", "skip", "depth", "seed", "origin") if column in frame]

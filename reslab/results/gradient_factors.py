@@ -16,7 +16,8 @@ NEGLIGIBLE = 0.05  # decades: a kind of layer that changes the gradient by less 
 
 
 def products(factors):
-    """{kind: decades by block} of one net, "all together" first: log10 of the product of the factors since the last block.
+    """{kind: decades by block} of one net, "all together" first: log10 of the product of the factors since the last
+    block.
 
     factors: a row a layer, as `experiments.gradient_flow.factors` gives them. The decades are Series indexed by block,
     0 at the last one. Kinds that change the gradient nowhere by NEGLIGIBLE decades are left out. Empty for no rows;
@@ -38,7 +39,8 @@ def products(factors):
 
 
 def totals(stairs):
-    """Decades that the gradient gains from the last block to the first, a row a stair: stair, change, skip, mean, min, max.
+    """Decades that the gradient gains from the last block to the first, a row a stair: stair, change, skip, mean, min,
+    max.
 
     stairs: stair, change, name, skip, depth, seed, kind, decades, as `experiments.gradient_flow.staircase` gives them.
     """
@@ -47,13 +49,15 @@ def totals(stairs):
 
 
 def parts(stairs):
-    """Mean decades over the seeds, one row a stair (index: stair, change), a column a kind of layer; NaN where it has none."""
+    """Mean decades over the seeds, one row a stair (index: stair, change), a column a kind of layer; NaN where it has
+    none."""
     table = stairs.groupby(["stair", "change", "kind"])["decades"].mean().unstack("kind")
     return table[[kind for kind in KINDS if kind in table]]
 
 
 def reach(stairs):
-    """(lowest, highest) decades that the parts of any stair and seed add up to, the falling and the rising ones apart."""
+    """(lowest, highest) decades that the parts of any stair and seed add up to, the falling and the rising ones
+    apart."""
     if not len(stairs):
         return -10, 10
     decades = stairs["decades"]

@@ -41,8 +41,8 @@ def by_block_and_step(run):
 def ratios(layers):
     """The gradient at the first block over that at the last, one row a net × seed × step.
 
-    layers: name, skip, depth, seed, step, index, gradient_rms, as `experiments.gradient_flow` gives them. Columns: name,
-    skip, depth, seed, origin, mode ("" where the frame has none), step, ratio, state ("", or one of those of
+    layers: name, skip, depth, seed, step, index, gradient_rms, as `experiments.gradient_flow` gives them. Columns:
+    name, skip, depth, seed, origin, mode ("" where the frame has none), step, ratio, state ("", or one of those of
     `against_last`). ValueError for a missing column.
     """
     rows = []
@@ -58,7 +58,8 @@ def ratios(layers):
 
 
 def verdict(layers):
-    """The answer of the lesson's prediction that is nearest, on a log scale, to the median of first/last over the seeds.
+    """The answer of the lesson's prediction that is nearest, on a log scale, to the median of first/last over the
+    seeds.
 
     layers: as `ratios` takes them, of one net and step; ValueError for several, or where a gradient was lost.
     """

@@ -1,4 +1,5 @@
-"""Lesson 04: which pictures a net can tell apart, over the seeds; and how far a change grows forward and the gradient backward."""
+"""Lesson 04: which pictures a net can tell apart, over the seeds; and how far a change grows forward and the gradient
+backward."""
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,10 @@ ANSWERS = {"nearly all": 0.7, "about half": 0.25, "as good as none": 0.0}
 def over_seeds(frame, column):
     """A column's median, lowest and highest value over the seeds: a row a net × step × block.
 
-    frame: as `experiments.representations` and `experiments.chaos` give it. Columns: name, skip, depth, origin, step, index, share (of
-    the way through the net: 0 the stem, 1 the last block), median, low, high, seed (that of the frame where it has one, else NaN),
-    seeds (how many). Seeds that are NaN there do not count. ValueError for a missing column.
+    frame: as `experiments.representations` and `experiments.chaos` give it. Columns: name, skip, depth, origin, step,
+    index, share (of the way through the net: 0 the stem, 1 the last block), median, low, high, seed (that of the frame
+    where it has one, else NaN), seeds (how many). Seeds that are NaN there do not count. ValueError for a missing
+    column.
     """
     frame = require(frame, (*LABELS, column), "A chart by block")
     if "origin" not in frame:
@@ -34,7 +36,8 @@ def over_seeds(frame, column):
 def verdict(frame, name="plain-56", block=13):
     """How many pictures a net tells apart after a block, the median over the seeds, at the latest step: one of ANSWERS.
 
-    frame: as `experiments.representations.before_training` gives it. ValueError for a net or a block that it does not have.
+    frame: as `experiments.representations.before_training` gives it. ValueError for a net or a block that it does not
+    have.
     """
     checks.choice("a net", name, list(frame["name"].unique()))
     net = frame[(frame["name"] == name) & (frame["step"] == frame["step"].max())]
@@ -46,8 +49,9 @@ def verdict(frame, name="plain-56", block=13):
 def totals(frame):
     """How far a small change of the images grows through each net, and the gradient on its way back: a row a net.
 
-    frame: as `experiments.chaos.before_training` gives it. Columns: name, skip, depth, change and gradient: [median, lowest, highest] over
-    the seeds, of the change at the last block and of the gradient at the stem. ValueError for a missing column.
+    frame: as `experiments.chaos.before_training` gives it. Columns: name, skip, depth, change and gradient: [median,
+    lowest, highest] over the seeds, of the change at the last block and of the gradient at the stem. ValueError for a
+    missing column.
     """
     frame = require(frame, (*LABELS, "change", "gradient"), "The growth")
     rows = []

@@ -16,8 +16,8 @@ def learned(frame, within=WITHIN):
     """A namespace for each kind of block, over its seeds, plain ones first.
 
     frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios), one learning rate a name. Fields:
-    name, seeds, first (of each seed that comes within the target, the first step), steps, error and branch (means of the
-    last 10 steps and over the seeds), diverged (the last step of a run that diverged, else None). ValueError for a
+    name, seeds, first (of each seed that comes within the target, the first step), steps, error and branch (means of
+    the last 10 steps and over the seeds), diverged (the last step of a run that diverged, else None). ValueError for a
     missing column.
     """
     families = {}
@@ -37,7 +37,8 @@ def learned(frame, within=WITHIN):
 
 
 def ends(table, x, skip):
-    """The final error of plain or residual blocks over the seeds: a row a value of the column x, with mean, min, max, size.
+    """The final error of plain or residual blocks over the seeds: a row a value of the column x, with mean, min, max,
+    size.
 
     table: as `experiments.residual_block.ended` gives it. Runs that diverged do not count.
     """
@@ -46,7 +47,8 @@ def ends(table, x, skip):
 
 
 def costs(anatomy):
-    """(of the block, of its shortcut): parameters, multiply_adds and additions for one image; ValueError for a missing column.
+    """(of the block, of its shortcut): parameters, multiply_adds and additions for one image; ValueError for a missing
+    column.
 
     anatomy: as `experiments.residual_block.anatomy` gives it.
     """
@@ -58,8 +60,8 @@ def costs(anatomy):
 def by_start(frame):
     """How the nets of `experiments.residual_block.starts` ended: a row a net, in the frame's order.
 
-    Columns: name, low, median, high (final training error, fractions, over the seeds), seeds (how many). ValueError for a
-    missing column.
+    Columns: name, low, median, high (final training error, fractions, over the seeds), seeds (how many). ValueError for
+    a missing column.
     """
     last = require(frame, (*LABELS, "final_train_error"), "The comparison").drop_duplicates(["name", "seed"])
     table = last.groupby("name", sort=False)["final_train_error"]

@@ -53,8 +53,8 @@ def results(frame):
 def verdict(frame, name, *, of=None):
     """A variant's training error beside that of the net it changes: LOWER, HIGHER, SAME or BROKEN.
 
-    Lower and higher: in every seed, and by 2 points on average. Broken: any of its seeds did not finish. of: another net
-    to compare it with. ValueError where the frame lacks one of the two.
+    Lower and higher: in every seed, and by 2 points on average. Broken: any of its seeds did not finish. of: another
+    net to compare it with. ValueError where the frame lacks one of the two.
     """
     table = results(frame)
     for needed in (name, of or (name in table and table[name].of)):

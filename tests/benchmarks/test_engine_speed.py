@@ -1,4 +1,5 @@
-"""A training step against the loop of every tutorial, two nets at once, and which of PyTorch's ways to be faster pay on this machine."""
+"""A training step against the loop of every tutorial, two nets at once, and which of PyTorch's ways to be faster pay on
+this machine."""
 
 # ruff: noqa: I001
 import os
@@ -22,7 +23,9 @@ REPEATS = 5
 def tutorial(net, split, steps, threads=None):
     """The textbook loop on a split: a DataLoader of normalised tensors."""
     x, y = split.batch(slice(None), "train")
-    return textbook(net, DataLoader(TensorDataset(x, y), batch_size=128, shuffle=True, drop_last=True), steps, threads=threads)
+    return textbook(
+        net, DataLoader(TensorDataset(x, y), batch_size=128, shuffle=True, drop_last=True), steps, threads=threads
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +48,17 @@ def test_a_training_step_on_larger_images_against_the_textbook_loop(photos, repo
 
 def against(spec, split, rounds, threads, report):
     steps = rounds + 5
-    each = [ratio(tutorial(build(spec), split, steps, threads), ours(build(spec), split, steps), rounds) for _ in range(REPEATS)]
+    each = [
+        ratio(tutorial(build(spec), split, steps, threads), ours(build(spec), split, steps), rounds)
+        for _ in range(REPEATS)
+    ]
     faster, a, b = (statistics.median(column) for column in zip(*each, strict=True))
     spread = f"{min(r[0] for r in each):.2f} to {max(r[0] for r in each):.2f} in {REPEATS} repeats"
     size = f"{spec.name}, width {spec.width}, {spec.image_size} × {spec.image_size}"
-    report(f"step, {size}: textbook with {threads} threads {a:.1f} ms, ours {b:.1f} ms: ours {faster:.2f} times as fast ({spread})")
+    report(
+        f"step, {size}: textbook with {threads} threads {a:.1f} ms, ours {b:.1f} ms: ours {faster:.2f} times as fast"
+        f" ({spread})"
+    )
 
 
 def test_two_nets_at_once_against_the_textbook_loop(split, report):
@@ -72,17 +81,26 @@ def test_what_pays_here(split, how, report):
     other = ours(build(spec), split, 60, **how)
     first = seconds(next, other)
     cost, a, b = ratio(other, ours(build(spec), split, 60), 50)
-    report(f"step, resnet-20, {how}: {a:.1f} ms against {b:.1f} ms without: {cost:.2f} times; the first step took {first:.1f} s")
+    report(
+        f"step, resnet-20, {how}: {a:.1f} ms against {b:.1f} ms without: {cost:.2f} times; the first step took"
+        f" {first:.1f} s"
+    )
 
 
 def test_the_memory_of_1202_layers(report):
-    """In a Python of its own: what is there before the net, and at the most after two steps, in batches of 128 digits at width 8."""
+    """In a Python of its own: what is there before the net, and at the most after two steps, in batches of 128 digits
+    at width 8."""
     code = (
-        "import resource, reslab; from reslab.train import train; from reslab import NetSpec, TrainSpec, build, digits\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "split = digits(); print(peak()); events = train(build(NetSpec(depth=1202, width=8, **split.shape)), split, device='cpu')\n"
-        "next(events); next(events); print(peak())"
+        "import resource, reslab; from reslab.train import train; from reslab import NetSpec, TrainSpec, build,"
+        " digits\npeak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nsplit = digits(); print(peak());"
+        " events = train(build(NetSpec(depth=1202, width=8, **split.shape)), split, device='cpu')\nnext(events);"
+        " next(events); print(peak())"
     )
-    before, peak = map(int, subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    before, peak = map(
+        int, subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
     gigabyte = 1e9 if sys.platform == "darwin" else 1e9 / 1024  # getrusage counts bytes there, kilobytes elsewhere
-    report(f"resnet-1202, width 8, batch 128 of digits: {peak / gigabyte:.2f} GB at the most, {before / gigabyte:.2f} before the net")
+    report(
+        f"resnet-1202, width 8, batch 128 of digits: {peak / gigabyte:.2f} GB at the most, {before / gigabyte:.2f}"
+        " before the net"
+    )

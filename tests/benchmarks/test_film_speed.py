@@ -1,6 +1,7 @@
 """What it costs a training that the stage looks into it: at most 5 % of its time, at the pace of a live film.
 
-All of it runs in one thread and by the processor's clock, and what is compared is taken in turn, so that a busy neighbour disturbs it less.
+All of it runs in one thread and by the processor's clock, and what is compared is taken in turn, so that a busy
+neighbour disturbs it less.
 """
 
 import statistics
@@ -26,10 +27,13 @@ def seconds(function, *arguments):
 @pytest.mark.parametrize("depth", [20, 56])
 @pytest.mark.parametrize("skip", [False, True])
 def test_looking_costs_at_most_5_percent_of_the_training(depth, skip, record_property):
-    """A frame, and what it costs a step to be captured for the frame's gradient, over the steps from one frame to the next."""
+    """A frame, and what it costs a step to be captured for the frame's gradient, over the steps from one frame to the
+    next."""
     split = digits()
     spec = replace(small_net(split), depth=depth, skip=skip)
-    bare, captured = (train(build(spec), split, replace(film.LIVE, epochs=100, capture_every=every), device="cpu") for every in (0, 1))
+    bare, captured = (
+        train(build(spec), split, replace(film.LIVE, epochs=100, capture_every=every), device="cpu") for every in (0, 1)
+    )
     net, pictures = build(spec), film_frames.chosen(split)
     x, y = split.batch(slice(film.LIVE_IMAGES), "test")
     look = (film_frames.frame, net, x, y, pictures, 0)
@@ -37,5 +41,8 @@ def test_looking_costs_at_most_5_percent_of_the_training(depth, skip, record_pro
     step, with_capture, frame = map(statistics.median, zip(*times, strict=True))
     share = (frame + with_capture - step) / (film.LIVE.capture_every * step)
     record_property("share", share)
-    print(f"\n{spec.name}: {share:.1%}; a step {1e3 * step:.0f} ms, captured {1e3 * with_capture:.0f} ms, a frame {1e3 * frame:.0f} ms")
+    print(
+        f"\n{spec.name}: {share:.1%}; a step {1e3 * step:.0f} ms, captured {1e3 * with_capture:.0f} ms, a frame"
+        f" {1e3 * frame:.0f} ms"
+    )
     assert share < 0.05

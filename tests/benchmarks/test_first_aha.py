@@ -8,13 +8,16 @@ LESSON, PLOT = "01_degradation.ipynb", ".js-plotly-plot"
 
 
 def test_the_first_aha(report, tmp_path):
-    """The first figure of lesson 01: plain and residual nets, measured. Browser and server share the two cores with the training."""
+    """The first figure of lesson 01: plain and residual nets, measured. Browser and server share the two cores with the
+    training."""
     with serve(tmp_path) as lab:
         began = time.monotonic()
         with lab.open(LESSON) as notebook:  # until the kernel has been idle for a second
             opened = time.monotonic()
             notebook.start_all()
-            notebook.wait_until(lambda: notebook.find(PLOT).count() and any(trace["y"] for trace in notebook.figure_data(PLOT)), 300)
+            notebook.wait_until(
+                lambda: notebook.find(PLOT).count() and any(trace["y"] for trace in notebook.figure_data(PLOT)), 300
+            )
             drawn = time.monotonic()
             notebook.show(PLOT)
             names = [trace["name"] for trace in notebook.figure_data(PLOT)]

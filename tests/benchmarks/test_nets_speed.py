@@ -1,4 +1,5 @@
-"""How long a net takes to build, and whether ours is as fast as torchvision's. Ratios are between things measured in turn, in one run."""
+"""How long a net takes to build, and whether ours is as fast as torchvision's. Ratios are between things measured in
+turn, in one run."""
 
 # ruff: noqa: I001
 import gc
@@ -35,7 +36,10 @@ def test_building_every_preset(report):
     build(NetSpec(depth=8))  # PyTorch's own first time
     taken = {name: seconds(build, spec) for name, spec in FAMILY.items()}
     slowest = sorted(taken, key=taken.get, reverse=True)[:4]
-    report(f"building: {', '.join(f'{name} {taken[name]:.2f} s' for name in slowest)}; the other {len(taken) - 4} take less")
+    report(
+        f"building: {', '.join(f'{name} {taken[name]:.2f} s' for name in slowest)}; the other {len(taken) - 4} take"
+        " less"
+    )
 
 
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
@@ -63,7 +67,10 @@ def test_stochastic_depth_saves_time(report):
     stochastic, usual = build(spec), build(replace(spec, stochastic_depth=0))
     rounds = [[seconds(step, net, x, y) for net in (stochastic, usual)] for _ in range(12)][2:]
     mean = statistics.fmean(taken[0] for taken in rounds) / statistics.fmean(taken[1] for taken in rounds)
-    report(f"resnet-110, stochastic depth 0.5: {mean:.2f} of the time of a step without it; 3/4 of the branches are taken on average")
+    report(
+        f"resnet-110, stochastic depth 0.5: {mean:.2f} of the time of a step without it; 3/4 of the branches are taken"
+        " on average"
+    )
 
 
 @pytest.mark.parametrize("name", ["resnet-152", "resnet-1202"])

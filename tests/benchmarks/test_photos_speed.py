@@ -1,5 +1,6 @@
-"""Photos of CIFAR-10's size and number, on the device that device="auto" picks: ours against the loop of every tutorial, and against
-what the device's memory could carry at best. Made for a GPU; on a CPU a few steps show that it runs."""
+"""Photos of CIFAR-10's size and number, on the device that device="auto" picks: ours against the loop of every
+tutorial, and against what the device's memory could carry at best. Made for a GPU; on a CPU a few steps show that it
+runs."""
 
 # ruff: noqa: I001
 import os
@@ -41,11 +42,17 @@ def photos():
 
 
 class Photos(Dataset):
-    """What a tutorial reads CIFAR-10 with: an image at a time through PIL, cropped, flipped and normalised on the CPU."""
+    """What a tutorial reads CIFAR-10 with: an image at a time through PIL, cropped, flipped and normalised on the
+    CPU."""
 
     def __init__(self, images):
         self.images = images
-        steps = [transforms.ToPILImage(), transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
+        steps = [
+            transforms.ToPILImage(),
+            transforms.RandomCrop(32, padding=4),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+        ]
         self.transform = transforms.Compose([*steps, transforms.Normalize((0.5,) * 3, (0.25,) * 3)])
 
     def __len__(self):
@@ -64,17 +71,26 @@ def tutorial(net, images):
 
 def ours(net, split, **how):
     """Steps of ours, STEPS of them an event; endless for these purposes."""
-    return train(net, split, TrainSpec(epochs=1000, lr=0.1, augment="crop-flip", log_every=STEPS, test_every=10**6, **how), device=DEVICE)
+    return train(
+        net,
+        split,
+        TrainSpec(epochs=1000, lr=0.1, augment="crop-flip", log_every=STEPS, test_every=10**6, **how),
+        device=DEVICE,
+    )
 
 
 @pytest.mark.parametrize("name", ["resnet-20", "resnet-56", "resnet-18"] if ON_GPU else ["resnet-20"])
 def test_images_a_second(name, photos, report):
     images, split = photos
-    spec = FAMILY[name] if name != "resnet-18" else reslab.replace(FAMILY[name], stem="cifar", image_size=32, classes=10)
+    spec = (
+        FAMILY[name] if name != "resnet-18" else reslab.replace(FAMILY[name], stem="cifar", image_size=32, classes=10)
+    )
     steps = tutorial(build(spec), images[: len(split.y_train)])
     list(islice(steps, WARM))
     slow = [seconds(list, islice(steps, STEPS)) for _ in range(REPEATS)]
-    report(f"{name}, photos, {DEVICE.type}: the textbook loop {128 * STEPS / statistics.median(slow):,.0f} images a second")
+    report(
+        f"{name}, photos, {DEVICE.type}: the textbook loop {128 * STEPS / statistics.median(slow):,.0f} images a second"
+    )
     least = bytes_a_step(spec) / bandwidth()
     for way, how in WAYS.items():
         events = ours(build(spec), split, **how)
@@ -84,13 +100,18 @@ def test_images_a_second(name, photos, report):
         times = f"{statistics.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f})"
         bound = statistics.median(fast) / STEPS / least
         rate = 128 * STEPS / statistics.median(fast)
-        report(f"    ours, {way}: {rate:,.0f}, {times}; {bound:.1f} times what memory alone needs; first {STEPS} steps {first:.0f} s")
+        report(
+            f"    ours, {way}: {rate:,.0f}, {times}; {bound:.1f} times what memory alone needs; first {STEPS} steps"
+            f" {first:.0f} s"
+        )
 
 
 def bytes_a_step(spec, batch=128):
-    """The least that has to go to and from memory in half precision: each convolution's output and its gradient, written and read once."""
+    """The least that has to go to and from memory in half precision: each convolution's output and its gradient,
+    written and read once."""
     layers = complexity(spec)
-    outputs = layers.loc[layers["kind"] == "Conv2d", "activation_bytes"].sum() / 2  # of an image; they are counted in float32
+    # of an image; they are counted in float32
+    outputs = layers.loc[layers["kind"] == "Conv2d", "activation_bytes"].sum() / 2
     return 4 * batch * outputs
 
 

@@ -1,4 +1,5 @@
-"""What several trainings at a time bring, and what keeping the runs costs: in threads, in processes, and on a local Ray."""
+"""What several trainings at a time bring, and what keeping the runs costs: in threads, in processes, and on a local
+Ray."""
 
 # ruff: noqa: I001
 import itertools
@@ -55,9 +56,14 @@ def test_workers_in_threads(split, depth, report):
                 one = nets_per_second(split, depth, A_WORKER // 2, workers=1)
                 threads.append(nets_per_second(split, depth, A_WORKER * workers, workers=workers) / one / workers)
                 processes.append(statistics.mean(pool.map(alone, [depth] * workers)) / one)
-        found = f"{median(threads)} of {workers} times one worker's; as many processes, each by itself, {median(processes)}"
+        found = (
+            f"{median(threads)} of {workers} times one worker's; as many processes, each by itself, {median(processes)}"
+        )
         share = statistics.median(thread / process for thread, process in zip(threads, processes, strict=True))
-        report(f"sweep, resnet-{depth}, {workers} threads on {cores} cores: {found}; so {share:.2f} of what the cores allow")
+        report(
+            f"sweep, resnet-{depth}, {workers} threads on {cores} cores: {found}; so {share:.2f} of what the cores"
+            " allow"
+        )
 
 
 def median(ratios):
@@ -65,7 +71,8 @@ def median(ratios):
 
 
 def once_started(seconds, one, cores):
-    """Text on workers that are started for a sweep: seconds(nets) is what it takes, one() what one worker trains a second without them.
+    """Text on workers that are started for a sweep: seconds(nets) is what it takes, one() what one worker trains a
+    second without them.
 
     They import PyTorch: so the time that more nets take more, and what is left over, by itself.
     """
@@ -77,7 +84,9 @@ def once_started(seconds, one, cores):
         ratios.append(1 / each / alone / cores)
         starts.append(short - few * each)
         wholes.append(many / long / alone / cores)
-    found = f"{median(ratios)} of {cores} times one worker's, after {statistics.median(starts):.1f} s in which they start"
+    found = (
+        f"{median(ratios)} of {cores} times one worker's, after {statistics.median(starts):.1f} s in which they start"
+    )
     return f"{found}; of {many} nets, the start included, {median(wholes)}"
 
 
@@ -86,7 +95,10 @@ def test_workers_in_processes(split, depth, report, monkeypatch):
     monkeypatch.setattr("reslab.sweep.LONG", 0)
     cores = os.cpu_count() or 1
     one = partial(nets_per_second, split, depth, A_WORKER, workers=1)
-    report(f"sweep, resnet-{depth}, {cores} processes: {once_started(lambda n: n / nets_per_second(split, depth, n), one, cores)}")
+    report(
+        f"sweep, resnet-{depth}, {cores} processes:"
+        f" {once_started(lambda n: n / nets_per_second(split, depth, n), one, cores)}"
+    )
 
 
 def test_workers_on_a_local_ray(split, report):
@@ -108,4 +120,7 @@ def test_keeping_the_runs(split, report, tmp_path):
         bare = nets_per_second(split, 20, 2, workers=1)
         kept = nets_per_second(split, 20, 2, workers=1, store=Store(tmp_path / str(next(numbers))), save_every=1.0)
         ratios.append(bare / kept)
-    report(f"sweep into a store, a checkpoint a second, resnet-20: {statistics.median(ratios):.2f} times as long as without")
+    report(
+        f"sweep into a store, a checkpoint a second, resnet-20: {statistics.median(ratios):.2f} times as long as"
+        " without"
+    )

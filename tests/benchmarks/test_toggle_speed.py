@@ -1,4 +1,5 @@
-"""From a toggle to the figure that answers it, against the bare pass forward and back of the same net and batch, in the same run."""
+"""From a toggle to the figure that answers it, against the bare pass forward and back of the same net and batch, in the
+same run."""
 
 # ruff: noqa: I001
 import statistics
@@ -59,6 +60,6 @@ def test_a_toggle_of_resnet_56(split, report, waiting, kind):
     goal = 1.2 * statistics.median(alone) + 0.05
     new, seen = (1e3 * statistics.median(times) for times in (first, again))
     report(
-        f"explorers.{kind.__name__}, from a toggle to its chart, resnet-56: {new:.0f} ms "
-        f"(bare pass {1e3 * statistics.median(alone):.0f} ms; goal {1e3 * goal:.0f}); one seen before {seen:.0f} ms (goal 100)"
+        f"explorers.{kind.__name__}, from a toggle to its chart, resnet-56: {new:.0f} ms (bare pass"
+        f" {1e3 * statistics.median(alone):.0f} ms; goal {1e3 * goal:.0f}); one seen before {seen:.0f} ms (goal 100)"
     )

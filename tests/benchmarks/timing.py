@@ -56,4 +56,6 @@ def ratio(first, second, rounds):
         for _ in range(3):
             next(stepper)
     pairs = [[seconds(next, stepper) for stepper in (first, second)] for _ in range(rounds)]
-    return statistics.median(a / b for a, b in pairs), *(1e3 * statistics.median(column) for column in zip(*pairs, strict=True))
+    return statistics.median(a / b for a, b in pairs), *(
+        1e3 * statistics.median(column) for column in zip(*pairs, strict=True)
+    )

@@ -36,7 +36,9 @@ RIGHT = f"{LEFT} >> nth=1"
 def trace(notebook, chart, name):
     """The first trace whose name holds `name`: {"name", "x", "y", "z"}; None if there is none."""
     # Long names break.
-    return next((drawn for drawn in notebook.figure_data(chart) if name in (drawn["name"] or "").replace("<br>", " ")), None)
+    return next(
+        (drawn for drawn in notebook.figure_data(chart) if name in (drawn["name"] or "").replace("<br>", " ")), None
+    )
 
 
 def values(notebook, chart, name):
@@ -46,7 +48,8 @@ def values(notebook, chart, name):
 
 
 def answer(notebook, cells, place, said):
-    """Go from cell to cell with Shift+Enter as far as the lesson's question, answer it, and see it measured and drawn."""
+    """Go from cell to cell with Shift+Enter as far as the lesson's question, answer it, and see it measured and
+    drawn."""
     notebook.find(".jp-Cell").first.click()
     for _ in range(cells):
         notebook.page.keyboard.press("Shift+Enter")
@@ -94,11 +97,14 @@ def at_rest(notebook, read):
 def boxes(notebook, *csses):
     """Where the first match of each is in the window, all at one moment: the page may scroll between two questions."""
     elements = [notebook.find(css).first.element_handle() for css in csses]
-    return notebook.page.evaluate("elements => elements.map(element => element.getBoundingClientRect().toJSON())", elements)
+    return notebook.page.evaluate(
+        "elements => elements.map(element => element.getBoundingClientRect().toJSON())", elements
+    )
 
 
 def fits_and_stacks(notebook, name, last=".reslab-progress-text"):
-    """All of it is on a projector's page at once, one large chart in front; each of its tabs shows one of the charts."""
+    """All of it is on a projector's page at once, one large chart in front; each of its tabs shows one of the
+    charts."""
     top, bottom, left, right, panel = boxes(notebook, ".reslab-skip", last, LEFT, RIGHT, ".jp-Notebook")
     assert bottom["bottom"] - top["top"] < 560  # what Lab leaves of 720 pixels below its bars
     assert min(left["width"], right["width"]) >= 700

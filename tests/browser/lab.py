@@ -1,11 +1,11 @@
 """The real JupyterLab in headless Chromium, as a learner meets it.
 
-    with lab.open("01_degradation.ipynb", theme="dark") as notebook:
-        notebook.run_all()
-        notebook.click(".reslab-start")
-        notebook.wait_until(lambda: len(notebook.figure_data()[0]["y"]) > 3)
-        notebook.screenshot("training")
-        assert notebook.errors == []
+with lab.open("01_degradation.ipynb", theme="dark") as notebook:
+    notebook.run_all()
+    notebook.click(".reslab-start")
+    notebook.wait_until(lambda: len(notebook.figure_data()[0]["y"]) > 3)
+    notebook.screenshot("training")
+    assert notebook.errors == []
 """
 
 import json
@@ -45,7 +45,8 @@ CHROMIUM_FLAGS = [
 
 # Messages on the browser's console that are not the lesson's fault.
 HARMLESS = (
-    re.compile(r"\[anywidget\] Failed to initialize model\."),  # a two-second timer that a slow machine runs out; the figure still comes
+    # a two-second timer that a slow machine runs out; the figure still comes
+    re.compile(r"\[anywidget\] Failed to initialize model\."),
 )
 
 
@@ -54,7 +55,9 @@ def chromium_path() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
-    raise RuntimeError("The browser tests drive the system's Chromium, and there is none. On Debian: apt-get install -y chromium")
+    raise RuntimeError(
+        "The browser tests drive the system's Chromium, and there is none. On Debian: apt-get install -y chromium"
+    )
 
 
 @contextmanager
@@ -92,12 +95,22 @@ class Lab:
         self.url = f"http://127.0.0.1:{port}"
         command = [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
-            *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.root}"),
+            *(
+                "--ServerApp.port_retries=0",
+                f"--IdentityProvider.token={self.token}",
+                f"--ServerApp.root_dir={self.root}",
+            ),
             "--LabApp.extension_manager=readonly",
         ]
         with self._log.open("w") as log:
             self._server = subprocess.Popen(
-                command, env=self._environment(), cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                env=self._environment(),
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         deadline = time.monotonic() + timeout
         while not self._answers():
@@ -118,7 +131,8 @@ class Lab:
 
     @contextmanager
     def open(self, name: str, *, theme: str = "light", viewport: tuple[int, int] = (1280, 720)) -> Iterator["Notebook"]:
-        """Open a notebook in a fresh browser, kernel running and idle; on failure keep a screenshot; close both at the end."""
+        """Open a notebook in a fresh browser, kernel running and idle; on failure keep a screenshot; close both at the
+        end."""
         width, height = viewport
         context = self.browser.new_context(color_scheme=theme, viewport={"width": width, "height": height})
         notebook = Notebook(self, name, context.new_page())
@@ -162,7 +176,9 @@ class Lab:
             return False
 
     def _request(self, path: str, method: str = "GET"):
-        request = urllib.request.Request(self.url + path, method=method, headers={"Authorization": f"token {self.token}"})
+        request = urllib.request.Request(
+            self.url + path, method=method, headers={"Authorization": f"token {self.token}"}
+        )
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read() or "null")
 
@@ -194,13 +210,14 @@ class Notebook:
         return self.find(css).first.inner_text()
 
     def figure_data(self, css: str = ".js-plotly-plot") -> list[dict]:
-        """Return the traces of a Plotly chart (the first match): name, visible, and x, y, z as plain lists; [] before it has drawn."""
-        return self.find(css).first.evaluate(
-            """chart => (chart._fullData ?? []).map(trace => {
-                const plain = values => values == null ? null : Array.from(values, v => ArrayBuffer.isView(v) ? Array.from(v) : v)
-                return {name: trace.name, visible: trace.visible, x: plain(trace.x), y: plain(trace.y), z: plain(trace.z)}
-            })"""
-        )
+        """Return the traces of a Plotly chart (the first match): name, visible, and x, y, z as plain lists; [] before
+        it has drawn."""
+        return self.find(css).first.evaluate("""chart => (chart._fullData ?? []).map(trace => {
+                const list = v => ArrayBuffer.isView(v) ? Array.from(v) : v
+                const plain = values => values == null ? null : Array.from(values, list)
+                const {name, visible, x, y, z} = trace
+                return {name, visible, x: plain(x), y: plain(y), z: plain(z)}
+            })""")
 
     def curve(self, css: str = ".js-plotly-plot", trace: int = 0) -> str | None:
         """Return the drawn path of one line, to compare before and after; None while it is not drawn."""
@@ -227,7 +244,8 @@ class Notebook:
     # Act
 
     def run_all(self, timeout: float = 120) -> float:
-        """Run all cells to the end and return the seconds it took; a cell that raises fails at once, with its traceback."""
+        """Run all cells to the end and return the seconds it took; a cell that raises fails at once, with its
+        traceback."""
         self.panel.evaluate(WATCH_CELLS)
         began = time.monotonic()
         self.start_all()
@@ -281,7 +299,8 @@ class Notebook:
         self._wait_for_kernel()
 
     def _wait_for_kernel(self, timeout: float = 60) -> None:
-        # The page may say idle before it has a kernel at all, and Run All then loses cells; the server knows. Idle for a second is idle.
+        # The page may say idle before it has a kernel at all, and Run All then loses cells; the server knows. Idle for
+        # a second is idle.
         idle_since = None
         deadline = time.monotonic() + timeout
         while idle_since is None or time.monotonic() - idle_since < 1:
@@ -301,7 +320,8 @@ class Notebook:
 WATCH_CELLS = """panel => {
     for (const prompt of panel.querySelectorAll('.jp-CodeCell .jp-InputPrompt')) {
         delete prompt.dataset.ran
-        new MutationObserver(() => prompt.dataset.ran = 'yes').observe(prompt, {childList: true, characterData: true, subtree: true})
+        const watcher = new MutationObserver(() => prompt.dataset.ran = 'yes')
+        watcher.observe(prompt, {childList: true, characterData: true, subtree: true})
     }
 }"""
 ALL_CELLS_RAN = r"""panel => [...panel.querySelectorAll('.jp-CodeCell')].every(cell => {

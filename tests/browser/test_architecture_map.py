@@ -44,8 +44,11 @@ def overlapping(labels):
 
 
 def luminance(colour):
-    """WCAG 2.2, relative luminance, of "rgb(r, g, b)"; what is transparent is taken for what stands under it: black or white."""
-    *channels, alpha = [float(part) for part in colour.split("(")[1].rstrip(")").split(",")] + [1.0] * (colour.count(",") == 2)
+    """WCAG 2.2, relative luminance, of "rgb(r, g, b)"; what is transparent is taken for what stands under it: black or
+    white."""
+    *channels, alpha = [float(part) for part in colour.split("(")[1].rstrip(")").split(",")] + [1.0] * (
+        colour.count(",") == 2
+    )
     paper = 255 if sum(channels) < 383 else 0
     shares = [(channel * alpha + paper * (1 - alpha)) / 255 for channel in channels]
     linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]

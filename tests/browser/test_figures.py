@@ -1,4 +1,5 @@
-"""Every figure in the browser at 700 pixels: no text too small, cut, over another or too pale, by itself and on a dark page."""
+"""Every figure in the browser at 700 pixels: no text too small, cut, over another or too pale, by itself and on a dark
+page."""
 
 from pathlib import Path
 
@@ -47,7 +48,9 @@ def test_every_text_can_be_read_on_white_paper(page):
     assert faults(page) == {}
 
 
-@pytest.mark.parametrize(("background", "ink"), [("#FFFFFF", "rgba(0, 0, 0, 1)"), ("#111111", "rgba(255, 255, 255, 1)")])
+@pytest.mark.parametrize(
+    ("background", "ink"), [("#FFFFFF", "rgba(0, 0, 0, 1)"), ("#111111", "rgba(255, 255, 255, 1)")]
+)
 def test_every_text_can_be_read_in_an_explorer_light_and_dark(page, background, ink):
     page.evaluate("() => document.querySelector('main').classList.add('reslab')")
     page.add_style_tag(content=theme.PAGE_CSS)

@@ -33,7 +33,10 @@ def titles(notebook):
 def overlapping(notebook):
     """Pairs of the right-hand chart's heatmaps that lie on one another."""
     drawn = notebook.find(f"{RIGHT} >> .heatmaplayer image").all()
-    boxes = [(box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]) for box in (image.bounding_box() for image in drawn)]
+    boxes = [
+        (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
+        for box in (image.bounding_box() for image in drawn)
+    ]
     apart = 1  # a pixel of rounding
     return [
         (a, b)
@@ -51,7 +54,9 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
     notebook.show(".reslab")
 
     # Plain and residual are both there, trained; the opened block wears a ring, and its maps are at the right.
-    assert max(values(notebook, LEFT, "resnet-20 · trained")[3:]) < 1 < min(values(notebook, LEFT, "plain-20 · trained"))
+    assert (
+        max(values(notebook, LEFT, "resnet-20 · trained")[3:]) < 1 < min(values(notebook, LEFT, "plain-20 · trained"))
+    )
     assert "stage1.block3" in titles(notebook)
     before = maps(notebook)
     assert len(before) == 3
@@ -104,9 +109,15 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
 
 def test_a_learners_own_image(notebook):
     hand_out(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=2,image=3")
-    notebook.wait_until(lambda: titles(notebook).count("stage1.block2") == 2 and values(notebook, LEFT, "plain-20 · trained"))
+    notebook.wait_until(
+        lambda: titles(notebook).count("stage1.block2") == 2 and values(notebook, LEFT, "plain-20 · trained")
+    )
     before = at_rest(notebook, lambda: maps(notebook))
-    upload = notebook.find(".reslab-upload >> input[type=file]").first if notebook.find(".reslab-upload input[type=file]").count() else None
+    upload = (
+        notebook.find(".reslab-upload >> input[type=file]").first
+        if notebook.find(".reslab-upload input[type=file]").count()
+        else None
+    )
     one = Image.new("L", (120, 90), "white")
     one.paste("black", (55, 10, 68, 80))
     file = io.BytesIO()
@@ -137,7 +148,9 @@ def test_two_nets_have_a_place_each_however_they_came(notebook):
     for nets in ("resnet-20", "resnet-20 | plain-20", "plain-20", "resnet-56 | plain-56"):
         hand_out(notebook, f"{nets} | show=activation_rms,block=2,image=1")
         drawn = [[nets.count("-"), nets.count("-") + 1]]  # the nets' maps, and the image
-        notebook.wait_until(lambda drawn=drawn: [[titles(notebook).count("stage1.block2"), len(maps(notebook))]] == drawn)
+        notebook.wait_until(
+            lambda drawn=drawn: [[titles(notebook).count("stage1.block2"), len(maps(notebook))]] == drawn
+        )
         at_rest(notebook, lambda: maps(notebook))
         assert not overlapping(notebook)
 

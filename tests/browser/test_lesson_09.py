@@ -42,7 +42,9 @@ def test_a_learner_composes_a_net_and_races_it(notebook):
 
     # A race that somebody handed out: both curves grow side by side; Pause holds both, Stop ends both.
     hand_out(notebook, RACE)
-    notebook.wait_until(lambda: "Press Start to train resnet-56, resnet-16 · widen 2" in notebook.text(".reslab-message"))
+    notebook.wait_until(
+        lambda: "Press Start to train resnet-56, resnet-16 · widen 2" in notebook.text(".reslab-message")
+    )
     notebook.click(".reslab-start")
     notebook.wait_until(lambda: len(curve(notebook, "widen 2") or []) > 1)
     notebook.click(".reslab-pause")

@@ -134,11 +134,17 @@ def test_cifar10_is_downloaded_with_a_progress_bar_then_read_from_the_cache(serv
     assert "100%" in capfd.readouterr().err
     assert ARCHIVE in server.asked
     assert first.x_train.dtype == torch.uint8
-    assert np.array_equal(first.x_train.numpy(), np.concatenate([served_cifar10[f"data_batch_{i}"] for i in range(1, 6)]))
+    assert np.array_equal(
+        first.x_train.numpy(), np.concatenate([served_cifar10[f"data_batch_{i}"] for i in range(1, 6)])
+    )
     assert np.array_equal(first.x_test.numpy(), served_cifar10["test_batch"])
     assert first.y_train.tolist() == list(range(10)) * 5
     assert first.class_names == tuple(f"thing {i}" for i in range(10))
-    assert (first.name, first.scale, first.shape) == ("cifar10", 255, {"in_channels": 3, "image_size": 32, "classes": 10})
+    assert (first.name, first.scale, first.shape) == (
+        "cifar10",
+        255,
+        {"in_channels": 3, "image_size": 32, "classes": 10},
+    )
     server.stop()
     again = load("cifar10")
     assert torch.equal(again.x_train, first.x_train)
@@ -206,7 +212,8 @@ def test_a_data_set_that_torchvision_asks_for_by_split_is_one_function_and_one_e
     for part, number in (("train", 12), ("test", 11)):
         sent[part] = np.random.default_rng(number).integers(0, 256, (number, 3, 32, 32), dtype=np.uint8)
         file = server.site / f"{part}_32x32.mat"
-        savemat(file, {"X": sent[part].transpose(2, 3, 1, 0), "y": np.arange(number)[:, None] % 10 + 1})  # 10 stands for 0
+        # 10 stands for 0
+        savemat(file, {"X": sent[part].transpose(2, 3, 1, 0), "y": np.arange(number)[:, None] % 10 + 1})
         listed[part] = [f"{server.url}/{file.name}", file.name, md5(file.read_bytes())]
     monkeypatch.setattr(torchvision.datasets.SVHN, "split_list", listed)
 
@@ -232,7 +239,8 @@ def unavailable(name, cause, files, folder):
 def test_a_download_that_stays_damaged_ends_in_one_sentence(server, served_cifar10, tmp_path):
     (server.site / ARCHIVE).write_bytes(b"not what it should be")
     with pytest.raises(
-        DatasetUnavailable, match=saying(unavailable("cifar10", "what arrived does not match its checksum", ARCHIVE, tmp_path / "cache"))
+        DatasetUnavailable,
+        match=saying(unavailable("cifar10", "what arrived does not match its checksum", ARCHIVE, tmp_path / "cache")),
     ):
         cifar10()
     assert len([path for path in server.asked if path == ARCHIVE]) == 6  # per try: where it leads, then the file
@@ -261,7 +269,9 @@ def test_fashion_mnist_names_its_four_files_when_offline(server, monkeypatch, tm
     for file in server.site.iterdir():
         file.unlink()
     files = ", ".join(f"{a}-{b}-ubyte.gz" for a in ("train", "t10k") for b in ("images-idx3", "labels-idx1"))
-    sentence = unavailable("fashion_mnist", "HTTP Error 404: File not found", files, tmp_path / "cache" / "FashionMNIST" / "raw")
+    sentence = unavailable(
+        "fashion_mnist", "HTTP Error 404: File not found", files, tmp_path / "cache" / "FashionMNIST" / "raw"
+    )
     with pytest.raises(DatasetUnavailable, match=saying(sentence)):
         fashion_mnist()
     with warnings.catch_warnings():  # torchvision leaves the connections of refused requests to the garbage collector
@@ -271,7 +281,9 @@ def test_fashion_mnist_names_its_four_files_when_offline(server, monkeypatch, tm
 
 def test_a_network_that_swallows_everything_does_not_hang(served_cifar10, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and never answers
-        monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", f"http://127.0.0.1:{silent.getsockname()[1]}/{ARCHIVE}")
+        monkeypatch.setattr(
+            torchvision.datasets.CIFAR10, "url", f"http://127.0.0.1:{silent.getsockname()[1]}/{ARCHIVE}"
+        )
         monkeypatch.setattr(downloads, "PATIENCE", 0.1)
         with pytest.raises(DatasetUnavailable, match=r"3 tries \(timed out\)"):
             cifar10()

@@ -1,4 +1,5 @@
-"""`from_arrays`, `from_file`, `from_folder` and `load`: a person's own images, datasets by name, and the cost of the import."""
+"""`from_arrays`, `from_file`, `from_folder` and `load`: a person's own images, datasets by name, and the cost of the
+import."""
 
 import shutil
 import subprocess
@@ -145,10 +146,14 @@ def test_from_arrays_says_which_label_is_missing_or_of_another_type(labels, says
         from_arrays(BYTES, labels)
 
 
-@pytest.mark.parametrize(("test", "held_out"), [(0.2, 4), (0.001, 1), (0.999, 19), (7, 7), (np.int64(3), 3), (np.float32(0.5), 10)])
+@pytest.mark.parametrize(
+    ("test", "held_out"), [(0.2, 4), (0.001, 1), (0.999, 19), (7, 7), (np.int64(3), 3), (np.float32(0.5), 10)]
+)
 def test_from_arrays_holds_out_a_share_or_a_number(test, held_out):
     numbered = np.arange(20).reshape(20, 1, 1) * np.ones((8, 8))
-    told = pytest.warns(UserWarning, match="classes of mine have no training image") if held_out == 19 else nullcontext()
+    told = (
+        pytest.warns(UserWarning, match="classes of mine have no training image") if held_out == 19 else nullcontext()
+    )
     with told:
         mine = from_arrays(numbered, LABELS, test=test)
     assert len(mine.x_test) == held_out
@@ -174,7 +179,10 @@ REFUSED = {
         "x has shape (20, 64); it must be (N, S, S), (N, C, S, S) or (N, S, S, C), perhaps x.reshape(-1, 8, 8).",
     ),
     "numbers": ({"x": np.zeros(20)}, "x has shape (20,); it must be (N, S, S), (N, C, S, S) or (N, S, S, C)."),
-    "oblong": ({"x": BYTES[:, :, :6, 0]}, "x has shape (20, 1, 8, 6); it must hold square images, (N, C, S, S), perhaps cut to 6 × 6."),
+    "oblong": (
+        {"x": BYTES[:, :, :6, 0]},
+        "x has shape (20, 1, 8, 6); it must hold square images, (N, C, S, S), perhaps cut to 6 × 6.",
+    ),
     "two ways": (
         {"x": BYTES[:, :3, :3]},
         "x has shape (20, 3, 3, 3), which can be read two ways; say channels='first' or channels='last'.",
@@ -184,31 +192,54 @@ REFUSED = {
         {"x": [np.zeros((8, 8)), np.zeros((6, 6))]},
         "x is no regular array; all images must have the same height, width and channels.",
     ),
-    "16 bit": ({"x": BYTES.astype("uint16") * 10}, "x holds uint16; pixels must be whole numbers from 0 to 255, or floats."),
+    "16 bit": (
+        {"x": BYTES.astype("uint16") * 10},
+        "x holds uint16; pixels must be whole numbers from 0 to 255, or floats.",
+    ),
     "negative": ({"x": BYTES.astype(int) - 1}, "x holds int64; pixels must be whole numbers from 0 to 255, or floats."),
     "text": ({"x": np.full((20, 8, 8), "?")}, "x holds <U1; pixels must be whole numbers from 0 to 255, or floats."),
     "one-hot": ({"y": np.eye(4)[LABELS]}, "y has shape (20, 4); it must be (N,), one label an image."),
-    "float labels": ({"y": LABELS / 2}, "y holds float64; labels must be whole numbers or strings, perhaps y.astype(int)."),
-    "lengths": ({"y": LABELS[:7]}, "x has 20 images and y has shape (7,); give one image or more, and a label for each."),
+    "float labels": (
+        {"y": LABELS / 2},
+        "y holds float64; labels must be whole numbers or strings, perhaps y.astype(int).",
+    ),
+    "lengths": (
+        {"y": LABELS[:7]},
+        "x has 20 images and y has shape (7,); give one image or more, and a label for each.",
+    ),
     "empty": ({"x": [], "y": []}, "x has shape (0,); it must be (N, S, S), (N, C, S, S) or (N, S, S, C)."),
-    "none": ({"x": BYTES[:0], "y": LABELS[:0]}, "x has 0 images and y has shape (0,); give one image or more, and a label for each."),
+    "none": (
+        {"x": BYTES[:0], "y": LABELS[:0]},
+        "x has 0 images and y has shape (0,); give one image or more, and a label for each.",
+    ),
     "one image": (
         {"x": BYTES[:1], "y": LABELS[:1]},
         "the number of images, to be cut into a training and a test part, is 1; it must be at least 2.",
     ),
     "one class": ({"y": LABELS * 0}, "the number of class names is 1; it must be at least 2."),
-    "names": ({"class_names": ["a", "b"]}, "There are 2 class_names for 4 distinct labels; give one for each, in sorted order."),
-    "half a test": ({"x_test": BYTES}, "Only one of x_test and y_test was given; give both, or neither to have a test part drawn from x."),
+    "names": (
+        {"class_names": ["a", "b"]},
+        "There are 2 class_names for 4 distinct labels; give one for each, in sorted order.",
+    ),
+    "half a test": (
+        {"x_test": BYTES},
+        "Only one of x_test and y_test was given; give both, or neither to have a test part drawn from x.",
+    ),
     "unlike": (
         {"x_test": BYTES / 255, "y_test": LABELS},
         "x_train is 3 × 8 × 8 uint8 and x_test is 3 × 8 × 8 float32; they must be alike.",
     ),
-    "NaN": ({"x": HOLED}, f"x has {np.isnan(HOLED).sum()} pixels that are NaN or infinite; replace them first, as numpy.nan_to_num does."),
+    "NaN": (
+        {"x": HOLED},
+        f"x has {np.isnan(HOLED).sum()} pixels that are NaN or infinite; replace them first, as numpy.nan_to_num does.",
+    ),
     "scale": ({"scale": -1}, "scale is -1; it must be"),
 }
 SHARE = "test, the share (between 0 and 1) or the number of images held out, is {}; it must be {}from 1 to 19."
 REFUSED |= {f"test={t}": ({"test": t}, SHARE.format(t, "")) for t in (0, 20)}
-REFUSED |= {f"test={t}": ({"test": t}, SHARE.format(t, "a whole number, ")) for t in (0.0, 1.0, 1.5, float("nan"), True, None)}
+REFUSED |= {
+    f"test={t}": ({"test": t}, SHARE.format(t, "a whole number, ")) for t in (0.0, 1.0, 1.5, float("nan"), True, None)
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -223,7 +254,8 @@ def test_from_arrays_refuses_in_one_sentence(case):
 
 @pytest.fixture
 def pets(tmp_path):
-    """Twelve generated PNGs, 40 × 20 pixels: green in the middle, blue at the sides; grey and transparent ones among them."""
+    """Twelve generated PNGs, 40 × 20 pixels: green in the middle, blue at the sides; grey and transparent ones among
+    them."""
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)
         for i in range(6):
@@ -245,9 +277,12 @@ def test_from_folder_resizes_and_cuts_the_middle_out(pets):
     assert mine.x_test.shape == (3, 3, 16, 16)
     assert mine.x_train.dtype == torch.uint8
     assert sorted(torch.cat([mine.y_train, mine.y_test]).tolist()) == [0] * 6 + [1] * 6
-    coloured = [image for image in torch.cat([mine.x_train, mine.x_test]) if image[1].float().mean() > image[0].float().mean()]
+    coloured = [
+        image for image in torch.cat([mine.x_train, mine.x_test]) if image[1].float().mean() > image[0].float().mean()
+    ]
     assert len(coloured) == 8
-    assert all(image[1, 4:12, 4:12].eq(200).all() and image[0].max() == 0 for image in coloured)  # the blue sides are cut off
+    # the blue sides are cut off
+    assert all(image[1, 4:12, 4:12].eq(200).all() and image[0].max() == 0 for image in coloured)
     assert str(pets) not in mine.source
 
 
@@ -256,14 +291,18 @@ def test_from_folder_names_a_damaged_picture(pets, damage):
     victim = pets / "dog" / "3.png"
     Image.fromarray(RNG.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(victim)
     victim.write_bytes(victim.read_bytes()[:2000] if damage == "cut" else damage)
-    with pytest.raises(ValueError, match=saying(f"{victim} cannot be read as a picture; repair it or take it out of the folder.")):
+    with pytest.raises(
+        ValueError, match=saying(f"{victim} cannot be read as a picture; repair it or take it out of the folder.")
+    ):
         from_folder(pets)
 
 
 def test_from_folder_refuses_folders_without_classes(pets, tmp_path):
     with pytest.raises(
         FileNotFoundError,
-        match=saying(f"There is no folder {tmp_path / 'nowhere'}; give one that has a sub-folder of pictures for each class."),
+        match=saying(
+            f"There is no folder {tmp_path / 'nowhere'}; give one that has a sub-folder of pictures for each class."
+        ),
     ):
         from_folder(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="must have a sub-folder of pictures for each class"):
@@ -279,7 +318,16 @@ def test_from_folder_refuses_folders_without_classes(pets, tmp_path):
 
 
 def test_from_file_reads_what_savez_wrote_as_the_arguments_of_from_arrays(tmp_path):
-    np.savez(tmp_path / "mine.npz", x=BYTES, y=LABELS, x_test=BYTES, y_test=LABELS, class_names=list("abcd"), source="my camera", scale=128)
+    np.savez(
+        tmp_path / "mine.npz",
+        x=BYTES,
+        y=LABELS,
+        x_test=BYTES,
+        y_test=LABELS,
+        class_names=list("abcd"),
+        source="my camera",
+        scale=128,
+    )
     mine = from_file(tmp_path / "mine.npz")
     same = from_arrays(BYTES, LABELS, x_test=BYTES, y_test=LABELS, class_names="abcd", scale=128)
     assert mine.fingerprint == same.fingerprint
@@ -297,7 +345,10 @@ def test_from_file_reads_what_savez_wrote_as_the_arguments_of_from_arrays(tmp_pa
         ({"x": BYTES, "y": LABELS, "test": 20}, "test, the share"),
         (b"PK\x03\x04 broken", "is no file of numpy.savez"),
         (b"", "is no file of numpy.savez"),
-        (b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (), }\n", "is no file of numpy.savez"),
+        (
+            b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (), }\n",
+            "is no file of numpy.savez",
+        ),
     ],
 )
 def test_from_file_says_what_does_not_fit(tmp_path, arrays, says):
@@ -316,7 +367,11 @@ def test_load_takes_a_file_a_folder_and_a_part_of_any(pets, tmp_path):
     np.savez(tmp_path / "mine.npz", x=BYTES, y=LABELS)
     assert load(tmp_path / "mine.npz").fingerprint == from_arrays(BYTES, LABELS).fingerprint
     shutil.copy(tmp_path / "mine.npz", tmp_path / "A.NPZ")
-    assert load(tmp_path / "A.NPZ").fingerprint == load(str(tmp_path / "A.NPZ")).fingerprint == load(tmp_path / "mine.npz").fingerprint
+    assert (
+        load(tmp_path / "A.NPZ").fingerprint
+        == load(str(tmp_path / "A.NPZ")).fingerprint
+        == load(tmp_path / "mine.npz").fingerprint
+    )
     assert load(pets).fingerprint == from_folder(pets).fingerprint
     for name in ("pets-64px", "pets-5+2"):  # which are a part of nothing
         shutil.copytree(pets, tmp_path / name)
@@ -359,6 +414,11 @@ def test_cache_root_is_the_variable_then_the_checkout_then_home(tmp_path, monkey
 
 def test_import_is_light():
     heavy = {"torchvision", "sklearn", "PIL", "filelock", "plotly", "ipywidgets", "captum", "ray"}
-    code = f"import torch, sys; before = set(sys.modules); import reslab.datasets; print(*(({heavy} - before) & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    code = (
+        f"import torch, sys; before = set(sys.modules); import reslab.datasets; print(*(({heavy} - before) &"
+        " set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
     assert done.stdout.strip() == ""

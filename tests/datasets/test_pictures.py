@@ -1,4 +1,5 @@
-"""Folders of pictures as people have them: every bit depth, turned and transparent ones, links, parts, and what is no picture."""
+"""Folders of pictures as people have them: every bit depth, turned and transparent ones, links, parts, and what is no
+picture."""
 
 import os
 
@@ -65,7 +66,10 @@ def test_floats_are_black_at_0_and_white_at_1(tmp_path):
 @pytest.mark.parametrize(
     ("picture", "reason"),
     [
-        (Image.fromarray(RAMP.astype(np.float32)), "holds floats from 0 to 65535; they must be from 0, black, to 1, white"),
+        (
+            Image.fromarray(RAMP.astype(np.float32)),
+            "holds floats from 0 to 65535; they must be from 0, black, to 1, white",
+        ),
         (Image.fromarray(np.full((16, 16), np.nan, np.float32)), "holds floats from nan to nan; they must be from 0"),
         (Image.fromarray(RAMP.astype(np.int32)), "holds whole numbers of 32 bits, of which nothing says what is white"),
     ],
@@ -174,4 +178,9 @@ def test_a_folder_is_loaded_with_either_separator(pets, monkeypatch, separator):
     monkeypatch.chdir(pets.parent)
     expected = from_folder(pets).fingerprint
     monkeypatch.setattr("reslab.datasets.named.os.sep", separator)  # "\\" is Windows's, which takes "/" too
-    assert load("pets/").fingerprint == load(pets).fingerprint == load(pets.relative_to(pets.parent)).fingerprint == expected
+    assert (
+        load("pets/").fingerprint
+        == load(pets).fingerprint
+        == load(pets.relative_to(pets.parent)).fingerprint
+        == expected
+    )

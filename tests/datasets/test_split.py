@@ -43,7 +43,9 @@ def test_digits_has_the_sizes_that_the_lessons_count_on(split):
 
 def test_digits_train_and_test_are_disjoint_and_cover_all_images(split):
     def rows(x, y):  # the 1,797 images are all different, so an image with its label says which it was
-        return sorted(bytes(image.flatten().tolist()) + bytes([label]) for image, label in zip(x, y.tolist(), strict=True))
+        return sorted(
+            bytes(image.flatten().tolist()) + bytes([label]) for image, label in zip(x, y.tolist(), strict=True)
+        )
 
     stored = load_digits()
     all_images = rows(torch.from_numpy(stored.images.astype("uint8")), torch.from_numpy(stored.target))
@@ -56,7 +58,8 @@ def test_digits_are_the_same_for_one_seed_and_others_for_another(split):
     assert torch.equal(split.x_train, again.x_train)
     assert torch.equal(split.y_test, again.y_test)
     assert not torch.equal(split.y_test, other.y_test)
-    assert split.y_train[:12].tolist() == [6, 5, 5, 7, 9, 9, 8, 4, 6, 8, 6, 0]  # pinned: recorded runs were trained on this very split
+    # pinned: recorded runs were trained on this very split
+    assert split.y_train[:12].tolist() == [6, 5, 5, 7, 9, 9, 8, 4, 6, 8, 6, 0]
     assert len(digits(test=100).x_test) == 100
 
 
@@ -134,7 +137,9 @@ def test_to_moves_every_tensor_and_keeps_the_rest(split):
 
 
 @pytest.mark.parametrize(
-    "device", [d for d, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there] or ["cpu"]
+    "device",
+    [d for d, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there]
+    or ["cpu"],
 )
 def test_batch_on_a_device_equals_the_cpu(split, device):
     away = split.to(device)
@@ -201,12 +206,21 @@ def test_subset_refuses_impossible_counts(split, counts, message):
 def test_resized_is_pillows_bilinear(dtype, size):
     split = Split(**parts(dtype=dtype))
     other = split.resized(size)
-    assert (other.shape["image_size"], other.x_train.dtype, other.mean, other.std) == (size, dtype, split.mean, split.std)
+    assert (other.shape["image_size"], other.x_train.dtype, other.mean, other.std) == (
+        size,
+        dtype,
+        split.mean,
+        split.std,
+    )
     for part in ("x_train", "x_test"):
         for image, before in zip(getattr(other, part), getattr(split, part), strict=True):
-            planes = [Image.fromarray(plane.float().numpy()).resize((size, size), Image.Resampling.BILINEAR) for plane in before]
+            planes = [
+                Image.fromarray(plane.float().numpy()).resize((size, size), Image.Resampling.BILINEAR)
+                for plane in before
+            ]
             expected = torch.from_numpy(np.stack([np.asarray(plane) for plane in planes]))
-            assert (image.float() - expected).abs().max() <= (0.501 if dtype == torch.uint8 else 1e-3)  # rounded to whole numbers, or not
+            # rounded to whole numbers, or not
+            assert (image.float() - expected).abs().max() <= (0.501 if dtype == torch.uint8 else 1e-3)
     assert torch.equal(other.y_train, split.y_train)
     assert other.source.endswith(f"; resized from 8 × 8 to {size} × {size} pixels, bilinear")
 
@@ -221,16 +235,25 @@ def test_resized_to_the_same_size_changes_no_image_and_refuses_none(split):
 
 ZERO = torch.zeros
 WRONG = {
-    "numpy": ({"x_train": np.zeros((12, 3, 8, 8))}, "x_train is a ndarray; it must be a tensor (from_arrays() takes numpy too)."),
+    "numpy": (
+        {"x_train": np.zeros((12, 3, 8, 8))},
+        "x_train is a ndarray; it must be a tensor (from_arrays() takes numpy too).",
+    ),
     "flat": ({"x_train": ZERO(12, 64)}, "x_train has shape (12, 64); it must hold square images, (N, C, S, S)."),
     "oblong": (
         {"x_test": ZERO(4, 3, 8, 6)},
         "x_test has shape (4, 3, 8, 6); it must hold square images, (N, C, S, S), perhaps cut to 6 × 6.",
     ),
-    "no pixels": ({"x_train": ZERO(12, 3, 0, 0)}, "x_train has shape (12, 3, 0, 0); it must hold square images, (N, C, S, S)."),
+    "no pixels": (
+        {"x_train": ZERO(12, 3, 0, 0)},
+        "x_train has shape (12, 3, 0, 0); it must hold square images, (N, C, S, S).",
+    ),
     "doubles": (
         {"x_train": ZERO(12, 3, 8, 8).double()},
-        "x_train holds torch.float64 and y_train torch.int64; they must be torch.uint8 or torch.float32, and torch.int64.",
+        (
+            "x_train holds torch.float64 and y_train torch.int64; they must be torch.uint8 or torch.float32, and"
+            " torch.int64."
+        ),
     ),
     "int32 labels": (
         {"y_test": ZERO(4, dtype=torch.int32)},
@@ -244,13 +267,25 @@ WRONG = {
         {"x_test": ZERO(0, 3, 8, 8), "y_test": ZERO(0, dtype=torch.int64)},
         "x_test has 0 images and y_test has shape (0,); give one image or more, and a label for each.",
     ),
-    "not alike": ({"x_test": ZERO(4, 1, 8, 8)}, "x_train is 3 × 8 × 8 uint8 and x_test is 1 × 8 × 8 float32; they must be alike."),
-    "high label": ({"y_train": torch.full((12,), 3)}, "y_train runs from 3 to 3; with 3 class names it must be from 0 to 2."),
-    "low label": ({"y_test": torch.full((4,), -1)}, "y_test runs from -1 to -1; with 3 class names it must be from 0 to 2."),
+    "not alike": (
+        {"x_test": ZERO(4, 1, 8, 8)},
+        "x_train is 3 × 8 × 8 uint8 and x_test is 1 × 8 × 8 float32; they must be alike.",
+    ),
+    "high label": (
+        {"y_train": torch.full((12,), 3)},
+        "y_train runs from 3 to 3; with 3 class names it must be from 0 to 2.",
+    ),
+    "low label": (
+        {"y_test": torch.full((4,), -1)},
+        "y_test runs from -1 to -1; with 3 class names it must be from 0 to 2.",
+    ),
     "one class": ({"class_names": ("a",)}, "the number of class names is 1; it must be at least 2."),
     "scale": ({"scale": 0}, "scale is 0; it must be"),
     "NaN scale": ({"scale": float("nan")}, "scale is nan; it must be"),
-    "one mean": ({"mean": (0.5,), "std": (1.0,)}, "mean is (0.5,) and std (1.0,); give 3 finite numbers of each, std above 0, or neither."),
+    "one mean": (
+        {"mean": (0.5,), "std": (1.0,)},
+        "mean is (0.5,) and std (1.0,); give 3 finite numbers of each, std above 0, or neither.",
+    ),
     "no std": ({"mean": (0.5, 0.5, 0.5)}, "mean is (0.5, 0.5, 0.5) and std (); give 3 finite numbers of each"),
     "zero std": (
         {"mean": (0.5,) * 3, "std": (1.0, 0.0, 1.0)},
@@ -274,7 +309,10 @@ def test_a_split_refuses_parts_that_do_not_fit(case):
 def test_a_split_refuses_pixels_that_are_not_finite(bad):
     fields = parts(dtype=torch.float32)
     fields["x_train"][2, 1, 3, 3] = bad
-    with pytest.raises(ValueError, match=r"x_train has 1 pixels that are NaN or infinite; replace them first, as numpy\.nan_to_num does\."):
+    with pytest.raises(
+        ValueError,
+        match=r"x_train has 1 pixels that are NaN or infinite; replace them first, as numpy\.nan_to_num does\.",
+    ):
         Split(**fields)
 
 

@@ -1,4 +1,5 @@
-"""Results in words: the sentence under a chart and its alternative for screen readers; one module for each of `figures`.
+"""Results in words: the sentence under a chart and its alternative for screen readers; one module for each of
+`figures`.
 
 Nothing is decided here: which net is worse, or whether seeds overlap, is found in `reslab.results`.
 """

@@ -22,8 +22,8 @@ _WORDS = {
 def sentence(frame, statistic="ratio"):
     """One statistic, averaged over the blocks (and seeds) of every net, in one sentence for anybody.
 
-    frame: as `experiments.activations` gives it. statistic: as `figures.activations.profile` takes it. Nets that did not
-    learn, or diverged, are named. ValueError for another statistic or a missing column.
+    frame: as `experiments.activations` gives it. statistic: as `figures.activations.profile` takes it. Nets that did
+    not learn, or diverged, are named. ValueError for another statistic or a missing column.
     """
     if statistic not in _WORDS:
         raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, _WORDS))}.")
@@ -41,7 +41,8 @@ def sentence(frame, statistic="ratio"):
 
 
 def responses_sentence(frame):
-    """Fig. 7 in one sentence: each net's standard deviation of the responses, and plain and residual nets layer by layer.
+    """Fig. 7 in one sentence: each net's standard deviation of the responses, and plain and residual nets layer by
+    layer.
 
     frame: as `experiments.activations.responses` gives it; ValueError for a missing column.
     """

@@ -5,7 +5,8 @@ from reslab.results.feature_maps import dark, nets
 
 
 def alt_text(frame, index):
-    """A text alternative for the maps of one block: of each net, how many are 0 everywhere, and the largest activation."""
+    """A text alternative for the maps of one block: of each net, how many are 0 everywhere, and the largest
+    activation."""
     told = []
     for net in nets(frame):
         count, zero, largest = dark(net, index)

@@ -35,7 +35,8 @@ def staircase_sentence(stairs):
 
 
 def staircase_table(stairs):
-    """The staircase as a table of text, in decades: a row a stair, a column a kind of layer, and their sum with its range.
+    """The staircase as a table of text, in decades: a row a stair, a column a kind of layer, and their sum with its
+    range.
 
     stairs: as `results.gradient_factors.totals` takes them.
     """

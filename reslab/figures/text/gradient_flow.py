@@ -18,11 +18,12 @@ def origin(runs):
 
 
 def sentence(layers):
-    """How the gradient at the first block compares with that at the last, at the latest step of each net, in one sentence.
+    """How the gradient at the first block compares with that at the last, at the latest step of each net, in one
+    sentence.
 
     layers: as `results.gradient_flow.ratios` takes them. Several seeds are told as their median and range. More than
-    three nets, of which some differ only in depth, are told as a path over depth. A gradient that float32 could not hold
-    is called lost. ValueError for a missing column.
+    three nets, of which some differ only in depth, are told as a path over depth. A gradient that float32 could not
+    hold is called lost. ValueError for a missing column.
     """
     nets = results.nets(layers)
     if not nets:
@@ -41,7 +42,8 @@ def sentence(layers):
 def steps_sentence(layers):
     """How the first block compares with the last over the steps of training, a clause a run.
 
-    layers: as `results.gradient_flow.ratios` takes them, and outcome where there is one. ValueError for a missing column.
+    layers: as `results.gradient_flow.ratios` takes them, and outcome where there is one. ValueError for a missing
+    column.
     """
     clauses, table = [], results.ratios(layers)
     for (name, seed), run in table.groupby(["name", "seed"], sort=False, dropna=False):
@@ -87,7 +89,7 @@ def _net(net):
 
 
 def _path(family, nets):
-    """"plain nets 1.2 times smaller at 8, 9 × 10¹⁸ times larger at 302, lost (not a number) at 1202 layers"."""
+    """ "plain nets 1.2 times smaller at 8, 9 × 10¹⁸ times larger at 302, lost (not a number) at 1202 layers"."""
     held = [net for net in nets if np.isfinite(net.kept.median())]
     told = [f"{times(net.kept.median())} at {net.depth}" for net in held[:1] + held[1:][-1:]]
     if gone := [net for net in nets if net not in held]:

@@ -6,9 +6,12 @@ from reslab.results.histograms import COLUMNS, largest
 
 
 def alt_text(frame):
-    """A text alternative for the histograms: how large the activations are in the first block of each net, and in its last."""
+    """A text alternative for the histograms: how large the activations are in the first block of each net, and in its
+    last."""
     told = []
     for run in runs(require(frame, COLUMNS, "A histogram")):
         first, last = largest(run)
-        told.append(f"{run.label}: the largest lie in the bin from {first:g} in the first block, from {last:g} in the last")
+        told.append(
+            f"{run.label}: the largest lie in the bin from {first:g} in the first block, from {last:g} in the last"
+        )
     return f"Histograms of the activations at block outputs. {'; '.join(told)}." if told else EMPTY

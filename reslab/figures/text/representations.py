@@ -12,7 +12,8 @@ _WORDS = {
 
 
 def sentence(frame, statistic="neighbour_accuracy"):
-    """One statistic after the last block of every net, at its latest step, in one sentence; over several seeds median and range.
+    """One statistic after the last block of every net, at its latest step, in one sentence; over several seeds median
+    and range.
 
     frame: as `figures.representations.by_block` takes it. ValueError for another statistic or a missing column.
     """
@@ -33,7 +34,8 @@ def chaos_sentence(frame):
     frame: as `figures.representations.chaos` takes it; ValueError for a missing column.
     """
     told = [
-        f"{scientific(net.change[0])}-fold through {net.name}, and the gradient {scientific(net.gradient[0])}-fold on its way back"
+        f"{scientific(net.change[0])}-fold through {net.name}, and the gradient {scientific(net.gradient[0])}-fold on"
+        " its way back"
         for net in results.totals(frame).itertuples()
     ]
     return f"A small change of the picture grows {'; '.join(told)}." if told else EMPTY

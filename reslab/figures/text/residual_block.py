@@ -8,8 +8,8 @@ from reslab.results.frames import runs
 def sentence(frame, within=results.WITHIN):
     """What the learning blocks of a frame did, in one sentence.
 
-    frame: as `results.residual_block.learned` takes it; runs that differ only in their seed are told together. ValueError
-    for a missing column.
+    frame: as `results.residual_block.learned` takes it; runs that differ only in their seed are told together.
+    ValueError for a missing column.
     """
     text = "; ".join(_learned(block, within) for block in results.learned(frame, within))
     return f"{text[:1].upper()}{text[1:]}." if text else EMPTY
@@ -85,7 +85,8 @@ def alt_text(frame):
 
 
 def starts_sentence(frame):
-    """How far the start alone gets a plain net, in one sentence: of the frame of `experiments.residual_block.starts`."""
+    """How far the start alone gets a plain net, in one sentence: of the frame of
+    `experiments.residual_block.starts`."""
     table = results.by_start(frame)
     told = [f"{net.name} {percent(net.low)} to {percent(net.high)}" for net in table.itertuples()]
     share = results.part_of_the_start(table)

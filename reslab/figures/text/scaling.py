@@ -5,7 +5,9 @@ from reslab.results import scaling as results
 
 def duration(hours):
     """Hours: "40 minutes", "7 hours", "3.5 days"."""
-    return f"{60 * hours:.0f} minutes" if hours < 1 else f"{hours:.0f} hours" if hours < 24 else f"{hours / 24:.1f} days"
+    return (
+        f"{60 * hours:.0f} minutes" if hours < 1 else f"{hours:.0f} hours" if hours < 24 else f"{hours / 24:.1f} days"
+    )
 
 
 def paper_sentence(frame):
@@ -16,7 +18,8 @@ def paper_sentence(frame):
 
 
 def precision_sentence(usual, other):
-    """How long a step takes in another precision against the usual. usual, other: as `results.scaling.precision` takes them."""
+    """How long a step takes in another precision against the usual. usual, other: as `results.scaling.precision` takes
+    them."""
     return " ".join(
         f"A step of {net.name} takes {net.times:.2g} times as long in {net.precision} as in {net.precision_usual}: "
         f"{net.verdict} here."

@@ -18,9 +18,14 @@ def sentences(state, key="56"):
     first = [scientific(frame["gradient"][1] / frame["gradient"][-1]) for frame in untrained]
     final = [percent(film["curve"][-1][1]) for film in films]
     return (
-        f"{pair['depth']} layers, before any training: after the last block {told[0]} of {state['test_images']} pictures "
-        f"are still the right digit without skips, {told[1]} with them; guessing gives {percent(state['guess'])}.",
-        f"The gradient at block 1, as a multiple of that at the last block: {first[0]} without skips, "
-        f"{first[1]} with them.",
+        (
+            f"{pair['depth']} layers, before any training: after the last block {told[0]} of {state['test_images']}"
+            f" pictures are still the right digit without skips, {told[1]} with them; guessing gives"
+            f" {percent(state['guess'])}."
+        ),
+        (
+            f"The gradient at block 1, as a multiple of that at the last block: {first[0]} without skips, "
+            f"{first[1]} with them."
+        ),
         f"Training error in step {steps}: {final[0]} without skips, {final[1]} with them.",
     )
