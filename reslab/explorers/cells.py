@@ -30,11 +30,17 @@ def _close_replaced(_info):
 
 
 def _forget(explorer):
-    """Take it out of IPython's history of results, Out[1] and _1, which would keep its nets and charts in memory."""
-    names = get_ipython().user_ns
-    for kept in (names["Out"], names):
-        for name in [name for name, value in kept.items() if value is explorer and re.fullmatch(r"_*\d*", str(name))]:
-            del kept[name]
+    """Take it out of IPython's history of results, which would keep its nets and charts in memory.
+
+    The history is more than Out[1], _1 and _: hidden copies of these names too. `del_var` knows them all, but deletes
+    the learner's variables with them; these are put back.
+    """
+    shell = get_ipython()
+    history = re.compile(r"_+|_\d+")
+    own = {name: value for name, value in shell.user_ns.items() if value is explorer and not history.fullmatch(name)}
+    shell.user_ns["_"] = explorer
+    shell.del_var("_")
+    shell.user_ns.update(own)
 
 
 def _running_cell():

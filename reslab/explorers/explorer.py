@@ -92,10 +92,16 @@ class Explorer:
             (chart.widget.remove_class if chart is front else chart.widget.add_class)("reslab-behind")
 
     def close(self):
-        """End all work in the background and remove the widgets. A subclass that has threads stops them first."""
+        """End all work in the background and remove the widgets; nothing is drawn from the first moment on."""
         with self._lock:
             self.closed = True
+            for chart in self._charts:
+                chart.close()
+        self.end_work()
         _close(self.widget)
+
+    def end_work(self):
+        """Stop the threads; a subclass that has some overrides it. Called by `close`."""
 
     # --- the state line -----------------------------------------------------------------------------------------------
 

@@ -110,10 +110,10 @@ class GradientFlow(Instant):
             self.show_progress(*self._progress.get(setting, ()))
         super().changed(setting, said)
 
-    def close(self):
+    def end_work(self):
+        super().end_work()
         self.worker.stop()
-        self.worker.join(2)  # so that its last drawing does not reach the page after the charts are removed
-        super().close()
+        self.worker.join(2)  # so that it writes into no widget while that is closed
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 

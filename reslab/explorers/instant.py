@@ -42,10 +42,9 @@ class Instant(Explorer):
         self.pin.on_click(lambda _: self._on_pin())
         self.clear.on_click(lambda _: self._on_clear())
 
-    def close(self):
+    def end_work(self):
         self._latest.stop()
         self._stop_waiting()
-        super().close()
 
     # --- what the subclass has ----------------------------------------------------------------------------------------
 

@@ -45,11 +45,10 @@ class Live(Explorer):
         self._previews = Latest(self._on_preview)
         self._make_buttons()
 
-    def close(self):
+    def end_work(self):
         self.worker.stop()
-        self.worker.join(2)  # so that its last drawing does not reach the page after the charts are removed
         self._previews.stop()
-        super().close()
+        self.worker.join(2)  # so that it writes into no widget while that is closed
 
     # --- controls -----------------------------------------------------------------------------------------------------
 

@@ -1,34 +1,37 @@
 """A cell that is run again replaces its explorers: the ones before stop, and nothing of them is kept."""
 
 import gc
+import re
 import weakref
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
-from IPython.core.events import EventManager, available_events
+from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets import Widget
+from traitlets.config import Config
 
 from reslab import TrainSpec, explorers
 from reslab.explorers import cells
+from reslab.explorers.chart import SUBSCRIBE_AS_VIEW, Figure
+from reslab.explorers.degradation import Training
 
 
 @pytest.fixture
 def run(monkeypatch):
-    """Takes a function and the id of a cell, and does what a kernel does when that cell calls the function."""
-    shell = SimpleNamespace(user_ns={"Out": {}}, kernel=SimpleNamespace(get_parent=lambda: message))
-    shell.events, message = EventManager(shell, available_events), {}
+    """Takes a function and the id of a cell, and runs a cell `made = make()` in a real shell, as a kernel does."""
+    config = Config(HistoryManager={"enabled": False})  # no file; results are kept in memory, as everywhere
+    shell, message = InteractiveShell(user_module=ModuleType("learner"), config=config), {}
+    shell.kernel = SimpleNamespace(get_parent=lambda: message)
     monkeypatch.setattr(cells, "get_ipython", lambda: shell)
     monkeypatch.setattr(cells, "_made", {})
 
-    def execute(make, cell, source="explorer"):
+    def execute(make, cell):
         message.update(header={"msg_type": "execute_request"}, metadata={"cellId": cell} if cell else {})
-        message["content"] = {"code": source}
-        shell.events.trigger("pre_run_cell", None)
-        made = make()
-        count = len(shell.user_ns["Out"]) + 1
-        shell.user_ns["Out"][count] = shell.user_ns[f"_{count}"] = made
+        message["content"] = {"code": "made = make()"}
+        shell.user_ns["make"] = make
+        shell.run_cell("made = make()\nmade", store_history=True).raise_error()
         message["header"] = {"msg_type": "comm_msg"}
-        return made
+        return shell.user_ns["made"]
 
     execute.shell = shell
     return execute
@@ -36,7 +39,16 @@ def run(monkeypatch):
 
 @pytest.fixture
 def make(split):
-    return lambda: explorers.Degradation("plain-8", split=split, how=TrainSpec(epochs=10_000))
+    previews = []
+
+    def make():
+        explorer = explorers.Degradation("plain-8", split=split, how=TrainSpec(epochs=10_000))
+        previews.append(explorer._previews._thread)
+        return explorer
+
+    yield make
+    for thread in filter(None, previews):
+        thread.join()
 
 
 @pytest.mark.parametrize("cell", ["a1", None], ids=["by its id", "by its text"])
@@ -55,7 +67,31 @@ def test_run_again_it_stops_the_one_before_and_keeps_nothing_of_it(run, make, ce
     assert count_widgets() == widgets
     run(lambda: None, cell)  # the cell was changed, and makes none
     assert second.closed
-    assert run.shell.events.callbacks["pre_run_cell"] == []
+    assert cells._close_replaced not in run.shell.events.callbacks["pre_run_cell"]
+
+
+def test_a_closed_explorer_draws_nothing(make):
+    explorer = make()
+    before = explorer.curves.still()
+    explorer.close()
+    explorer.setting = Training(depth=56)
+    explorer.draw()
+    assert explorer.curves.still() == before
+
+
+def test_the_code_of_charts_on_the_page_exports_only_what_subscribes_as_a_view():
+    code = getattr(Figure, "_esm", SUBSCRIBE_AS_VIEW)  # plotly 5 has its code elsewhere
+    exports = code.rpartition("as FigureView")[2]
+    assert len(re.findall("as default|export default", exports)) == 1
+    assert exports.endswith(SUBSCRIBE_AS_VIEW)
+
+
+def test_a_variable_of_the_learner_keeps_the_explorer_that_it_names(run, make):
+    run.shell.user_ns["kept"] = first = run(make, "a1")
+    run(lambda: None, "a1")
+    assert first.closed
+    assert run.shell.user_ns["kept"] is first
+    assert first not in (*run.shell.user_ns["Out"].values(), *run.shell.user_ns_hidden.values())
 
 
 def test_an_explorer_of_another_cell_or_of_a_button_stays(run, make):
