@@ -78,7 +78,7 @@ class Chart:
                 self._send(chart)
 
     def close(self):
-        """Send nothing any more: the page has removed the chart, and plotly.js cannot change one that it has removed."""
+        """Send nothing any more: the page has removed the chart, and plotly.js can change only one that is there."""
         with self.figure.lock:
             self.closed = True
 

@@ -65,7 +65,7 @@ class Explorer:
         self.tabs, several = tabs, len(self._charts) > 1
         stage = widgets.HBox([chart.widget for chart in charts], layout=widgets.Layout(flex_flow="row wrap"))
         stage.add_class("reslab-charts")
-        self._turn_to(self._charts[0])
+        self._turn_to(next(iter(self._charts), None))
         self.widget = widgets.VBox(
             [
                 self._page,
