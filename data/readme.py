@@ -104,15 +104,16 @@ The same trainings in either, means over the seeds and their range:
 
 def readme(store):
     """The text of data/README.md for a store."""
-    files = [store.path_of(run) for run in store.runs()]
+    recorded = store.runs()  # once: each call reads every file
+    files = [store.path_of(run) for run in recorded]
     size = f"{len(files)} runs, {sum(file.stat().st_size for file in files) / 1e6:.1f} of at most {LIMIT / 1e6:.0f} MB."
     parts = [HEAD, size + "\n"]
-    for (dataset, *_), runs in groupby(sorted(store.runs(), key=lambda run: str(setting(run))), setting):
+    for (dataset, *_), runs in groupby(sorted(recorded, key=lambda run: str(setting(run))), setting):
         parts.append(
             section(store, dataset, sorted(runs, key=lambda run: (run.spec.skip, run.spec.depth, run.name, run.seed)))
         )
-    parts += filter(None, [precisions(store)])
-    parts.append(PAPER.format(how=HOW, rows="\n".join(papers_row(store, name) for name in PAPERS)))
+    parts += filter(None, [precisions(recorded)])
+    parts.append(PAPER.format(how=HOW, rows="\n".join(papers_row(recorded, name) for name in PAPERS)))
     return "\n".join(parts)
 
 
@@ -135,12 +136,12 @@ def images(run):
     return int(part[1]) if part else 50_000
 
 
-def papers_row(store, name):
+def papers_row(recorded, name):
     """A net of the papers: its error there, and the seeds with which it was trained so here."""
     runs = [
         run
-        for run in store.runs(dataset="cifar10")
-        if run.name == name and TrainSpec.from_dict(run.how).steps(50_000)[1] == STEPS
+        for run in recorded
+        if (run.dataset, run.name) == ("cifar10", name) and TrainSpec.from_dict(run.how).steps(50_000)[1] == STEPS
     ]
     here = {run.seed for run in runs}
     seeds = [
@@ -228,16 +229,13 @@ def beside(runs):
     return text + (FIG_6 if runs[0].spec.stem == "cifar" else TABLE_2)
 
 
-def precisions(store):
+def precisions(recorded):
     """The runs in bfloat16 of which there is the same in float32, beside these; "" if there are none."""
     rows = []
-    for (dataset, name), runs in groupby(sorted(store.runs(precision="bf16"), key=of), of):
-        pairs = [
-            (twin, run)
-            for run in runs
-            for twin in store.runs(precision="fp32", name=name, dataset=dataset)
-            if is_twin(twin, run)
-        ]
+    halves, wholes = ([run for run in recorded if run.how["precision"] == bits] for bits in ("bf16", "fp32"))
+    for (dataset, name), runs in groupby(sorted(halves, key=of), of):
+        twins = [run for run in wholes if of(run) == (dataset, name)]
+        pairs = [(twin, run) for run in runs for twin in twins if is_twin(twin, run)]
         if pairs:
             ends = [[run.summary() for run in runs] for runs in zip(*pairs, strict=True)]
             cells = [
