@@ -12,7 +12,9 @@ class Page(anywidget.AnyWidget):
     silent.
     """
 
-    _css = theme.PAGE_CSS + """
+    _css = (
+        theme.PAGE_CSS
+        + """
         .reslab .js-plotly-plot { width: 100%; }
         .reslab .reslab-charts { position: relative; }
         .reslab .reslab-behind { position: absolute; inset: 0; visibility: hidden; }
@@ -29,6 +31,7 @@ class Page(anywidget.AnyWidget):
         .reslab-lost.jupyter-widgets-disconnected::before { content: none; }
         .reslab-lost .jupyter-widgets-disconnected::before { content: none; }
     """
+    )
     _esm = """
         // anywidget gives a widget two seconds to load, and a chart loads all of plotly.js. Without this patch a
         // chart that takes longer is shown, but ignores every later change from Python.
