@@ -61,7 +61,7 @@ from reslab.cli import main
 try:
     main({words.split()!r}, prog_name="reslab")
 except SystemExit as end:
-    heavy = {"torch", "numpy", "pandas", "plotly", "ipywidgets", "ray", "sklearn"} & set(sys.modules)
+    heavy = {{"torch", "numpy", "pandas", "plotly", "ipywidgets", "ray", "sklearn"}} & set(sys.modules)
     sys.exit(f"{{end.code}} {{heavy}}" if end.code or heavy else 0)
 """
     done = run_python("-W", "error", "-c", code)
