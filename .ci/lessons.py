@@ -31,7 +31,7 @@ print(*sorted(name for name in sys.modules if name.startswith(parts)))
 """
 STAGE = "reslab.explorers.stage"  # drawn by JavaScript, with a style
 KEPT = ("text/plain", "text/html", "image/png")
-COLOURS = 128  # of a kept picture: charts need few, and every refresh adds its pictures to what a clone downloads
+COLOURS = 48  # of a kept picture: charts need few, and every refresh adds its pictures to what a clone downloads
 
 
 def fingerprint(notebook):
