@@ -23,6 +23,7 @@ from reslab.figures import feature_maps, histograms, theme
 from reslab.nets import build, replace
 from reslab.train import TrainSpec, train
 
+HEIGHT = 360  # pixels of a chart: what three rows of controls leave of a 1280 × 720 projector
 REDRAW = 0.2  # seconds between updates of the progress of a training
 SHOWS = {  # what the left-hand chart can show, and what the menu calls it
     "ratio": "|F(x)| against |x|",
@@ -102,8 +103,10 @@ class Activations(Instant):
         self._taking = False  # whether the view's controls are changed by `_look`
         self.control(self.kind(), self.changed)
         self._make_view_controls()
-        self.profile = Chart(figures.profile(pd.DataFrame(), draw=theme.chart), name="All blocks")
-        self.maps = Chart(feature_maps.block(pd.DataFrame(), 1, draw=theme.chart), name="The block's maps")
+        self.profile = Chart(figures.profile(pd.DataFrame(), draw=theme.chart), name="All blocks", height=HEIGHT)
+        self.maps = Chart(
+            feature_maps.block(pd.DataFrame(), 1, draw=theme.chart), name="The block's maps", height=HEIGHT
+        )
         self.arrange([self.profile, self.maps], [self.pin, self.clear])
         self.state = state
 

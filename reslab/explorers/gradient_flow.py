@@ -20,6 +20,7 @@ from reslab.train import TrainSpec, train
 
 REDRAW = 0.2  # seconds between drawings while training
 STEPS = 20
+HEIGHT = 350  # pixels of a chart: what a long sentence leaves of a 1280 × 720 projector
 EXPLAINED = 110  # layers: the factors of deeper nets, in float64, take longer than a learner waits
 
 
@@ -82,8 +83,12 @@ class GradientFlow(Instant):
         self._drawn = 0.0
         self.worker = Worker(self._on_event, self._on_end)
         self.control(self.kind(), self.changed)
-        self.profile = Chart(gradient_flow.gradient_profile(pd.DataFrame(), draw=theme.chart), name="Gradients")
-        self.right = Chart(gradient_factors.product(pd.DataFrame(), draw=theme.chart), name="Causes, or first steps")
+        self.profile = Chart(
+            gradient_flow.gradient_profile(pd.DataFrame(), draw=theme.chart), name="Gradients", height=HEIGHT
+        )
+        self.right = Chart(
+            gradient_factors.product(pd.DataFrame(), draw=theme.chart), name="Causes, or first steps", height=HEIGHT
+        )
         self.go = widgets.Button(layout=widgets.Layout(width="150px"))
         self.turn = widgets.Button(icon="exchange", layout=widgets.Layout(width="132px"))
         self.go.add_class("reslab-go")

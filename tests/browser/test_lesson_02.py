@@ -28,7 +28,7 @@ def test_a_learner_predicts_and_finds_that_the_gradient_explodes(notebook):
 
 def test_toggles_answer_and_pins_stay(notebook, record_property):
     notebook.click(".reslab-skip")
-    seconds = notebook.wait_until(lambda: "that of resnet-56 is multiplied" in notebook.text(".reslab-sentence"))
+    seconds = notebook.wait_until(lambda: "the gradient of resnet-56 is multiplied" in notebook.text(".reslab-sentence"))
     record_property("seconds until a toggle was drawn", round(seconds, 2))
     print(f"\na toggle was drawn within {seconds:.2f} s")
     assert trace(notebook, RIGHT, "skip + branch")
@@ -63,7 +63,7 @@ def test_twenty_steps_of_training_fill_the_map(notebook):
     notebook.screenshot("02_gradient_flow-steps")
     notebook.screenshot("02_gradient_flow-explorer", ".reslab")
     notebook.click("text=Show the code")
-    notebook.wait_until(lambda: "experiments.gradient_flow.first_steps" in notebook.text(".reslab-source"))
+    notebook.wait_until(lambda: "lesson.first_steps(" in notebook.text(".reslab-source"))
     notebook.click("text=Show the code")
     notebook.click(".reslab-turn")
     notebook.wait_until(lambda: trace(notebook, RIGHT, "weights"))

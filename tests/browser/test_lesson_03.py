@@ -1,7 +1,7 @@
 """Lesson 03 in the real JupyterLab, as a learner works through it."""
 
 import pytest
-from explorer_page import LEFT, RIGHT, choose, darken, fits_and_stacks, hand_out, predict, values
+from explorer_page import LEFT, RIGHT, choose, darken, fits_and_stacks, hand_out, values
 
 LESSON = "03_residual_block.ipynb"
 
@@ -22,9 +22,6 @@ def diagram(notebook):
 
 
 def test_a_learner_takes_a_block_apart(notebook):
-    # The question comes first, and keeps the answer.
-    predict(notebook, 0, "with the skip")
-
     # It opens on both blocks, learning the identity.
     notebook.wait_until(lambda: values(notebook, RIGHT, "plain block"))
     assert values(notebook, RIGHT, "plain block")[-1] > 2 * values(notebook, RIGHT, "residual block")[-1]
