@@ -28,7 +28,8 @@ def test_a_learner_predicts_and_finds_that_the_gradient_explodes(notebook):
 
 def test_toggles_answer_and_pins_stay(notebook, record_property):
     notebook.click(".reslab-skip")
-    seconds = notebook.wait_until(lambda: "the gradient of resnet-56 is multiplied" in notebook.text(".reslab-sentence"))
+    told = "the gradient of resnet-56 is multiplied"
+    seconds = notebook.wait_until(lambda: told in notebook.text(".reslab-sentence"))
     record_property("seconds until a toggle was drawn", round(seconds, 2))
     print(f"\na toggle was drawn within {seconds:.2f} s")
     assert trace(notebook, RIGHT, "skip + branch")
