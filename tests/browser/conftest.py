@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 from lab import ROOT, Lab, serve
+from playwright.sync_api import Browser
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,6 +19,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on a copy of the lessons: `with lab.open("01_degradation.ipynb") as notebook`."""
     with serve(tmp_path_factory.mktemp("lab")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser(lab: Lab) -> Browser:
+    """The Lab's own browser, for pages without a kernel: a process can have one Playwright."""
+    return lab.browser
 
 
 @pytest.fixture(autouse=True)

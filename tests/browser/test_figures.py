@@ -7,8 +7,6 @@ import drawn
 import plotly
 import pytest
 from explorer_page import FAULTS
-from lab import CHROMIUM_FLAGS, chromium_path
-from playwright.sync_api import sync_playwright
 
 from reslab.figures import theme
 
@@ -25,17 +23,15 @@ SET = "([name, value]) => document.body.style.setProperty(name, value)"
 
 
 @pytest.fixture(scope="module")
-def page():
+def page(browser):
     """A page of 700 pixels that holds every figure, by itself: near-black on white paper."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 700, "height": 900})
-        page.set_content('<body style="margin: 0; background: white"><main style="width: 700px"></main></body>')
-        page.add_script_tag(path=Path(plotly.__file__).parent / "package_data" / "plotly.min.js")
-        for name, figure in drawn.every().items():
-            page.evaluate(DRAW, [name, figure.to_json()])
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 700, "height": 900})
+    page.set_content('<body style="margin: 0; background: white"><main style="width: 700px"></main></body>')
+    page.add_script_tag(path=Path(plotly.__file__).parent / "package_data" / "plotly.min.js")
+    for name, figure in drawn.every().items():
+        page.evaluate(DRAW, [name, figure.to_json()])
+    yield page
+    page.close()
 
 
 def faults(page):

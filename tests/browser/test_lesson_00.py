@@ -1,7 +1,6 @@
 """Lesson 00 in the real JupyterLab, as somebody meets it who has never heard of a skip connection."""
 
 import pytest
-from explorer_page import darken
 from stage_page import bars, error_names, is_legible, pictures
 
 LESSON = "00_start_here.ipynb"
@@ -84,7 +83,9 @@ def test_the_ticks_say_in_words_whether_this_machine_is_ready(notebook):
 
 
 def test_the_dark_theme_is_the_labs(notebook, stage):
-    darken(notebook)
+    notebook.page.emulate_media(color_scheme="dark")
+    notebook.wait_until(lambda: notebook.page.evaluate("document.body.dataset.jpThemeLight") == "false")
+    notebook.page.locator("#jupyterlab-splash").wait_for(state="detached")  # it covers the page while Lab changes
     notebook.show(".stage")
     is_legible(stage)
     notebook.screenshot("00_start_here-dark")

@@ -5,8 +5,6 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from lab import CHROMIUM_FLAGS, chromium_path
-from playwright.sync_api import sync_playwright
 from stage_page import bars, error_names, is_legible, pictures
 
 from reslab import page as stage_page
@@ -20,14 +18,6 @@ def file(tmp_path_factory):
     assert done.exit_code == 0, done.output
     assert "open it in a browser" in done.output
     return file
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
