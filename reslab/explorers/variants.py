@@ -109,9 +109,9 @@ class Variants(Live):
         self.set_base = widgets.Button(description="Set as base", icon="flag", layout=widgets.Layout(width="120px"))
         self.set_base.add_class("reslab-set-base")
         self.set_base.on_click(lambda _: self._on_set_base())
-        # Three rows of controls and a long sentence leave 320 pixels for the charts.
-        self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart), name="The block", height=320)
-        self.curves = Chart(figures.race(self.frame(), draw=theme.chart), name="The race", height=320)
+        # Three rows of controls leave 360 pixels for the charts.
+        self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart), name="The block", height=360)
+        self.curves = Chart(figures.race(self.frame(), draw=theme.chart), name="The race", height=360)
         self.control(self.kind(), self.chosen)
         self.arrange([self.diagram, self.curves], [*self.buttons, self.set_base])
         self.state = state

@@ -102,11 +102,11 @@ def boxes(notebook, *csses):
     )
 
 
-def fits_and_stacks(notebook, name, last=".reslab-progress-text"):
+def fits_and_stacks(notebook, name, last=".reslab-progress-text", most=560):
     """All of it is on a projector's page at once, one large chart in front; each of its tabs shows one of the
     charts."""
     top, bottom, left, right, panel = boxes(notebook, ".reslab-skip", last, LEFT, RIGHT, ".jp-Notebook")
-    assert bottom["bottom"] - top["top"] < 560  # what Lab leaves of 720 pixels below its bars
+    assert bottom["bottom"] - top["top"] < most  # what Lab leaves of 720 pixels below its bars
     assert min(left["width"], right["width"]) >= 700
     assert max(left["right"], right["right"]) <= panel["right"]
     for tab, chart in enumerate((LEFT, RIGHT)):

@@ -73,7 +73,7 @@ def test_a_learner_composes_a_net_and_races_it(notebook):
 
 
 def test_the_explorer_fits_a_projector_and_stacks_on_a_narrow_screen(notebook):
-    fits_and_stacks(notebook, "09_variants")
+    fits_and_stacks(notebook, "09_variants", most=660)  # three rows of controls over a diagram that needs 360
 
 
 def test_the_charts_are_transparent_in_the_dark_theme(notebook):
