@@ -79,8 +79,8 @@ def test_what_was_written_before_a_field_existed_is_read_as_it_was_then():
 
 
 def test_the_recorded_runs_are_named_as_they_were():
-    """Their files' names, with the digests, come from the specs: 94 runs that are older than `setting`."""
+    """Their files' names, with the digests, come from the specs, for the 94 runs that are older than `setting` too."""
     store = recorded()
     runs = store.runs()
-    assert len(runs) == 94
+    assert len(runs) >= 94
     assert {store.path_of(run) for run in runs} == set(store.path.glob("*/*.json"))
