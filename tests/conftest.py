@@ -5,6 +5,7 @@ import reslab  # noqa: F401 (before torch: it sets how torch's idle threads wait
 import pytest
 import torch
 
+from reslab import NetSpec, digits
 from reslab.train import device
 
 
@@ -32,3 +33,15 @@ def auto_is_the_cpu(what_auto_means):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device, "AUTO", ("cpu",))
         yield
+
+
+@pytest.fixture(scope="session")
+def split():
+    """Few enough digits that a training of some steps takes no time: 200 to train with, 60 to test."""
+    return digits().subset(200, 60)
+
+
+@pytest.fixture(scope="session")
+def spec(split):
+    """The smallest net for them."""
+    return NetSpec(depth=8, width=4, **split.shape)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from reslab import NetSpec, Split, Store, TrainSpec, build, digits, evaluate, replace
+from reslab import Split, Store, TrainSpec, build, digits, evaluate, replace
 from reslab.capture import capture
 from reslab.experiments import film, film_frames, representations
 from reslab.experiments.degradation import small_net
@@ -44,11 +44,6 @@ THOROUGH = {"readout", "alike", "opened"}
 @pytest.fixture(scope="module")
 def split():
     return digits().subset(128, 100)
-
-
-@pytest.fixture(scope="module")
-def spec(split):
-    return NetSpec(depth=8, width=4, **split.shape)
 
 
 @pytest.fixture(scope="module")

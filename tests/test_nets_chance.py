@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from small_nets import blocks, images, same_bits, small
 
-from reslab import TrainSpec, digits, fit
+from reslab import TrainSpec, fit
 from reslab.nets import FAMILY, NetSpec, build, replace
 from reslab.nets.layers import Dropout, Survival
 from reslab.runs import Checkpoint
@@ -17,11 +17,6 @@ from reslab.sweep import sweep
 from reslab.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def split():
-    return digits().subset(200, 60)
 
 
 def taken(net):

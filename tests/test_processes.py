@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from waiting import wait_until
 
 from reslab import processes
-from reslab.datasets import digits, from_arrays
+from reslab.datasets import from_arrays
 from reslab.job import Job
 from reslab.nets import NetSpec
 from reslab.store import Store
@@ -30,28 +30,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 HOW = TrainSpec(epochs=2, batch_size=50, capture_every=3)  # on 200 images: 8 steps
 
 
-@pytest.fixture(scope="module")
-def split():
-    return digits().subset(200, 60)
-
-
-@pytest.fixture(scope="module")
-def spec(split):
-    return NetSpec(depth=8, width=4, **split.shape)
-
-
 @pytest.fixture(autouse=True)
 def nothing_is_left(monkeypatch):
     monkeypatch.setattr("reslab.sweep.LONG", 0)
     yield
     assert multiprocessing.active_children() == []
-
-
-def wait_until(condition, seconds=600):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def assert_same_run(ours, theirs):
@@ -74,7 +57,7 @@ class Meeting(Job):
 
     def train(self, report, stopped):
         (self.place / str(os.getpid())).touch()
-        wait_until(lambda: len(list(self.place.iterdir())) == self.expected)
+        wait_until(lambda: len(list(self.place.iterdir())) == self.expected, timeout=600)
         return super().train(report, stopped)
 
 
@@ -95,7 +78,7 @@ def sweep_of_four(split, spec, photographs, tmp_path_factory):
         patch.setattr(torch, "get_num_threads", lambda: 6)
         events = processes.train(jobs, lambda more, _: work.append(more), workers=3)
         first = next(events)
-        wait_until(lambda: len(store.runs()) == 4)  # nobody waits for whoever takes the runs
+        wait_until(lambda: len(store.runs()) == 4, timeout=600)  # nobody waits for whoever takes the runs
         taken = [first, *events]
     assert not any(remarks for _, remarks in taken)
     assert len(taken) == 4  # each once; and that all came says that three did train at a time, each in a process
@@ -145,7 +128,7 @@ class Endless(Job):
         def wait(work, status):
             report(work, status)
             if next(events) == 5:
-                wait_until(stopped)
+                wait_until(stopped, timeout=600)
 
         return super().train(wait, stopped)
 
@@ -155,7 +138,7 @@ class Second(Job):
     """Trains when another has a checkpoint."""
 
     def train(self, report, stopped):
-        wait_until(self.store.unfinished)
+        wait_until(self.store.unfinished, timeout=600)
         return super().train(report, stopped)
 
 
@@ -325,7 +308,7 @@ def test_interrupted_or_killed_its_processes_save_and_leave(script, tmp_path, ho
     else:
         process.kill()
     said, complaints = process.communicate(timeout=600)
-    wait_until(lambda: group_is_gone(process))
+    wait_until(lambda: group_is_gone(process), timeout=600)
     assert set(said.split()) <= told
     assert ("KeyboardInterrupt" in complaints) == (how == "Ctrl-C")
     assert complaints.count("Traceback") == (how == "Ctrl-C")

@@ -23,11 +23,6 @@ HOW = TrainSpec(epochs=1, batch_size=50, capture_every=2)  # on 200 images: 4 st
 
 
 @pytest.fixture(scope="module")
-def split():
-    return digits().subset(200, 60)
-
-
-@pytest.fixture(scope="module")
 def run(split):
     return kept(split, NetSpec(depth=8, width=4, **split.shape))
 

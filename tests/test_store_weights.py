@@ -19,16 +19,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 HOW = TrainSpec(epochs=4, batch_size=50)
 
 
-@pytest.fixture(scope="module")
-def split():
-    return digits().subset(200, 60)
-
-
-@pytest.fixture(scope="module")
-def spec(split):
-    return NetSpec(depth=8, width=4, **split.shape)
-
-
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path)

@@ -11,7 +11,7 @@ import torch
 from tqdm import TMonitor
 
 from reslab import job as module
-from reslab.datasets import digits, from_arrays
+from reslab.datasets import from_arrays
 from reslab.nets import NetSpec, build, replace
 from reslab.runs import Run
 from reslab.store import Store
@@ -19,11 +19,6 @@ from reslab.sweep import sweep
 from reslab.train import TrainSpec, fit, train
 
 HOW = TrainSpec(epochs=2, batch_size=50, capture_every=3)  # on 200 images: 8 steps
-
-
-@pytest.fixture(scope="module")
-def split():
-    return digits().subset(200, 60)
 
 
 @pytest.fixture(scope="module")

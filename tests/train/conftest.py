@@ -5,23 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from reslab.datasets import digits
-from reslab.nets import NetSpec
-
 
 @pytest.fixture(scope="module", autouse=True)
 def all_in_one_thread(one_thread):
     """Every test of training."""
-
-
-@pytest.fixture(scope="module")
-def split():
-    return digits().subset(200, 60)
-
-
-@pytest.fixture
-def spec(split):
-    return NetSpec(depth=8, width=4, **split.shape)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the explorers' tests share: they wait for a condition, never for a time."""
+"""Wait for a condition, never for a time."""
 
 import time
 
@@ -6,7 +6,7 @@ LIVE = "live, this machine"
 
 
 def wait_until(condition, timeout=60.0):
-    """Return once condition() is true; fail if it has not become true in `timeout` seconds."""
+    """Return once condition() is true; fail if it is not true within `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "not in time"
