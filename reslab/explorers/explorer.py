@@ -6,9 +6,9 @@ from html import escape
 
 import ipywidgets as widgets
 import plotly.io as pio
-from IPython.display import display
+from IPython.display import HTML, display
 
-from reslab.explorers import cells
+from reslab.explorers import cells, states
 from reslab.explorers.chart import Chart
 from reslab.explorers.controls import Controls
 from reslab.explorers.page import Page
@@ -30,6 +30,7 @@ class Explorer:
         self._page = Page()  # before any chart, because it gives charts more time to load
         self._lock = threading.RLock()  # for what messages of the page and threads both set; never held during a join
         self._written = ""  # the state line that was last written here
+        self._states = {}  # to try: what to look at → state line
         self.sentence, self.message, self.source = widgets.HTML(), widgets.HTML(), widgets.HTML()
         bar = widgets.Layout(flex="1 1 120px", width="auto")
         self.progress = widgets.IntProgress(value=0, min=0, max=1, layout=bar)
@@ -81,6 +82,19 @@ class Explorer:
         for chart in self._charts:
             chart.figure.lock = self._lock
         cells.register(self)
+
+    def try_states(self, lines):
+        """Put buttons under the explorer that set it to states; return the explorer, for the end of its cell.
+
+        lines: dict what to look at → state line. A button does what pasting its line does.
+        """
+        self._states = dict(lines)
+        self.widget.children += (states.buttons(self._states, self._try),)
+        return self
+
+    def _try(self, line):
+        self.share.value = line
+        self._page.show_charts()
 
     def front(self, chart):
         """Bring one of the charts to the front, as a click on its tab does."""
@@ -165,6 +179,8 @@ class Explorer:
             self.prepare()
             for chart in self._charts:
                 chart.still().show()
+            if self._states:
+                display(HTML(states.table(self._states)))
             return
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         text = f"The explorer {type(self).__name__} needs a running kernel. Run this cell again."

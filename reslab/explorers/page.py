@@ -26,6 +26,14 @@ class Page(anywidget.AnyWidget):
         .reslab .reslab-message { min-height: 20px; }
         .reslab :is(.reslab-sentence, .reslab-message) .widget-html-content { line-height: 1.3; }
         .reslab .reslab-source pre { white-space: pre-wrap; margin: 0; }
+        .reslab .reslab-states { gap: 4px; margin-top: 8px; font-size: 16px; }
+        .reslab .reslab-states :is(.widget-html-content, button) { font-size: 16px; line-height: 1.3; }
+        .reslab .reslab-state { flex-flow: row wrap; align-items: center; gap: 2px 12px; }
+        .reslab .reslab-state button {
+            flex: 1 1 300px; height: auto; margin: 0; padding: 6px 12px; white-space: normal; text-align: left;
+        }
+        .reslab .reslab-state .widget-html { flex: 1 1 300px; width: auto; margin: 0; }
+        .reslab .reslab-state code { font-size: 14px; overflow-wrap: anywhere; user-select: all; }
         .reslab-kernel { font-size: 17px; font-weight: 600; padding: 8px; }
         .reslab-lost > :not(.reslab-kernel) { opacity: 0.5; pointer-events: none; }
         .reslab-lost.jupyter-widgets-disconnected::before { content: none; }
@@ -70,7 +78,10 @@ class Page(anywidget.AnyWidget):
                     observer.observe(box)
                     for (const kind of ["click", "change"]) box.addEventListener(kind, asked, true)
                 })
-                model.on("msg:custom", answered)
+                model.on("msg:custom", message => {
+                    answered()
+                    if (message.show) box.querySelector(".reslab-charts")?.scrollIntoView({ block: "nearest" })
+                })
                 model.on("comm_live_update", lost)
                 return () => {
                     clearTimeout(waiting)
@@ -83,3 +94,7 @@ class Page(anywidget.AnyWidget):
     def __init__(self):
         super().__init__()
         self.on_msg(lambda _widget, _content, _buffers: self.send({}))
+
+    def show_charts(self):
+        """Scroll the charts of this explorer into the window, if they are not all in it."""
+        self.send({"show": True})
