@@ -15,7 +15,7 @@ from reslab.store import Store
 from reslab.train import TrainSpec
 
 HERE = Path(__file__).parent
-LIMIT = 20_000_000  # bytes: they travel with every checkout and every installed package
+LIMIT = 25_000_000  # bytes: they travel with every checkout and every installed package
 
 HEAD = """\
 # Recorded runs
@@ -86,6 +86,22 @@ SMALL = """\
 CIFAR = """\
 The papers' errors stand beside them for the
 distance: they are of 50,000 images, 64,000 steps and another schedule."""
+HALF = """\
+They follow the recipe of He et al. 2015, §4.2, at half
+its length, in bfloat16; the paper's errors, beside them, are of all 64,000 steps."""
+CHANGED = """
+The checkout had a change that was not committed, hence "dirty": the training step ran as one CUDA graph. It takes the
+same steps, and only how they are launched differs.
+"""
+STOPPED = """
+**Stopped before their end**, so these are no final errors; `outcome` and `cause` in the file say so, too:
+
+{rows}
+
+Their test error above is the last that was measured; their training error is not there, as it is measured after the last
+step. The errors of the weights that they had when they
+stopped are below. The command trains them anew, to the end.
+"""
 FIG_6 = """
 In the paper's Fig. 6 plain nets err more with depth, and residual nets less.
 """
@@ -171,7 +187,8 @@ def section(store, dataset, runs):
         ]
         rows.append(cells)
     small = is_small(runs[0])
-    paper = CIFAR if runs[0].spec.stem == "cifar" else "The paper trained these nets on ImageNet."
+    half = TrainSpec.from_dict(runs[0].how).schedule == "step"
+    paper = (HALF if half else CIFAR) if runs[0].spec.stem == "cifar" else "The paper trained these nets on ImageNet."
     longest, machine = max(run.summary()["steps"] for run in runs), ", on a CPU" * (where.device == "cpu")
     distance = SMALL.format(images=images(runs[0]), steps=longest, where=machine, paper=paper)
     preset, differs = recipe(runs[0])
@@ -194,9 +211,15 @@ def section(store, dataset, runs):
 reslab {where.reslab},
 commit {", ".join(f"`{commit}`" for commit in commits)}; {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.
 Errors are after the last step, in eval mode; seconds are by the clock, on a machine that others used meanwhile.
-
+{CHANGED * any(commit.endswith("-dirty") for commit in commits)}
 {table(["net", "seed", "parameters", "steps", "outcome", "training error", "test error", "seconds", "file"], rows)}
-{beside(runs) * small}{weights(store, runs)}"""
+{stopped(runs)}{beside(runs) * small}{weights(store, runs)}"""
+
+
+def stopped(runs):
+    """Which of the runs did not end, how far they came, and why; "" if all ended."""
+    rows = [f"- {run.name}, seed {run.seed}: {run.cause}." for run in runs if run.outcome == "stopped"]
+    return STOPPED.format(rows="\n".join(rows)) * bool(rows)
 
 
 def commands(store, runs):

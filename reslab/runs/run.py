@@ -39,7 +39,7 @@ class Run:
     provenance: Provenance
     data: str | None = None  # the `fingerprint` of its Split; None where nobody took it
     source: str = ""  # the Split's: what the images are, whose, and which of them
-    cause: str = ""  # of a failure: "OutOfMemoryError: ... (resnet.py:80)"
+    cause: str = ""  # of a failure, "OutOfMemoryError: ... (resnet.py:80)"; of a stop, where somebody wrote it down
     recorded: bool = field(default=False, compare=False)  # read from a file, so not measured here and now; not saved
 
     @property

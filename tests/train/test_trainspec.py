@@ -170,8 +170,15 @@ def test_its_110_layers_begin_with_400_steps_at_a_tenth():
     assert [warmed.learning_rate(step, 64_000) for step in (1, 400, 401)] == [0.1 / 10, 0.1 / 10, 0.1]
 
 
+def test_half_the_papers_length_keeps_its_rates():
+    half = PRESETS["paper-half"]
+    assert half == replace(PRESETS["paper"], epochs=32_000 / 390)
+    rates = [half.learning_rate(step, half.steps(CIFAR10)[1]) for step in range(1, 32_001)]
+    assert rates == [0.1] * 16_000 + [0.1 / 10] * 8_000 + [0.1 / 100] * 8_000
+
+
 def test_presets_are_specs_by_name_the_digits_default_and_a_short_one_among_them():
-    assert list(PRESETS) == ["digits", "paper", "paper-110", "short", "cpu-subset"]
+    assert list(PRESETS) == ["digits", "paper", "paper-110", "paper-half", "short", "cpu-subset"]
     assert PRESETS["digits"] == TrainSpec()
     assert PRESETS["short"].steps(CIFAR10)[1] < 64_000 / 10
     assert PRESETS["short"].augment == "crop-flip"
