@@ -13,6 +13,7 @@ from reslab import checks
 from reslab.experiments import architecture as experiment
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import Explorer
+from reslab.explorers.setting import plain_text
 from reslab.figures import architecture as figures
 from reslab.figures import theme
 from reslab.nets import FAMILY
@@ -81,9 +82,10 @@ class Architecture(Explorer):
 
     @state.setter
     def state(self, text):
-        names, _, cost = text.partition("|")
-        names = [checks.choice("a net", name.strip(), self.nets) for name in names.split("+") if name.strip()]
-        cost = checks.choice("the cost", cost.strip() or "multiply_adds", figures.COSTS)
+        names, _, cost = plain_text(text).partition("|")
+        names = [self._named(name.strip()) for name in names.split("+") if name.strip()]
+        cost = cost.strip().lower().replace(" ", "_") or "multiply_adds"
+        checks.choice("the cost", cost, figures.COSTS)
         if len(names) > self.columns:
             raise ValueError(f"{len(names)} nets are too many to stand side by side; the map takes {self.columns}.")
         self._silent = True
@@ -91,6 +93,11 @@ class Architecture(Explorer):
             picker.value = name
         self.cost.value, self._silent = cost, False
         self._picked(None)
+
+    def _named(self, text):
+        """The name that a line has, whatever its capitals and quotes; ValueError, with the nearest, for one that is none."""
+        by_name = {plain_text(name).lower(): name for name in reversed(self.nets)}  # the first of two alike
+        return by_name[checks.choice("a net", text.lower(), by_name)]
 
     @property
     def code(self):

@@ -11,7 +11,7 @@ from IPython.display import HTML, display
 from reslab.explorers import cells, states
 from reslab.explorers.chart import Chart
 from reslab.explorers.controls import Controls
-from reslab.explorers.page import Page
+from reslab.explorers.page import Page, show
 
 # The style of text for screen readers only.
 HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
@@ -182,9 +182,7 @@ class Explorer:
             if self._states:
                 display(HTML(states.table(self._states)))
             return
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        text = f"The explorer {type(self).__name__} needs a running kernel. Run this cell again."
-        display({"application/vnd.jupyter.widget-view+json": view, "text/plain": text}, raw=True)
+        show(self.widget, f"The explorer {type(self).__name__}")
 
 
 def split_line(split):

@@ -1,12 +1,20 @@
-"""What an explorer needs of the page that it is on: its style, and a word when the kernel behind it is gone."""
+"""What an explorer and a question need of the page that they are on: its style, and a word when the kernel behind it is gone."""
 
 import anywidget
+from IPython.display import display
 
 from reslab.figures import theme
 
 
+def show(widget, what):
+    """Display a widget; where no kernel is behind it, a page that knows no widgets says so. what: "The explorer X"."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    text = f"{what} needs a running kernel. Run this cell again."
+    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": text}, raw=True)
+
+
 class Page(anywidget.AnyWidget):
-    """An empty widget in an explorer's box, with its style sheet, and the few things that Python cannot do from afar.
+    """An empty widget in the box of an explorer or a question, with its style sheet, and the few things that Python cannot do from afar.
 
     It resizes plotly's charts with their box, gives them time to load, and says when the kernel was restarted or is
     silent.
@@ -73,8 +81,8 @@ class Page(anywidget.AnyWidget):
                 // plotly's charts follow the size of the window alone, and not that of their box.
                 const resized = () => requestAnimationFrame(() => window.dispatchEvent(new Event("resize")))
                 const observer = new ResizeObserver(resized)
-                requestAnimationFrame(() => {  // by now the widget is inside its explorer
-                    box = el.closest(".reslab") ?? el
+                requestAnimationFrame(() => {  // by now the widget is inside its explorer or question
+                    box = el.closest(".reslab, .reslab-question") ?? el
                     observer.observe(box)
                     for (const kind of ["click", "change"]) box.addEventListener(kind, asked, true)
                 })

@@ -11,6 +11,7 @@ import plotly.io as pio
 from IPython.display import HTML, display
 
 from reslab.explorers.explorer import HIDDEN
+from reslab.explorers.page import Page, show
 from reslab.figures import theme
 from reslab.progress import shown_by
 
@@ -24,8 +25,7 @@ class Question:
 
     text, answers: what is asked, and the answers to choose from.
     measure: a function of no arguments that returns what was measured (a frame, or whatever draw and verdict take). It
-    is
-    called once: when the learner answers, or presses Skip, in a thread; or at once, when a later cell asks for
+    is called once: when the learner answers, or presses Skip, in a thread; or at once, when a later cell asks for
     `measured`.
     verdict: measured → the one of the answers that is right. draw: measured → a plotly Figure; None where there is
     nothing to draw.
@@ -41,6 +41,7 @@ class Question:
         self._measure, self._draw, self._verdict = measure, draw, verdict
         self._lock = threading.RLock()  # of two who ask at once, one measures; drawing asks again
         self._found = self._error = self._thread = None
+        page = Page()  # before any chart, because it gives charts more time to load
         wide = widgets.Layout(width="auto")
         self.choice = widgets.RadioButtons(options=self.answers, value=None, layout=wide)
         self.go = widgets.Button(description="Answer, and measure", icon="play", disabled=True, layout=wide)
@@ -59,7 +60,7 @@ class Question:
         heading = widgets.HTML(
             f'<div style="font-size: 18px; line-height: 1.35; font-weight: 600">{escape(text)}</div>'
         )
-        self.widget = widgets.VBox([heading, self.choice, row, self.said, self.place])
+        self.widget = widgets.VBox([page, heading, self.choice, row, self.said, self.place])
         for name in ("choice", "go", "skip", "said", "place"):
             getattr(self, name).add_class(f"reslab-question-{name}")
         self.widget.add_class("reslab-question")
@@ -166,4 +167,4 @@ class Question:
             if self._draw is not None:
                 self.figure.show()
         else:
-            display(self.widget)
+            show(self.widget, "This question")

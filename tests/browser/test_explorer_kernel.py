@@ -14,6 +14,9 @@ split = digits().subset(n_train=256, n_test=64)
 explorer = explorers.Degradation("plain-8", split=split, how=TrainSpec(epochs=100_000))
 explorer
 """
+QUESTION = """
+explorers.Question("Which errs less?", ["plain", "residual"], measure=lambda: 1, verdict=lambda _: "residual")
+"""
 TRAININGS = """
 import os, threading, time
 
@@ -25,8 +28,8 @@ print(f"trainings: {trainings}, process: {os.getpid()}")
 
 @pytest.fixture(scope="module")
 def notebook(lab):
-    """An explorer whose training takes for ever, and a cell that counts the trainings."""
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in (EXPLORER, TRAININGS)]
+    """An explorer whose training takes for ever, a cell that counts the trainings, and a question."""
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in (EXPLORER, TRAININGS, QUESTION)]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.root / "kernel.ipynb")
     with lab.open("kernel.ipynb") as notebook:
@@ -48,7 +51,9 @@ def counted(notebook):
 
 
 def says(notebook, words):
-    return notebook.find(".reslab-kernel").count() and words in notebook.text(".reslab-kernel")
+    """Whether the explorer says so over its controls."""
+    said = ".reslab > .reslab-kernel"
+    return notebook.find(said).count() and words in notebook.text(said)
 
 
 def test_an_explorer_whose_cell_is_run_again_is_replaced_and_trains_no_more(notebook):
@@ -77,6 +82,7 @@ def test_after_a_restart_it_says_to_run_the_cell_again(notebook):
     notebook.page.locator(".jp-Dialog .jp-mod-accept").click()
     notebook.wait_until(lambda: says(notebook, "The kernel was restarted. Run this cell again."))
     assert notebook.find(".reslab").first.evaluate("explorer => explorer.inert")
+    notebook.wait_until(lambda: "Run this cell again." in notebook.text(".reslab-question > .reslab-kernel"))
     notebook.show(".reslab")
     notebook.screenshot("explorer-kernel-restarted")
     notebook._wait_for_kernel()

@@ -74,6 +74,29 @@ def test_a_pasted_state_that_is_wrong_changes_nothing(explorer, text, said):
     assert said in explorer.message.value.replace("&#x27;", "'")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“ResNet-8 + Plain-8 + VGG-11 | Parameters”",
+        "'resnet‑8' +  PLAIN-8+ vgg–11 |PARAMETERS ",
+        "\u200bresnet-8\u00a0+ plain-8 + vgg-11\n| parameters",
+    ],
+)
+def test_a_pasted_state_may_have_curly_quotes_capitals_and_stray_spaces(explorer, text):
+    explorer.share.value = text
+    assert explorer.state == explorer.share.value == "resnet-8 + plain-8 + vgg-11 | parameters"
+    explorer.share.value = "resnet-8 | Multiply Adds"
+    assert explorer.state == "resnet-8 | multiply_adds"
+
+
+def test_a_net_of_ones_own_is_found_whatever_its_name_is_written_like():
+    nets = {"Bob's Net": nn.Sequential(nn.Flatten(), nn.Linear(64, 3))}
+    explorer = explorers.Architecture("bob’s net", nets=nets, images={"Bob's Net": (1, 8, 8)})
+    assert explorer.chosen == ["Bob's Net"]
+    explorer.state = explorer.state
+    assert explorer.chosen == ["Bob's Net"]
+
+
 def test_a_net_of_ones_own_stands_beside_the_others():
     mine = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
     explorer = explorers.Architecture("mine + resnet-8", nets={"mine": mine}, images={"mine": (1, 8, 8)})

@@ -8,6 +8,7 @@ import plotly.io as pio
 import pytest
 
 from reslab.explorers import Question
+from reslab.explorers.page import Page
 from reslab.progress import progress_bar
 
 
@@ -111,3 +112,14 @@ def test_made_into_a_picture_it_shows_the_question_and_the_figure(monkeypatch):
     asked(Experiment())._ipython_display_()
     assert "Which?" in shown[0].data
     assert len(shown[1].data) == 1
+
+
+def test_it_says_when_its_kernel_is_gone_as_the_explorers_do(monkeypatch):
+    shown = []
+    monkeypatch.setattr("reslab.explorers.page.display", lambda data, raw: shown.append(data))
+    question = asked(Experiment())
+    question._ipython_display_()
+    assert isinstance(question.widget.children[0], Page)
+    (data,) = shown
+    assert data["text/plain"] == "This question needs a running kernel. Run this cell again."
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == question.widget.model_id
