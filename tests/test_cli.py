@@ -177,7 +177,7 @@ def test_sweep_trains_every_combination(reslab, folder):
         ("train --dataset digit", 2, "dataset is 'digit'; it can be 'digits'"),
         ("train --device gpu0", 2, "device is 'gpu0'"),
         ("train --batch-size 5000", 2, "batch_size is 5000, and digits has 1400 training images"),
-        ("train --dept 56", 2, "No such option '--dept'"),
+        ("train --dept 56", 2, "No such option"),
         ("sweep --depth 8,57", 2, "depth is 57"),
         ("sweep --seed 0,x", 2, "'x' is not a valid integer"),
         ("sweep --workers 0", 2, "workers is 0; it must be at least 1"),

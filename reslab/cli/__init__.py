@@ -27,10 +27,21 @@ Exit codes
 """
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+class Reslab(click.Group):
+    """The group of commands; while one runs, a warning is one line, without the place in the code."""
+
+    def invoke(self, context):
+        with warnings.catch_warnings():  # here, as click 8.2.0 ends a group's own resources before its command runs
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = lambda message, *_: tqdm.write(f"Warning: {message}", file=sys.stderr)
+            return super().invoke(context)
+
+
+@click.group(
+    cls=Reslab, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
-@click.pass_context
-def main(context):
+def main():
     """Residual networks, taken apart live.
 
     \b
@@ -41,9 +52,6 @@ def main(context):
     reslab runs list                                    what was recorded
     reslab page                                         the stage in one HTML file
     """
-    context.with_resource(warnings.catch_warnings())
-    warnings.simplefilter("always", UserWarning)  # shown as one line, without the place in the code
-    warnings.showwarning = lambda message, *_: tqdm.write(f"Warning: {message}", file=sys.stderr)
 
 
 for command in (lab, doctor, train, sweep, runs, page):

@@ -95,7 +95,7 @@ class Architecture(Explorer):
         self._picked(None)
 
     def _named(self, text):
-        """The name that a line has, whatever its capitals and quotes; ValueError, with the nearest, for one that is none."""
+        """The net of a name in a state line, whatever its capitals and quotes; ValueError if there is none."""
         by_name = {plain_text(name).lower(): name for name in reversed(self.nets)}  # the first of two alike
         return by_name[checks.choice("a net", text.lower(), by_name)]
 

@@ -1,4 +1,4 @@
-"""What an explorer and a question need of the page that they are on: its style, and a word when the kernel behind it is gone."""
+"""What explorers and questions need of their page: its style, and a word when the kernel behind it is gone."""
 
 import anywidget
 from IPython.display import display
@@ -14,7 +14,7 @@ def show(widget, what):
 
 
 class Page(anywidget.AnyWidget):
-    """An empty widget in the box of an explorer or a question, with its style sheet, and the few things that Python cannot do from afar.
+    """An empty widget in the box of an explorer or a question: its style sheet, and what Python cannot do from afar.
 
     It resizes plotly's charts with their box, gives them time to load, and says when the kernel was restarted or is
     silent.
