@@ -98,9 +98,8 @@ STOPPED = """
 
 {rows}
 
-Their test error above is the last that was measured; their training error is not there, as it is measured after the
-last step. The errors of the weights that they had when they stopped are below. The command trains them anew, to the
-end.
+Their test error above is the last that was measured; that of the weights which they had when they stopped is below.
+Their training error was not measured. The command trains them anew, to the end.
 """
 FIG_6 = """
 In the paper's Fig. 6 plain nets err more with depth, and residual nets less.

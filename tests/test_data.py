@@ -211,15 +211,14 @@ def test_weights_of_one_seed_of_each_net_that_lessons_take_apart_are_there(store
     kept = sorted((run.dataset, run.name, run.seed) for run in runs if store.has_weights(run))
     assert kept == sorted(
         (data, f"{kind}-{depth}", 0)
-        # of the photographs after 15 epochs, and after half the paper's steps
-        for data, depths in (("cifar10", (20, 56)), ("cifar10", (20,)), ("digits", (20, 56)))
+        for data in ("cifar10", "cifar10", "digits")  # of the photographs 15 epochs, and half the paper's steps
         for kind in KINDS
-        for depth in depths
+        for depth in (20, 56)
     )
     for run in filter(store.has_weights, runs):
-        weights = store.weights(run)
-        if run.outcome == "finished":
-            assert weights.train_error == pytest.approx(run.final_train_error, abs=0.005)  # the numbers are rounded
+        weights, train_error = store.weights(run), run.final_train_error
+        # The numbers are rounded; of a stopped run neither error was measured on the training images.
+        assert weights.train_error == pytest.approx(train_error, abs=0.005, nan_ok=True)
         assert weights.test_error == pytest.approx(run.summary()["test_error"], abs=0.005)
         assert sum(parameter.numel() for parameter in store.net(run).parameters()) == run.parameters
 

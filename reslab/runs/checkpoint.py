@@ -37,7 +37,8 @@ class Weights:
     """What a net learned, for taking it apart: its parameters in half precision, and how often it is wrong with these.
 
     tensors: as of `state_dict`: parameters float16, all else (BatchNorm's running statistics) as it was.
-    train_error, test_error: fractions, eval mode, of a net with these very numbers: up to rounding those of the Run.
+    train_error, test_error: fractions, eval mode, of a net with these very numbers: up to rounding those of the Run;
+    NaN where it was not measured.
     """
 
     tensors: dict

@@ -25,6 +25,13 @@ class TrainSpec(Spec):
         128, "images per step; those left over at the end of an epoch wait for the next one", low=1
     )
     lr: float = setting(0.05, "the highest learning rate", above=0)
+    bias_lr: float = setting(
+        1.0,
+        "rate of the biases and scales (parameters of fewer than two dimensions) in multiples of lr; "
+        "Fixup's authors: 0.1",
+        low=0,
+        before=1.0,
+    )
     momentum: float = setting(0.9, "of SGD", low=0, high=1)
     weight_decay: float = setting(1e-4, "of every parameter, as in the paper", low=0)
     schedule: str = setting(

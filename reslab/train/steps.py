@@ -20,7 +20,7 @@ class Stepper:
         self.compiled = compiled(self.net, self.device, alone=ranks.world == 1) if how.compile else self.net
         fused = self.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.SGD(
-            model.parameters(), how.lr, how.momentum, weight_decay=how.weight_decay, fused=fused
+            parameter_groups(model, how), how.lr, how.momentum, weight_decay=how.weight_decay, fused=fused
         )
         if how.momentum:
             # From the start: the fused step wants a buffer for all parameters or for none
@@ -34,7 +34,7 @@ class Stepper:
         hooked: whether hooks watch this step, which a compiled model would not call.
         """
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["multiple"]
         self.optimizer.zero_grad()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.how.precision == "bf16"):
             logits = (self.net if hooked else self.compiled)(x)
@@ -55,3 +55,16 @@ class Stepper:
         """The momentum buffer of each parameter that has one, by the parameter's name."""
         buffers = {name: self.optimizer.state[p].get("momentum_buffer") for name, p in self.model.named_parameters()}
         return {name: buffer for name, buffer in buffers.items() if buffer is not None}
+
+
+def parameter_groups(model, how):
+    """The optimiser's groups, each with its `multiple` of the learning rate: one, or where `how.bias_lr` is not 1, two.
+
+    The second holds the biases and scales, all parameters of fewer than two dimensions: BatchNorm's γ and β, Fixup's
+    scalars (its authors train these at a tenth of the rate: github.com/hongyi-zhang/Fixup, cifar/cifar_train.py).
+    """
+    if how.bias_lr == 1:
+        return [{"params": list(model.parameters()), "multiple": 1.0}]
+    weights, biases = ([p for p in model.parameters() if (p.ndim < 2) == small] for small in (False, True))
+    groups = [{"params": weights, "multiple": 1.0}, {"params": biases, "multiple": how.bias_lr}]
+    return [group for group in groups if group["params"]]

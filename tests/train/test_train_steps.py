@@ -23,8 +23,9 @@ from reslab.train import TrainSpec, evaluate, fit, train
         replace(HOW, schedule="step", weight_decay=0.01, warmup=2),
         replace(HOW, schedule="constant", lr=0.02, momentum=0.0),
         replace(HOW, label_noise=0.5),
+        replace(HOW, bias_lr=0.1),
     ],
-    ids=["one-cycle", "step", "no momentum", "label noise"],
+    ids=["one-cycle", "step", "no momentum", "label noise", "biases slower"],
 )
 @pytest.mark.parametrize("skip", [True, False])
 def test_training_equals_a_textbook_loop(split, spec, shown, how, skip):
@@ -37,14 +38,18 @@ def test_training_equals_a_textbook_loop(split, spec, shown, how, skip):
     net, reference = (build(spec, seed=3).to(memory_format=torch.channels_last) for _ in range(2))
     events, states = zip(*[(event, state_of(net)) for event in train(net, split, how, device="cpu")], strict=True)
     seen = list(shown)  # the reference will add its own
+    small = [parameter for parameter in reference.parameters() if parameter.ndim < 2]
+    large = [parameter for parameter in reference.parameters() if parameter.ndim >= 2]
     optimizer = torch.optim.SGD(
-        reference.parameters(), 1.0, how.momentum, weight_decay=how.weight_decay, fused=False, foreach=False
-    )
+        [{"params": large}, {"params": small}], 1.0, how.momentum, weight_decay=how.weight_decay, fused=False,
+        foreach=False,
+    )  # fmt: skip
     x, _ = split.batch(slice(None))
     assert len(events) == len(seen) == 12
     for event, state, (index, labels) in zip(events, states, seen, strict=True):
         reference.train()
-        optimizer.param_groups[0]["lr"] = event.lr
+        for group, multiple in zip(optimizer.param_groups, (1, how.bias_lr), strict=True):
+            group["lr"] = event.lr * multiple
         logits = reference(x[index].contiguous(memory_format=torch.channels_last))
         loss = F.cross_entropy(logits, torch.tensor(labels))
         optimizer.zero_grad()

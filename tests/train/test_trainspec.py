@@ -190,6 +190,7 @@ def test_the_lessons_defaults():
         "epochs": 6.0,
         "batch_size": 128,
         "lr": 0.05,
+        "bias_lr": 1.0,
         "momentum": 0.9,
         "weight_decay": 1e-4,
         "schedule": "one-cycle",
