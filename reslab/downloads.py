@@ -54,10 +54,11 @@ def with_retries(download, failures=UNREADABLE):
     raise DownloadFailed(cause) from last
 
 
-def fetch(name, kind, root=None):
+def fetch(name, kind, root=None, download=True):
     """(train, test) of the torchvision dataset class called `kind`: its address, its checksum, its progress bar.
 
-    root: the folder to keep it in, else `cache_root()`. Raises DatasetUnavailable.
+    root: the folder to keep it in, else `cache_root()`. download: whether it may be asked for where it is not there.
+    Raises DatasetUnavailable.
     """
     import torchvision.datasets
 
@@ -65,8 +66,19 @@ def fetch(name, kind, root=None):
     root = cache_root() if root is None else Path(root).expanduser()
     try:
         return _open(kind, root)  # a copy in the cache needs no network, no lock and no right to write
-    except UNREADABLE:
+    except UNREADABLE as error:
+        if not download:
+            raise DatasetUnavailable(f"{name} is not in {root}; reslab.datasets.load({name!r}) downloads it.") from error
         return _download(name, kind, root)
+
+
+def bytes_here(kind, root=None):
+    """How many bytes of the archives of the torchvision dataset class called `kind` are on the disk so far."""
+    import torchvision.datasets
+
+    folder, archives = _archives(getattr(torchvision.datasets, kind), cache_root() if root is None else Path(root))
+    files = [folder / archive for archive in archives]
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def _open(kind, root, download=False):

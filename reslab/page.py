@@ -12,20 +12,11 @@ from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parent / "explorers" / "stage"
-FILES = (
-    "elements",
-    "words",
-    "pictures",
-    "net",
-    "curve",
-    "block",
-    "explore",
-    "player",
-    "layout",
-    "parts",
-    "stage",
-    "unzip",
+FILES = (  # a file is after those that it imports
+    *("elements", "words", "pictures", "net", "curve", "block", "explore", "player", "layout", "notice", "parts"),
+    *("scene", "screen", "live", "stage", "unzip"),
 )
+STYLES = ("stage", "net", "block", "room")  # of two rules that both apply, the later one wins
 FIRST = "digits"  # the recorded state that is shown first
 TITLE = "What a skip connection does"
 
@@ -41,16 +32,28 @@ def module(last):
 @cache
 def style():
     """The stage's CSS."""
-    return (SOURCE / "stage.css").read_text(encoding="utf-8")
+    return "\n".join((SOURCE / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
 
 
 def recorded():
     """The recorded states: a dict name → path of its gzipped JSON, the one to show first in front."""
+    files = _states(_folder())
+    return {name: files[name] for name in sorted(files, key=lambda name: (name != FIRST, name))}
+
+
+def without_pictures():
+    """The same of the states whose pictures may not be handed on; `experiments.film.with_pictures` puts them in."""
+    return _states(_folder() / "without-pictures")
+
+
+def _folder():
     package = Path(__file__).parent
     checkout = package.parent / "data" / "stage"
-    folder = checkout if checkout.is_dir() else package / "data" / "stage"
-    files = {file.name.removesuffix(".json.gz"): file for file in sorted(folder.glob("*.json.gz"))}
-    return {name: files[name] for name in sorted(files, key=lambda name: (name != FIRST, name))}
+    return checkout if checkout.is_dir() else package / "data" / "stage"
+
+
+def _states(folder):
+    return {file.name.removesuffix(".json.gz"): file for file in sorted(folder.glob("*.json.gz"))}
 
 
 def page(states, *, view=None, title=TITLE):

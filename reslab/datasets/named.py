@@ -35,30 +35,30 @@ def digits(seed=0, test=397):
     )
 
 
-def cifar10(root=None):
+def cifar10(root=None, *, download=True):
     """CIFAR-10: 50,000 + 10,000 photos of 10 things, (N, 3, 32, 32) uint8; a 170 MB download, once.
 
-    root: the folder to keep it in, else `cache_root()`. Raises DatasetUnavailable.
+    root: the folder to keep it in, else `cache_root()`. download: whether it may be asked for where it is not there.
+    Raises DatasetUnavailable.
     Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images" (no licence stated; cite the
     report).
     """
-    return _from_torchvision("cifar10", "CIFAR10", root, f"CIFAR-10: {KRIZHEVSKY}")
+    return _from_torchvision("cifar10", "CIFAR10", root, f"CIFAR-10: {KRIZHEVSKY}", download)
 
 
-def cifar100(root=None):
+def cifar100(root=None, *, download=True):
     """CIFAR-100: 50,000 + 10,000 photos of 100 things, (N, 3, 32, 32) uint8; all else as `cifar10`."""
-    return _from_torchvision("cifar100", "CIFAR100", root, f"CIFAR-100: {KRIZHEVSKY}")
+    return _from_torchvision("cifar100", "CIFAR100", root, f"CIFAR-100: {KRIZHEVSKY}", download)
 
 
-def fashion_mnist(root=None):
+def fashion_mnist(root=None, *, download=True):
     """Fashion-MNIST: 60,000 + 10,000 grey pictures of 10 kinds of clothing, (N, 1, 28, 28) uint8; a 31 MB download,
     once.
 
-    root: as `cifar10`. Raises DatasetUnavailable. Source: Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, MIT licence.
+    root, download: as `cifar10`. Raises DatasetUnavailable. Source: Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, MIT licence.
     """
-    return _from_torchvision(
-        "fashion_mnist", "FashionMNIST", root, "Fashion-MNIST: Xiao et al. 2017, arXiv:1708.07747, MIT licence"
-    )
+    source = "Fashion-MNIST: Xiao et al. 2017, arXiv:1708.07747, MIT licence"
+    return _from_torchvision("fashion_mnist", "FashionMNIST", root, source, download)
 
 
 DATASETS = {"digits": digits, "cifar10": cifar10, "cifar100": cifar100, "fashion_mnist": fashion_mnist}
@@ -95,11 +95,11 @@ def load(name):
     return DATASETS[checks.choice("dataset", text.lower(), DATASETS)]()
 
 
-def _from_torchvision(name, kind, root, source):
+def _from_torchvision(name, kind, root, source, download=True):
     """A Split of the torchvision class called `kind`; classes that it has no names for are called by their numbers."""
     from reslab.datasets.own import from_arrays
 
-    train, test = downloads.fetch(name, kind, root)
+    train, test = downloads.fetch(name, kind, root, download)
     y, y_test = (part.targets if hasattr(part, "targets") else part.labels for part in (train, test))
     names = getattr(train, "classes", None)
     return from_arrays(train.data, y, x_test=test.data, y_test=y_test, class_names=names, name=name, source=source)

@@ -4,10 +4,13 @@ import gzip
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
+import torch
 
 from reslab import page
+from reslab.datasets import DATASETS, DatasetUnavailable, from_arrays
 from reslab.explorers import Ready, Stage
 from reslab.explorers.stage.live import LiveFilm
 from reslab.figures.text.stage import sentences
@@ -122,6 +125,85 @@ def test_the_sentences_are_the_frames_numbers(state):
         assert f"{film['curve'][-1][1]:.1%}".replace("%", " %") in error
     with pytest.raises(KeyError, match="there are 20, 56, 110"):
         sentences(state, "57")
+
+
+# Photographs
+
+
+@pytest.fixture
+def photographs(monkeypatch):
+    """A Stage, and the split that a download would bring: of noise, with the labels that the recorded state names."""
+    sprite = json.loads(gzip.decompress(page.without_pictures()["cifar10"].read_bytes()))["sprite"]
+    size = max(sprite["places"]) + 1
+    labels = torch.zeros(size, dtype=torch.long)
+    labels[sprite["places"]] = torch.tensor(sprite["labels"])
+    pixels = torch.randint(0, 256, (size, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    split = from_arrays(pixels[:20], torch.arange(20) % 10, x_test=pixels, y_test=labels, name="cifar10")
+    answers = {True: split, False: split}
+
+    def cifar10(root=None, *, download=True):
+        if isinstance(answers[download], Exception):
+            raise answers[download]
+        return answers[download]
+
+    monkeypatch.setitem(DATASETS, "cifar10", cifar10)
+    stage = Stage()
+    yield stage, answers
+    assert stage.photographs.join(60)
+
+
+def ask(stage, what):
+    stage._handle_custom_msg({"do": what, "dataset": "cifar10"}, [])
+    assert stage.photographs.join(60)
+    return stage.needs["cifar10"]["status"]
+
+
+def test_photographs_on_the_disk_are_taken_at_once(photographs):
+    stage, _ = photographs
+    assert stage.datasets == ["digits", "cifar10"]
+    assert ask(stage, "load") == "here"
+    state = json.loads(gzip.decompress(stage.recorded["cifar10"]))
+    assert state["sprite"]["url"].startswith("data:image/png;base64,")
+    assert not state["sprite"]["grey"]
+    assert {net["key"] for net in state["nets"]} >= {"20", "56"}
+
+
+def test_photographs_that_are_not_here_are_offered_and_then_downloaded(photographs):
+    stage, answers = photographs
+    answers[False] = DatasetUnavailable("it is not there")
+    assert ask(stage, "load") == "missing"
+    assert "170 MB" in stage.needs["cifar10"]["words"]
+    assert "cifar10" not in stage.recorded
+    assert ask(stage, "download") == "here"
+    assert "cifar10" in stage.recorded
+
+
+@pytest.mark.parametrize("failure", [DatasetUnavailable("cifar10 could not be downloaded"), ValueError("bad bytes")])
+def test_photographs_that_cannot_be_had_are_said_in_a_sentence(photographs, failure):
+    stage, answers = photographs
+    answers[False], answers[True] = DatasetUnavailable("it is not there"), failure
+    assert ask(stage, "load") == "missing"
+    assert ask(stage, "download") == "failed"
+    assert str(failure) in stage.needs["cifar10"]["words"]
+    answers[True] = answers[False] = DATASETS["digits"]()  # other pictures than those that were measured
+    assert ask(stage, "download") == "failed"
+    assert "these are pictures of cifar10" in stage.needs["cifar10"]["words"]
+
+
+def test_how_much_of_a_download_is_here_is_told_meanwhile(photographs, monkeypatch):
+    stage, _ = photographs
+    told, arrived = threading.Event(), DATASETS["cifar10"]
+    monkeypatch.setattr("reslab.downloads.bytes_here", lambda kind: 85e6)
+    monkeypatch.setitem(DATASETS, "cifar10", lambda: told.wait(60) and arrived())
+
+    def watch(change):
+        if change.new["cifar10"]["words"] == "85 of 170 MB have arrived":
+            assert change.new["cifar10"]["share"] == 0.5
+            told.set()
+
+    stage.observe(watch, "needs")
+    assert ask(stage, "download") == "here"
+    assert told.is_set()
 
 
 def test_ready_ticks_off_what_doctor_finds(monkeypatch):

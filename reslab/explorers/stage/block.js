@@ -1,7 +1,7 @@
 // One block: its numbers beside the pointer, and, opened, what it takes for similar and what it computes.
 import { html, say } from "./elements.js"
 import { PARTS, tiles } from "./pictures.js"
-import { blockName, numbers, switchName, other } from "./words.js"
+import { blockName, className, numbers, switchName, other } from "./words.js"
 
 // Fill a box with a block's numbers, here and in the other net: a column each, or, with `across`, a line each.
 export function writeNumbers(box, state, now, i, across = false) {
@@ -32,7 +32,7 @@ const TITLE = { x: "x: comes in", F: "F(x): computed", y: "y: goes out" }
 // Fill the panel of an opened block. draw(canvas, index) draws a test picture.
 export function writeBlock(panel, state, net, now, i, picture, draw, size) {
   const own = state.sprite.labels[state.pictures[picture]],
-    name = state.classes[own]
+    name = className(state, own)
   say(panel.title, blockName(i, net.blocks.length) + (net.halves.includes(i) ? ", halves the size" : ""))
   panel.near.replaceChildren()
   html(panel.near, "h4", {}, `The ${name} looks most like`)
@@ -41,8 +41,8 @@ export function writeBlock(panel, state, net, now, i, picture, draw, size) {
     const seen = state.sprite.labels[near],
       right = seen === own
     const figure = html(row, "figure", { class: right ? "right" : "wrong" })
-    draw(html(figure, "canvas", { role: "img", "aria-label": state.classes[seen] }), near)
-    html(figure, "figcaption", {}, `${state.classes[seen]} ${right ? "✓" : "✗"}`)
+    draw(html(figure, "canvas", { role: "img", "aria-label": className(state, seen) }), near)
+    html(figure, "figcaption", {}, `${className(state, seen)} ${right ? "✓" : "✗"}`)
   }
   writeNumbers(panel.numbers, state, now, i, !size.narrow)
   panel.inside.replaceChildren()
@@ -84,7 +84,8 @@ export function writeBlock(panel, state, net, now, i, picture, draw, size) {
     panel.inside,
     "p",
     { class: "note" },
-    `The ${opened.channels.length} strongest channels, ${opened.size} × ${opened.size}; darker is more: ${sum}${when}.`,
+    `The ${opened.channels.length} strongest channels, ${opened.size} × ${opened.size}; ` +
+      `darker is more: ${sum}${when}.`,
   )
 }
 

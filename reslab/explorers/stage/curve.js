@@ -2,7 +2,7 @@
 import { path, say, set, svg } from "./elements.js"
 import { errorAt, other, percent } from "./words.js"
 
-// → update(kind, step, recorded): draw the error up to `step`; `recorded` (a net, or null) lies under it as thin lines.
+// → update(kind, step, recorded): draw the error up to `step`; under it lies `recorded` (a net, or null), thin.
 export function buildCurve(owner, state, net, size) {
   const { gutter, width, curve: height, em } = size,
     steps = Math.max(net.plain.steps, net.residual.steps)

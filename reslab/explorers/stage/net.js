@@ -1,6 +1,6 @@
 // The net, block by block: the pictures on their way, skips as arcs, shares of pictures as bars, and the gradient.
 import { html, path, say, set, svg } from "./elements.js"
-import { gradient, other, percent, switchName, tens } from "./words.js"
+import { className, gradient, other, percent, switchName, tens } from "./words.js"
 
 // Which blocks have a picture over them: the first, the last, and evenly between.
 export function stationsOf(blocks, count) {
@@ -131,9 +131,10 @@ export function buildNet(parts, state, net, recorded, size, draw) {
         continue
       }
       draw(tile.canvas, near)
-      set(tile.canvas, { "aria-label": `${state.classes[seen]}, ${right ? "right" : "wrong"}` })
+      const name = className(state, seen)
+      set(tile.canvas, { "aria-label": `${name}, ${right ? "right" : "wrong"}` })
       set(tile.figure, { class: right ? "right" : "wrong" })
-      say(tile.caption, `${state.classes[seen]} ${right ? "✓" : "✗"}`)
+      say(tile.caption, `${name} ${right ? "✓" : "✗"}`)
     }
     frame.told_apart.forEach((share, i) => scale(fills[i], share ?? 0))
     set(ghost, {

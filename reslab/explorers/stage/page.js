@@ -12,6 +12,8 @@ export async function open(films, view) {
   if (asked.has("theme")) document.documentElement.setAttribute("theme", asked.get("theme"))
   window.stage = await mount(document.querySelector("main"), {
     names: Object.keys(films),
+    isHere: () => true,
+    needs: null,
     state: async name => (states[name] ??= await unzip(bytes(films[name]))),
     view: readLine(location.search, view),
     height: () => Number(asked.get("height")) || Math.max(540, Math.min(860, window.innerHeight - MARGIN)),

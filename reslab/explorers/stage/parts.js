@@ -1,5 +1,6 @@
 // The elements of the stage that are there from the first to the last moment.
 import { html, svg } from "./elements.js"
+import { buildNotice } from "./notice.js"
 
 export function choices(owner, options, chosen) {
   owner.replaceChildren()
@@ -10,6 +11,7 @@ export function choices(owner, options, chosen) {
 export function writeClasses(owner, names) {
   const list = owner.querySelector("ul")
   list.replaceChildren()
+  list.style.setProperty("--longest", Math.max(...names.map(name => name.length)))
   return names.map(name => {
     const item = html(list, "li")
     html(item, "span", { class: "class" }, name)
@@ -35,14 +37,13 @@ export function build(root, canTrain) {
   const layers = html(bar, "div", { class: "group", role: "group", "aria-label": "Layers" })
   html(layers, "span", {}, "Layers")
   $.nets = html(layers, "span", { class: "choices" })
+  $.kinds = html(bar, "span", { class: "choices kinds", role: "group", "aria-label": "Pictures" })
   html(bar, "span", { class: "space" })
-  if (canTrain) {
-    $.live = button(bar, "Train here, live", { class: "live" })
-  }
+  if (canTrain) $.live = button(bar, "Train here, live", { class: "live" })
   const more = html(bar, "details", { class: "more" })
   html(more, "summary", {}, "More")
   const sheet = html(more, "div", { class: "sheet" })
-  $.datasetsRow = html(sheet, "div", { class: "group" })
+  $.datasetsRow = html(sheet, "div", { class: "group datasets" })
   html($.datasetsRow, "span", {}, "Pictures")
   $.datasets = html($.datasetsRow, "span", { class: "choices" })
   $.variantsRow = html(sheet, "div", { class: "group" })
@@ -119,6 +120,7 @@ export function build(root, canTrain) {
   }
   $.originWords = html(origin, "span")
 
+  $.notice = buildNotice(root)
   const tip = html(root, "div", { class: "tip", hidden: "", "aria-hidden": "true" })
   $.tip = { box: tip, title: html(tip, "h4"), numbers: html(tip, "div") }
   html(tip, "p", { class: "note" }, "Click to open")

@@ -11,6 +11,7 @@ from IPython.display import display
 from reslab import page
 from reslab.explorers.stage import still
 from reslab.explorers.stage.live import LiveFilm
+from reslab.explorers.stage.photographs import Photographs
 
 # What a page without a kernel shows: the switch off and on before any training, and both nets after it.
 STILLS = ({"skip": False, "step": 0}, {"skip": True, "step": 0}, {"skip": True, "step": 60})
@@ -22,7 +23,9 @@ class Stage(anywidget.AnyWidget):
     view: a dict of what is shown, read and set: dataset, net ("20", "56", "110", ...), skip, picture, step.
     datasets: the names of the recorded states.
     recorded: a dict name → gzipped JSON of the states that the browser has asked for so far.
+    needs: a dict name → status, words and share, of states whose pictures are not there yet; see `Photographs`.
     live: the LiveFilm behind "Train here, live".
+    photographs: the Photographs that fetches such pictures.
     """
 
     _esm = page.module("widget")
@@ -30,6 +33,7 @@ class Stage(anywidget.AnyWidget):
     view = traitlets.Dict().tag(sync=True)
     datasets = traitlets.List(traitlets.Unicode()).tag(sync=True)
     recorded = traitlets.Dict().tag(sync=True)
+    needs = traitlets.Dict().tag(sync=True)
 
     def __init__(self, **view):
         """**view: what to show first, such as net="20", skip=True, step=60."""
@@ -39,15 +43,18 @@ class Stage(anywidget.AnyWidget):
                 "the recorded states of the stage are not there: install reslab again, they come with it."
             )
         view.setdefault("dataset", next(iter(self._files)))
-        super().__init__(view=view, datasets=list(self._files), recorded={})
-        self._load(view["dataset"])
+        without = page.without_pictures()
+        super().__init__(view=view, datasets=[*self._files, *without], recorded={}, needs={})
         self.live = LiveFilm(self.send)
+        self.photographs = Photographs(without, self._take, self._tell)
+        self._load(next(iter(self._files)))  # there is something to see until photographs are there
+        self._load(view["dataset"])
         self.on_msg(self._heard)
 
     @property
     def state(self):
         """The recorded state that is shown, as a dict."""
-        return json.loads(gzip.decompress(self._files[self.view["dataset"]].read_bytes()))
+        return json.loads(gzip.decompress(self.recorded[self.view["dataset"]]))
 
     def _ipython_display_(self, **kwargs):
         if (
@@ -63,12 +70,22 @@ class Stage(anywidget.AnyWidget):
 
     def _load(self, name):
         if name in self._files and name not in self.recorded:
-            self.recorded = self.recorded | {name: self._files[name].read_bytes()}
+            self._take(name, self._files[name].read_bytes())
+        elif name not in self.recorded:
+            self.photographs.look(name)
+
+    def _take(self, name, state):
+        self.recorded = self.recorded | {name: state}
+
+    def _tell(self, name, status, words, share):
+        self.needs = self.needs | {name: {"status": status, "words": words, "share": share}}
 
     def _heard(self, _, message, __):
         match message:
             case {"do": "load", "dataset": dataset}:
                 self._load(dataset)
+            case {"do": "download", "dataset": dataset}:
+                self.photographs.download(dataset)
             case {"do": "start", "dataset": dataset, "depth": depth, "variant": variant}:
                 self.live.start(dataset, depth, variant)
             case {"do": "pause"}:

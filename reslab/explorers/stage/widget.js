@@ -9,6 +9,11 @@ export default {
   async render({ model, el }) {
     const loaded = new Map()
     const bytes = name => model.get("recorded")[name]
+    const needs = {
+      of: name => model.get("needs")[name],
+      changed: show => model.on("change:needs", show),
+      download: name => model.send({ do: "download", dataset: name }),
+    }
     async function state(name) {
       if (!bytes(name)) {
         model.send({ do: "load", dataset: name })
@@ -26,7 +31,9 @@ export default {
     let told = JSON.stringify(model.get("view"))
     const stage = await mount(el, {
       names: model.get("datasets"),
+      isHere: name => Boolean(bytes(name)),
       state,
+      needs,
       view: model.get("view"),
       height: () => Math.max(HEIGHT[0], Math.min(HEIGHT[1], window.innerHeight - LAB_CHROME)),
       changed(view) {

@@ -7,6 +7,10 @@ const switchTitle = kind => (kind === "plain" ? "Without skips" : "With skips")
 export const thing = state => (state.dataset === "digits" ? "digit" : "kind of thing")
 export const blockName = (i, n) => (i ? `Block ${i} of ${n - 1}` : "Stem: the first convolution")
 
+// CIFAR-10's long names, as people say them.
+const SAID = { automobile: "car", airplane: "plane" }
+export const className = (state, label) => SAID[state.classes[label]] ?? state.classes[label]
+
 const article = name => (/^([aeiou]|8|11|18)/i.test(name) ? "an" : "a")
 export const capital = text => text[0].toUpperCase() + text.slice(1)
 export const a = name => `${article(name)} ${name}`
@@ -31,8 +35,8 @@ export const errorAt = (film, step) => film.curve.findLast(point => point[0] <= 
 
 // What became of one picture, as a clause.
 export function journey(state, frame, picture, stations) {
-  const name = state.classes[state.sprite.labels[state.pictures[picture]]]
-  const seen = stations.map(i => state.classes[state.sprite.labels[frame.near[i][picture][0]]])
+  const name = className(state, state.sprite.labels[state.pictures[picture]])
+  const seen = stations.map(i => className(state, state.sprite.labels[frame.near[i][picture][0]]))
   const end = seen.at(-1)
   if (end !== name) return `${a(name)} turns into ${a(end)}`
   return seen.every(each => each === name)
@@ -40,12 +44,19 @@ export function journey(state, frame, picture, stations) {
     : `${a(name)} comes out as ${a(name)}`
 }
 
+export const number = value => value.toLocaleString("en")
+
 // The sentence on top: [who, what].
-export function sentence(state, net, kind, frame, picture, stations) {
+export function sentence(state, net, kind, frame, picture, stations, step) {
   const film = net[kind],
     share = frame.told_apart.at(-1),
     steps = frame.step === 1 ? "step" : "steps"
-  const when = frame.step ? `after ${frame.step} training ${steps}` : "before any training"
+  const when = frame.step ? `after ${number(frame.step)} training ${steps}` : "before any training"
+  if (step - frame.step > film.steps / 10) {
+    const error = percent(errorAt(film, step))
+    const kept = `Pictures, bars and gradient were kept only ${when} and at the end.`
+    return [switchTitle(kind), `, in training: at step ${number(step)} the error is ${error}. ${kept}`]
+  }
   if (share == null)
     return [switchTitle(kind), `, ${when}: the training broke down, and its numbers are no longer finite.`]
   const chance = share < 2.5 * state.guess ? ` (guessing: ${percent(state.guess)})` : ""

@@ -1,0 +1,47 @@
+// A training on this machine: what a kernel sends goes into the scene, and the stage follows it.
+
+// kernel: { send(message), receive(function) }. draw() is called when something new is to be seen.
+export function listen(kernel, $, scene, player, { refresh, draw }) {
+  const { live, view } = scene
+
+  $.live.onclick = () => {
+    if ($.live.classList.contains("busy")) return kernel.send({ do: "stop" })
+    player.stop()
+    const words = "Live: the two nets are being built"
+    Object.assign(live, { status: "starting", words, shown: true, follow: true })
+    scene.done = true
+    kernel.send({ do: "start", dataset: view.dataset, depth: scene.net.depth, variant: scene.net.variant })
+    refresh()
+  }
+
+  kernel.receive(message => {
+    if (message.state) {
+      Object.assign(live, { state: message.state, shown: true, follow: true })
+      scene.prepare(message.state).then(refresh)
+    }
+    if (live.state) for (const patch of message.patches ?? []) apply(live.state, patch)
+    if (message.status) Object.assign(live, { status: message.status, words: message.words })
+    draw(() => {
+      if (!scene.state.live || !live.follow) return
+      view.step = Math.min(...["plain", "residual"].map(kind => scene.net[kind].curve.at(-1)?.[0] ?? 0))
+      if (live.status === "running" && !player.passing) follow()
+    })
+  })
+  kernel.send({ do: "catch up" })
+
+  // While a training runs, passes go through the net at the pace of the film.
+  async function follow() {
+    player.passing = true
+    await player.pass(450, 300)
+    player.passing = false
+  }
+}
+
+// A patch of a training, into its state.
+function apply(state, patch) {
+  const film = state.nets.find(net => net.key === patch.net)[patch.film]
+  film.state = patch.state
+  if (patch.point) film.curve.push(patch.point)
+  if (patch.frame) film.frames.push(patch.frame)
+  film.test_error = patch.test_error ?? film.test_error
+}

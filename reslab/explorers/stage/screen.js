@@ -1,0 +1,136 @@
+// What is shown, as it is seen: everything on the stage that changes is written here.
+import { buildCurve } from "./curve.js"
+import { say, set } from "./elements.js"
+import { explore } from "./explore.js"
+import { layout } from "./layout.js"
+import { buildNet } from "./net.js"
+import { writeClasses } from "./parts.js"
+import { a, blockName, capital, className, gradient, number, other, percent } from "./words.js"
+import { sentence, switchName, thing, times, writeLine } from "./words.js"
+
+// height() → px that there are. → { rebuild, show, showControls, light, open }.
+export function makeScreen(root, $, scene, player, height) {
+  const { view, live } = scene
+  let parts, size, curve
+  const blocks = explore(root, $, () => ({ ...scene, now: scene.now(), picture: view.picture, parts, size }))
+
+  // Build what depends on the net and on the room there is.
+  function rebuild() {
+    const { state, net, draw } = scene,
+      box = getComputedStyle(root),
+      em = Number.parseFloat(box.fontSize)
+    const inner = root.clientWidth - Number.parseFloat(box.paddingLeft) - Number.parseFloat(box.paddingRight)
+    if (inner <= 0) return
+    const full = root.classList.contains("present")
+    size = layout(inner, full ? window.innerHeight - 1.8 * em : height(), em)
+    root.dataset.size = size.kind
+    root.dataset.room = inner < 48 * em ? "least" : inner < 64 * em ? "little" : "enough"
+    for (const name of ["side", "answer", "gutter", "picture", "gap", "width", "end", "row"])
+      root.style.setProperty(`--${name}`, `${size[name]}px`)
+    const owners = { stations: $.stations, shares: $.shares, gradients: $.gradients }
+    parts = buildNet(owners, state, net, scene.recordedNet() ?? net, size, draw)
+    curve = buildCurve($.curve, state, net, size)
+    parts.hits.forEach((hit, i) => hit.setAttribute("aria-label", blockName(i, net.blocks.length)))
+    $.answers = writeClasses($.answer, state.classes.map((_, label) => className(state, label)))
+    $.slide.max = net.plain.steps
+    show()
+  }
+
+  function show() {
+    if (!parts) return
+    const { state, net } = scene,
+      { kind, frame, back } = scene.now(),
+      label = state.sprite.labels[state.pictures[view.picture]]
+    showSentence(kind, frame)
+    showGiven(label)
+    parts.update(kind, frame, back, view.picture)
+    showAnswer(frame.answer?.[view.picture] ?? state.classes.map(() => null), label, kind)
+    showGradient(kind, frame, back)
+    curve(kind, view.step, scene.under())
+    $.slide.value = view.step
+    $.slide.setAttribute("aria-valuetext", `step ${view.step} of ${net.plain.steps}`)
+    say($.clock, view.step < 1000 ? `step ${view.step}` : number(view.step))
+    say($.total, `of ${number(net.plain.steps)}`)
+    showOrigin()
+    blocks.show()
+  }
+
+  function showSentence(kind, frame) {
+    const [who, what] = sentence(scene.state, scene.net, kind, frame, view.picture, parts.stations, view.step)
+    say($.lead, who)
+    set($.lead, { class: kind })
+    say($.told, what)
+    const hint = scene.flipped ? " Now press Train." : " Flip the switch!"
+    say($.hint, scene.done || view.step ? "" : hint)
+  }
+
+  function showGiven(label) {
+    const { state, draw } = scene,
+      name = a(className(state, label))
+    draw($.given, state.pictures[view.picture])
+    set($.given, { "aria-label": `the picture: ${name}` })
+    say($.givenName, `${capital(name)} goes in`)
+    say($.shareTitle, `Still the right ${thing(state)}`)
+    say($.ofPictures, `share of ${state.test_images} pictures, after each block`)
+  }
+
+  function showAnswer(answer, label, kind) {
+    const best = answer.indexOf(Math.max(...answer))
+    set($.answer, { "data-kind": kind })
+    answer.forEach((share, c) => {
+      const row = $.answers[c],
+        mark = c === best ? (best === label ? " ✓" : " ✗") : ""
+      row.bar.style.transform = `scaleX(${Math.max(0.01, share ?? 0).toFixed(3)})`
+      row.value.style.left = `calc(${(100 * (share ?? 0)).toFixed(1)}% + 0.4em)`
+      set(row.item, { class: `${c === best ? "best" : ""} ${c === label ? "own" : ""}` })
+      say(row.value, c === best || c === label ? percent(share) + mark : "")
+    })
+  }
+
+  function showGradient(kind, frame, back) {
+    const here = gradient(frame),
+      there = gradient(back)
+    say($.first, here ? times(here[1]) : "no number")
+    set($.first, { class: kind })
+    say($.firstGhost, there ? `${switchName(other(kind))}: ${times(there[1])}` : "")
+    set($.firstGhost, { class: other(kind) })
+  }
+
+  function showOrigin() {
+    const thin = scene.under() ? `. Thin: ${scene.recorded.origin}` : "",
+      origin = scene.state.live ? `Thick: ${scene.state.origin}${thin}` : capital(scene.state.origin)
+    const words = [live.words, origin].filter(Boolean).join(". ")
+    say($.originWords, `${words}.`)
+    set($.originWords, { title: $.originWords.textContent })
+  }
+
+  function showControls() {
+    const training = scene.isTraining(),
+      going = training ? live.status === "running" : player.playing
+    $.flip.setAttribute("aria-checked", view.skip)
+    say($.onoff, view.skip ? "on" : "off")
+    const again = view.step && view.step >= scene.lastStep()
+    say($.playWord, going ? "Pause" : training ? "Go on" : again ? "Again" : "Train")
+    set($.play, { "data-going": going })
+    press($.nets, view.net)
+    press($.variants, view.net)
+    for (const owner of [$.datasets, $.kinds]) press(owner, view.dataset)
+    if ($.live) {
+      const busy = ["starting", "running", "paused", "stopping"].includes(live.status)
+      say($.live, busy ? "Stop" : "Train here, live")
+      $.live.classList.toggle("busy", busy)
+      $.live.disabled = !busy && view.dataset !== "digits"
+      $.live.title = $.live.disabled ? "Photographs take a GPU, or hours: their trainings are recorded" : ""
+      $.sources.hidden = !live.state
+      $.isLive.setAttribute("aria-pressed", Boolean(scene.state.live))
+      $.isRecorded.setAttribute("aria-pressed", !scene.state.live)
+    }
+    if (document.activeElement !== $.line) $.line.value = writeLine(view)
+  }
+
+  return { rebuild, show, showControls, open: blocks.open, light: (way, at) => parts?.light(way, at, scene.kind()) }
+}
+
+function press(owner, value) {
+  for (const button of owner.querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === value)
+}
