@@ -35,7 +35,9 @@ KINDS = ("plain", "residual")
 RECORDED = TrainSpec(capture_first=13, capture_every=2, test_every=6)
 # a frame and its gradient take about a step's time: under 5 % of the training
 LIVE = TrainSpec(capture_every=24, test_every=6)
-VARIANTS = {"no norm": {"norm": "none"}}  # of the recorded pairs: words → what differs from the first ones
+# Of the recorded pairs: words → what differs from the first ones. "identity start": He et al.'s nets, but every
+# convolution that keeps its shape begins as the identity, in both nets (init="dirac", see `specs`).
+VARIANTS = {"no norm": {"norm": "none"}, "identity start": {"init": "dirac"}}
 LIVE_IMAGES = 100  # test pictures; all 397 digits would take three times as long
 
 
@@ -95,7 +97,8 @@ def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", pr
     """A whole state, recorded: specs is {variant: [NetSpec, ...]}; the first seed's films, and over all seeds the
     spread.
 
-    how: by default RECORDED. Frames of the untrained nets, of a third of the steps and of the last are thorough.
+    how: by default RECORDED. Frames of the untrained nets and of the last step are thorough; of those that are looked
+    into most, without a variant and of at most 56 layers, that of a third of the steps is, too.
     progress: called with every patch. Pictures that no frame names are left out of the sprite.
     """
     how = how or RECORDED
@@ -108,7 +111,8 @@ def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", pr
             for seed in seeds:
                 first = seed == seeds[0]
                 one = begin(spec, split, how, seed=seed, images=images, variant=variant, origin=origin)
-                thorough = (0, steps // 3, steps) if first else ()
+                middle = (steps // 3,) if not variant and spec.depth <= 56 else ()
+                thorough = (0, *middle, steps) if first else ()
                 for patch in film(
                     spec, split, how, seed=seed, images=images, device=device, variant=variant, thorough=thorough
                 ):
