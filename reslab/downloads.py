@@ -68,7 +68,7 @@ def fetch(name, kind, root=None, download=True):
         return _open(kind, root)  # a copy in the cache needs no network, no lock and no right to write
     except UNREADABLE as error:
         if not download:
-            raise DatasetUnavailable(f"{name} is not in {root}; reslab.datasets.load({name!r}) downloads it.") from error
+            raise DatasetUnavailable(f"{name} is not in {root}; datasets.load({name!r}) downloads it.") from error
         return _download(name, kind, root)
 
 

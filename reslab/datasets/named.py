@@ -55,7 +55,8 @@ def fashion_mnist(root=None, *, download=True):
     """Fashion-MNIST: 60,000 + 10,000 grey pictures of 10 kinds of clothing, (N, 1, 28, 28) uint8; a 31 MB download,
     once.
 
-    root, download: as `cifar10`. Raises DatasetUnavailable. Source: Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, MIT licence.
+    root, download: as `cifar10`. Raises DatasetUnavailable.
+    Source: Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, MIT licence.
     """
     source = "Fashion-MNIST: Xiao et al. 2017, arXiv:1708.07747, MIT licence"
     return _from_torchvision("fashion_mnist", "FashionMNIST", root, source, download)

@@ -1,4 +1,4 @@
-"""Photographs for a recorded state that comes without them: they may not be handed on, so they are the learner's own."""
+"""Photographs for a recorded state that comes without them, for they may not be handed on: the learner's own."""
 
 import gzip
 import json

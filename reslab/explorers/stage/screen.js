@@ -69,7 +69,7 @@ export function makeScreen(root, $, scene, player, height) {
       name = a(className(state, label))
     draw($.given, state.pictures[view.picture])
     set($.given, { "aria-label": `the picture: ${name}` })
-    say($.givenName, `${capital(name)} goes in`)
+    say($.givenName, capital(name))
     say($.shareTitle, `Still the right ${thing(state)}`)
     say($.ofPictures, `share of ${state.test_images} pictures, after each block`)
   }

@@ -4,7 +4,7 @@ export const percent = share => (share == null ? "?" : `${Math.round(100 * share
 export const other = kind => (kind === "plain" ? "residual" : "plain")
 export const switchName = kind => (kind === "plain" ? "skips off" : "skips on")
 const switchTitle = kind => (kind === "plain" ? "Without skips" : "With skips")
-export const thing = state => (state.dataset === "digits" ? "digit" : "kind of thing")
+export const thing = state => (state.dataset === "digits" ? "digit" : "kind")
 export const blockName = (i, n) => (i ? `Block ${i} of ${n - 1}` : "Stem: the first convolution")
 
 // CIFAR-10's long names, as people say them.
