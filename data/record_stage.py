@@ -30,7 +30,7 @@ def main(dataset="digits"):
         record_digits()
     else:
         split = load(dataset)
-        state = film.of_runs(Store(FOLDER.parent / "runs"), split, (20, 56), dataset=split.name, width=16)
+        state = film.of_runs(Store(FOLDER.parent / "runs"), split, (20, 56), dataset=split.name, width=16, epochs=15)
         save(state, FOLDER / "without-pictures" / f"{split.name}.json.gz")
 
 
