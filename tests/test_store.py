@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from reslab.datasets import digits
+from reslab.runs import Run
 from reslab.specs import NetSpec, TrainSpec, setting
 from reslab.store import Store, recorded
 from reslab.train import fit, train
@@ -152,6 +153,27 @@ def test_filters(store, run):
     assert len(store.runs(lr=HOW.lr, epochs=1.0, outcome="diverged")) == 1
     with pytest.raises(ValueError, match=r"a filter is 'dept'; it can be .* Did you mean 'depth'\?"):
         store.runs(dept=8)
+
+
+def test_of_a_dataset_only_its_folder_is_read(store, run, monkeypatch):
+    for dataset in ("digits", "cifar10", "my birds"):
+        store.add(replace(run, dataset=dataset))
+    read, load = [], Run.load
+    monkeypatch.setattr(Run, "load", lambda path: read.append(path.parent.name) or load(path))
+    assert [r.dataset for r in store.runs(dataset=iter(["my birds", "digits"]))] == ["digits", "my birds"]
+    assert read == ["digits", "my-birds"]
+
+
+def test_a_file_is_read_again_when_it_has_changed_and_nobody_can_change_what_was_read(store, run):
+    path = store.add(run)
+    (first,) = store.runs()
+    first.history["loss"] = 0.0
+    first.how["lr"] = 7.0
+    assert store.runs()[0].to_json() == run.to_json()
+    store.add(replace(run, final_train_error=0.75), overwrite=True)
+    assert store.runs()[0].final_train_error == 0.75
+    path.unlink()
+    assert store.runs() == []
 
 
 def test_frames_are_tidy_and_their_origin_says_recorded(store, run):

@@ -9,16 +9,20 @@ from reslab.specs import NetSpec, TrainSpec
 NO_FILTERS = ("spec", "how", "history", "layers", "provenance")  # fields of Run that are no plain values
 
 
-def passing(runs, filters):
-    """The runs whose fields have the values of the filters: each one value, or any collection of values.
+def allowed_values(filters):
+    """field → the list of values that it may have, of filters with one value or any collection of values each.
 
     Raises ValueError for a filter that is no field.
     """
     names = {field.name for kind in (Run, NetSpec, TrainSpec) for field in dataclasses.fields(kind)} - {*NO_FILTERS}
     for name in filters:
         checks.choice("a filter", name, sorted(names))
-    allowed = {name: _values(value) for name, value in filters.items()}
-    return [run for run in runs if all(_is_one_of(_field(run, name), values) for name, values in allowed.items())]
+    return {name: _values(value) for name, value in filters.items()}
+
+
+def passes(run, allowed):
+    """Whether every field of `allowed_values` has one of its values in a run."""
+    return all(_is_one_of(_field(run, name), values) for name, values in allowed.items())
 
 
 def in_order(runs):

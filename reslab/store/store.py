@@ -1,11 +1,13 @@
 """`Store`: reading and writing the files of a folder of runs."""
 
+import copy
 import json
 import os
 import re
 import time
 import warnings
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +17,7 @@ from reslab.nets import build
 from reslab.runs import Checkpoint, CorruptRun, NewerRun, Run, Weights
 from reslab.runs.files import write
 from reslab.specs import TrainSpec
-from reslab.store.filters import in_order, passing
+from reslab.store.filters import allowed_values, in_order, passes
 from reslab.store.names import file_of, file_of_run, plain
 
 ABANDONED = 86_400  # seconds after which a half-written file is taken for a killed process's
@@ -90,8 +92,11 @@ class Store:
 
     def runs(self, **filters):
         """The runs that pass the filters, as a list, shallowest first."""
-        loaded = (self._load(path) for path in sorted(self.path.glob("*/*.json")))
-        return in_order(passing([run for run in loaded if run], filters))
+        allowed = allowed_values(filters)
+        folders = {plain(dataset) for dataset in allowed["dataset"]} if "dataset" in allowed else {"*"}
+        paths = sorted(path for folder in folders for path in self.path.glob(f"{folder}/*.json"))
+        loaded = (self._load(path) for path in paths)
+        return in_order([run for run in loaded if run and passes(run, allowed)])
 
     def unfinished(self):
         """The runs so far of the trainings that were stopped or killed and can go on, as a list."""
@@ -190,7 +195,7 @@ class Store:
 
     def _load(self, path, kind=Run):
         try:
-            return kind.load(path)
+            return _run_at(path) if kind is Run else kind.load(path)
         except FileNotFoundError:  # another process removed it meanwhile
             return None
         except (CorruptRun, OSError) as error:
@@ -220,6 +225,17 @@ def recorded():
     package = Path(__file__).resolve().parents[1]
     checkout = package.parent / "data" / "runs"
     return Store(checkout if checkout.is_dir() else package / "data" / "runs")
+
+
+def _run_at(path):
+    """The run of a file. What was read is kept, for as long as the file stays the same: a lesson asks several times."""
+    file = path.stat()
+    return copy.deepcopy(_read(path, file.st_ino, file.st_size, file.st_mtime_ns))
+
+
+@lru_cache(maxsize=1000)
+def _read(path, *_version):
+    return Run.load(path)
 
 
 def _not_newer(path, kind):
