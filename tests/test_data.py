@@ -274,7 +274,7 @@ def test_the_commands_of_the_readme_are_commands(command, monkeypatch, tmp_path)
 def test_each_run_has_its_command(runs):
     """No run is of two, and none of none."""
     assert sorted(listed(set(COMMANDS) - set(PAPERS))) == sorted(
-        (run.dataset, named(run).name, run.seed) for run in runs
+        (run.dataset, named(run.spec).name, run.seed) for run in runs
     )
 
 

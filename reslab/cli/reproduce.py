@@ -1,4 +1,4 @@
-"""The command that makes a run again, or goes on with one that was stopped.
+"""The command that records a training, makes a run again, or goes on with one that was stopped.
 
 A shell reads every command that is printed as it was meant: values with spaces, quotes or semicolons are quoted.
 """
@@ -14,24 +14,28 @@ from reslab.specs import PRESETS, NetSpec, TrainSpec
 PART = r"-\d+\+\d+(?:@\d+)?|-\d+px"  # what `datasets.load` takes behind a name: so many images, so many pixels
 
 
-def named(run):
-    """The net of FAMILY nearest to a run's: the one of its name, else of its kind and depth, else of its kind."""
+def named(spec):
+    """The net of FAMILY nearest to a NetSpec: the one of its name, else of its kind and depth, else of its kind."""
     from reslab.nets import FAMILY
 
-    kind = "resnet" if run.spec.skip else "plain"
-    return next(FAMILY[name] for name in (run.name, f"{kind}-{run.spec.depth}", f"{kind}-20") if name in FAMILY)
+    kind = "resnet" if spec.skip else "plain"
+    return next(FAMILY[name] for name in (spec.name, f"{kind}-{spec.depth}", f"{kind}-20") if name in FAMILY)
 
 
-def changes(run):
-    """field → value, for the fields of a run's NetSpec that differ from the net that it is `named` after."""
-    return _differences(NetSpec, run.spec, named(run))
+def changes(spec):
+    """field → value, for the fields of a NetSpec that differ from the net that it is `named` after."""
+    return _differences(NetSpec, spec, named(spec))
 
 
-def recipe(run):
-    """The preset nearest to how a run was trained, and what differs from it: ("short", {"precision": "bf16"})."""
-    how = TrainSpec.from_dict(run.how)
+def recipe(how):
+    """The preset nearest to a TrainSpec, and what differs from it: ("short", {"precision": "bf16"})."""
     found = {name: _differences(TrainSpec, how, preset) for name, preset in PRESETS.items()}
     return min(found.items(), key=lambda item: len(item[1]))
+
+
+def train_command(spec, how, *, dataset="digits", seed=0):
+    """The command that trains a net from a seed, and keeps the run. dataset: as `datasets.load` takes it."""
+    return shlex.join(["reslab", "train", named(spec).name, *_options(spec, how), *_data(dataset, [seed])])
 
 
 def command(runs, store=None, more=()):
@@ -46,15 +50,12 @@ def command(runs, store=None, more=()):
     if run.seed is None:
         raise ValueError(f"the weights that {run.name} began with are your own, and not drawn from a seed.")
     dataset = dataset_words(run, store)
-    changed = changes(run)
     for other in runs:
-        if changes(other) != changed:
+        if changes(other.spec) != changes(run.spec):
             raise ValueError(f"{run.name} and {other.name} are not of one command; ask for each by itself.")
-    preset, differs = recipe(run)
-    words = ["reslab", "train" if len(runs) == 1 else "sweep", ",".join(dict.fromkeys(named(run).name for run in runs))]
-    words += flags(NetSpec, changed) + ["--preset", preset] * (preset != "digits") + flags(TrainSpec, differs)
-    words += ["--dataset", dataset, "--seed", ",".join(dict.fromkeys(str(run.seed) for run in runs))]
-    return shlex.join([*words, *more, *store_words(store)])
+    names = ",".join(dict.fromkeys(named(run.spec).name for run in runs))
+    words = ["reslab", "train" if len(runs) == 1 else "sweep", names, *_options(run.spec, TrainSpec.from_dict(run.how))]
+    return shlex.join([*words, *_data(dataset, [run.seed for run in runs]), *more, *store_words(store)])
 
 
 def store_words(store):
@@ -94,6 +95,16 @@ def flags(spec, values):
             value = values[field.name]
             words += [flag(field, value)] if field.type is bool else [flag(field), written(value)]
     return words
+
+
+def _options(spec, how):
+    """The words that set what differs from the named net and from the nearest preset."""
+    preset, differs = recipe(how)
+    return flags(NetSpec, changes(spec)) + ["--preset", preset] * (preset != "digits") + flags(TrainSpec, differs)
+
+
+def _data(dataset, seeds):
+    return ["--dataset", dataset, "--seed", ",".join(dict.fromkeys(map(str, seeds)))]
 
 
 def _differences(kind, spec, usual):

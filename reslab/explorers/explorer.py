@@ -185,11 +185,16 @@ class Explorer:
         show(self.widget, f"The explorer {type(self).__name__}")
 
 
-def split_line(split):
-    """The line of the shown code that loads a split: ["split = digits()"], or how to get one of the learner's own."""
+def is_digits(split):
+    """Whether a split is all of the digits, which the shown code can load by name."""
     from reslab.datasets import digits
 
-    if split.fingerprint == digits().fingerprint:
+    return split.fingerprint == digits().fingerprint
+
+
+def split_line(split):
+    """The line of the shown code that loads a split: "split = digits()", or what the learner gave, as a comment."""
+    if is_digits(split):
         return "split = digits()"
     return f"# split: what you gave to this explorer ({split.name}, {len(split.y_train)} training images)"
 

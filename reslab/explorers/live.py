@@ -7,7 +7,7 @@ import ipywidgets as widgets
 import pandas as pd
 
 from reslab.datasets import digits
-from reslab.explorers.explorer import Explorer, split_line
+from reslab.explorers.explorer import Explorer, is_digits, split_line
 from reslab.explorers.setting import parse_state, write_state
 from reslab.explorers.worker import Latest, Worker
 from reslab.nets import build
@@ -267,9 +267,14 @@ class Live(Explorer):
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=HISTORY)
 
     def code_of_runs(self, settings, ending=""):
-        """The lines of the shown code that train these settings; ending: follows each `fit(...)`, with {} the label."""
+        """The lines of the shown code that train these settings; ending: follows each `fit(...)`, with {} the label.
+
+        For the digits, which are a dataset's name, so do the commands of a terminal in the comments.
+        """
         fits = [f"    fit({setting.as_code(self.how)}){ending.format(setting.label)}," for setting in settings]
-        return [split_line(self.split), "runs = [", *fits, "]"]
+        commands = [f"#   {setting.as_command(self.how)}" for setting in settings] if is_digits(self.split) else []
+        told = ["# In a terminal, where `reslab runs list` then shows them:"] * bool(commands)
+        return [split_line(self.split), "runs = [", *fits, "]", *told, *commands]
 
 
 LABELS = ["name", "skip", "depth", "seed", "parameters", "outcome", "final_train_error", "origin", "step"]

@@ -7,6 +7,7 @@ import unicodedata
 from typing import ClassVar, get_origin
 
 from reslab import checks
+from reslab.cli.reproduce import train_command
 from reslab.specs import NetSpec, TrainSpec, nearest_depth
 
 SPECS = {spec: {field.name: field for field in dataclasses.fields(spec)} for spec in (NetSpec, TrainSpec)}
@@ -100,6 +101,10 @@ class Setting:
     def as_code(self, base=None):
         """The arguments that the shown code gives to `fit`, or to what its lesson has in the place of `fit`."""
         return f"{code_of(self.net())}, split, {code_of(self.how(base))}, seed={self.seed}"
+
+    def as_command(self, base=None):
+        """The command that trains this net in a terminal, on the digits."""
+        return train_command(self.net(), self.how(base), seed=self.seed)
 
     # --- a line that somebody wrote -----------------------------------------------------------------------------------
 

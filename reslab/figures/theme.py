@@ -152,9 +152,10 @@ def run_line(run):
 def trace(run, part, x, y, **style):
     """One of a run's traces as a dictionary; they share a legend entry, which the first of them shows.
 
-    It wears meta={"key": ...}, unique in its chart and the same from one redraw to the next.
+    Its meta has a key, unique in its chart and the same from one redraw to the next, and the name of the run.
     """
-    group = dict(name=wrap(run.label), legendgroup=run.key("run"), meta={"key": run.key(part)})
+    meta = {"key": run.key(part), "run": run.name}
+    group = dict(name=wrap(run.label), legendgroup=run.key("run"), meta=meta)
     return dict(type="scatter", x=x, y=y, **group, **style)
 
 

@@ -101,7 +101,7 @@ def race(frame, *, base="", until=None, empty=EMPTY, draw=theme.figure):
     looks = {name: LOOKS[i % len(LOOKS)] for i, name in enumerate(names)}
 
     def repaint(trace):
-        colour, dash = looks.get(trace["meta"]["key"].rsplit("/", 3)[0], (None, None))
+        colour, dash = looks.get(trace["meta"]["run"], (None, None))
         if colour and "line" in trace:
             trace["line"] = trace["line"] | dict(color=colour, dash=dash)
         if colour and "marker" in trace:

@@ -336,7 +336,10 @@ def test_the_code_shown_loads_the_digits_or_says_whose_data_it_needs(split):
         "# split: what you gave to this explorer (digits, 256 training images)"
         in explorers.Degradation(split=split).code
     )
-    assert "\nsplit = digits()\n" in explorers.Degradation().code
+    assert "reslab train" not in explorers.Degradation(split=split).code
+    code = explorers.Degradation("resnet-20,lr=0.02").code
+    assert "\nsplit = digits()\n" in code
+    assert "\n#   reslab train resnet-20 --width 8 --lr 0.02 --capture-every 5 --dataset digits --seed 0\n" in code
 
 
 def test_a_new_state_and_a_new_start_clear_the_progress_of_the_run_before(explorer, split):

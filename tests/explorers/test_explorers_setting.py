@@ -2,18 +2,21 @@
 
 import dataclasses
 import re
+import shlex
 from dataclasses import dataclass
 
 import pytest
 from waiting import finish, wait_until
 
-from reslab import NetSpec, TrainSpec, explorers
+from reslab import FAMILY, NetSpec, TrainSpec, cli, explorers, replace
+from reslab.cli import options
 from reslab.explorers.activations import Signal, View
 from reslab.explorers.degradation import Training
 from reslab.explorers.gradient_flow import Flow
 from reslab.explorers.residual_block import OneBlock
 from reslab.explorers.setting import Setting, code_of, parse_state, plain_text, write_state
 from reslab.explorers.variants import Composed
+from reslab.specs import PRESETS
 
 KINDS = (Training, Flow, Signal, OneBlock, Composed)
 FIELDS = [(kind, field.name) for kind in KINDS for field in dataclasses.fields(kind)]
@@ -64,6 +67,18 @@ def test_every_field_changes_the_run_or_the_view_and_the_code_says_so(kind, name
     assert named["seed"] == after.seed
     for how in rest:
         assert how in (split, after.how(BASE)) if isinstance(how, TrainSpec) else how is split
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda part: part if isinstance(part, str) else part.__name__)
+def test_the_command_trains_what_every_field_says(kind, name):
+    before = kind(**COMPANY.get((kind, name), {}))
+    setting = dataclasses.replace(before, **{name: other(before, name)})
+    words = shlex.split(setting.as_command(BASE))
+    values = cli.main.commands["train"].make_context("train", words[2:]).params
+    assert words[:2] == ["reslab", "train"]
+    assert replace(FAMILY[values["name"]], **options.given(values, NetSpec)) == setting.net()
+    assert replace(PRESETS[values["preset"]], **options.given(values, TrainSpec)) == setting.how(BASE)
+    assert (values["dataset"], values["seed"]) == ("digits", setting.seed)
 
 
 @pytest.mark.parametrize("kind", KINDS)
