@@ -1,13 +1,14 @@
 """Nets: a `NetSpec` in, a `torch.nn.Module` out.
 
 `reslab.specs` says what a net is and family.py names those of the papers; layers.py and blocks.py are the parts;
-resnet.py and vgg.py put them together; weights.py draws weights, imagenet.py takes torchvision's; complexity.py counts
-what a net costs.
+resnet.py and vgg.py put them together; weights.py draws weights, imagenet.py takes torchvision's; lesion.py takes
+blocks out and puts them back; complexity.py counts what a net costs.
 """
 
 from reslab.nets.blocks import Block
 from reslab.nets.family import CIFAR10_ERRORS, FAMILY
 from reslab.nets.imagenet import WeightsUnavailable, pretrained
+from reslab.nets.lesion import lesion, reordered
 from reslab.nets.resnet import ResNet
 from reslab.nets.vgg import VGG
 from reslab.nets.weights import build
@@ -25,8 +26,10 @@ __all__ = [
     "ResNet",
     "WeightsUnavailable",
     "build",
+    "lesion",
     "nearest_depth",
     "pretrained",
+    "reordered",
     "replace",
     "valid_depths",
 ]
