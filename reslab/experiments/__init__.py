@@ -10,6 +10,8 @@ MODULES = [
     "film",
     "film_frames",
     "gradient_flow",
+    "lesions",
+    "paths",
     "representations",
     "residual_block",
     "scaling",

@@ -14,6 +14,8 @@ MODULES = [
     "gradient_factors",
     "gradient_flow",
     "histograms",
+    "lesions",
+    "paths",
     "representations",
     "residual_block",
     "scaling",

@@ -13,6 +13,8 @@ MODULES = [
     "gradient_factors",
     "gradient_flow",
     "histograms",
+    "lesions",
+    "paths",
     "phrases",
     "representations",
     "residual_block",

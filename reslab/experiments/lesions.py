@@ -1,0 +1,242 @@
+"""Lesson 05: what is left of a trained net when blocks are taken out of it, or change places.
+
+Veit et al. 2016 (arXiv:1605.06431), §4.1 to §4.3, on nets of one's own. What is put in the place of a block: see
+`reslab.nets.lesion`. Errors are of test images, in eval mode: BatchNorm keeps the statistics that it gathered in
+training, of a net that was whole. `calibrated=True` gathers them anew behind the first change, from one batch of
+training images: what is lost for good is told apart from what is only out of scale.
+"""
+
+import gzip
+import json
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from reslab import checks
+from reslab.datasets import digits
+from reslab.experiments.degradation import small_net
+from reslab.experiments.representations import jobs, labelled, unchanged
+from reslab.nets import VGG, Block, ResNet, build, lesion, reordered, replace
+from reslab.progress import progress_bar
+from reslab.results.lesions import verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.store import recorded
+from reslab.train import TrainSpec, train
+from reslab.train.device import device_of
+from reslab.train.evaluation import eval_mode
+
+NETS = ("plain-20", "resnet-20", "plain-56", "resnet-56")
+IMAGES = 200  # test images that errors are of
+RECORDED = TrainSpec(capture_every=5)  # of the recorded trainings whose weights are kept
+PHOTOGRAPHS = "lesions/cifar10.json.gz"
+CALIBRATION = 250  # training images that BatchNorm's statistics are gathered from
+
+
+class Kept:
+    """A net, and what each of its parts was given for some images: a lesion runs only what comes behind it.
+
+    net: a net of `build`, or any nn.Module, which is one part and is run as a whole. x: (N, C, S, S), normalised as
+    `Split.batch` does it. calibration: training images, normalised, (M, C, S, S); needed for calibrated logits alone.
+    It keeps about as much memory as a training step of N images takes.
+    blocks: the names of the blocks, in the order of the forward pass.
+    """
+
+    def __init__(self, net, x, calibration=None):
+        self.net, self.calibration, self.parts = net, calibration, parts_of(net)
+        self.blocks = [name for name, module in self.parts if isinstance(module, Block)]
+        self.given = []  # of each part, its input; and at the end, the logits
+        with eval_mode(net):
+            x = x.to(device_of(net))
+            for _, part in self.parts:
+                self.given.append(x)
+                x = part(x)
+            self.given.append(x)
+
+    def logits(self, out=(), *, order=None, calibrated=False):
+        """The logits (N, K) of the net without the blocks `out`, or with its blocks in another `order`.
+
+        out, order: as `lesion` and `reordered` take them. ValueError as there, and for calibrated logits without
+        training images.
+        """
+        out, order = list(out), {place: worker for place, worker in (order or {}).items() if place != worker}
+        if calibrated and self.calibration is None:
+            raise ValueError("calibrated logits need training images: Kept(net, x, calibration=...).")
+        with lesion(self.net, out), reordered(self.net, order), eval_mode(self.net):
+            changed = {*out, *order}
+            first = next((i for i, (name, _) in enumerate(self.parts) if name in changed), len(self.parts))
+            if changed and first == len(self.parts):
+                first = 0  # a module inside of a part
+            if first == len(self.parts):
+                return self.given[-1]
+            with ExitStack() as stack:
+                if calibrated:
+                    stack.enter_context(self._calibrated(first))
+                x = self.given[first]
+                for _, part in self.parts[first:]:
+                    x = part(x)
+            return x
+
+    @contextmanager
+    def _calibrated(self, first):
+        """BatchNorm with statistics of the training images, in all parts from the first that was changed."""
+        norms = [m for _, part in self.parts[first:] for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
+        momenta = [norm.momentum for norm in norms]
+        with unchanged(self.net):
+            try:
+                x = self.calibration.to(device_of(self.net))
+                for _, part in self.parts[:first]:
+                    x = part(x)
+                for norm in norms:
+                    norm.train()
+                    norm.momentum = 1.0  # the statistics of this batch alone
+                for _, part in self.parts[first:]:
+                    x = part(x)
+                for norm in norms:
+                    norm.eval()
+                yield
+            finally:
+                for norm, momentum in zip(norms, momenta, strict=True):
+                    norm.momentum = momentum
+
+
+def parts_of(net):
+    """[(name, module)]: the parts that make up a forward pass, one after the other; of a model of your own, itself."""
+    if isinstance(net, ResNet):
+        head = nn.Sequential(net.final or nn.Identity(), net.pool, nn.Flatten(1), net.fc)
+        first = [("stem", net.stem)]
+    elif isinstance(net, VGG):
+        head, first = nn.Sequential(net.pool, nn.Flatten(1), net.head, net.fc), []
+    else:
+        return [("", net)]
+    names = {module: name for name, module in net.named_modules()}
+    return [*first, *((names[part], part) for stage in net.stages for part in stage), ("", head)]
+
+
+def keep(net, split, images=IMAGES):
+    """(Kept, labels) of the first test images of a split, with the training images that calibrated errors need."""
+    there = len(split.y_test)
+    x, y = split.batch(slice(checks.integer("images", min(images, there), 1, there)), "test")
+    return Kept(net, x, split.batch(slice(CALIBRATION), "train")[0]), y.to(device_of(net))
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+
+def one_out(net, split, *, images=IMAGES, calibrated=False, progress=True):
+    """The error without each block, one at a time: a row a block.
+
+    net: a net of `build`. images: so many of the first test images. calibrated: see the module.
+    Columns: name, skip, depth, norm, init, seed, step, origin (as `representations.labelled` has them); images,
+    calibrated, whole (the error of the whole net); module, index (from 1), changes_shape, error (fractions).
+    """
+    kept, y = keep(net, split, images)
+    rows = [
+        {
+            "module": name,
+            "index": index,
+            "changes_shape": kept.given[at].shape != kept.given[at + 1].shape,
+            "error": _error(kept.logits([name], calibrated=calibrated), y),
+        }
+        for index, (at, name) in enumerate(progress_bar(_places(kept), desc="blocks", disable=not progress), 1)
+    ]
+    return _labelled(rows, net, kept, y, calibrated)
+
+
+def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, calibrated=False, seed=0, progress=True):
+    """The error without several blocks, drawn at random: a row a count × draw. Columns: those of `one_out` up to whole;
+    count, draw, modules (the names, with + between them), error. Counts that the net does not have are left out.
+    """
+    kept, y = keep(net, split, images)
+    random, rows = np.random.default_rng(seed), []
+    counts = [count for count in counts if count <= len(kept.blocks)]
+    for count in progress_bar(counts, desc="blocks out", disable=not progress):
+        for draw in range(draws):
+            out = [kept.blocks[i] for i in sorted(random.choice(len(kept.blocks), count, replace=False))]
+            error = _error(kept.logits(out, calibrated=calibrated), y)
+            rows.append({"count": count, "draw": draw, "modules": "+".join(out), "error": error})
+    return _labelled(rows, net, kept, y, calibrated)
+
+
+def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrated=False, seed=0, progress=True):
+    """The error after random swaps of two blocks of the same shape, one after the other (Veit et al. 2016, §4.3): a row
+    a count × draw. Columns: those of `one_out` up to whole; count (swaps), draw, moved (share of the blocks that are no
+    longer in their places), error.
+    """
+    kept, y = keep(net, split, images)
+    random, rows = np.random.default_rng(seed), []
+    stages = {}
+    for at, name in _places(kept):
+        if kept.given[at].shape == kept.given[at + 1].shape:
+            stages.setdefault(name.rpartition(".")[0], []).append(name)
+    pairs = [(a, b) for names in stages.values() for i, a in enumerate(names) for b in names[i + 1 :]]
+    for count in progress_bar(counts if pairs else (), desc="swaps", disable=not progress):
+        for draw in range(draws):
+            moved = 0
+            while not moved:  # swaps can undo each other
+                order = {name: name for names in stages.values() for name in names}
+                for pair in random.choice(len(pairs), count):
+                    one, other = pairs[pair]
+                    order[one], order[other] = order[other], order[one]
+                moved = sum(place != worker for place, worker in order.items()) / len(kept.blocks)
+            error = _error(kept.logits(order=order, calibrated=calibrated), y)
+            rows.append({"count": count, "draw": draw, "moved": moved, "error": error})
+    return _labelled(rows, net, kept, y, calibrated)
+
+
+def over_seeds(measure=one_out, nets=NETS, *, seeds=(0, 1, 2), split=None, how=RECORDED, progress=True, **options):
+    """One of the three frames above, of several trained nets, one after the other: rows as `measure` gives them.
+
+    nets: names of FAMILY, of width 8 on the digits; seeds: of their weights; how: as `trained` takes it; options:
+    of `measure`. ValueError for an unknown name.
+    """
+    split = split or digits()
+    frames = [
+        measure(trained(spec, split, how, seed=seed), split, progress=False, **options)
+        for spec, seed in jobs(nets, seeds, small_net(split), {}, progress)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def trained(spec, split, how=RECORDED, *, seed=0, device="cpu"):
+    """The trained net of a spec, in eval mode: recorded where its weights come with reslab, else trained here."""
+    store = recorded()
+    run = store.find(spec, split, how, seed)
+    if run and store.has_weights(run):
+        return store.net(run)
+    net = build(spec, seed=seed)
+    for _ in train(net, split, replace(how, capture_every=0), device=device):
+        pass
+    return net.eval()
+
+
+def photographs():
+    """What was recorded of CIFAR-10 nets of width 16, whose pictures may not be shipped: {"one out", "one out,
+    calibrated", "several out", "swapped", "paths": the frame}, and "provenance", a dict.
+
+    Made by `python data/record_lesions.py` of the recorded weights. FileNotFoundError where it is not installed.
+    """
+    package = Path(__file__).parents[1]
+    folders = (package.parent / "data", package / "data")  # in a checkout, and in an installed package
+    path = next((folder / PHOTOGRAPHS for folder in folders if (folder / PHOTOGRAPHS).exists()), None)
+    if path is None:
+        raise FileNotFoundError(f"{PHOTOGRAPHS} is not there: install reslab again, it comes with it.")
+    content = json.loads(gzip.decompress(path.read_bytes()))
+    frames = {name: pd.DataFrame(rows) for name, rows in content["frames"].items()}
+    return frames | {"provenance": content["provenance"]}
+
+
+def _places(kept):
+    """[(place in the parts, name)] of the blocks."""
+    return [(at, name) for at, (name, module) in enumerate(kept.parts) if isinstance(module, Block)]
+
+
+def _error(logits, y):
+    return (logits.argmax(1) != y).float().mean().item()
+
+
+def _labelled(rows, net, kept, y, calibrated):
+    whole = _error(kept.given[-1], y)
+    rows = pd.DataFrame(rows)
+    return labelled(rows.assign(images=len(y), calibrated=calibrated, whole=whole), net)

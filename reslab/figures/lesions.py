@@ -1,0 +1,85 @@
+"""Lesson 05: the error of a trained net without one block, without several, and with its blocks in another order.
+
+`frame` has a row a net × seed × lesion, as `experiments.lesions` gives it. A line is the median over seeds, in a band
+from the lowest to the highest; the dotted level is the whole net's. Every chart takes draw=theme.chart.
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+import numpy as np
+
+from reslab.figures import theme
+from reslab.figures.text import phrases
+from reslab.figures.text.lesions import alt_text, count_sentence, sentence, statistics_sentence
+from reslab.figures.text.phrases import EMPTY
+from reslab.results import lesions as results
+from reslab.results.frames import recorded
+
+__all__ = ["alt_text", "count_sentence", "one_out", "sentence", "several_out", "statistics_sentence", "swapped"]
+
+ERROR = dict(title="Test error (%)", range=[-2, 102], tickvals=[0, 25, 50, 75, 100])
+WAY = dict(title="Block that is taken out (from the first, 0, to the last, 100 %)", range=[-3, 103])
+
+
+def one_out(frame, *, empty=EMPTY, draw=theme.figure):
+    """The error of every net with each block out, one at a time. ValueError for a missing column."""
+    table = results.by_block(frame)
+    gathered = bool(len(table)) and bool(table["calibrated"].all())
+    title = "One block out" + ", BatchNorm's statistics gathered anew" * gathered
+    return _draw(
+        table, frame, 100 * table["way"], "%{customdata[0]}", table["module"], title, WAY, draw, empty, level=True
+    )
+
+
+def several_out(frame, *, empty=EMPTY, draw=theme.figure):
+    """The error of every net with more and more blocks out, drawn at random. ValueError for a missing column."""
+    return _counts(frame, "Several blocks out, at random", "Blocks out", draw, empty)
+
+
+def swapped(frame, *, empty=EMPTY, draw=theme.figure):
+    """The error of every net after more and more random swaps of two blocks. ValueError for a missing column."""
+    return _counts(frame, "Blocks that change places, at random", "Swaps of two blocks of the same shape", draw, empty)
+
+
+def _counts(frame, title, words, draw, empty):
+    table = results.by_count(frame)
+    counts = sorted(table["count"].unique()) or [1, 8]
+    x = dict(title=words, range=[min(counts) - 0.4, max(counts) + 0.4], tickvals=counts)
+    return _draw(
+        table, frame, table["count"], f"{words.lower()}: %{{customdata[0]}}", table["count"], title, x, draw, empty
+    )
+
+
+def _draw(table, frame, said, draw, *, title, x, empty, level=False):
+    """A chart of a table of medians; at and about: columns with the place on the x axis and what is said of it."""
+    traces, ends, shapes = [], [], []
+    for (name, skip, depth, origin), rows in table.groupby(["name", "skip", "depth", "origin"], sort=False):
+        rows = rows.sort_values("at")
+        hue, key = theme.colour(skip, depth), f"{name}/{origin}"
+        middle, low, high = (100 * rows[column].to_numpy() for column in ("median", "low", "high"))
+        if (low < high).any():
+            band = dict(mode="lines", fill="toself", fillcolor=theme.rgba(hue, 0.16), line=dict(width=0))
+            here = rows["at"].to_numpy()
+            traces.append(dict(
+                type="scatter", x=np.concatenate([here, here[::-1]]), y=np.concatenate([high, low[::-1]]), **band,
+                hoverinfo="skip", showlegend=False, legendgroup=key, meta={"key": f"{key}/band"},
+            ))  # fmt: skip
+        label = f"<b>{name}</b>, {said}<br>error %{{y:.1f}} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
+        traces.append(dict(
+            type="scatter", mode="lines+markers", x=rows["at"], y=middle, name=name, legendgroup=key,
+            line=theme.line(skip, depth, recorded(origin)), marker=theme.marker(skip, depth, open=False, size=8),
+            customdata=list(zip(rows["about"], low, high, strict=True)), meta={"key": f"{key}/error"},
+            hovertemplate=f"{label}<extra>{origin}</extra>",
+        ))  # fmt: skip
+        whole = 100 * rows["whole"].iloc[0]
+        if level:
+            shapes.append(dict(
+                type="line", xref="paper", x0=0, x1=1, y0=whole, y1=whole, layer="below",
+                line=dict(color=hue, width=1.5, dash="dot"),
+            ))  # fmt: skip
+        ends.append((key, f"{name}<br>whole: {whole:.1f} %", rows["at"].iloc[-1], middle[-1], hue))
+    layout = theme.name_lines(ends, x, ERROR) if ends else {}
+    origins = list(dict.fromkeys(table["origin"])) if len(table) else []
+    drawn = phrases.seeds(frame["seed"].dropna().astype(int).unique().tolist()) if len(frame) else ""
+    origin = ", ".join(filter(None, ["; ".join(origins), drawn if "seed" not in "".join(origins) else ""]))
+    return draw(traces, title=title, origin=origin, empty=empty, shapes=shapes, x=x, y=ERROR, **layout)

@@ -1,0 +1,38 @@
+"""Lesson 05 in words: how long the paths are that the gradient takes."""
+
+from reslab.figures.text.phrases import EMPTY
+from reslab.results import paths as results
+
+
+def sentence(frame):
+    """The mean length of the gradient's paths, net by net, beside that of all paths counted alike.
+
+    frame: as `results.paths.lengths` takes it; ValueError for a missing column.
+    """
+    if not len(frame):
+        return EMPTY
+    told = [
+        f"{net.name}, {'trained' if net.step else 'untrained'}: {_number(net)} of {net.blocks} branches, and paths of"
+        f" {net.first} to {net.last} hold {results.MOST:.0%}"
+        for net in results.lengths(frame).itertuples()
+    ]
+    counts = {net.name: f"{net.counted:.1f} in {net.name}" for net in results.lengths(frame).itertuples()}
+    return f"Mean path of the gradient. {'; '.join(told)}. All paths counted alike: {', '.join(counts.values())}."
+
+
+def sampled_sentence(exact, drawn):
+    """What the sampled estimate says of the same net beside the exact share: its mean path, and how far one length's
+    share goes from repeat to repeat."""
+    if not len(drawn):
+        return EMPTY
+    (net,), table = results.lengths(drawn).itertuples(), results.by_length(drawn)
+    row = table.loc[(table["high"] - table["low"]).idxmax()]
+    truth = results.lengths(exact[(exact["name"] == net.name) & (exact["step"] == net.step)])["mean"].iloc[0]
+    return (
+        f"Sampled paths of {net.name} give a mean path of {net.low:.1f} to {net.high:.1f}, exact {truth:.1f}; the share"
+        f" of paths through {row.length} branches comes out as anything from {row.low:.0%} to {row.high:.0%}."
+    )
+
+
+def _number(net):
+    return f"{net.mean:.1f}" + f" ({net.low:.1f} to {net.high:.1f})" * (net.seeds > 1)

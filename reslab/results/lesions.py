@@ -1,0 +1,67 @@
+"""Lesson 05: what blocks are worth to a trained net, over the seeds and the blocks."""
+
+import pandas as pd
+
+from reslab import checks
+from reslab.results.frames import require
+
+NET = ("name", "skip", "depth", "seed", "origin")
+# Answers of the lesson's questions → up to which error (fraction) of the net without a block.
+ANSWERS = {"it hardly changes": 0.2, "about half of all pictures are wrong": 0.7, "close to a guess": 1.0}
+
+
+def verdict(frame, name="resnet-56"):
+    """How a net does without one block, the median over its blocks and seeds: one of ANSWERS.
+
+    frame: as `experiments.lesions.one_out` gives it. ValueError for a net that it does not have.
+    """
+    checks.choice("a net", name, list(frame["name"].unique()))
+    error = frame.loc[frame["name"] == name, "error"].median()
+    return next(answer for answer, most in ANSWERS.items() if error <= most)
+
+
+def by_block(frame):
+    """The error without each block: a row a net × block, the median, lowest and highest over the seeds.
+
+    frame: as `experiments.lesions.one_out` gives it. Columns: name, skip, depth, origin, calibrated, module, index
+    (from 1), way (of the blocks: 0 the first, 1 the last), median, low, high, whole (median), seeds (how many).
+    ValueError for a missing column.
+    """
+    frame = require(frame, (*NET, "calibrated", "module", "index", "error", "whole"), "The error without a block")
+    table = _medians(frame, ["calibrated", "module", "index"])
+    last = table.groupby("name")["index"].transform("max")
+    return table.assign(way=(table["index"] - 1) / (last - 1).clip(lower=1))
+
+
+def by_count(frame):
+    """The error without several blocks, or after several swaps: a row a net × count, over draws and seeds.
+
+    frame: as `experiments.lesions.several_out` and `swapped` give it. Columns: name, skip, depth, origin, calibrated,
+    count, median, low, high, whole, seeds. ValueError for a missing column.
+    """
+    frame = require(frame, (*NET, "calibrated", "count", "error", "whole"), "The error without several blocks")
+    return _medians(frame, ["calibrated", "count"])
+
+
+def summary(frame):
+    """One lesion, net by net: a row a net × calibrated, over its blocks and seeds.
+
+    frame: as `experiments.lesions.one_out` gives it. Columns: name, skip, depth, origin, calibrated, whole (median),
+    median, low, high (of the errors without one block), worst (the block whose lesion hurts most, in the median over
+    seeds), seeds.
+    """
+    blocks = by_block(frame)
+    by = ["name", "skip", "depth", "origin", "calibrated"]
+    worst = blocks.loc[blocks.groupby(by, sort=False)["median"].idxmax(), [*by, "module"]]
+    return _medians(frame, ["calibrated"]).merge(worst.rename(columns={"module": "worst"}), on=by)
+
+
+def _medians(frame, by):
+    groups = frame.groupby(["name", "skip", "depth", "origin", *by], sort=False)
+    table = groups["error"].agg(median="median", low="min", high="max")
+    return table.assign(whole=groups["whole"].median(), seeds=groups["seed"].nunique()).reset_index()
+
+
+def beside(kept, calibrated):
+    """`summary` of two frames, one with BatchNorm's statistics kept and one with them gathered anew, together."""
+    return pd.concat([summary(kept), summary(calibrated)], ignore_index=True)

@@ -1,0 +1,53 @@
+"""Lesson 05: how long the gradient's paths are, over the seeds."""
+
+from reslab.results.frames import require
+
+MOST = 0.95  # of the gradient: the lengths that hold it
+
+
+def by_length(frame):
+    """A net's shares by path length: a row a net × step × length, the median, lowest and highest over the seeds.
+
+    frame: as `experiments.paths.by_length` and `sampled` give it (each repeat counts as a seed of its own). Columns:
+    name, depth, step, blocks, length, counted, median, low, high, seeds. ValueError for a missing column.
+    """
+    columns = ("name", "depth", "seed", "step", "blocks", "length", "counted", "share")
+    groups = require(frame, columns, "The paths").groupby(
+        ["name", "depth", "step", "blocks", "length", "counted"], sort=False
+    )
+    table = groups["share"].agg(median="median", low="min", high="max")
+    return table.assign(seeds=groups["seed"].nunique()).reset_index()
+
+
+def lengths(frame):
+    """How long the paths are, net by net: a row a name × step.
+
+    frame: as above. Columns: name, depth, step, blocks, seeds, mean (path length, weighted by share: the median over
+    seeds), low, high (of the mean), counted (its value if every path counted alike: half the blocks), first, last (the
+    fewest neighbouring lengths that hold MOST of the shares, in the median over seeds).
+    """
+    by = ["name", "depth", "step", "blocks"]
+    each = [*by, "seed", *(["repeat"] if "repeat" in frame else [])]
+    means = frame.assign(mean=frame["length"] * frame["share"]).groupby(each, sort=False)["mean"].sum()
+    groups = means.reset_index().groupby(by, sort=False)
+    table = groups["mean"].agg(["median", "min", "max"])
+    table.columns = ["mean", "low", "high"]
+    table["seeds"] = groups["seed"].nunique()
+    table = table.reset_index().assign(counted=lambda rows: rows["blocks"] / 2)
+    spans = [
+        _span(rows.sort_values("length")["median"].tolist()) for _, rows in by_length(frame).groupby(by, sort=False)
+    ]
+    return table.assign(first=[first for first, _ in spans], last=[last for _, last in spans])
+
+
+def _span(shares):
+    """(first, last): the fewest neighbouring lengths that hold MOST of the shares."""
+    total = sum(shares)
+    spans = (
+        (last - first, first, last)
+        for first in range(len(shares))
+        for last in range(first, len(shares))
+        if sum(shares[first : last + 1]) >= MOST * total
+    )
+    _, first, last = min(spans)
+    return first, last
