@@ -161,8 +161,8 @@ def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, c
 
 def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrated=False, seed=0, progress=True):
     """The error after random swaps of two blocks of the same shape, one after the other (Veit et al. 2016, §4.3): a row
-    a count × draw. Columns: those of `one_out` up to whole; count (swaps), draw, moved (share of the blocks that are no
-    longer in their places), error.
+    a count × draw, but for draws whose swaps undo each other. Columns: those of `one_out` up to whole; count (swaps),
+    draw, moved (share of the blocks that are no longer in their places), error.
     """
     kept, y = keep(net, split, images)
     random, rows = np.random.default_rng(seed), []
@@ -173,13 +173,13 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
     pairs = [(a, b) for names in stages.values() for i, a in enumerate(names) for b in names[i + 1 :]]
     for count in progress_bar(counts if pairs else (), desc="swaps", disable=not progress):
         for draw in range(draws):
-            moved = 0
-            while not moved:  # swaps can undo each other
-                order = {name: name for names in stages.values() for name in names}
-                for pair in random.choice(len(pairs), count):
-                    one, other = pairs[pair]
-                    order[one], order[other] = order[other], order[one]
-                moved = sum(place != worker for place, worker in order.items()) / len(kept.blocks)
+            order = {name: name for names in stages.values() for name in names}
+            for pair in random.choice(len(pairs), count):
+                one, other = pairs[pair]
+                order[one], order[other] = order[other], order[one]
+            moved = sum(place != worker for place, worker in order.items()) / len(kept.blocks)
+            if not moved:
+                continue  # the swaps undid each other
             error = _error(kept.logits(order=order, calibrated=calibrated), y)
             rows.append({"count": count, "draw": draw, "moved": moved, "error": error})
     return _labelled(rows, net, kept, y, calibrated)

@@ -26,9 +26,8 @@ def one_out(frame, *, empty=EMPTY, draw=theme.figure):
     table = results.by_block(frame)
     gathered = bool(len(table)) and bool(table["calibrated"].all())
     title = "One block out" + ", BatchNorm's statistics gathered anew" * gathered
-    return _draw(
-        table, frame, 100 * table["way"], "%{customdata[0]}", table["module"], title, WAY, draw, empty, level=True
-    )
+    table = table.assign(at=100 * table["way"], about=table["module"])
+    return _draw(table, frame, "%{customdata[0]}", draw, title=title, x=WAY, empty=empty, level=True)
 
 
 def several_out(frame, *, empty=EMPTY, draw=theme.figure):
@@ -45,9 +44,8 @@ def _counts(frame, title, words, draw, empty):
     table = results.by_count(frame)
     counts = sorted(table["count"].unique()) or [1, 8]
     x = dict(title=words, range=[min(counts) - 0.4, max(counts) + 0.4], tickvals=counts)
-    return _draw(
-        table, frame, table["count"], f"{words.lower()}: %{{customdata[0]}}", table["count"], title, x, draw, empty
-    )
+    table = table.assign(at=table["count"], about=table["count"])
+    return _draw(table, frame, f"{words.lower()}: %{{customdata[0]}}", draw, title=title, x=x, empty=empty)
 
 
 def _draw(table, frame, said, draw, *, title, x, empty, level=False):
