@@ -18,13 +18,15 @@ FLOOR := .venv-floor
 NONE_PICKED := test $$? -eq 5
 # Tests of what pandas reads, writes and joins.
 FRAMES := tests/test_runs.py tests/test_cli.py tests/test_store.py tests/test_capture.py tests/datasets
+# A process a core, and a file's tests in one process. tests/conftest.py puts the longest files first.
+SHARED := --numprocesses auto --dist loadfile --no-loadscope-reorder
 NBVAL := -p tests.nbval_patience --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-floor bench lessons
+.PHONY: help lab test browser notebooks test-floor bench lessons
 
 help: ## List these commands.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 lab: $(VENV)/.lab ## Create the environment if need be, and open JupyterLab on the lessons.
 	@echo "lab: opening JupyterLab on notebooks/ (Ctrl-C twice ends it)"
@@ -34,14 +36,20 @@ test: $(VENV)/.test ## Run every test: style, import contracts, units, claims, t
 	@echo "test: style, import contracts, units, claims, the browser, then every notebook"
 	@$(BIN)/ruff check
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest --ignore tests/browser --numprocesses auto --dist loadfile $(PYTEST_ARGS) || $(NONE_PICKED)
+	@$(BIN)/python -m pytest --ignore tests/browser $(SHARED) $(PYTEST_ARGS) || $(NONE_PICKED)
+	@$(MAKE) --no-print-directory --jobs 2 browser notebooks
+
+browser: $(VENV)/.test ## The part of `make test` that drives the real JupyterLab in Chromium.
 	@$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS) || $(NONE_PICKED)
-	@$(BIN)/python -m pytest $(NBVAL) --numprocesses auto --dist loadfile notebooks
+
+# Its own output comes when it has ended, because `make test` runs it beside the browser.
+notebooks: $(VENV)/.test ## The part of `make test` that runs every notebook and compares its sentences.
+	@$(BIN)/python -m pytest $(NBVAL) notebooks >$(VENV)/notebooks.log 2>&1; ended=$$?; cat $(VENV)/notebooks.log; exit $$ended
 
 test-floor: $(FLOOR)/.test ## Run unit tests and two lessons with the oldest versions that pyproject.toml admits, which are Colab's.
 	@echo "test-floor: units with pandas 2.2, then frames with pandas 3.0, then lessons 01 and 04"
 	@$(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt pandas
-	@$(FLOOR)/bin/python -m pytest --ignore tests/browser --numprocesses auto --dist loadfile -m "not claims and not benchmark" $(PYTEST_ARGS)
+	@$(FLOOR)/bin/python -m pytest --ignore tests/browser $(SHARED) -m "not claims and not benchmark" $(PYTEST_ARGS)
 	@$(FLOOR)/bin/python -m pip install --quiet 'pandas==3.0.*'
 	@$(FLOOR)/bin/python -m pytest $(FRAMES) $(PYTEST_ARGS)
 	@$(FLOOR)/bin/python -m pytest $(NBVAL) notebooks/01_degradation.ipynb notebooks/04_activations.ipynb

@@ -1,12 +1,22 @@
 """Fixtures of all tests."""
 
 # ruff: noqa: I001
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch reads it: there is a worker a core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import reslab  # noqa: F401 (before torch: it sets how torch's idle threads wait, here as in a lesson)
 import pytest
 import torch
 
 from reslab import NetSpec, digits
 from reslab.train import device
+
+
+def pytest_collection_modifyitems(items):
+    """The claims first: a few files of minutes each. At the end, one core would wait for the other."""
+    items.sort(key=lambda item: item.get_closest_marker("claims") is None)
 
 
 @pytest.fixture(scope="module")
