@@ -23,7 +23,6 @@ from reslab.figures import feature_maps, histograms, theme
 from reslab.nets import build, replace
 from reslab.train import TrainSpec, train
 
-HEIGHT = 360  # pixels of a chart: what three rows of controls leave of a 1280 × 720 projector
 REDRAW = 0.2  # seconds between updates of the progress of a training
 SHOWS = {  # what the left-hand chart can show, and what the menu calls it
     "ratio": "|F(x)| against |x|",
@@ -42,6 +41,7 @@ class Signal(Setting):
     """One net, untrained or trained; written "plain-20" or "resnet-20,weights=trained"."""
 
     options: ClassVar = {"weights": ("untrained", "trained"), "init": ("kaiming", "xavier", "torch")}
+    in_sight: ClassVar = ("skip", "depth", "weights")
 
     skip: bool = True
     depth: int = 20
@@ -101,13 +101,12 @@ class Activations(Instant):
         self.view, self.own = View(), None  # own: an image of the learner's, as `experiments.picture` makes it
         self._trained = OrderedDict()  # Signal → (net, Run)
         self._taking = False  # whether the view's controls are changed by `_look`
-        self.control(self.kind(), self.changed)
+        self.control(self.kind(), self.chosen)
         self._make_view_controls()
-        self.profile = Chart(figures.profile(pd.DataFrame(), draw=theme.chart), name="All blocks", height=HEIGHT)
-        self.maps = Chart(
-            feature_maps.block(pd.DataFrame(), 1, draw=theme.chart), name="The block's maps", height=HEIGHT
-        )
-        self.arrange([self.profile, self.maps], [self.pin, self.clear])
+        self.profile = Chart(figures.profile(pd.DataFrame(), draw=theme.chart), name="All blocks")
+        self.maps = Chart(feature_maps.block(pd.DataFrame(), 1, draw=theme.chart), name="The block's maps")
+        view = [self.show, self.block, self.image, self.upload]
+        self.arrange([self.profile, self.maps], [self.pin], [*view, self.clear])
         self.state = state
 
     def _make_view_controls(self):
@@ -121,7 +120,6 @@ class Activations(Instant):
         for name in ("show", "block", "image", "upload"):
             getattr(self, name).add_class(f"reslab-{name}")
             getattr(self, name).observe(self._uploaded if name == "upload" else self._looked, "value")
-        self.controls.row += [self.show, self.block, self.image, self.upload]
 
     # --- state --------------------------------------------------------------------------------------------------------
 
@@ -165,6 +163,14 @@ class Activations(Instant):
         for name, value in dataclasses.asdict(view).items():
             getattr(self, name).value = value
         self._taking = False
+        self.controls.tell(self._view_words())
+
+    def _view_words(self):
+        """What is looked at, where it is not as usual: ["block 3", "your image"]."""
+        usual, words = View(), {"show": SHOWS[self.view.show], "block": f"block {self.view.block}"}
+        words["image"] = f"test image {self.view.image}"
+        changed = [said for name, said in words.items() if getattr(self.view, name) != getattr(usual, name)]
+        return changed if self.own is None else [*changed, "your image"]
 
     def _looked(self, change):
         """A control of the view was moved: numbers are changed to the nearest that there is, and that is said."""

@@ -54,17 +54,15 @@ class Architecture(Explorer):
         for picker in [*self.pickers, self.cost]:
             picker.add_class("reslab-picker")
             picker.observe(self._picked, "value")
-        self.controls = SimpleNamespace(row=[*self.pickers, self.cost])
+        self.controls = SimpleNamespace(row=self.pickers, folded=[self.cost], also=widgets.HTML(), why=widgets.HTML())
         self.map = Chart(figures.architecture_map(experiment.layers({}), draw=theme.chart))
-        # A box stretches what is in it to its own height, and a responsive chart follows: the map would be 470 px high.
-        self.map.widget.layout = widgets.Layout(
-            flex="1 1 100%", max_height="470px", overflow="hidden auto", align_items="flex-start"
-        )
+        self.map.widget.layout.flex = "1 1 100%"
         self.map.widget.add_class("reslab-map")
-        self.opened = widgets.HTML(layout=widgets.Layout(flex="1 1 100%", max_height="470px", overflow="auto"))
+        self.opened = widgets.HTML(layout=widgets.Layout(max_height="470px", overflow="auto"))
         self.opened.add_class("reslab-opened")
-        self.arrange([self.map, SimpleNamespace(widget=self.opened)], [])
-        self.widget.children += (widgets.HTML(STYLE),)
+        self.arrange([self.map], [])
+        *parts, folds = self.body.children
+        self.body.children = [*parts, self.opened, folds, widgets.HTML(STYLE)]
         self._silent = False
         self.state = state
 

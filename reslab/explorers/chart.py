@@ -6,6 +6,8 @@ from contextlib import nullcontext
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
+from reslab.figures import theme
+
 # plotly subscribes each view of a chart to changes as if it was the model. A view that was removed from the page (its
 # cell is run again) then still gets every change, fails, and keeps the change from the views that are left. Here a
 # view subscribes as a view, and anywidget ends that when the view is removed.
@@ -50,16 +52,17 @@ class Chart:
     """A FigureWidget that `show` fills with the traces and layout of a chart: {"data": [...], "layout": {...}} as plain
     values.
 
-    Traces are told apart by meta["key"]: where the keys are the same as before, only what differs is sent.
+    Traces are told apart by meta["key"]: where the keys are the same as before, only what differs is sent. Its height
+    is that of its box, which the style sheet of `Page` sets, unless the chart's layout has one.
     """
 
-    def __init__(self, chart, *, name="", height=380):
+    def __init__(self, chart, *, name=""):
         self.name = name  # on its tab
         self.closed = False
         self.figure = Figure(go.Figure(**chart))
-        self.figure.layout.update(autosize=True, height=height)
+        self.figure.layout.autosize = True
         self.figure._config = {"responsive": True, "displaylogo": False}  # fills its box
-        layout = widgets.Layout(flex="1 1 420px", min_width="360px", overflow="hidden")
+        layout = widgets.Layout(flex="1 1 420px", min_width="360px")
         self.widget = widgets.Box([self.figure], layout=layout)
         self.widget.add_class("reslab-chart")
 
@@ -100,4 +103,5 @@ class Chart:
 
     def still(self):
         """The chart as it stands, as a plain Figure."""
-        return go.Figure(self.figure)
+        figure = go.Figure(self.figure)
+        return figure.update_layout(height=figure.layout.height or theme.HEIGHT)

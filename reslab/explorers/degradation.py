@@ -39,7 +39,7 @@ class Degradation(Live):
         self.curves = Chart(figures.training_curves(self.frame(), draw=theme.chart), name="Training error")
         self.gradients = Chart(gradient_flow.gradient_profile(self.layers(), draw=theme.chart), name="Gradients")
         self.control(self.kind(), self.chosen)
-        self.arrange([self.curves, self.gradients], self.buttons)
+        self.arrange([self.curves, self.gradients], self.buttons, self.more_buttons)
         self.state = state
 
     def measure(self, setting):

@@ -18,7 +18,7 @@ HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-pa
 
 
 class Explorer:
-    """A row of controls, two charts, one measured sentence, buttons with a progress bar, and two fold-outs.
+    """Three controls, one chart in front, one measured sentence, buttons with a progress bar; the rest is folded away.
 
     A subclass calls `control`, makes the charts and buttons, and calls `arrange`. It has `write_state` and `take_state`
     (one line of text that says everything) and `code`. It holds no science: it calls plain functions of `experiments`
@@ -48,40 +48,57 @@ class Explorer:
             setattr(self, name, control)
         self.depth_text = self.controls.depth_text
 
-    def arrange(self, charts, buttons):
-        """Put the parts on the page, the controls first; `widget` is the whole. Of several charts, one is in front."""
-        wrap = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="2px 4px")
-        help_text = widgets.HTML("Copy this line to share what you see, or paste one here and press Enter.")
-        folds = [
-            widgets.Accordion([content], selected_index=None, layout=widgets.Layout(flex="1 1 320px"))
-            for content in (self.source, widgets.VBox([help_text, self.share]))
-        ]
-        folds[0].set_title(0, "Show the code")
-        folds[1].set_title(0, "Share this state")
+    def arrange(self, charts, buttons, folded=()):
+        """Put the parts on the page, the controls first; `widget` is the whole. Of several charts, one is in front.
+
+        buttons: under the chart. folded: controls and buttons that are under "More", behind those of the setting.
+        """
+        wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 6px"}
+        self.more = widgets.ToggleButton(description="More", icon="chevron-down", tooltip="Show all other controls")
+        self.folded = widgets.HBox([*self.controls.folded, *folded, self.controls.why], layout=widgets.Layout(**wrap))
+        self.folded.layout.display = "none"
+        self.more.observe(self._unfold, "value")
         self._charts = [chart for chart in charts if isinstance(chart, Chart)]
-        tabs = widgets.ToggleButtons(options=[(chart.name, chart) for chart in self._charts])
-        tabs.style.button_width = "auto"
-        tabs.observe(lambda change: self._turn_to(change.new), "value")
-        tabs.add_class("reslab-tabs")
-        self.tabs, several = tabs, len(self._charts) > 1
-        stage = widgets.HBox([chart.widget for chart in charts], layout=widgets.Layout(flex_flow="row wrap"))
-        stage.add_class("reslab-charts")
-        self._turn_to(next(iter(self._charts), None))
-        self.widget = widgets.VBox(
-            [
-                self._page,
-                widgets.HBox([*self.controls.row, *[tabs] * several], layout=wrap),
-                stage,
-                self.sentence,
-                widgets.HBox([*buttons, self.progress, self.progress_text], layout=wrap),
-                self.message,
-                widgets.HBox(folds, layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start")),
-            ]
-        )
+        self.tabs = widgets.ToggleButtons(options=[(chart.name, chart) for chart in self._charts])
+        self.tabs.style.button_width = "auto"
+        self.tabs.observe(lambda change: self._turn_to(change.new), "value")
+        tabs = [self.tabs] * (len(self._charts) > 1)
+        parts = {
+            "controls": widgets.HBox([*self.controls.row, self.more, self._page], layout=widgets.Layout(**wrap)),
+            "folded": self.folded,
+            "views": widgets.HBox([*tabs, self.controls.also], layout=widgets.Layout(**wrap)),
+            "charts": widgets.HBox([chart.widget for chart in charts], layout=widgets.Layout(flex_flow="row wrap")),
+            "sentence": self.sentence,
+            "buttons": widgets.HBox([*buttons, self.progress, self.progress_text], layout=widgets.Layout(**wrap)),
+            "message": self.message,
+            "folds": widgets.HBox(self._folds(), layout=widgets.Layout(**wrap | {"align_items": "flex-start"})),
+        }
+        if not buttons:  # nothing is trained or pinned, so nothing makes progress
+            del parts["buttons"]
+        self.body = widgets.VBox(list(parts.values()))
+        self.widget = widgets.VBox([self.body])
+        named = parts | {"more": self.more, "tabs": self.tabs, "body": self.body}
+        for name, part in named.items():
+            part.add_class(f"reslab-{name}")
         self.widget.add_class("reslab")
+        self._turn_to(next(iter(self._charts), None))
         for chart in self._charts:
             chart.figure.lock = self._lock
         cells.register(self)
+
+    def _folds(self):
+        """The code, and the line to share, each folded away under its title."""
+        help_text = widgets.HTML("Copy this line to share what you see, or paste one here and press Enter.")
+        contents = {"Show the code": self.source, "Share this state": widgets.VBox([help_text, self.share])}
+        layout = {"selected_index": None, "layout": widgets.Layout(flex="1 1 320px")}
+        folds = [widgets.Accordion([content], **layout) for content in contents.values()]
+        for fold, title in zip(folds, contents, strict=True):
+            fold.set_title(0, title)
+        return folds
+
+    def _unfold(self, change):
+        self.folded.layout.display = "" if change.new else "none"
+        self.more.description, self.more.icon = ("Less", "chevron-up") if change.new else ("More", "chevron-down")
 
     def try_states(self, lines):
         """Put buttons under the explorer that set it to states; return the explorer, for the end of its cell.
@@ -89,7 +106,7 @@ class Explorer:
         lines: dict what to look at → state line. A button does what pasting its line does.
         """
         self._states = dict(lines)
-        self.widget.children += (states.buttons(self._states, self._try),)
+        self.body.children += (states.buttons(self._states, self._try),)
         return self
 
     def _try(self, line):

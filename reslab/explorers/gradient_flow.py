@@ -20,7 +20,6 @@ from reslab.train import TrainSpec, train
 
 REDRAW = 0.2  # seconds between drawings while training
 STEPS = 20
-HEIGHT = 350  # pixels of a chart: what a long sentence leaves of a 1280 × 720 projector
 EXPLAINED = 110  # layers: the factors of deeper nets, in float64, take longer than a learner waits
 
 
@@ -82,20 +81,16 @@ class GradientFlow(Instant):
         self._training = self._event = None  # the Flow in training, and the last event of it
         self._drawn = 0.0
         self.worker = Worker(self._on_event, self._on_end)
-        self.control(self.kind(), self.changed)
-        self.profile = Chart(
-            gradient_flow.gradient_profile(pd.DataFrame(), draw=theme.chart), name="Gradients", height=HEIGHT
-        )
-        self.right = Chart(
-            gradient_factors.product(pd.DataFrame(), draw=theme.chart), name="Causes, or first steps", height=HEIGHT
-        )
+        self.control(self.kind(), self.chosen)
+        self.profile = Chart(gradient_flow.gradient_profile(pd.DataFrame(), draw=theme.chart), name="Gradients")
+        self.right = Chart(gradient_factors.product(pd.DataFrame(), draw=theme.chart), name="Causes, or first steps")
         self.go = widgets.Button(layout=widgets.Layout(width="150px"))
         self.turn = widgets.Button(icon="exchange", layout=widgets.Layout(width="132px"))
         self.go.add_class("reslab-go")
         self.turn.add_class("reslab-turn")
         self.go.on_click(lambda _: self._on_go())
         self.turn.on_click(lambda _: self._on_turn())
-        self.arrange([self.profile, self.right], [self.pin, self.clear, self.go, self.turn])
+        self.arrange([self.profile, self.right], [self.go, self.turn, self.pin], [self.clear])
         self.state = state
 
     def measure(self, setting):

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from reslab.explorers.explorer import Explorer
 from reslab.explorers.setting import parse_state, write_state
 from reslab.explorers.worker import Latest
+from reslab.specs import replace
 
 PATIENCE = 0.3  # seconds that the last curve stays while a new one is measured; then the chart is emptied
 LIVE = "live, this machine"
@@ -18,7 +19,8 @@ class Instant(Explorer):
 
     A subclass has `kind` (its Setting), `measure(setting)`, which yields whatever it draws (called in a thread),
     `draw()`, which brings charts and sentence up to date with `shown`, and `code`. It calls `control(self.kind(),
-    self.changed)`, makes its charts, and calls `arrange(charts, [self.pin, self.clear, ...])`; then it sets `state`.
+    self.chosen)`, makes its charts, and calls `arrange(charts, [self.pin, ...], [self.clear, ...])`; then it sets
+    `state`.
 
     state: the controls, and behind a bar the settings pinned: "resnet-56" or "resnet-56 | plain-56 +
     plain-56,norm=none".
@@ -78,6 +80,15 @@ class Instant(Explorer):
         setting, pins = parse_state(self.kind, text)
         self.pins = list(dict.fromkeys(pins))
         self.changed(setting)
+
+    def chosen(self, setting, said=""):
+        """Take a setting that a control came to. Where the switch finds the other net pinned, they change places: so
+        both stay on the chart, and its axes where they are."""
+        with self._lock:
+            before = self.setting
+            if setting in self.pins and before == replace(setting, skip=not setting.skip):
+                self.pins = list(dict.fromkeys(before if pin == setting else pin for pin in self.pins))
+        self.changed(setting, said)
 
     def changed(self, setting, said=""):
         """Take a setting: draw it if it has been measured, else measure it."""

@@ -22,7 +22,7 @@ class Live(Explorer):
 
     A subclass has `kind` (its Setting), `measure(setting)`, which returns what is shown of a net before it is trained
     (called in a thread), `draw()`, which brings charts and sentence up to date, and `code`. It makes its charts, calls
-    `control(self.kind(), self.chosen)` and `arrange(charts, self.buttons)`; then it sets `state`.
+    `control(self.kind(), self.chosen)` and `arrange(charts, self.buttons, self.more_buttons)`; then it sets `state`.
 
     state: the controls, and behind a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs
     named there are trained when Start is pressed. runs: the runs on the chart, a dict Setting → reslab.Run.
@@ -53,8 +53,8 @@ class Live(Explorer):
     # --- controls -----------------------------------------------------------------------------------------------------
 
     def _make_buttons(self):
-        self.buttons = [self.start, self.pause, self.step, self.stop, self.reset] = [
-            widgets.Button(description=text, icon=icon, tooltip=tip, layout=widgets.Layout(width="86px"))
+        self.start, self.pause, self.step, self.stop, self.reset = [
+            widgets.Button(description=text, icon=icon, tooltip=tip, layout=widgets.Layout(width="96px"))
             for text, icon, tip in (
                 ("Start", "play", "Train the chosen net"),
                 ("Pause", "pause", "Halt after this step, and go on later"),
@@ -63,6 +63,7 @@ class Live(Explorer):
                 ("Reset", "trash", "Stop, and clear the charts"),
             )
         ]
+        self.buttons, self.more_buttons = [self.start, self.pause, self.stop], [self.step, self.reset]
         for name in ("start", "pause", "step", "stop", "reset"):
             getattr(self, name).add_class(f"reslab-{name}")
         self.start.on_click(lambda _: self._on_start())

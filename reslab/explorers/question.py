@@ -41,7 +41,7 @@ class Question:
         self._measure, self._draw, self._verdict = measure, draw, verdict
         self._lock = threading.RLock()  # of two who ask at once, one measures; drawing asks again
         self._found = self._error = self._thread = None
-        page = Page()  # before any chart, because it gives charts more time to load
+        page = Page(presents=False)  # before any chart, because it gives charts more time to load
         wide = widgets.Layout(width="auto")
         self.choice = widgets.RadioButtons(options=self.answers, value=None, layout=wide)
         self.go = widgets.Button(description="Answer, and measure", icon="play", disabled=True, layout=wide)

@@ -28,6 +28,7 @@ class OneBlock(Setting):
         "blocks": (1, 2, 4, 8),
         "show": ("learning", "tensors"),
     }
+    in_sight: ClassVar = ("skip", "shape", "shortcut")
 
     skip: bool = True
     block: str = "basic"
@@ -108,8 +109,8 @@ class ResidualBlock(Instant):
         self.split, self.steps = split or digits(), steps
         self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart), name="The block")
         self.chart = Chart(figures.learning_curves(pd.DataFrame(), draw=theme.chart), name="Learning, or tensors")
-        self.control(self.kind(), self.changed)
-        self.arrange([self.diagram, self.chart], [self.pin, self.clear])
+        self.control(self.kind(), self.chosen)
+        self.arrange([self.diagram, self.chart], [self.pin], [self.clear])
         self.state = state
 
     def measure(self, setting):

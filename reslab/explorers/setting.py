@@ -13,6 +13,7 @@ from reslab.specs import NetSpec, TrainSpec, nearest_depth
 SPECS = {spec: {field.name: field for field in dataclasses.fields(spec)} for spec in (NetSpec, TrainSpec)}
 OF_THE_IMAGES = ("in_channels", "image_size", "classes")  # fields of NetSpec that the split decides
 SEEDS = 2**31 - 1
+WORDS = {"lr": "learning rate", "init": "initial weights"}  # of fields, if not their names
 BOOLS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -27,6 +28,7 @@ class Setting:
     deepest: ClassVar = 110  # deeper nets take longer than a learner waits
     width: ClassVar = 8  # of the nets, unless there is a control for it
     options: ClassVar = {}  # field → its values, where they are fewer than those of the spec, or no spec has the field
+    in_sight: ClassVar = ("skip", "depth")  # fields whose controls are always there; the others are under "More"
 
     def __init_subclass__(cls):
         for name, kind in inspect.get_annotations(cls).items():
@@ -86,13 +88,13 @@ class Setting:
         return {name: value for name, value in differ.items() if name not in ("skip", "depth")}
 
     def words(self, *, but=()):
-        """What was changed and has an effect, for a label: ["norm none", "lr 0.01"]."""
+        """What was changed and has an effect, for a label: ["norm none", "learning rate 0.01"]."""
         told = {name: value for name, value in self.changed.items() if name not in self.idle and name not in but}
-        return [_word(name.replace("_", " "), value) for name, value in told.items()]
+        return [_word(called(name), value) for name, value in told.items()]
 
     @property
     def label(self):
-        """What the charts call it: "plain-56 · lr 0.01"."""
+        """What the charts call it: "plain-56 · learning rate 0.01"."""
         return " · ".join([self.name, *self.words()])
 
     def __str__(self):
@@ -190,6 +192,11 @@ def read_value(name, text, usual, menu=None):
     except ValueError:
         number = "whole number" if isinstance(usual, int) else "number"
         raise ValueError(f"{name} is {text!r}; it must be a {number}.") from None
+
+
+def called(name):
+    """What a field is called in a label, and in front of its control: "learning rate" of lr."""
+    return WORDS.get(name, name.replace("_", " "))
 
 
 def written(value):

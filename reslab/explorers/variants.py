@@ -31,6 +31,7 @@ class Composed(Setting):
         "init": ("kaiming", "fixup"),
         "stochastic_depth": (0.0, 0.25, 0.5),
     }
+    in_sight: ClassVar = ("skip", "depth", "order")
 
     skip: bool = True
     depth: int = 56
@@ -71,7 +72,7 @@ class Composed(Setting):
     def words(self, *, but=()):
         """The values of order, block and init say by themselves what they are: ["preact", "widen 2"]."""
         words = super().words(but=but)
-        return [word.removeprefix("order ").removeprefix("block ").removeprefix("init ") for word in words]
+        return [word.removeprefix("order ").removeprefix("block ").removeprefix("initial weights ") for word in words]
 
     @property
     def label(self):
@@ -109,11 +110,10 @@ class Variants(Live):
         self.set_base = widgets.Button(description="Set as base", icon="flag", layout=widgets.Layout(width="120px"))
         self.set_base.add_class("reslab-set-base")
         self.set_base.on_click(lambda _: self._on_set_base())
-        # Three rows of controls leave 360 pixels for the charts.
-        self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart), name="The block", height=360)
-        self.curves = Chart(figures.race(self.frame(), draw=theme.chart), name="The race", height=360)
+        self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart), name="The block")
+        self.curves = Chart(figures.race(self.frame(), draw=theme.chart), name="The race")
         self.control(self.kind(), self.chosen)
-        self.arrange([self.diagram, self.curves], [*self.buttons, self.set_base])
+        self.arrange([self.diagram, self.curves], self.buttons, [*self.more_buttons, self.set_base])
         self.state = state
 
     # --- the base -----------------------------------------------------------------------------------------------------

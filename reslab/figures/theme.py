@@ -29,6 +29,7 @@ AXIS = "rgba(128, 128, 128, 0.60)"
 SMALL, LARGE, TITLE = 14, 16, 18  # px: of ticks and notes, of axis titles and names of lines, of the chart's title
 HEIGHT = 420  # px of a chart, if nothing else is said
 TOP, BOTTOM = 66, 62  # px above and below the plot
+ORIGIN = 76  # letters of a line of the origin under the title
 
 # For the style of a page: texts and paper of a chart inside `.reslab` are those of the page. Hover labels keep their
 # own.
@@ -265,12 +266,18 @@ def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
                 font=dict(size=LARGE),
             )
         )
+    heading = dict(text=title)
     if origin:
+        lines = textwrap.wrap(origin, ORIGIN)  # a longer line would be cut at 700 px
         under = dict(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", xshift=-2, yshift=6)
-        annotations.append(dict(name="origin", text=origin, showarrow=False, **under))
+        annotations.append(dict(name="origin", text="<br>".join(lines), showarrow=False, align="left", **under))
+        if rise := (len(lines) - 1) * (SMALL + 4):  # px for the lines under the first
+            margin = template.layout.margin.to_plotly_json() | dict(layout.get("margin") or {})
+            layout["margin"] = margin | dict(t=margin["t"] + rise)
+            heading["pad"] = dict(b=template.layout.title.pad.b + rise)
     # uirevision: a learner's zoom, and the lines they hid, stay as they are while the numbers move.
     fixed = dict(
-        template=template, title=dict(text=title), annotations=annotations, uirevision="reslab", showlegend=True
+        template=template, title=heading, annotations=annotations, uirevision="reslab", showlegend=True
     )
     return {"data": list(data), "layout": {**fixed, **axes, **layout}}
 

@@ -33,7 +33,7 @@ def explorer(split):
 
 def rows(explorer):
     """(button, the line beside it) of every state."""
-    return [row.children for row in explorer.widget.children[-1].children[1:]]
+    return [row.children for row in explorer.body.children[-1].children[1:]]
 
 
 def test_a_button_sets_the_explorer_to_its_line(explorer):

@@ -1,0 +1,218 @@
+"""The look of every explorer, measured in the real JupyterLab: a cell of its own for each, and not its whole lesson.
+
+One large chart at a time, three controls in sight, texts that the back row reads, nothing cut, axes that stay where
+they are, and a presentation mode.
+"""
+
+import nbformat
+import pytest
+from explorer_page import FAULTS
+
+SMALL = "split=digits().subset(n_train=512, n_test=128), how=TrainSpec(epochs=2)"
+EXPLORERS = {  # name → how it is made; those that train are trained
+    "degradation": f'Degradation("resnet-20 | plain-20 + resnet-20", {SMALL})',
+    "gradient_flow": 'GradientFlow("plain-56 | resnet-56")',
+    "residual_block": 'ResidualBlock("plain | residual", steps=30)',
+    "activations": 'Activations("resnet-20 | plain-20 | show=ratio,block=3,image=3")',
+    "variants": f'Variants("resnet-20,order=preact,lr=0.1 | resnet-20,lr=0.1", {SMALL})',
+    "architecture": 'Architecture("vgg-19 + plain-34 + resnet-34")',
+}
+STATES = '.try_states({"What is seen here, in a sentence": "%s"})'
+LARGEST = {"light": (1280, 720), "dark": (1440, 900)}
+CHART = ".reslab .reslab-chart:not(.reslab-behind) .js-plotly-plot"
+
+# What is wrong with the texts outside of the charts: too small, too pale, or wider than what holds them.
+TEXTS = """([box, least]) => {
+    const numbers = colour => colour.match(/[\\d.]+/g).map(Number)
+    const over = (top, [r, g, b]) => top.slice(0, 3).map((c, i) => c * (top[3] ?? 1) + [r, g, b][i] * (1 - (top[3] ?? 1)))
+    const paper = element => {
+        const own = numbers(getComputedStyle(element).backgroundColor)
+        if ((own[3] ?? 1) === 1) return own
+        return over(own, element.parentElement ? paper(element.parentElement) : [255, 255, 255])
+    }
+    const luminance = colour => colour.slice(0, 3).map(c => c / 255)
+        .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0)
+    const body = box.querySelector(".reslab-body")
+    const scale = body.getBoundingClientRect().width / body.offsetWidth
+    const faults = []
+    for (const element of box.querySelectorAll("*")) {
+        const told = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
+        const said = element.value ?? element.textContent.trim()
+        if (!(told || element.matches("input, select")) || element.closest("svg, .js-plotly-plot, :disabled")) continue
+        const place = element.getBoundingClientRect()
+        if (place.width < 2 || !element.checkVisibility({ visibilityProperty: true })) continue
+        const style = getComputedStyle(element), size = parseFloat(style.fontSize) * scale
+        if (size < least - 0.01) faults.push(`${size} px: ${said}`)
+        const [ink, ground] = [over(numbers(style.color), paper(element)), paper(element)].map(luminance)
+        const contrast = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05)
+        if (contrast < 7) faults.push(`contrast ${contrast.toFixed(1)}: ${said}`)
+        if (element.scrollWidth > element.clientWidth + 1 && style.display !== "inline") faults.push(`cut: ${said}`)
+        if (place.right > box.getBoundingClientRect().right + 1) faults.push(`cut: ${said}`)
+        if (element.matches("select")) {
+            const pen = document.createElement("canvas").getContext("2d")
+            pen.font = style.font
+            const wide = Math.max(...[...element.options].map(option => pen.measureText(option.text).width))
+            if (wide > element.clientWidth - 24) faults.push(`cut: ${said}`)
+        }
+    }
+    return faults
+}"""
+RANGES = "chart => ['xaxis', 'yaxis'].map(axis => chart._fullLayout[axis]?.range)"
+
+
+@pytest.fixture(scope="module", params=EXPLORERS)
+def notebook(lab, request):
+    """A notebook with the explorer alone."""
+    name = request.param
+    made = EXPLORERS[name] + STATES % EXPLORERS[name].split('"')[1]
+    source = f"from reslab import TrainSpec, digits, explorers\n\nexplorers.{made}"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [nbformat.v4.new_code_cell(source)]
+    written = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(written, lab.root / f"look-{name}.ipynb")
+    with lab.open(f"look-{name}.ipynb") as notebook:
+        notebook.explorer = name
+        notebook.run_all()
+        notebook.wait_until(lambda: notebook.find(f"{CHART} .main-svg").count(), 60)
+        if notebook.find(".reslab-start").count():
+            notebook.click(".reslab-start")
+            notebook.wait_until(lambda: "finished" in notebook.text(".reslab-progress-text"), 120)
+        notebook.wait_until(lambda: notebook.text(".reslab-sentence").strip(), 60)
+        notebook.show(".reslab-charts")
+        yield notebook
+
+
+def texts(notebook, least=14):
+    """The faults of the texts outside of the charts."""
+    box = notebook.find(".reslab").first.element_handle()
+    return notebook.page.evaluate(TEXTS, [box, least])
+
+
+def every_chart(notebook):
+    """Bring one chart after another to the front, and end with the first."""
+    tabs = notebook.find(".reslab-tabs button")
+    for i in range(tabs.count()):
+        tabs.nth(i).click()
+        notebook.wait_until(lambda i=i: "mod-active" in tabs.nth(i).get_attribute("class"))
+        yield notebook.find(CHART).first
+    if tabs.count():
+        tabs.first.click()
+    else:
+        yield notebook.find(CHART).first
+
+
+def in_theme(notebook, theme):
+    notebook.page.emulate_media(color_scheme=theme)
+    is_light = str(theme == "light").lower()
+    notebook.wait_until(lambda: notebook.page.locator(f"body[data-jp-theme-light={is_light}]").count())
+
+
+def settled(notebook, check):
+    """Wait until `check` finds no fault: a chart follows its box a moment later. Fails with the faults."""
+    try:
+        notebook.wait_until(lambda: not check(), 10)
+    except TimeoutError:
+        assert check() == []
+
+
+def has_one_chart_in_front(notebook):
+    return sum(chart.is_visible() for chart in notebook.find(".reslab .js-plotly-plot").all()) == 1
+
+
+def test_three_controls_are_in_sight_and_the_others_unfold(notebook):
+    row = notebook.find(".reslab-controls > :not(.reslab-more, .reslab-page, .reslab-depth-text)")
+    assert row.count() <= 3
+    assert not notebook.find(".reslab-folded").first.is_visible()
+    notebook.press(".reslab-more", "Space")
+    notebook.wait_until(lambda: notebook.find(".reslab-folded").first.is_visible())
+    assert notebook.text(".reslab-more").strip() == "Less"
+    assert texts(notebook) == []
+    notebook.show(".reslab-folded")
+    notebook.screenshot(f"look-{notebook.explorer}-more")
+    notebook.press(".reslab-more", "Space")
+    notebook.wait_until(lambda: not notebook.find(".reslab-folded").first.is_visible())
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_is_large_fits_and_can_be_read(notebook, theme):
+    notebook.resize(*LARGEST[theme])
+    in_theme(notebook, theme)
+    for i, chart in enumerate(every_chart(notebook)):
+        settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
+        assert has_one_chart_in_front(notebook)
+        box = notebook.find(".reslab-chart:not(.reslab-behind)").first.bounding_box()
+        assert box["width"] >= 700
+        assert box["height"] >= 380
+        top, bottom = (notebook.find(f".reslab-{part}").first.bounding_box() for part in ("controls", "progress-text"))
+        assert bottom["y"] + bottom["height"] - top["y"] <= 560  # what Lab leaves of 720 pixels below its bars
+        notebook.show(".reslab-charts")
+        notebook.screenshot(f"look-{notebook.explorer}-{theme}-{i + 1}")
+    assert texts(notebook) == []
+    assert notebook.find(f"{CHART} .bg").first.evaluate("rect => getComputedStyle(rect).fillOpacity") == "0"
+    notebook.resize(1280, 720)
+    in_theme(notebook, "light")
+
+
+def test_nothing_is_cut_at_700_pixels(notebook):
+    notebook.resize(700, 900)
+    notebook.page.keyboard.press("Control+b")  # Lab's list of files goes away
+    for i, chart in enumerate(every_chart(notebook)):
+        settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
+        notebook.show(".reslab-charts")
+        notebook.screenshot(f"look-{notebook.explorer}-narrow-{i + 1}")
+    assert texts(notebook) == []
+    notebook.page.keyboard.press("Control+b")
+    notebook.resize(1280, 720)
+
+
+def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook):
+    before = notebook.find(CHART).first.bounding_box()
+    notebook.click(".reslab-presenter")
+    notebook.wait_until(lambda: notebook.find(CHART).first.bounding_box()["width"] > 1.2 * before["width"])
+    for chart in every_chart(notebook):
+        settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
+    assert notebook.find(".reslab-chart:not(.reslab-behind)").first.bounding_box()["height"] > 1.1 * 380
+    assert texts(notebook, least=18) == []
+    assert not any(notebook.find(f".reslab-{part}").first.is_visible() for part in ("more", "folded", "folds", "states"))
+    notebook.screenshot(f"look-{notebook.explorer}-present")
+    for part in ("sentence", "controls", "charts", "buttons"):
+        box = notebook.find(f".reslab-{part}").first.bounding_box()
+        assert 0 <= box["y"]
+        assert box["x"] + box["width"] <= 1280
+        assert box["y"] + box["height"] <= 720
+    heights = [notebook.find(f".reslab-{part}").first.bounding_box()["y"] for part in ("sentence", "controls", "charts")]
+    assert heights == sorted(heights)
+    assert notebook.text(".reslab-presenter").strip() == "Leave"
+    notebook.page.keyboard.press("Escape")
+    notebook.wait_until(lambda: notebook.find(CHART).first.bounding_box()["width"] == before["width"])
+    notebook.click(".reslab-presenter")
+    notebook.wait_until(lambda: notebook.find(".reslab-present").count())
+    notebook.click(".reslab-presenter")
+    notebook.wait_until(lambda: not notebook.find(".reslab-present").count())
+    assert notebook.text(".reslab-presenter").strip() == "Present"
+
+
+def test_the_switch_moves_no_axis(notebook):
+    if not notebook.find(".reslab-skip").count():
+        return  # the map has no switch
+    front = notebook.find(CHART).first
+    before, was = front.evaluate(RANGES), notebook.text(".reslab-skip")
+    notebook.click(".reslab-skip")
+    notebook.wait_until(lambda: notebook.text(".reslab-skip") != was)
+    notebook.wait_until(lambda: "Measuring" not in notebook.text(".reslab-message"))
+    assert front.evaluate(RANGES) == before
+    notebook.click(".reslab-skip")
+    notebook.wait_until(lambda: notebook.text(".reslab-skip") == was)
+    assert front.evaluate(RANGES) == before
+
+
+def test_a_state_to_try_is_a_button(notebook):
+    notebook.show(".reslab-state")
+    notebook.screenshot(f"look-{notebook.explorer}-states")
+    line = notebook.text(".reslab-state code")
+    if notebook.find(".reslab-skip").count():
+        notebook.click(".reslab-skip")
+    notebook.click(".reslab-state button")
+    share = notebook.find(".reslab-share input").first
+    notebook.wait_until(lambda: share.input_value().startswith(line))
