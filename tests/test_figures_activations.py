@@ -172,7 +172,7 @@ def test_every_channel_of_a_block_is_on_the_chart_plain_above():
     assert all((channel == c).sum() == 16 for c in range(16))
     assert figure.layout.yaxis.title.text == "plain-20<br>trained"
     assert figure.layout.yaxis2.title.text == "resnet-20<br>trained"
-    assert figure.layout.xaxis.title.text == "block2: 16 channels of 4 × 4; the net says: 3"
+    assert figure.layout.xaxis.title.text == "block2: 16 maps of 4 × 4; answer: 3"
     assert figure.layout.yaxis.scaleanchor == "x"
     np.testing.assert_array_equal(traces["image"].z, np.arange(64.0).reshape(8, 8))
     assert traces["maps/0"].zmax is None  # each net has a scale of its own, and a bar that says which

@@ -122,6 +122,15 @@ def test_a_long_title_of_an_axis_is_broken():
     assert figure.layout.xaxis.title.text == "Step"
 
 
+def test_a_long_origin_is_broken_and_the_title_makes_room_for_it():
+    short, long = (theme.figure([], title="T", x="x", y="y", origin=text) for text in ("live", "live, seed 0, " * 10))
+    assert drawn.notes(long)["origin"].count("<br>") == 1
+    rise = long.layout.margin.t - theme.TOP
+    assert rise >= theme.SMALL
+    assert long.layout.title.pad.b == theme.template.layout.title.pad.b + rise
+    assert short.layout.margin.t is short.layout.title.pad.b is None
+
+
 def test_an_axis_needs_a_title():
     with pytest.raises(ValueError, match=r'The y axis of "Loss" has no title: say what it shows, and its unit\.'):
         theme.figure([], title="Loss", x="Step", y=" ")

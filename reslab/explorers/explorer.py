@@ -32,7 +32,7 @@ class Explorer:
         self._written = ""  # the state line that was last written here
         self._states = {}  # to try: what to look at → state line
         self.sentence, self.message, self.source = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        bar = widgets.Layout(flex="1 1 120px", width="auto")
+        bar = widgets.Layout(flex="1 1 40px", width="auto", visibility="hidden")
         self.progress = widgets.IntProgress(value=0, min=0, max=1, layout=bar)
         self.progress_text = widgets.Label()
         self.share = widgets.Text(continuous_update=False, layout=widgets.Layout(flex="1 1 auto", width="auto"))
@@ -63,13 +63,14 @@ class Explorer:
         self.tabs.style.button_width = "auto"
         self.tabs.observe(lambda change: self._turn_to(change.new), "value")
         tabs = [self.tabs] * (len(self._charts) > 1)
+        done = widgets.HBox([self.progress, self.progress_text], layout=widgets.Layout(flex="1 1 300px", min_width="0"))
         parts = {
             "controls": widgets.HBox([*self.controls.row, self.more, self._page], layout=widgets.Layout(**wrap)),
             "folded": self.folded,
             "views": widgets.HBox([*tabs, self.controls.also], layout=widgets.Layout(**wrap)),
             "charts": widgets.HBox([chart.widget for chart in charts], layout=widgets.Layout(flex_flow="row wrap")),
             "sentence": self.sentence,
-            "buttons": widgets.HBox([*buttons, self.progress, self.progress_text], layout=widgets.Layout(**wrap)),
+            "buttons": widgets.HBox([*buttons, done], layout=widgets.Layout(**wrap)),
             "message": self.message,
             "folds": widgets.HBox(self._folds(), layout=widgets.Layout(**wrap | {"align_items": "flex-start"})),
         }
@@ -185,6 +186,7 @@ class Explorer:
     def show_progress(self, step=0, steps=1, text=""):
         """Fill the bar to `step` of `steps`, with a text beside it; with no arguments, empty it."""
         self.progress.max, self.progress.value, self.progress_text.value = steps, step, text
+        self.progress.layout.visibility = "visible" if text else "hidden"  # it keeps its place
 
     # --- on the page --------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ def show(widget, what):
 
 
 class Page(anywidget.AnyWidget):
-    """The button "Present" of an explorer or a question, its style sheet, and the few things that Python cannot do from afar.
+    """The style sheet of an explorer or a question, its button "Present", and the few things that Python cannot do.
 
     It makes the explorer fill the screen, resizes plotly's charts with their box, gives them time to load, and says
     when the kernel was restarted or is silent. presents: whether the button is there.

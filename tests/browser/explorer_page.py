@@ -1,5 +1,7 @@
 """What an explorer does in the page, whatever it shows: it takes a state, fits, stacks, and follows the theme."""
 
+from contextlib import contextmanager
+
 # What is wrong with the texts of a chart as it is drawn: too small, cut, over one another, or too pale on their page.
 FAULTS = """chart => {
     const rgb = colour => colour.match(/[\\d.]+/g).map(Number)
@@ -63,8 +65,20 @@ def answer(notebook, cells, place, said):
     notebook.wait_until(lambda: any(f"You said: {said}" in mark for mark in marks.all_text_contents()), 60)
 
 
+@contextmanager
+def unfolded(notebook):
+    """The controls under "More" are in sight for the `with` block."""
+    notebook.click(".reslab-more")
+    notebook.wait_until(lambda: notebook.find(".reslab-folded").first.is_visible())
+    yield
+    notebook.click(".reslab-more")
+    notebook.wait_until(lambda: not notebook.find(".reslab-folded").first.is_visible())
+
+
 def choose(notebook, control, value):
-    notebook.find(f".reslab-{control} select").first.select_option(value)
+    """Choose from a menu under "More"."""
+    with unfolded(notebook):
+        notebook.find(f".reslab-{control} select").first.select_option(value)
 
 
 def state(notebook):
@@ -102,11 +116,11 @@ def boxes(notebook, *csses):
     )
 
 
-def fits_and_stacks(notebook, name, last=".reslab-progress-text", most=560):
+def fits_and_stacks(notebook, name, last=".reslab-progress-text"):
     """All of it is on a projector's page at once, one large chart in front; each of its tabs shows one of the
     charts."""
     top, bottom, left, right, panel = boxes(notebook, ".reslab-skip", last, LEFT, RIGHT, ".jp-Notebook")
-    assert bottom["bottom"] - top["top"] < most  # what Lab leaves of 720 pixels below its bars
+    assert bottom["bottom"] - top["top"] < 560  # what Lab leaves of 720 pixels below its bars
     assert min(left["width"], right["width"]) >= 700
     assert max(left["right"], right["right"]) <= panel["right"]
     for tab, chart in enumerate((LEFT, RIGHT)):

@@ -12,6 +12,8 @@ from reslab.figures import theme
 
 pytestmark = pytest.mark.browser
 
+ORIGIN = "recorded, H200, 3 seeds, 2026-11, and live, this machine, seed 0; the batch is the first that training sees; "
+FIGURES = drawn.every() | {"long_origin": theme.figure([], title="T", x="x", y="y", origin=ORIGIN * 2, empty="None")}
 DRAW = """async ([name, figure]) => {
     const box = document.createElement("div")
     box.id = name
@@ -28,7 +30,7 @@ def page(browser):
     page = browser.new_page(viewport={"width": 700, "height": 900})
     page.set_content('<body style="margin: 0; background: white"><main style="width: 700px"></main></body>')
     page.add_script_tag(path=Path(plotly.__file__).parent / "package_data" / "plotly.min.js")
-    for name, figure in drawn.every().items():
+    for name, figure in FIGURES.items():
         page.evaluate(DRAW, [name, figure.to_json()])
     yield page
     page.close()
@@ -36,7 +38,7 @@ def page(browser):
 
 def faults(page):
     found = {chart.get_attribute("id"): chart.evaluate(FAULTS) for chart in page.locator(".js-plotly-plot").all()}
-    assert len(found) == len(drawn.every())
+    assert len(found) == len(FIGURES)
     return {name: of_chart for name, of_chart in found.items() if of_chart}
 
 

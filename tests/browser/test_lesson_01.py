@@ -94,6 +94,7 @@ def test_the_charts_are_transparent_in_the_dark_theme(notebook):
 
 
 def test_reset_clears_the_charts(notebook):
+    notebook.click(".reslab-more")
     notebook.click(".reslab-reset")
     notebook.wait_until(lambda: values(notebook, LEFT, "plain") is None)
     assert state(notebook) == "resnet-56"

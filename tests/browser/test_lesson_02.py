@@ -1,7 +1,7 @@
 """Lesson 02 in the real JupyterLab, as a learner works through it."""
 
 import pytest
-from explorer_page import LEFT, RIGHT, answer, darken, fits_and_stacks, hand_out, trace
+from explorer_page import LEFT, RIGHT, answer, hand_out, trace
 
 LESSON = "02_gradient_flow.ipynb"
 
@@ -68,14 +68,3 @@ def test_twenty_steps_of_training_fill_the_map(notebook):
     notebook.click("text=Show the code")
     notebook.click(".reslab-turn")
     notebook.wait_until(lambda: trace(notebook, RIGHT, "weights"))
-
-
-def test_the_explorer_fits_a_projector_and_stacks_on_a_narrow_screen(notebook):
-    fits_and_stacks(notebook, "02_gradient_flow")
-
-
-def test_the_charts_are_transparent_in_the_dark_theme(notebook):
-    darken(notebook)
-    notebook.click(".reslab-turn")
-    notebook.wait_until(lambda: trace(notebook, RIGHT, "plain-56"))
-    notebook.screenshot("02_gradient_flow-dark")

@@ -1,7 +1,7 @@
 """Lesson 03 in the real JupyterLab, as a learner works through it."""
 
 import pytest
-from explorer_page import LEFT, RIGHT, choose, darken, fits_and_stacks, hand_out, values
+from explorer_page import LEFT, RIGHT, choose, hand_out, values
 
 LESSON = "03_residual_block.ipynb"
 
@@ -33,11 +33,11 @@ def test_a_learner_takes_a_block_apart(notebook):
     notebook.wait_until(lambda: "0 parameters, 0 multiply-adds" in diagram(notebook))
 
     # Where the shape changes: costs follow the option, and the tensors are drawn.
-    choose(notebook, "shape", "halved")
+    notebook.find(".reslab-shape select").first.select_option("halved")
     notebook.wait_until(lambda: "every 2nd pixel" in diagram(notebook))
     notebook.wait_until(lambda: len(notebook.figure_data(RIGHT)) == 5)
     assert notebook.find(".reslab-show select").first.is_disabled()
-    choose(notebook, "shortcut", "B")
+    notebook.find(".reslab-shortcut select").first.select_option("B")
     notebook.wait_until(lambda: "160 parameters, 2,048 multiply-adds" in diagram(notebook))
     notebook.wait_until(lambda: "Shortcut B costs 160 parameters" in notebook.text(".reslab-sentence"))
     choose(notebook, "block", "bottleneck")
@@ -49,16 +49,3 @@ def test_a_learner_takes_a_block_apart(notebook):
     hand_out(notebook, "plain,norm=none | residual,norm=none")
     notebook.wait_until(lambda: values(notebook, RIGHT, "plain block · norm none"))
     hand_out(notebook, "resnet-20", "write residual or plain")
-
-
-def test_the_explorer_fits_a_projector_and_stacks_on_a_narrow_screen(notebook):
-    fits_and_stacks(notebook, "03_residual_block", last=".reslab-pin")
-
-
-def test_the_charts_are_transparent_in_the_dark_theme(notebook):
-    darken(notebook)
-    for name, state in (("dark", "residual,shape=halved"), ("dark-learning", "plain | residual")):
-        hand_out(notebook, state)
-        notebook.wait_until(lambda name=name: ("every 2nd" in diagram(notebook)) == (name == "dark"))
-        notebook.show(".reslab")
-        notebook.screenshot(f"03_residual_block-{name}")

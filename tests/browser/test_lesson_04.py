@@ -4,7 +4,7 @@ import io
 import itertools
 
 import pytest
-from explorer_page import LEFT, RIGHT, at_rest, darken, fits_and_stacks, hand_out, values
+from explorer_page import LEFT, RIGHT, at_rest, choose, hand_out, unfolded, values
 from PIL import Image
 
 LESSON = "04_activations.ipynb"
@@ -45,6 +45,12 @@ def overlapping(notebook):
     ]
 
 
+def fill(notebook, name, value):
+    """Type a number into a box under "More"."""
+    with unfolded(notebook):
+        notebook.fill(f".reslab-{name} input", value)
+
+
 def value(notebook, name):
     return notebook.find(f".reslab-{name} input").first.input_value()
 
@@ -71,17 +77,17 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
     notebook.page.mouse.click(*place)
     answered["click"] = notebook.wait_until(lambda: "stage2.block3" in titles(notebook))
     assert value(notebook, "block") == "6"
-    notebook.fill(".reslab-block input", "99")
+    fill(notebook, "block", "99")
     notebook.wait_until(lambda: value(notebook, "block") == "9")
     notebook.wait_until(lambda: "the nearest is 9" in notebook.text(".reslab-message"))
     notebook.wait_until(lambda: "stage3.block3" in titles(notebook))
-    notebook.fill(".reslab-block input", "3")
+    fill(notebook, "block", "3")
     notebook.wait_until(lambda: maps(notebook) == before)
 
     # Another image, another statistic.
-    notebook.fill(".reslab-image input", "5")
+    fill(notebook, "image", "5")
     answered["image"] = notebook.wait_until(lambda: maps(notebook) != before)
-    notebook.find(".reslab-show select").first.select_option(label="output against input")
+    choose(notebook, "show", "output against input")
     answered["show"] = notebook.wait_until(lambda: "cosine" in notebook.text(".reslab-sentence"))
     notebook.screenshot("04_activations-cosine", ".reslab")
     hand_out(notebook, "resnet-20,weights=trained | plain-20,weights=trained | show=ratio,block=3,image=3")
@@ -127,7 +133,7 @@ def test_a_learners_own_image(notebook):
         if upload is not None:
             upload.set_input_files({"name": name, "mimeType": "image/png", "buffer": content})
             return
-        with notebook.page.expect_file_chooser() as chooser:
+        with unfolded(notebook), notebook.page.expect_file_chooser() as chooser:
             notebook.click(".reslab-upload")
         chooser.value.set_files({"name": name, "mimeType": "image/png", "buffer": content})
 
@@ -153,12 +159,3 @@ def test_two_nets_have_a_place_each_however_they_came(notebook):
         )
         at_rest(notebook, lambda: maps(notebook))
         assert not overlapping(notebook)
-
-
-def test_the_explorer_fits_a_projector_and_stacks_on_a_narrow_screen(notebook):
-    fits_and_stacks(notebook, "04_activations")
-
-
-def test_the_charts_are_transparent_in_the_dark_theme(notebook):
-    darken(notebook)
-    notebook.screenshot("04_activations-dark")

@@ -1,7 +1,7 @@
 """Lesson 09 in the real JupyterLab, as a learner works through it."""
 
 import pytest
-from explorer_page import LEFT, RIGHT, all_told, at_rest, choose, darken, fits_and_stacks, hand_out, state
+from explorer_page import LEFT, RIGHT, all_told, at_rest, choose, hand_out, state, unfolded
 
 LESSON = "09_variants.ipynb"
 RACE = "resnet-14,widen=2 | resnet-56"
@@ -64,7 +64,8 @@ def test_a_learner_composes_a_net_and_races_it(notebook):
     notebook.screenshot("09_variants-explorer", ".reslab")
 
     # What was composed becomes the one to beat; and a state that nobody should hand out.
-    notebook.click(".reslab-set-base")
+    with unfolded(notebook):
+        notebook.click(".reslab-set-base")
     notebook.wait_until(lambda: "of resnet-16 · widen 2" in notebook.text(".reslab-sentence"))
     hand_out(notebook, "resnet-57", "56 or 62")
     notebook.click("text=Show the code")
@@ -72,20 +73,9 @@ def test_a_learner_composes_a_net_and_races_it(notebook):
     notebook.click("text=Show the code")
 
 
-def test_the_explorer_fits_a_projector_and_stacks_on_a_narrow_screen(notebook):
-    fits_and_stacks(notebook, "09_variants", most=660)  # three rows of controls over a diagram that needs 360
-
-
-def test_the_charts_are_transparent_in_the_dark_theme(notebook):
-    darken(notebook)
-    hand_out(notebook, "resnet-56,order=preact,shortcut=D | resnet-56 + resnet-14,widen=2")
-    notebook.wait_until(lambda: "2×2 average" in diagram(notebook))
-    notebook.show(".reslab")
-    notebook.screenshot("09_variants-dark")
-
-
 def test_reset_clears_the_race(notebook):
-    notebook.click(".reslab-reset")
+    with unfolded(notebook):
+        notebook.click(".reslab-reset")
     notebook.wait_until(lambda: curve(notebook, "resnet-56") is None)
     notebook.click(".reslab-tabs button >> nth=1")  # the race, which may be behind the diagram
     notebook.wait_until(lambda: "Press Start" in notebook.find(RIGHT).first.inner_text())

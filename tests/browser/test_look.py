@@ -24,7 +24,7 @@ CHART = ".reslab .reslab-chart:not(.reslab-behind) .js-plotly-plot"
 # What is wrong with the texts outside of the charts: too small, too pale, or wider than what holds them.
 TEXTS = """([box, least]) => {
     const numbers = colour => colour.match(/[\\d.]+/g).map(Number)
-    const over = (top, [r, g, b]) => top.slice(0, 3).map((c, i) => c * (top[3] ?? 1) + [r, g, b][i] * (1 - (top[3] ?? 1)))
+    const over = ([r, g, b, alpha = 1], under) => [r, g, b].map((c, i) => c * alpha + under[i] * (1 - alpha))
     const paper = element => {
         const own = numbers(getComputedStyle(element).backgroundColor)
         if ((own[3] ?? 1) === 1) return own
@@ -79,8 +79,23 @@ def notebook(lab, request):
             notebook.click(".reslab-start")
             notebook.wait_until(lambda: "finished" in notebook.text(".reslab-progress-text"), 120)
         notebook.wait_until(lambda: notebook.text(".reslab-sentence").strip(), 60)
-        notebook.show(".reslab-charts")
         yield notebook
+
+
+@pytest.fixture(autouse=True)
+def projector(notebook):
+    """Every test begins on a projector, in the light theme, with the list of files open."""
+    notebook.resize(1280, 720)
+    in_theme(notebook, "light")
+    files(notebook, True)
+    notebook.show(".reslab-charts")
+
+
+def files(notebook, shown):
+    """Show or hide Lab's list of files at the left."""
+    if notebook.page.locator("#jp-left-stack").is_visible() != shown:
+        notebook.page.keyboard.press("Control+b")
+        notebook.page.locator("#jp-left-stack").wait_for(state="visible" if shown else "hidden")
 
 
 def texts(notebook, least=14):
@@ -116,6 +131,15 @@ def settled(notebook, check):
         assert check() == []
 
 
+def flip(notebook, times):
+    """Press the switch; of the map, which has none, let the boxes be filled by another cost, and by the first again."""
+    if notebook.find(".reslab-skip").count():
+        return notebook.click(".reslab-skip")
+    notebook.click(".reslab-more")
+    notebook.find(".reslab-folded select").first.select_option(index=1 - times)
+    notebook.click(".reslab-more")
+
+
 def has_one_chart_in_front(notebook):
     return sum(chart.is_visible() for chart in notebook.find(".reslab .js-plotly-plot").all()) == 1
 
@@ -144,26 +168,23 @@ def test_it_is_large_fits_and_can_be_read(notebook, theme):
         box = notebook.find(".reslab-chart:not(.reslab-behind)").first.bounding_box()
         assert box["width"] >= 700
         assert box["height"] >= 380
-        top, bottom = (notebook.find(f".reslab-{part}").first.bounding_box() for part in ("controls", "progress-text"))
+        ends = ".reslab-controls", ".reslab-progress-text, .reslab-sentence"  # the map makes no progress
+        top, bottom = (notebook.find(css).last.bounding_box() for css in ends)
         assert bottom["y"] + bottom["height"] - top["y"] <= 560  # what Lab leaves of 720 pixels below its bars
         notebook.show(".reslab-charts")
         notebook.screenshot(f"look-{notebook.explorer}-{theme}-{i + 1}")
     assert texts(notebook) == []
     assert notebook.find(f"{CHART} .bg").first.evaluate("rect => getComputedStyle(rect).fillOpacity") == "0"
-    notebook.resize(1280, 720)
-    in_theme(notebook, "light")
 
 
 def test_nothing_is_cut_at_700_pixels(notebook):
     notebook.resize(700, 900)
-    notebook.page.keyboard.press("Control+b")  # Lab's list of files goes away
+    files(notebook, False)
     for i, chart in enumerate(every_chart(notebook)):
         settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
         notebook.show(".reslab-charts")
         notebook.screenshot(f"look-{notebook.explorer}-narrow-{i + 1}")
     assert texts(notebook) == []
-    notebook.page.keyboard.press("Control+b")
-    notebook.resize(1280, 720)
 
 
 def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook):
@@ -174,15 +195,16 @@ def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook
         settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
     assert notebook.find(".reslab-chart:not(.reslab-behind)").first.bounding_box()["height"] > 1.1 * 380
     assert texts(notebook, least=18) == []
-    assert not any(notebook.find(f".reslab-{part}").first.is_visible() for part in ("more", "folded", "folds", "states"))
+    for part in ("more", "folded", "folds", "states"):
+        assert not notebook.find(f".reslab-{part}").first.is_visible()
     notebook.screenshot(f"look-{notebook.explorer}-present")
-    for part in ("sentence", "controls", "charts", "buttons"):
-        box = notebook.find(f".reslab-{part}").first.bounding_box()
-        assert 0 <= box["y"]
+    boxes = [notebook.find(f".reslab-{part}").first.bounding_box() for part in ("sentence", "controls", "charts")]
+    assert boxes == sorted(boxes, key=lambda box: box["y"])
+    boxes += [last.bounding_box() for last in notebook.find(".reslab-buttons").all()]
+    for box in boxes:
+        assert box["y"] >= 0
         assert box["x"] + box["width"] <= 1280
         assert box["y"] + box["height"] <= 720
-    heights = [notebook.find(f".reslab-{part}").first.bounding_box()["y"] for part in ("sentence", "controls", "charts")]
-    assert heights == sorted(heights)
     assert notebook.text(".reslab-presenter").strip() == "Leave"
     notebook.page.keyboard.press("Escape")
     notebook.wait_until(lambda: notebook.find(CHART).first.bounding_box()["width"] == before["width"])
@@ -194,25 +216,21 @@ def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook
 
 
 def test_the_switch_moves_no_axis(notebook):
-    if not notebook.find(".reslab-skip").count():
-        return  # the map has no switch
-    front = notebook.find(CHART).first
-    before, was = front.evaluate(RANGES), notebook.text(".reslab-skip")
-    notebook.click(".reslab-skip")
-    notebook.wait_until(lambda: notebook.text(".reslab-skip") != was)
-    notebook.wait_until(lambda: "Measuring" not in notebook.text(".reslab-message"))
-    assert front.evaluate(RANGES) == before
-    notebook.click(".reslab-skip")
-    notebook.wait_until(lambda: notebook.text(".reslab-skip") == was)
-    assert front.evaluate(RANGES) == before
+    before, was = notebook.find(CHART).first.evaluate(RANGES), notebook.text(".reslab-sentence")
+    flip(notebook, 0)
+    notebook.wait_until(lambda: notebook.text(".reslab-sentence") != was)
+    assert notebook.find(CHART).first.evaluate(RANGES) == before
+    flip(notebook, 1)
+    notebook.wait_until(lambda: notebook.text(".reslab-sentence") == was)
+    assert notebook.find(CHART).first.evaluate(RANGES) == before
 
 
 def test_a_state_to_try_is_a_button(notebook):
     notebook.show(".reslab-state")
     notebook.screenshot(f"look-{notebook.explorer}-states")
     line = notebook.text(".reslab-state code")
-    if notebook.find(".reslab-skip").count():
-        notebook.click(".reslab-skip")
-    notebook.click(".reslab-state button")
     share = notebook.find(".reslab-share input").first
+    flip(notebook, 0)
+    notebook.wait_until(lambda: not share.input_value().startswith(line))
+    notebook.click(".reslab-state button")
     notebook.wait_until(lambda: share.input_value().startswith(line))
