@@ -48,7 +48,7 @@ def command(runs, store=None, more=()):
     if run.spec is None:
         raise ValueError(f"{run.name} is a model of your own, which no command can build.")
     if run.seed is None:
-        raise ValueError(f"the weights that {run.name} began with are your own, and not drawn from a seed.")
+        raise ValueError(f"{run.name} began with weights of your own, or with frozen layers; no command makes those.")
     dataset = dataset_words(run, store)
     for other in runs:
         if changes(other.spec) != changes(run.spec):

@@ -1,4 +1,4 @@
-"""`build`: a net, with weights drawn from a seed."""
+"""`build`: a net, with weights drawn from a seed; and whether a net is still as it was built."""
 
 import math
 import zlib
@@ -29,8 +29,41 @@ def build(spec, *, seed=0):
     net = shapes_only(spec)
     net.to_empty(device="cpu")
     initialise(net, spec, seed)
-    net.seed = seed
+    net.seed, net.built = seed, (seed, *_checksums(net))
     return net
+
+
+def origin(model):
+    """(spec, seed, change): what `build` makes a model of, and in words what it is that build does not make, or "".
+
+    spec is None for a person's own model, and for a net whose layers were replaced. seed is None too where the weights
+    were loaded, changed or trained since, where layers are frozen, or in eval mode beside others that are not.
+    """
+    spec = getattr(model, "spec", None)
+    if not isinstance(spec, NetSpec):
+        return None, None, ""
+    if type(model) not in (ResNet, VGG):
+        return None, None, f"build makes no {type(model).__name__}"
+    if getattr(model, "built", None) is None:  # built without a seed, or pretrained
+        return spec, None, ""
+    (seed, *built), now = model.built, _checksums(model)
+    if now[0] != built[0]:
+        return None, None, "its layers are not those that build made of its spec"
+    if (now[1], model.seed) != (built[1], seed):
+        return spec, None, f"its weights are not those that build drew with seed {seed}"
+    if not all(parameter.requires_grad for parameter in model.parameters()):
+        return spec, None, "some of its weights are frozen"
+    if len({module.training for module in model.modules()}) > 1:
+        return spec, None, "some of its layers are in eval mode"
+    return spec, seed, ""
+
+
+def _checksums(net):
+    """(of spec and layers, of the weights and buffers)."""
+    weights = 0
+    for tensor in net.state_dict().values():
+        weights = zlib.crc32(tensor.reshape(-1).view(torch.uint8).cpu().numpy(), weights)
+    return zlib.crc32(repr((net.spec, net)).encode()), weights
 
 
 def shapes_only(spec):

@@ -30,7 +30,7 @@ class Run:
     spec: NetSpec | None  # None for a module that no spec describes
     how: dict  # the TrainSpec, as plain values
     dataset: str
-    seed: int | None  # of the weights; None where `build` did not draw them
+    seed: int | None  # with which `build` makes the net that was trained; None where it was changed or is one's own
     parameters: int
     outcome: str  # "finished", "diverged", "stopped" (there was more to come), or "failed" (by `cause`)
     final_train_error: float  # fraction, eval mode, over the whole training part; NaN unless finished

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from torch import nn
 
 from reslab.capture import capture
 from reslab.datasets import Split
-from reslab.nets import NetSpec, build
+from reslab.nets import build
 from reslab.nets.convolution import lay_out, warned_of_overruns
+from reslab.nets.weights import origin
 from reslab.progress import progress_bar
 from reslab.runs import Checkpoint, Provenance, Run, Weights
 from reslab.specs import TrainSpec
@@ -92,7 +94,7 @@ class _Training:
             if not isinstance(value, kind):
                 raise TypeError(f"{what} must be a {kind.__name__}, not {type(value).__name__}.")
         self.model, self.how, self.data = model, how, split
-        self.spec = model.spec if isinstance(getattr(model, "spec", None), NetSpec) else None
+        self.spec, self.seed, self.change = origin(model)
         compatibility.check_fit(self.spec, split, how)
         compatibility.check_parameters(model)
         self.ranks = Ranks(device)
@@ -201,12 +203,19 @@ class _Training:
         return self.ranks.first(evaluate(self.model, self.split, part))
 
     def run(self):
+        name = self.spec.name if self.spec else type(self.model).__name__
+        if self.change:
+            records = "no seed" if self.spec else "neither spec nor seed"
+            warnings.warn(
+                f"{name}: {self.change}. Its run records {records}, and no command repeats it.", stacklevel=2
+            )
+            self.change = ""  # said once
         return Run(
-            name=self.spec.name if self.spec else type(self.model).__name__,
+            name=name,
             spec=self.spec,
             how=self.how.to_dict(),
             dataset=self.split.name,
-            seed=self.model.seed if self.spec else None,
+            seed=self.seed,
             parameters=sum(parameter.numel() for parameter in self.model.parameters()),
             outcome="stopped" if self.state == "running" else self.state,
             final_train_error=self.final_train_error,
@@ -250,8 +259,7 @@ class _Training:
     def _restore(self, checkpoint):
         run, tensors = checkpoint.run, checkpoint.tensors
         self.model.load_state_dict({name: tensors[f"model.{name}"] for name in self.model.state_dict()})
-        if self.spec:
-            self.model.seed = run.seed  # that drew the weights it now has
+        self.seed, self.change = run.seed, ""  # of the weights that the training began with
         for name, buffer in self.stepper.momentum().items():
             if f"momentum.{name}" in tensors:
                 buffer.copy_(tensors[f"momentum.{name}"])
