@@ -78,7 +78,8 @@ class Job:
             return replace(run, provenance=provenance)
 
         def save():
-            return self._attempt(lambda: self.store.save_checkpoint(replace(event.checkpoint(), run=run_so_far())))
+            checkpoint = replace(event.checkpoint(), run=run_so_far(), weights=self.weights)
+            return self._attempt(partial(self.store.save_checkpoint, checkpoint))
 
         try:
             checkpoint, events, remarks = self._start()

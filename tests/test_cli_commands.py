@@ -4,20 +4,22 @@ import dataclasses
 import itertools
 import re
 import shlex
+import uuid
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_runs import make_run
+from made_runs import make_run, provenance
 from sklearn.datasets import load_digits
 from torch import nn
 
 from reslab import cli
 from reslab.cli import options, reproduce
-from reslab.datasets import digits, load
+from reslab.datasets import digits, from_arrays, load
+from reslab.job import Job
 from reslab.nets import FAMILY, build
 from reslab.specs import PRESETS, NetSpec, TrainSpec, replace
 from reslab.store import Store, recorded
@@ -77,14 +79,57 @@ def test_a_run_on_ones_own_images_is_made_again_by_what_is_shown(tmp_path, image
     monkeypatch.chdir("/")
     assert "birds" in reslab(listed)
     again = pasted(reslab(["runs", "show", "plain-8", "--store", str(folder)]))
-    assert "(it was there; --again trains it again)" in reslab(again)
     (run,) = Store(folder).runs()
     assert not re.search(re.escape(str(tmp_path)), run.to_json())  # a run names no place
-    Store(folder).path_of(run).unlink()
-    reslab(again)
-    (same,) = Store(folder).runs()
+    assert "it was there" not in reslab(again)
+    assert_repeated(run, Store(folder))
+
+
+def assert_repeated(run, store):
+    """The store has one run: this one, with the same numbers, trained anew."""
+    (same,) = store.runs()
     assert same.history["loss"].equals(run.history["loss"])
+    assert not same.history["seconds"].equals(run.history["seconds"])
     assert (same.spec, same.how, same.data, same.seed) == (run.spec, run.how, run.data, run.seed)
+
+
+NETS = [
+    ["plain-8"],
+    ["resnet-8", "--norm", "none", "--init", "fixup"],
+    ["preact-resnet-110", "--depth", "8"],
+    ["resnet-50", "--depth", "11", "--stem", "cifar"],
+]
+HOWS = [
+    [],
+    ["--augment", "none", "--lr", "0.033"],
+    ["--preset", "paper", "--batch-size", "16"],
+    ["--label-noise", "0.1", "--data-seed", "3"],
+    ["--precision", "bf16"],
+]
+PARTS = ["", "-290+30", "-290+30@2", "-290+30-6px", "-10px-160+30"]
+
+
+@given(
+    net=st.sampled_from(NETS),
+    seed=st.integers(1000, 2**31),
+    dataset=st.sampled_from([f"digits{part}" for part in PARTS]),
+    how=st.sampled_from(HOWS),
+    more=st.lists(st.sampled_from(["--weights", "--deterministic"]), unique=True),
+    folder=st.sampled_from(["runs", ODD, "-runs", "größe"]),
+)
+@settings(
+    max_examples=6, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # a store of its own each time
+)  # fmt: skip
+def test_whatever_was_trained_is_trained_again_by_what_is_shown(tmp_path, net, seed, dataset, how, more, folder):
+    store = Store(tmp_path / str(uuid.uuid4()) / folder)
+    words = [*net, "--width", "2", "--epochs", "0.02", "--dataset", dataset, "--seed", str(seed), *how, *more]
+    reslab(["train", *words, "--store", str(store.path)])
+    (run,) = store.runs()
+    again = pasted(reslab(["runs", "show", str(seed), "--store", str(store.path)]))
+    reslab(again)
+    assert_repeated(run, store)
+    assert store.has_weights(run) == ("--weights" in more) == ("--weights" in again)
 
 
 def test_a_stopped_training_is_resumed_by_what_is_listed(tmp_path, images):
@@ -122,9 +167,32 @@ def test_the_usual_store_is_not_named_and_another_is(usual, tmp_path):
     for folder, store in (("usual", []), ("other", ["--store", str(tmp_path / "other")])):
         reslab(["train", "plain-8", *SHORT, "--store", str(tmp_path / folder)])
         shown = reslab(["runs", "show", "plain-8", "--store", folder])
-        assert pasted(shown) == ["train", "plain-8", *SHORT, "--dataset", "digits", "--seed", "0", *store]
+        again = ["train", "plain-8", *SHORT, "--dataset", "digits", "--seed", "0", "--again", *store]
+        assert pasted(shown) == again
     shown = reslab(["runs", "show", "digits/plain-20.width8.seed0", "--store", "recorded"])
     assert "--store" not in pasted(shown)  # it would be recorded again in one's own
+
+
+def test_a_stopped_training_that_was_to_keep_its_weights_keeps_them(usual):
+    split, how = load("digits-60+20"), TrainSpec(epochs=2, batch_size=10)
+    spec, where = NetSpec(depth=8, width=3, **split.shape), {"device": "cpu", "store": usual}
+    job = Job(spec=spec, split=split, how=how, seed=1, **where, weights=True)
+    calls = iter([False, True])
+    job.train(stopped=lambda: next(calls))
+    resume = pasted(reslab(["runs", "list"]))
+    assert "--weights" in resume
+    reslab(resume)
+    (run,) = usual.runs()
+    assert usual.has_weights(run)
+
+
+def test_a_command_names_the_device_and_the_processes_of_its_run():
+    where = provenance(device="cpu, then cuda", processes=2)
+    run = make_run(spec=NetSpec(), how=TrainSpec().to_dict(), provenance=where)
+    words = shlex.split(reproduce.command([run]))
+    assert words[:7] == ["torchrun", "--nproc-per-node", "2", "-m", "reslab", "train", "resnet-20"]
+    assert words[words.index("--device") + 1] == "cuda"
+    assert "--device" not in reproduce.command([dataclasses.replace(run, provenance=provenance(device="cpu"))])
 
 
 # What no command makes
@@ -154,14 +222,22 @@ def test_an_own_model_is_listed_with_what_goes_on_with_it(usual):
     assert re.search(r"plain-8 +digits +0 +finished", table)  # not 0.0, beside a run without a seed
 
 
-@pytest.mark.parametrize("part", ["subset", "resized", "another name"])
-def test_images_that_python_made_are_said_to_be_so(usual, part):
-    split = digits()
-    if part == "another name":
-        split = split.subset(40, 20)
-        object.__setattr__(split, "name", "my birds")
-    else:
-        split = split.subset(40, 20) if part == "subset" else split.subset(None, 20).resized(10)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: digits().subset(40, 20),
+        lambda: digits().subset(None, 20).resized(10),
+        lambda: replace(digits().subset(40, 20), name="my birds"),
+        lambda: digits(seed=1),
+        lambda: digits(test=1000),
+        lambda: replace(digits(), y_train=digits().y_train.flip(0)),
+        lambda: replace(digits(), mean=(0.0,), std=(1.0,)),
+        lambda: replace(load("digits-40+20"), x_test=digits().x_test[:20]),
+        lambda: from_arrays(torch.zeros(60, 8, 8).bernoulli_(), [0, 1] * 30, name="digits"),
+    ],
+)
+def test_images_that_python_made_are_said_to_be_so(usual, make):
+    split = make()
     stop(usual, NetSpec(depth=8, width=3, **split.shape), split, TrainSpec(epochs=3, batch_size=20))
     listed = reslab(["runs", "list"])
     assert re.search(r"No command goes on with it: .*Python", listed)

@@ -11,6 +11,7 @@ from pathlib import Path
 from reslab.cli.options import fields, flag, written
 from reslab.specs import PRESETS, NetSpec, TrainSpec
 
+BUNDLED = "digits"  # the data set that is on every machine, so that a run's images can be compared with it
 PART = r"-\d+\+\d+(?:@\d+)?|-\d+px"  # what `datasets.load` takes behind a name: so many images, so many pixels
 
 
@@ -54,8 +55,23 @@ def command(runs, store=None, more=()):
         if changes(other.spec) != changes(run.spec):
             raise ValueError(f"{run.name} and {other.name} are not of one command; ask for each by itself.")
     names = ",".join(dict.fromkeys(named(run.spec).name for run in runs))
-    words = ["reslab", "train" if len(runs) == 1 else "sweep", names, *_options(run.spec, TrainSpec.from_dict(run.how))]
-    return shlex.join([*words, *_data(dataset, [run.seed for run in runs]), *more, *store_words(store)])
+    words = [*program(run), "train" if len(runs) == 1 else "sweep", names]
+    words += [*_options(run.spec, TrainSpec.from_dict(run.how)), *_data(dataset, [run.seed for run in runs])]
+    return shlex.join([*words, *device_words(run), *more, *store_words(store)])
+
+
+def program(run):
+    """The words that start reslab in as many processes as trained a run together."""
+    processes = run.provenance.processes
+    return ["reslab"] if processes == 1 else ["torchrun", "--nproc-per-node", str(processes), "-m", "reslab"]
+
+
+def device_words(run):
+    """The option that names the device of a run, as words: none where it is the one that this machine takes anyway."""
+    from reslab.train import pick_device
+
+    device = run.provenance.device.split(", then ")[-1]
+    return [] if device == pick_device().type else ["--device", device]
 
 
 def store_words(store):
@@ -67,10 +83,14 @@ def store_words(store):
 
 def dataset_words(run, store=None):
     """What --dataset is for the images of a run; ValueError if that is not known."""
+    from reslab.datasets import load
+
     if noted := store and store.dataset_of(run):
         return noted
     if dataset_path(run.dataset):
         raise ValueError(f"nothing says from which file or folder the images of {run.dataset} came: Python made them.")
+    if run.dataset.startswith(BUNDLED) and run.data not in (None, load(run.dataset).fingerprint):
+        raise ValueError(f"its images are not those of --dataset {run.dataset}: Python made or chose them.")
     chosen = len(
         re.findall("of it drawn with seed|; resized from", run.source)
     )  # what `Split.subset` and `resized` say

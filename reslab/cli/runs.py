@@ -74,8 +74,9 @@ def show(run, store, as_json):
     for heading, values in {"Run": summary, **parts}.items():
         click.echo(f"{heading}\n" + "\n".join(f"  {name:<18} {value}" for name, value in values.items()))
     click.echo(f"Measured\n{tested.to_string(index=False, float_format=lambda x: f'{x:.4g}')}")
+    own = _own(store)  # which has this run already, and trains it again only if told so
     try:
-        again = command([run], _own(store), ["--weights"] * kept)
+        again = command([run], own, ["--weights"] * kept + ["--again"] * (own is not None))
     except ValueError as error:
         again = f"in Python: {error}"
     click.echo(f"Again\n  {again}")
@@ -132,8 +133,11 @@ def export(filters, layers, output, store):
 
 def _resume(run, store):
     """How a training that was stopped goes on, as a sentence."""
+    from reslab.runs import Checkpoint
+
     try:
-        return f"It goes on with\n  {command([run], store)}"
+        kept = Checkpoint.load(store.checkpoint_path(run)).weights
+        return f"It goes on with\n  {command([run], store, ['--weights'] * kept)}"
     except ValueError as error:
         call = f"train(model, split, how, resume=Checkpoint.load({str(store.checkpoint_path(run))!r}))"
         return f"No command goes on with it: {error} In Python it is\n  {call}"

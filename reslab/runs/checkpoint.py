@@ -12,24 +12,29 @@ CHECKPOINT, WEIGHTS = "reslab checkpoint 1", "reslab weights file 1"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A run so far, and the tensors to go on from: "model.*" and "momentum.*"."""
+    """A run so far, and the tensors to go on from: "model.*" and "momentum.*".
+
+    weights: whether what the net learns is to be kept when it ends.
+    """
 
     run: Run
     tensors: dict
+    weights: bool = False
 
     def save(self, path):
         """Write the checkpoint to a .safetensors file, in place of an older one, whole or not at all."""
         run = torch.frombuffer(
             bytearray(self.run.to_json().encode()), dtype=torch.uint8
         )  # a header, of 100 MB at most, may be too short
-        save_tensors(path, CHECKPOINT, {"run": run} | self.tensors)
+        said = {"weights": "kept"} if self.weights else {}
+        save_tensors(path, CHECKPOINT, {"run": run} | self.tensors, **said)
 
     @classmethod
     def load(cls, path):
         """Read a checkpoint that `save` wrote; FileNotFoundError, or CorruptRun in one sentence."""
-        with loaded_tensors(path, CHECKPOINT) as (tensors, _):
+        with loaded_tensors(path, CHECKPOINT) as (tensors, said):
             run = Run.from_json(bytes(tensors.pop("run").numpy()).decode())
-            return cls(run=run, tensors=tensors)
+            return cls(run=run, tensors=tensors, weights="weights" in said)
 
 
 @dataclass(frozen=True, kw_only=True)
