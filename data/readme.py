@@ -35,7 +35,8 @@ net = recorded().net(run)                        # as it was when trained, where
 ```
 
 `stage/` is what the stage shows, written by `python data/record_stage.py`; `provenance` in the file says where it comes
-from.
+from. `rates.csv` is lesson 09's table of variants at five learning rates each, a row a training with its machine and
+code, written by `python data/record_rates.py`.
 
 A file that was edited by hand does not load. This page is made from the files, by `python data/readme.py`; a test
 fails when it is stale.

@@ -138,6 +138,8 @@ def test_in_three_times_the_steps_skipinit_trains_it_and_what_was_slow_gets_ther
     assert figures.verdict(longer, "SkipInit") == "lower"
     assert (errors(longer, "SkipInit") < 0.20).all()
     assert (errors(longer, "Fixup") < 0.20).all()
+    for name in ("SkipInit", "Fixup", "stochastic depth"):
+        assert errors(longer, name).median() < 0.05  # as the core of the lesson says
     assert (errors(longer, "stochastic depth") < 0.05).all()
     assert (errors(longer, "ReLU before addition") < 0.05).all()
 

@@ -338,18 +338,20 @@ def test_variants_are_sorted_by_what_they_bought():
         BASE, variants("wide", 0.01, 0.02), variants("bottleneck", 0.3, 0.4), variants("ReZero", 0.1, 0.12), broken
     )
     said = of_variants.sentence(together(frame, variants("SkipInit", 0.5, 0.7, of="no norm")))
-    lower = ["Lower", "wide (1.5 % for 11.0 %)", "SkipInit (60.0 %, where no norm diverged)"]
+    lower = ["ResNet: 11.0 %, 10.0 to 12.0", "Lower", "wide (1.5 %, 1.0 to 2.0)"]
+    lower += ["SkipInit (60.0 %, 50.0 to 70.0, where no norm diverged)"]
     others = [
         "About the same",
-        "ReZero (11.0 % for 11.0 %)",
+        "ReZero (11.0 %, 10.0 to 12.0)",
         "Higher",
-        "bottleneck (35.0 % for 11.0 %)",
+        "bottleneck (35.0 %, 30.0 to 40.0)",
         "Did not finish",
         "no norm",
     ]
-    says(said, "3 steps, seeds 0, 1", *lower, *others)
+    says(said, "3 steps", "seeds 0, 1", *lower, *others)
     says(of_variants.sentence(together(BASE, variants("ReZero", 0.1, 0.12))), "Lower", "none", "About the same")
-    says(of_variants.sentence(variants("stochastic depth", 0.2, 0.3)), "By themselves", "stochastic depth (25.0 %)")
+    alone = of_variants.sentence(variants("stochastic depth", 0.2, 0.3))
+    says(alone, "By themselves", "stochastic depth (25.0 %, 20.0 to 30.0)")
     says(of_variants.alt_text(together(BASE, broken)), "ResNet 11.0 %", "no norm an unknown share (1 of 1 broke off)")
 
 

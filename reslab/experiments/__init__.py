@@ -16,6 +16,8 @@ MODULES = [
     "residual_block",
     "scaling",
     "shattering",
+    "variant_costs",
+    "variant_rates",
     "variants",
 ]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -33,12 +33,13 @@ from reslab.train.device import settings
 # fmt: off
 __all__ = [
     "a_block", "anatomy", "at_best_rate", "away_from_identity", "block_costs", "by_distance", "decay_alone", "ended",
-    "identity", "learn",
-    "learn_identity", "nearer", "one_block", "shortcut_costs", "sooner", "stack", "starts", "steps_to", "tensors",
+    "identity", "learn", "learn_identity", "learn_in_a_row", "nearer", "one_block", "shortcut_costs", "sooner", "stack",
+    "starts", "steps_to", "tensors",
 ]
 # fmt: on
 
-RATES = (0.03, 0.1, 0.3, 1.0)  # learning rates that each kind of block may choose its best from
+RATES = (0.03, 0.1, 0.3, 1.0, 3.0)  # learning rates that each kind of block may choose its best from
+STACK_RATES = (0.001, 0.01, 0.1, 1.0, 10.0)  # and each kind of stack: their best ones are a hundredfold apart
 WITHIN = 0.1  # a relative error below this counts as learned
 
 
@@ -141,6 +142,18 @@ def learn_identity(
     return pd.concat(frames, ignore_index=True)
 
 
+def learn_in_a_row(blocks=8, *, rates=STACK_RATES, seeds=(0, 1, 2), split=None):
+    """`learn_identity` for a stack of blocks: the first seed at all rates, the others at the best one of each kind."""
+    first = learn_identity(blocks=(blocks,), rates=rates, seeds=seeds[:1], split=split)
+    best = at_best_rate(first).groupby("skip")["lr"].first()
+    more = [
+        learn_identity(skips=(skip,), blocks=(blocks,), rates=(lr,), seeds=seeds[1:], split=split)
+        for skip, lr in best.items()
+        if seeds[1:]
+    ]
+    return pd.concat([first, *more], ignore_index=True)
+
+
 def ended(frame):
     """The error that each run ends with, the mean over its last ten steps (infinite if it diverged): a row a run, with
     its labels."""
@@ -153,9 +166,12 @@ def ended(frame):
 
 
 def at_best_rate(frame):
-    """The rows of each kind of block at the learning rate at which it ends best, on average over its seeds."""
+    """The rows of each kind of block at the learning rate at which it ends best, on average over the seeds that were
+    trained at all rates."""
     kinds = [column for column in ("distance", "blocks", "skip", "norm") if column in frame]
-    means = ended(frame).groupby([*kinds, "lr"], sort=False)["error"].mean().reset_index()
+    table = ended(frame)
+    tried, rates = (table.groupby(by)["lr"].transform("nunique") for by in ([*kinds, "seed"], kinds))
+    means = table[tried == rates].groupby([*kinds, "lr"], sort=False)["error"].mean().reset_index()
     best = means.loc[means.groupby(kinds, sort=False)["error"].idxmin(), [*kinds, "lr"]]
     return frame.merge(best, on=[*kinds, "lr"])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from reslab.datasets import digits
-from reslab.experiments.variants import VARIANTS, a_net, spec_of
+from reslab.experiments.variants import BASE, VARIANTS, a_net, cost, spec_of
 from reslab.train import TrainSpec
 
 DEPTH = 20  # of the net that the variants change
@@ -25,12 +25,30 @@ def rated(name, lr, split=None):
 def rates():
     """The recorded trainings: a row each, made by data/record_rates.py.
 
-    Columns: name (of the variant), of (the variant that it changes), lr, seed, outcome, steps, train_error (fraction,
-    eval mode; NaN unless finished), test_error (fraction, the last one measured), and where it comes from: machine,
-    torch, commit, date, origin (for a chart). Seed 0 is there at all rates, seeds 1 and 2 at the best of seed 0.
+    Columns: lr, those that the charts and sentences of a `race` take (name; of: the original, with which each is
+    compared here; change, parameters, multiply_adds, seed, outcome, step, final_train_error, test_error), claim (the
+    paper's), and where it comes from: machine, torch, commit, date, origin (for a chart). Seed 0 is there at all
+    rates, seeds 1 and 2 at the best one of seed 0.
     """
     package = Path(__file__).parents[1]
     checkout = package.parent / "data" / "rates.csv"
     frame = pd.read_csv(checkout if checkout.is_file() else package / "data" / "rates.csv")
-    frame.insert(1, "of", [VARIANTS[name].of for name in frame["name"]])
-    return frame.assign(origin="recorded, " + frame["machine"] + ", " + frame["date"].str[:7])
+    frame = frame.rename(columns={"train_error": "final_train_error", "steps": "step"})
+    costs = {name: cost(rated(name, RATES[0])[0]) for name in frame["name"].unique()}
+    return frame.assign(
+        **{what: [getattr(VARIANTS[name], what) for name in frame["name"]] for what in ("change", "claim")},
+        of=[BASE * (name != BASE) for name in frame["name"]],
+        parameters=[costs[name][0] for name in frame["name"]],
+        multiply_adds=[costs[name][1] for name in frame["name"]],
+        origin="recorded, " + frame["machine"] + ", " + frame["date"].str[:7],
+    )
+
+
+def at_best_rate(frame):
+    """The rows of each variant at the rate that was best for its first seed, which was trained at all of them; and
+    rates: these."""
+    first = frame[frame["seed"] == frame["seed"].min()]
+    finished = first.assign(error=first["final_train_error"].fillna(1.0))
+    best = finished.loc[finished.groupby("name", sort=False)["error"].idxmin(), ["name", "lr"]]
+    tried = first.groupby("name")["lr"].agg(tuple)
+    return best.merge(frame, on=["name", "lr"]).assign(rates=lambda chosen: chosen["name"].map(tried))

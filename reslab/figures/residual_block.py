@@ -12,13 +12,20 @@ from reslab.figures import theme
 from reslab.figures.residual_block_diagram import diagram, tiles
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
-from reslab.figures.text.residual_block import alt_text, block_text, cost_sentence, sentence, starts_sentence
+from reslab.figures.text.residual_block import (
+    alt_text,
+    block_text,
+    cost_sentence,
+    sentence,
+    stacks_sentence,
+    starts_sentence,
+)  # fmt: skip
 from reslab.results import frames
 from reslab.results.residual_block import FLOOR, LABELS, ends
 
 __all__ = [
     "alt_text", "block_text", "cost_sentence", "decay", "diagram", "final_error", "learning_curves", "sentence",
-    "starts_sentence", "tiles",
+    "stacks_sentence", "starts_sentence", "tiles",
 ]  # fmt: skip
 
 ERROR = "‖H(x) − target‖ / ‖target‖"

@@ -13,10 +13,10 @@ from reslab.figures.degradation import training_curves
 from reslab.figures.residual_block_diagram import diagram
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
-from reslab.figures.text.variants import alt_text, cost_sentence, ratio, sentence
+from reslab.figures.text.variants import alt_text, cost_sentence, outcome_table, ratio, sentence
 from reslab.results.variants import cost_ratios, results, verdict
 
-__all__ = ["alt_text", "cost_sentence", "diagram", "errors", "race", "ratio", "sentence", "verdict"]
+__all__ = ["alt_text", "cost_sentence", "diagram", "errors", "outcome_table", "race", "ratio", "sentence", "verdict"]
 
 ROW = 28  # pixels a variant
 NONE = 0.03  # where 0 % is drawn: a log scale has no 0; a single image of the digits is 0.07 %

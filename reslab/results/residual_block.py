@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 
 from reslab.results.frames import require, runs
 
@@ -72,3 +73,19 @@ def part_of_the_start(table):
     """The share of the way from the first net's median error to the last one's that the second has gone."""
     first, second, last = table["median"]
     return (first - second) / (first - last)
+
+
+def stacks(frame):
+    """How far stacks of blocks are from their target: a row a stack, in the frame's order.
+
+    frame: as `experiments.residual_block.at_best_rate` gives it. Columns: name, seeds (how many), start_low, start_high
+    (relative errors before the first step, over the seeds), end_low and end_high (means of the last ten steps).
+    ValueError for a missing column.
+    """
+    frame, rows = require(frame, (*LABELS, "error"), "The comparison"), []
+    for name, part in frame.groupby("name", sort=False):
+        errors = part.sort_values("step").groupby("seed")["error"]
+        start, end = errors.first(), errors.apply(lambda error: error.tail(10).mean())
+        ends = {"start_low": start.min(), "start_high": start.max(), "end_low": end.min(), "end_high": end.max()}
+        rows.append({"name": name, "seeds": len(start), **ends})
+    return pd.DataFrame(rows)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from reslab.results.degradation import CLEAR
 from reslab.results.frames import require
@@ -29,8 +30,8 @@ class Result:
 
     @property
     def error(self):
-        """Its mean training error (fraction); NaN if no seed finished."""
-        return self.train.mean() if len(self.train) else np.nan
+        """Its median training error (fraction); NaN if no seed finished."""
+        return np.median(self.train) if len(self.train) else np.nan
 
 
 def results(frame):
@@ -53,7 +54,7 @@ def results(frame):
 def verdict(frame, name, *, of=None):
     """A variant's training error beside that of the net it changes: LOWER, HIGHER, SAME or BROKEN.
 
-    Lower and higher: in every seed, and by 2 points on average. Broken: any of its seeds did not finish. of: another
+    Lower and higher: in every seed, and by 2 points in the median. Broken: any of its seeds did not finish. of: another
     net to compare it with. ValueError where the frame lacks one of the two.
     """
     table = results(frame)
@@ -80,3 +81,24 @@ def cost_ratios(table):
     """{name: multiply-adds of a step, as a multiple of the first variant's}. table: as `results` gives it."""
     first = next(iter(table.values()))
     return {name: variant.multiply_adds / first.multiply_adds for name, variant in table.items()}
+
+
+def spreads(frame):
+    """The training errors of each variant of a race over its seeds, a row each, in the frame's order.
+
+    frame: as `experiments.variants.race` gives it, the histories of runs, or `variant_rates.at_best_rate`, a row a run.
+    Columns: name, low, median and high (fractions, of the seeds that finished), finished and seeds (how many), claim
+    (the paper's); and where the frame has rates, all that were tried, lr (the best) and edge (whether that is the
+    lowest or the highest of them). ValueError for a missing column.
+    """
+    frame, rows = require(frame, ("name", "seed", "outcome", "final_train_error", "claim"), "The table"), []
+    for name, part in frame.groupby("name", sort=False):
+        last = part.groupby("seed").last()
+        errors = last.loc[last["outcome"] == "finished", "final_train_error"]
+        row = {"name": name, "low": errors.min(), "median": errors.median(), "high": errors.max()}
+        row |= {"finished": len(errors), "seeds": len(last), "claim": part["claim"].iloc[0]}
+        if "rates" in frame:
+            lr, tried = part["lr"].iloc[0], part["rates"].iloc[0]
+            row |= {"lr": lr, "edge": lr in (min(tried), max(tried))}
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -94,3 +94,15 @@ def starts_sentence(frame):
         f"Training error after {frame['step'].max()} steps, {table['seeds'].min()} seeds: {'; '.join(told)}. "
         f"Starting near the identity goes {100 * share:.0f} % of the way from He's start to the residual net."
     )
+
+
+def stacks_sentence(frame):
+    """How far from their target some stacks of blocks begin and end: of the frame of
+    `experiments.residual_block.at_best_rate`."""
+    table = results.stacks(frame)
+    told = [
+        f"{stack.name.replace(' · lr ', ' at lr ')} begin {100 * stack.start_low:.0f} to {100 * stack.start_high:.0f} %"
+        f" off, and end {100 * stack.end_low:.0f} to {100 * stack.end_high:.0f} % off"
+        for stack in table.itertuples()
+    ]
+    return f"Away from the identity, {table['seeds'].min()} seeds: {'; '.join(told)}."

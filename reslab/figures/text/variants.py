@@ -1,5 +1,7 @@
 """Lesson 09 in words: what each variant came to beside the net that it changes, and what it costs."""
 
+import pandas as pd
+
 from reslab.figures.text.phrases import EMPTY, percent, seeds
 from reslab.results import variants as results
 from reslab.results.variants import ALONE, BROKEN, EQUAL, HIGHER, LOWER, SAME
@@ -21,15 +23,17 @@ def sentence(frame):
     table = results.results(frame)
     if not table:
         return EMPTY
-    groups = {outcome: [] for outcome in _WORDS}
+    groups, first = {outcome: [] for outcome in _WORDS}, next(iter(table.values()))
     for variant in table.values():
         base = table.get(variant.of)
         outcome = results.compare(variant, base)
         # One that stands alone is told only if no other is told beside it.
         if outcome != ALONE or not any(other.of == variant.name for other in table.values()):
-            groups[outcome].append(_told(variant, base))
+            groups[outcome].append(_told(variant, None if base is first and not first.broken else base))
     of = seeds(seed for variant in table.values() for seed in variant.seeds)
-    when = f"Training error after {max(variant.steps for variant in table.values())} steps, {of}."
+    when = f"Training error after {max(variant.steps for variant in table.values())} steps, median and range of {of}."
+    if not first.broken and any(variant.of == first.name for variant in table.values()):
+        when += f" {first.name}: {_error(first)}."
     none_lower = bool(groups[SAME] or groups[HIGHER])  # worth saying where there was something to be lower than
     told = [
         f"{_WORDS[outcome]}: {', '.join(nets) or 'none'}."
@@ -43,9 +47,32 @@ def _told(variant, base):
     if variant.broken:
         return f"{variant.name} ({variant.broken[0][1]} in {len(variant.broken)} of {len(variant.seeds)} seeds)"
     if base is None:
-        return f"{variant.name} ({percent(variant.error)})"
-    beside = f", where {base.name} {base.broken[0][1]}" if base.broken else f" for {percent(base.error)}"
-    return f"{variant.name} ({percent(variant.error)}{beside})"
+        return f"{variant.name} ({_error(variant)})"
+    beside = f", where {base.name} {base.broken[0][1]}" if base.broken else f"; {base.name} {_error(base)}"
+    return f"{variant.name} ({_error(variant)}{beside})"
+
+
+def _error(variant):
+    """A variant's median training error, with its range over several seeds: "1.0 %, 0.4 to 1.6"."""
+    low, high = 100 * variant.train.min(), 100 * variant.train.max()
+    return percent(variant.error) + f", {low:.1f} to {high:.1f}" * (len(variant.train) > 1)
+
+
+def outcome_table(frame):
+    """What became of each variant, a row each, in words: training error here (median and range of its seeds), its best
+    learning rate where several were tried, and what its paper measured.
+
+    frame: as `results.variants.spreads` takes it. Returns a DataFrame of text.
+    """
+    rows = []
+    for row in results.spreads(frame).itertuples():
+        ended = f"{percent(row.median)}, {100 * row.low:.1f} to {100 * row.high:.1f}" if row.finished else "–"
+        broken = f" ({row.seeds - row.finished} of {row.seeds} diverged)" * (row.finished < row.seeds)
+        said = {"variant": row.name, "training error here": ended + broken}
+        if "rates" in frame:
+            said["best rate"] = f"{row.lr:g}" + " (the edge of the grid)" * row.edge
+        rows.append(said | {"in its paper, on its data": row.claim or "–"})
+    return pd.DataFrame(rows).set_index("variant")
 
 
 def cost_sentence(frame):
@@ -70,11 +97,11 @@ def ratio(cost, base):
 
 
 def alt_text(frame):
-    """A text alternative for the errors of a race: what the axes are, and every variant's mean."""
+    """A text alternative for the errors of a race: what the axes are, and every variant's median."""
     told = [
         f"{variant.name} {percent(variant.error)}"
         + f" ({len(variant.broken)} of {len(variant.seeds)} broke off)" * bool(variant.broken)
         for variant in results.results(frame).values()
     ]
     chart = "Strip chart, a row a variant, of training error on a log scale, a mark a seed"
-    return f"{chart}. Means: {', '.join(told)}. {sentence(frame)}"
+    return f"{chart}. Medians: {', '.join(told)}. {sentence(frame)}"

@@ -1,0 +1,39 @@
+"""notebooks/sources.md: every paper that a lesson cites is there, by its number on arXiv and by author and year."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+SOURCES = (NOTEBOOKS / "sources.md").read_text(encoding="utf-8")
+ARXIV = r"arxiv\.org/abs/(\d{4}\.\d{4,5})"
+# "He et al. 2015b", "De & Smith 2020", "Zhang, Dauphin, Ma 2019": the first author and the year
+CITED = r"\b([A-Z][a-z]+)(?: et al\.|(?:,? &? ?(?:and )?[A-Z][a-z]+)*) ((?:19|20)\d\d[a-z]?)\b"
+LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def text(path):
+    return "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_each_source_of_a_lesson_is_on_the_page(path):
+    cited = text(path)
+    assert set(re.findall(ARXIV, cited)) <= set(re.findall(ARXIV, SOURCES))
+    listed = set(re.findall(CITED, SOURCES))
+    missing = {(author, year) for author, year in re.findall(CITED, cited) if (author, year) not in listed}
+    assert not missing, f"cited in {path.name}, and not in sources.md: {sorted(missing)}"
+
+
+def test_the_pattern_finds_citations_of_every_form():
+    forms = "He et al. 2015b; De & Smith 2020; Zhang, Dauphin, Ma 2019; Krizhevsky 2009"
+    assert re.findall(CITED, forms) == [("He", "2015b"), ("De", "2020"), ("Zhang", "2019"), ("Krizhevsky", "2009")]
+
+
+def test_the_page_says_of_each_paper_where_to_find_it():
+    entries = SOURCES.split("\n- ")[1:]
+    assert len(entries) > 25
+    for entry in entries:
+        assert re.search(ARXIV, entry) or entry.startswith(("**Krizhevsky", "**Alpaydin")), entry
