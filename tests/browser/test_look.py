@@ -38,8 +38,10 @@ TEXTS = """([box, least]) => {
     const faults = []
     for (const element of box.querySelectorAll("*")) {
         const told = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
-        const said = element.value ?? element.textContent.trim()
-        if (!(told || element.matches("input, select")) || element.closest("svg, .js-plotly-plot, :disabled")) continue
+        const field = element.matches("input, select")
+        const said = field ? element.value : element.textContent.trim()
+        if (!said || !(told || field)) continue
+        if (element.closest("svg, .js-plotly-plot, :disabled")) continue
         const place = element.getBoundingClientRect()
         if (place.width < 2 || !element.checkVisibility({ visibilityProperty: true })) continue
         const style = getComputedStyle(element), size = parseFloat(style.fontSize) * scale
@@ -52,8 +54,8 @@ TEXTS = """([box, least]) => {
         if (element.matches("select")) {
             const pen = document.createElement("canvas").getContext("2d")
             pen.font = style.font
-            const wide = Math.max(...[...element.options].map(option => pen.measureText(option.text).width))
-            if (wide > element.clientWidth - 24) faults.push(`cut: ${said}`)
+            const chosen = element.selectedOptions[0].text
+            if (pen.measureText(chosen).width > element.clientWidth - 24) faults.push(`cut: ${said}`)
         }
     }
     return faults
@@ -84,8 +86,12 @@ def notebook(lab, request):
 
 @pytest.fixture(autouse=True)
 def projector(notebook):
-    """Every test begins on a projector, in the light theme, with the list of files open."""
+    """Every test begins on a projector, in the light theme, with the list of files open and the controls folded."""
     notebook.resize(1280, 720)
+    if notebook.find(".reslab-present").count():
+        notebook.page.keyboard.press("Escape")
+    if notebook.find(".reslab-folded").first.is_visible():
+        notebook.click(".reslab-more")
     in_theme(notebook, "light")
     files(notebook, True)
     notebook.show(".reslab-charts")

@@ -38,8 +38,8 @@ class Recorder(Instant):
         super().__init__()
         self.gate, self.rest, self.asked, self.drawn = threading.Event(), threading.Event(), [], []
         self.gate.set()
-        self.control(Probe(), self.changed)
-        self.arrange([], [self.pin, self.clear])
+        self.control(Probe(), self.chosen)
+        self.arrange([], [self.pin], [self.clear])
         self.state = state
 
     def measure(self, setting):
@@ -156,11 +156,11 @@ def test_a_slow_measurement_empties_the_chart_and_says_so(explorer, monkeypatch)
 def test_pins_stay_beside_what_is_chosen_and_go_into_the_state(explorer):
     assert explorer.clear.disabled
     explorer.pin.click()
-    explorer.skip.value = False
+    explorer.depth.value = 14
     assert explorer.join(30)
-    assert explorer.drawn[-1] == ["resnet-8", "plain-8"]
-    assert explorer.state == "plain-8 | resnet-8"
-    explorer.skip.value = True
+    assert explorer.drawn[-1] == ["resnet-8", "resnet-14"]
+    assert explorer.state == "resnet-14 | resnet-8"
+    explorer.depth.value = 8
     assert explorer.pin.description == "Unpin"
     explorer.pin.click()
     assert (explorer.state, explorer.drawn[-1]) == ("resnet-8", ["resnet-8"])
@@ -209,3 +209,46 @@ def test_only_so_many_measurements_are_remembered_and_no_thread_stays(explorer, 
     names = [thread.name for thread in threading.enumerate()]
     assert "reslab-preview" not in names
     assert sum(isinstance(thread, threading.Timer) for thread in threading.enumerate()) <= 1
+
+
+def test_the_switch_keeps_both_nets_on_the_chart(explorer):
+    explorer.state = "resnet-8 | plain-8 + plain-14"
+    explorer.skip.value = False
+    assert explorer.state == "plain-8 | resnet-8 + plain-14"
+    assert explorer.join(30)
+    assert explorer.drawn[-1] == ["resnet-8", "plain-14", "plain-8"]
+    explorer.depth.value = 14  # no switch: what is pinned stays as it is
+    assert explorer.state == "plain-14 | resnet-8 + plain-14"
+    explorer.state = "resnet-14 | resnet-14"  # a state is taken as it is written
+    assert explorer.state == "resnet-14 | resnet-14"
+
+
+# --- what is in sight -------------------------------------------------------------------------------------------------
+
+
+def test_all_but_a_few_controls_are_folded(explorer):
+    assert explorer.controls.row == [explorer.skip, explorer.depth, explorer.depth_text]
+    assert explorer.controls.folded == [explorer.residual_scale, explorer.mode, explorer.seed]
+    assert {*explorer.controls.folded, explorer.clear} < set(explorer.folded.children)
+    assert explorer.folded.layout.display == "none"
+    explorer.more.value = True
+    assert (explorer.folded.layout.display, explorer.more.description) == ("", "Less")
+    explorer.more.value = False
+    assert (explorer.folded.layout.display, explorer.more.description) == ("none", "More")
+
+
+def test_what_is_folded_and_not_as_usual_is_named(explorer):
+    assert explorer.controls.also.value == ""
+    explorer.state = "plain-14,mode=eval,seed=3"
+    assert explorer.controls.also.value == "Also: mode eval, seed 3."
+    assert explorer.controls.why.value == "Residual scale: A plain net has no branch to scale: turn skips on."
+    explorer.skip.value = True
+    assert explorer.controls.why.value == ""
+
+
+def test_progress_is_seen_only_while_there_is_some(explorer):
+    assert explorer.progress.layout.visibility == "hidden"
+    explorer.show_progress(1, 2, "step 1 of 2")
+    assert explorer.progress.layout.visibility == "visible"
+    explorer.show_progress()
+    assert explorer.progress.layout.visibility == "hidden"

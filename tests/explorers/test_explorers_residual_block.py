@@ -76,6 +76,7 @@ def test_skip_off_takes_the_shortcut_away_and_greys_its_options_out(explorer):
     assert len(curve(explorer, "plain block").y) == 5
     assert explorer.shortcut.disabled
     assert "turn skip connections on" in explorer.shortcut.tooltip
+    assert "turn skip connections on" in explorer.controls.also.value  # the control is in sight, and so is the reason
     assert explorer.state == "plain"
 
 
