@@ -1,4 +1,4 @@
-"""Whatever is like an array, as the tensors of a Split, or an error for people."""
+"""Turns arrays of any kind into the tensors of a Split; an error says in words what is wrong with one."""
 
 import math
 import numbers
@@ -11,7 +11,7 @@ from reslab import checks
 
 
 def images(x, what, channels=None):
-    """Whatever is like an array of images as (N, C, H, W) uint8 or float32, a copy on the CPU."""
+    """An array of images, of any kind, as a tensor (N, C, H, W) uint8 or float32: a copy on the CPU."""
     checks.choice("channels", channels, (None, "first", "last"))
     if isinstance(x, Tensor):
         x = x.detach().cpu()
@@ -43,8 +43,7 @@ def images(x, what, channels=None):
 
 
 def labels(y, what):
-    """Whatever is like an array of labels, a pandas Series of any kind too, as a numpy array (N,) of whole numbers or
-    strings."""
+    """An array of labels, of any kind (a pandas Series too), as a numpy array (N,) of whole numbers or strings."""
     y = np.asarray(y.detach().cpu().tolist() if isinstance(y, Tensor) else y)  # numpy has no bfloat16
     if y.ndim != 1:
         raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label an image.")
@@ -103,22 +102,19 @@ def check_pair(x, y, x_what, y_what):
 
 
 def mean_std(x, scale):
-    """Mean and standard deviation of x / scale, per channel (C, C); a channel that never varies gets 1, so that it can
-    divide."""
-    pairs = [
-        torch.std_mean(x[:, c].cpu().double(), correction=0) for c in range(x.shape[1])
-    ]  # in turn: CIFAR-10 is large in float64
+    """Mean and standard deviation of x / scale, tuples of C; the deviation of a constant channel is taken as 1."""
+    # One channel at a time: CIFAR-10 is large in float64.
+    pairs = [torch.std_mean(x[:, c].cpu().double(), correction=0) for c in range(x.shape[1])]
     return tuple(float(mean) / scale for _, mean in pairs), tuple(float(std) / scale or 1.0 for std, _ in pairs)
 
 
 def shuffled(n, seed):
-    """0 to n-1, in an order that the seed alone decides: torch's global generator is neither read nor moved."""
+    """0 to n-1 in an order that depends on the seed alone; torch's global generator is not used."""
     return torch.randperm(n, generator=torch.Generator().manual_seed(checks.integer("seed", seed, 0)))
 
 
 def cut(n, test, seed):
-    """Indices to train on and indices to hold out: `test` of n, a share or a number, at least one image on either
-    side."""
+    """(indices to train on, to test on): `test` of n, a fraction or a number; at least one image in each part."""
     checks.integer("the number of images, to be cut into a training and a test part,", n, 2)
     if isinstance(test, numbers.Real) and 0 < test < 1:
         test = min(max(round(test * n), 1), n - 1)

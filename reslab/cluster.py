@@ -9,9 +9,9 @@ import warnings
 from contextlib import suppress
 from dataclasses import replace
 
-RETRIES = 3  # of a training whose worker died: its process, its node, or for want of memory
-POLL = 1.0  # seconds between two looks at the progress
-STARTS = 4  # attempts to start a Ray, each of which Ray itself ends after 30 seconds
+RETRIES = 3  # of a training whose worker died (its process or node ended, or memory ran out)
+POLL = 1.0  # seconds between two requests for the progress
+STARTS = 4  # attempts to start Ray; Ray ends each after 30 seconds
 
 
 def train(jobs, report, *, address, cpus, gpus):
@@ -142,7 +142,7 @@ def _train(job, split, progress, number):
 
 
 class _Progress:
-    """An actor, on the driver's node, that collects the progress of the trainings."""
+    """A Ray actor on the node of the sweep; it collects the progress of the trainings."""
 
     def __init__(self):
         self.latest = {}

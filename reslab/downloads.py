@@ -12,11 +12,11 @@ from pathlib import Path
 
 TRIES = 3
 PAUSE = 1.0  # seconds before the second try; twice that before the third
-PATIENCE = 20.0  # seconds without a byte that end a try
+PATIENCE = 20.0  # seconds without a byte, after which a try has failed
 
 
 class DatasetUnavailable(RuntimeError):
-    """A dataset that is neither in the cache nor to be had from the network; the message says what works instead."""
+    """A dataset is not in the cache and cannot be downloaded; the message says what works instead."""
 
 
 def cache_root():
@@ -28,7 +28,7 @@ def cache_root():
     return above / "data" / "cache" if is_checkout else Path.home() / ".cache" / "reslab"
 
 
-# What a missing copy, a damaged copy and a failed download raise inside torchvision.
+# torchvision raises these for a missing copy, a damaged copy and a failed download.
 UNREADABLE = (OSError, RuntimeError, ValueError, AssertionError, LookupError)
 
 
@@ -37,7 +37,7 @@ class DownloadFailed(RuntimeError):
 
 
 def with_retries(download, failures=UNREADABLE):
-    """What `download()` returns: TRIES tries, longer pauses between them, none silent for over PATIENCE seconds.
+    """Return download(), tried up to TRIES times with pauses; a try ends after PATIENCE seconds without a byte.
 
     failures: the exceptions after which another try makes sense. Raises DownloadFailed.
     """
@@ -57,7 +57,7 @@ def with_retries(download, failures=UNREADABLE):
 def fetch(name, kind, root=None, download=True):
     """(train, test) of the torchvision dataset class called `kind`: its address, its checksum, its progress bar.
 
-    root: the folder to keep it in, else `cache_root()`. download: whether it may be asked for where it is not there.
+    root: the folder to keep it in, else `cache_root()`. download: whether to download it if it is not there.
     Raises DatasetUnavailable.
     """
     import torchvision.datasets
@@ -82,7 +82,7 @@ def bytes_here(kind, root=None):
 
 
 def _open(kind, root, download=False):
-    """Both parts; torchvision's classes are asked for them by train=True and False, or by split="train" and "test"."""
+    """(train, test); some of torchvision's classes take train=True or False, others split="train" or "test"."""
     by_train = "train" in inspect.signature(kind).parameters
     asked = [{"train": part == "train"} if by_train else {"split": part} for part in ("train", "test")]
     with warnings.catch_warnings():  # CIFAR's files were pickled by a numpy so old that a new one warns about it
@@ -95,7 +95,7 @@ def _download(name, kind, root):
 
     def download():
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{name}.lock"):  # of two notebooks at once, one downloads
+        with FileLock(root / f".{name}.lock"):  # if two notebooks ask at once, one downloads and the other waits
             _discard_damaged(kind, root)
             return _open(kind, root, download=True)
 
@@ -119,10 +119,9 @@ def _archives(kind, root):
 
 
 def _discard_damaged(kind, root):
-    """Remove what stands in the way of a fresh try: archives that fail their checksum, unpacked files whose archive is
-    whole.
+    """Remove archives that fail their checksum, and unpacked files whose archive is whole.
 
-    The MNIST family's unpacked files have no checksum: torchvision would read one that was cut short for ever.
+    The unpacked files of the MNIST family have no checksum: torchvision would read a damaged one again and again.
     """
     from torchvision.datasets.utils import check_integrity
 
@@ -132,7 +131,7 @@ def _discard_damaged(kind, root):
         (folder / (archive.removesuffix(".gz") if whole else archive)).unlink(missing_ok=True)
 
 
-# socket's default time limit is of the whole process: two downloads at once would restore each other's.
+# The time limit of sockets is one for the whole process: two downloads at once would restore each other's.
 _limiting = threading.Lock()
 
 

@@ -1,4 +1,4 @@
-"""One training and its store: it resumes from its checkpoint, saves checkpoints, and its failure is a run too."""
+"""One training of a sweep and its store: it resumes, saves checkpoints, and returns a failure as a run too."""
 
 import time
 import traceback
@@ -20,7 +20,7 @@ class Job:
     """One training of a sweep. None of its methods raises: they return remarks, a list of sentences for the caller to
     show.
 
-    Where several processes train one net together, each has its Job, and the first alone reads and writes the store.
+    If several processes train one net together, each has its Job, and only the first reads and writes the store.
     """
 
     spec: NetSpec
@@ -30,8 +30,8 @@ class Job:
     device: str = "auto"
     store: Store | None = None
     save_every: float = 30.0  # seconds of training between checkpoints, into the store
-    weights: bool = False  # whether to keep what the net learned, in the store
-    again: bool = False  # whether to train what the store has, and to put the new run in the place of the old one
+    weights: bool = False  # whether the store keeps the trained weights
+    again: bool = False  # whether to train what the store has already, and replace it
 
     @cached_property
     def ranks(self):
@@ -39,8 +39,7 @@ class Job:
 
     @property
     def work(self):
-        """An estimate of its cost, in milliseconds of a laptop's core: per step and layer 1, and 1 more per 16,384
-        numbers in a batch.
+        """Its estimated cost in milliseconds of a laptop's core: per step and layer, 1 + (numbers in a batch) / 16,384.
 
         Measured: 0.9 ms for digits in nets of width 8, 20 ms for photographs of 32×32 in those of width 16.
         """

@@ -42,7 +42,7 @@ def recorded():
 
 
 def without_pictures():
-    """The same of the states whose pictures may not be handed on; `experiments.film.with_pictures` puts them in."""
+    """The same for states whose pictures we may not ship; `experiments.film.with_pictures` adds them."""
     return _states(_folder() / "without-pictures")
 
 

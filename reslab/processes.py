@@ -1,9 +1,8 @@
-"""The trainings of a sweep in processes of this machine: threads of one process would wait for each other, for the GIL.
+"""The trainings of a sweep in processes of this machine. Threads of one process would wait for each other (the GIL).
 
-This is Python's own process pool with what a training needs besides: stopping saves, and so does a worker that is ended
-because another one died. joblib's loky would spare `_without_main_module`. It is not used because it kills all workers
-with SIGKILL when one dies, so that none could save, and ends a worker that grew by 300 MB, which a training may (a
-private constant of loky's).
+This is Python's process pool, and a worker saves its training when it is stopped, or ended because another worker died.
+joblib's loky would make `_without_main_module` unnecessary. It is not used because it ends all workers with SIGKILL
+when one dies, so none could save, and because it ends a worker that grew by 300 MB, as a training may.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""The progress bar of whatever takes over two seconds: in the cell, in the terminal, or in a widget that asks for it.
+"""The progress bar of all that takes over two seconds: in the cell, in the terminal, or in a widget.
 
 with progress.shown_by(listener):  # a widget's: listener(done, total, words)
-    experiment()                   # which calls progress_bar(...), however deep inside
+    experiment()                   # calls progress_bar(...) somewhere inside
 """
 
 import io
@@ -28,7 +28,7 @@ def shown_by(listener):
 
 
 def progress_bar(iterable=None, **options):
-    """tqdm(iterable, **options): a bar that vanishes at its end; where a widget listens, the widget is told instead."""
+    """tqdm(iterable, **options), a bar that is removed at its end; if a widget listens, the widget gets the numbers."""
     listener = _listener.get()
     if listener is None:
         return tqdm(iterable, leave=False, **options)
@@ -36,13 +36,13 @@ def progress_bar(iterable=None, **options):
 
 
 class _Told(plain_tqdm):
-    """A bar that tells a listener what it would draw: tqdm's own way to another front end is to override `display`."""
+    """A bar that calls a listener instead of drawing. tqdm expects other front ends to override `display`."""
 
     def __init__(self, iterable=None, *, listener, **options):
         self.listener = listener
         super().__init__(iterable, **options | {"file": io.StringIO()})
 
     def display(self, msg=None, pos=None):
-        if msg is None:  # otherwise it is being wiped
+        if msg is None:  # else the bar is being cleared
             words = " ".join(filter(None, [self.desc.removesuffix(": "), self.postfix]))
             self.listener(self.n, self.total, words)

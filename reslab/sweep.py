@@ -15,7 +15,7 @@ from reslab.progress import progress_bar
 from reslab.store import Store
 from reslab.train import TrainSpec, check_fit, pick_device, ranks
 
-# milliseconds of work per worker: longer sweeps end sooner in processes, though these take seconds to start
+# Milliseconds of work per worker. Longer sweeps end sooner in processes, though these need seconds to start.
 LONG = 40_000
 
 
@@ -26,22 +26,21 @@ def sweep(
     """Train each spec with each seed on each split; a generator of Runs, in the order in which they finish.
 
     split: a Split, or several, to which each spec is then fitted (in_channels, image_size, classes).
-    store: a Store, which gives what it has instead of training it again (unless `again`), takes each run as it ends,
-    and every `save_every` seconds of training a checkpoint, from which a sweep that was stopped or killed goes on.
-    weights: whether the store also keeps what each net learned, for `store.net`.
-    workers: trainings at a time; None for one a core on a CPU, one on a GPU. They are trained in threads of this
-    process. Several on a GPU, or for long, have a process each (see `reslab.processes`): threads wait for each other, a
-    seventh of their time.
-    address: of a Ray cluster, "auto" for the one this machine belongs to, "local" for one started for the occasion (see
-    `reslab.cluster`); each training is then a task that takes `cpus` and `gpus`, of which it may be a fraction.
-    progress: a bar with the time left. Under torchrun, its processes train one net together, and this takes one alone.
+    store: a Store. A run that it has is returned and not trained again (unless `again`); a new run is added when it
+    ends. Every `save_every` seconds of training it gets a checkpoint: a sweep that was stopped or killed goes on there.
+    weights: whether the store also keeps the trained weights, for `store.net`.
+    workers: trainings at a time; None: one per core of a CPU, one on a GPU. They run in threads of this process. Long
+    ones, and several on a GPU, have a process each (see `reslab.processes`): threads would wait for each other for a
+    seventh of the time.
+    address: of a Ray cluster; "auto": the one of this machine; "local": a new one, for this sweep (see
+    `reslab.cluster`). Each training is then a task that takes `cpus` and `gpus`, which may be fractions.
+    progress: a bar with the time left. Under torchrun, the processes train one net together: give one net and one seed.
 
     A training that fails is a Run too, its outcome "failed" and its cause named, with a warning; the others go on.
     Closing the generator, or interrupting it, stops the trainings at their next event, and saves where they are.
-    On a CPU the numbers of a run depend on its spec, split and seeds alone, whatever is trained beside it and wherever
-    it was stopped and resumed (to rounding, where a step has several threads, which processes share). On a GPU that
-    holds with `deterministic=True`; without it, two runs of the same training differ by rounding, which training
-    amplifies.
+    On a CPU the numbers of a run depend on its spec, split and seeds alone, not on other trainings or on where it was
+    stopped and resumed (up to rounding, if a step has several threads). On a GPU that holds with `deterministic=True`;
+    without it, two runs of the same training differ by rounding, which training amplifies.
     Bad arguments raise ValueError, those of a wrong type TypeError, here and not at the first run; a cluster that
     cannot be reached raises ConnectionError at the first run.
     """
@@ -100,7 +99,7 @@ def _sweep(jobs, train_all, progress):
     done, failed, latest, lock = 0, 0, "", threading.Lock()
 
     def report(work, status=""):
-        """Move the bar by so much work; may be called from any thread."""
+        """Move the bar by `work`; may be called from any thread."""
         nonlocal latest
         with lock:
             latest = status or latest
@@ -116,7 +115,7 @@ def _sweep(jobs, train_all, progress):
             _warn(remarks)
             report(0)
             yield run
-        if not failed:  # a notebook paints a bar red that ends short of its total; a diverged training is no failure
+        if not failed:  # a notebook shows a bar in red that ends before its total; a diverged training is no failure
             bar.total = bar.n
 
 

@@ -204,7 +204,7 @@ NO_VGG = "a VGG net is one 3×3 convolution after another, with neither shortcut
         ),
         (
             {"skip": False, "stochastic_depth": 0.5},
-            "skip is False; stochastic depth leads around a branch, along its shortcut: take skip=True.",
+            "skip is False; stochastic depth skips a branch, and then needs its shortcut: take skip=True.",
         ),
         ({"init": "fixup"}, f"norm is 'batch'; {FIXUP}: take norm='none'."),
         ({"init": "fixup", "norm": "none", "skip": False}, f"skip is False; {FIXUP}: take skip=True."),

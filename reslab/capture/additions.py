@@ -1,4 +1,4 @@
-"""Both sides of an addition: branch F(x) and shortcut x of a block are operands of a +, no module's outputs."""
+"""Sees both sides of an addition: the branch F(x) and the shortcut x of a block are operands of a +, not outputs."""
 
 import threading
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
-# What + and += of tensors, torch.add, the methods, and the graphs of torch.export arrive as.
+# The functions that PyTorch reports for + and +=, torch.add, the methods, and the graphs of torch.export.
 ADDITIONS = {torch.add, torch.Tensor.add, torch.Tensor.add_, torch.Tensor.__add__, torch.Tensor.__iadd__}
 ADDITIONS |= {torch.ops.aten.add, torch.ops.aten.add_, torch.ops.aten.add.Tensor, torch.ops.aten.add_.Tensor}
 
@@ -16,7 +16,7 @@ _measuring = threading.local()  # .depth: how many captures are computing statis
 
 @contextmanager
 def measuring():
-    """What statistics add up is no part of the model: no capture sees it, nor one inside of which this one runs."""
+    """While statistics are computed, no capture sees their additions: they are not the model's."""
     _measuring.depth = getattr(_measuring, "depth", 0) + 1
     try:
         yield
@@ -27,9 +27,9 @@ def measuring():
 class Additions(TorchFunctionMode):
     """While it is entered, sees the additions in the forward passes of modules.
 
-    see(module, part, tensor) is called with part "left", "right" and "sum", three times for each addition; with both
-    sides before the sum is made, which may be in place. PyTorch has such a mode for each thread: in other threads than
-    the one that entered it, it is entered for each forward pass.
+    see(module, part, tensor) is called three times for each addition, with part "left", "right" and "sum"; for both
+    sides before the addition, which may be in place. In PyTorch such a mode belongs to one thread: in other threads
+    than the one that entered it, it is entered for each forward pass.
     """
 
     def __init__(self, see):
@@ -46,7 +46,7 @@ class Additions(TorchFunctionMode):
         self._take_off()
 
     def _take_off(self):
-        """Off this thread's stack of modes, wherever in it: blocks inside of generators may close in any order."""
+        """Remove it from this thread's stack of modes, also from below: blocks in generators close in any order."""
         above = []
         if any(mode is self for mode in _get_current_function_mode_stack()):
             while (mode := _pop_mode()) is not self:
@@ -55,13 +55,13 @@ class Additions(TorchFunctionMode):
             _push_mode(mode)
 
     def places(self):
-        """The modules whose forward passes are running in this thread, innermost last; None: nothing to see here."""
+        """The modules whose forward runs in this thread, innermost last; None for one whose additions are not seen."""
         if not hasattr(self.here, "places"):
             self.here.places = []
         return self.here.places
 
     def begin_pass(self):
-        """Forget what a pass that was interrupted left behind."""
+        """Forget the modules of a pass that was interrupted."""
         self.places().clear()
 
     def enter(self, module, _inputs):
@@ -73,7 +73,7 @@ class Additions(TorchFunctionMode):
     def leave(self, module, _inputs, _output):
         places = self.places()
         while module in places and places.pop() is not module:
-            pass  # what a pass that was interrupted left behind
+            pass  # those of a pass that was interrupted
         if not places and getattr(self.here, "for_this_pass", False):
             self.here.entered = self.here.for_this_pass = False
             self._take_off()

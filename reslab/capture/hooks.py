@@ -1,4 +1,4 @@
-"""The one entrance: `capture` hooks into a model, and takes every hook out again."""
+"""`capture`: hooks into a model, and removes every hook again."""
 
 import threading
 import warnings
@@ -34,31 +34,30 @@ def capture(
     layer (weight_norm, spectral_norm) is a leaf.
     activation, gradient: name → function of the output tensor (of its gradient) to a 0-dim tensor; columns are named
     activation_NAME and gradient_NAME. The first tensor of a tuple, list, dict or dataclass counts as a module's output.
-    additions: see also both sides and the sum wherever in the model two tensors of one shape are added, in place or
-    not; layers=() watches nothing else. "left" and "right" are as written: in reslab's blocks the branch F(x) is left
-    and the shortcut right, in x + attention(x) the other way round. Numbers, parameters, and what broadcasts to the
-    shape of the other are no such sides.
+    additions: see also both sides and the sum wherever the model adds two tensors of one shape, in place or not;
+    layers=() watches nothing else. "left" and "right" are as in the code: in reslab's blocks the branch F(x) is left
+    and the shortcut right, in x + attention(x) it is the other way round. Additions of numbers, of parameters, or of
+    tensors that are broadcast do not count.
     bins: rising edges of the bins for `Trace.histogram`.
-    keep: True, or which modules to keep whole tensors of (and watch), said as layers are, for `Trace.tensors`.
+    keep: the modules whose whole tensors are kept (and watched), chosen as in layers, or True, for `Trace.tensors`.
 
-    Every forward pass of the model is a step, so with gradient accumulation each part of a batch is one; a module
+    Every forward pass of the model is a step (with gradient accumulation, each part of a batch); a module that is
     called twice has two rows. Passes in other threads are seen too. Of several backward passes through one forward pass
-    the last counts: they are not added up. Gradients are of what backward() was called on, so divide by get_scale()
-    where a GradScaler scaled the loss.
+    the last counts: they are not added up. If a GradScaler scaled the loss, divide the gradients by get_scale().
 
-    What torch.compile made in this process runs uncompiled while a block is open. Forward passes inside a backward
-    pass, as of activation checkpointing, have no rows; with use_reentrant=True PyTorch shows no gradient inside of the
-    checkpoint, and it is NaN there. nn.TransformerEncoder does not pack padded sequences inside the block, so that in
-    eval mode its outputs at padding are not 0.
+    Models of torch.compile run uncompiled while a block is open, in the whole process. Forward passes inside a backward
+    pass (activation checkpointing) have no rows; with use_reentrant=True PyTorch gives no gradient inside the
+    checkpoint: it is NaN there. nn.TransformerEncoder does not pack padded sequences inside the block, so in eval mode
+    its outputs at padding are not 0.
 
-    Not seen, and said in a UserWarning when the block ends: a model or a module that was not called; what torch.jit,
-    torch.export or a CUDA graph made, which calls no hooks; modules replaced inside the block; outputs without real
-    numbers (complex, whole, sparse); torch.func.vmap; passes that only trace the model; the replicas of
+    Not seen, and named in a UserWarning when the block ends: a model or a module that was not called; models of
+    torch.jit, torch.export or a CUDA graph, which call no hooks; modules replaced inside the block; outputs that are
+    complex, whole numbers or sparse; torch.func.vmap; passes that only trace the model; the replicas of
     nn.DataParallel. torch.jit.script fails inside the block.
 
-    The model, its mode, its gradients and the random state are left as they are, and no hook outlives the block,
-    exceptions included; copies and pickles of the model that are made inside have none. Raises ValueError if no module
-    is chosen, with the names near the one asked for, and TypeError for what cannot be a choice.
+    The model, its mode, its gradients and the random state stay as they are. All hooks are removed at the end, after an
+    exception too; copies and pickles that are made inside have none. Raises ValueError if no module is chosen, with
+    similar names, and TypeError for a choice of another kind.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be an nn.Module, not {type(model).__name__}.")
@@ -90,7 +89,7 @@ def capture(
 
 
 class _Hooks:
-    """What runs inside of the passes, in whichever thread they run."""
+    """The hooks, which run inside the passes, in any thread."""
 
     def __init__(self, named, watched, trace):
         self.names = {module: name for name, module in reversed(named)}  # the first name of each
@@ -121,7 +120,7 @@ class _Hooks:
         with self.lock:
             for handle in self.on_modules + self.on_tensors:
                 handle.remove()
-        # it and these refer to each other, and would keep the trace until the garbage is collected
+        # These two refer to each other, which would keep the trace in memory until the garbage collector runs.
         self.additions.see = None
 
     def begin(self, _model, _inputs):
@@ -134,7 +133,7 @@ class _Hooks:
                 self.passes += 1
                 self.trace.step += 1
                 self.here.step, self.here.index = self.trace.step, 0
-                # The tensors of passes gone by are freed, and their hooks with them.
+                # The tensors of earlier passes are freed, and their hooks with them.
                 self.on_tensors = [handle for handle in self.on_tensors if handle.id in (handle.hooks_dict_ref() or ())]
 
     def enter(self, module, inputs):

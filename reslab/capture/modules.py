@@ -1,4 +1,4 @@
-"""Which modules are meant: by name, by class, by a predicate; and the tensor that a module's output is about."""
+"""Chooses modules by name, by class or by a predicate; and finds the tensor in a module's output."""
 
 import dataclasses
 import difflib
@@ -16,8 +16,8 @@ PARAMETRIZATIONS = "parametrizations"  # where torch.nn.utils.parametrize keeps 
 def named_modules(model):
     """(name, module) of all modules of a model, first itself under the name of its class.
 
-    A shared module comes once for each of its names. What torch.compile wraps around a module is none itself, so that
-    compiled or not, the names are the same.
+    A shared module comes once for each of its names. The wrapper of torch.compile is left out, so a compiled model has
+    the same names.
     """
     named = []
 
@@ -34,10 +34,10 @@ def named_modules(model):
 
 
 def choose(named, wanted, what="layers"):
-    """name → module of those of the (name, module) pairs that are meant, each under its first name.
+    """name → module, for the (name, module) pairs that are chosen, each under its first name.
 
-    wanted: None for reslab's blocks, else the leaves; else see `capture`. A shared module can be meant by any of its
-    names.
+    wanted: None for reslab's blocks or, if there are none, the leaves; for others see `capture`. A shared module can be
+    chosen by any of its names.
     """
     if wanted is None:
         picked = {module for _, module in named if isinstance(module, Block)} or leaves(named)
@@ -57,7 +57,7 @@ def choose(named, wanted, what="layers"):
 
 
 def leaves(named):
-    """The modules that call no other module of the net; what computes a weight is a part of its parametrised layer."""
+    """The modules that call no other module of the net; a parametrised layer is one, with all inside it."""
     found = {module for _, module in named if _is_leaf(module)}
     inside = {part for module in found for part in module.modules() if part is not module}
     return found - inside
@@ -70,11 +70,11 @@ def _is_leaf(module):
 
 
 def _test(wanted, what, names):
-    """The predicate (name, module) of one way to say which."""
+    """The predicate (name, module) → bool of one choice."""
     if isinstance(wanted, str):
         if wanted in names:
             return lambda name, _: name == wanted
-        # as many dots as the pattern has, so that no star can cross one
+        # as many dots as in the pattern: a * does not match a dot
         return lambda name, _: fnmatchcase(name, wanted) and ("**" in wanted or name.count(".") == wanted.count("."))
     if isinstance(wanted, type):
         return lambda _, module: isinstance(module, wanted)
@@ -87,7 +87,7 @@ def _test(wanted, what, names):
 
 
 def _nothing(named, wanted):
-    """The sentence for a choice that chooses nothing."""
+    """The error message for a choice without a module."""
     names = [name for name, _ in named]
     none, its = f"no module of {names[0]}", f"its modules are {', '.join(names[:8])} ..."
     if isinstance(wanted, type):

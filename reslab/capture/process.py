@@ -1,4 +1,4 @@
-"""What open `with capture` blocks need of the whole process: set when the first opens, undone when the last one closes.
+"""Settings of the whole process while a `with capture` block is open: set by the first block, undone by the last.
 
 Blocks may be open in several threads at once, and close in any order.
 """
@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import torch
 
 _lock = threading.Lock()
-_blocks = []  # of each open block its handles: a list that may still grow
+_blocks = []  # for each open block, the list of its handles, which may still grow
 _undo = ExitStack()
 _eager = False  # whether the stance is in _undo
 
@@ -41,7 +41,7 @@ def leave(handles):
 
 
 def _put_reducer(reducer):
-    """How copy and pickle take an OrderedDict apart, which is what torch keeps the hooks of a module in."""
+    """Set how copy and pickle reduce an OrderedDict: torch keeps the hooks of a module in one."""
     if reducer is None:
         copyreg.dispatch_table.pop(OrderedDict, None)
     else:

@@ -1,4 +1,4 @@
-"""Statistics of a tensor that need no wait for a GPU, and the one transfer that brings them to the host."""
+"""Statistics of a tensor, computed without waiting for a GPU, and one transfer of all to the host."""
 
 import math
 
@@ -15,7 +15,7 @@ def rms(x):
     """
     size, x = x.numel(), _numbers(x)
     if _may_wait_for(x) and x.dtype == torch.float32 and x.numel() <= 2**17:
-        # up to four times as fast, and good to six digits while the squares that count are in range
+        # up to four times as fast; exact to six digits while the squares are within the range of float32
         norm = torch.linalg.vector_norm(x)
         if 1e-15 < norm.item() < 1e18:
             return norm / math.sqrt(size)
@@ -70,7 +70,7 @@ def count(x, edges):
 
 
 def pieces(x, dims):
-    """A tensor as views of at most a hundredth of it (or 2¹⁷ elements), so that what is computed of each is small.
+    """A tensor as views of at most a hundredth of it (or 2¹⁷ elements), so that results of each take little memory.
 
     It is cut along `dims`, first along the one with the largest stride, so that a dense tensor gives dense pieces.
     """
@@ -89,17 +89,17 @@ def pieces(x, dims):
 
 
 def _may_wait_for(x):
-    """Whether to ask for a value of x costs no wait for a GPU, and saves more than it costs."""
+    """Whether reading a value of x needs no wait for a GPU, and saves more time than it takes."""
     return x.device.type == "cpu" and x.numel() >= 2**12
 
 
 def _numbers(x):
-    """What a tensor stores, as real floats: of complex numbers both parts, of a sparse tensor what is not 0."""
+    """The numbers that a tensor stores, as real floats: both parts of complex ones; of a sparse tensor those not 0."""
     if x.layout is not torch.strided:
         x = x.coalesce().values() if x.layout is torch.sparse_coo else x.values()
     if x.is_complex():
         x = torch.view_as_real(x.resolve_conj())
-    # of float8 and whole numbers there is no norm
+    # vector_norm does not take float8 and whole numbers
     return x if x.is_floating_point() and x.element_size() > 1 else x.float()
 
 

@@ -1,4 +1,4 @@
-"""What was seen: a row for every tensor at every forward pass, and the frames made of them."""
+"""`Trace`: a row for every tensor of every forward pass, and frames of these rows."""
 
 import itertools
 import math
@@ -20,7 +20,7 @@ class Row:
     index: int
     part: str  # output; or left, right, sum of an addition
     shape: tuple
-    # the tensor as it was, and its gradient (None without one), where `keep` asks for them
+    # a copy of the tensor, and its gradient (None without one), if `keep` asks for them
     activation: torch.Tensor | None = None
     gradient: torch.Tensor | None = None
     statistics: dict = field(default_factory=dict)  # column → 0-dim tensor
@@ -28,9 +28,9 @@ class Row:
 
 
 class Trace:
-    """What `capture` saw.
+    """The rows of a `capture`.
 
-    `step` counts forward passes of the whole model, from 0; set it, and the next pass counts on from there.
+    `step` counts the forward passes of the whole model, from 0; you can set it, and the next pass counts on from it.
     """
 
     def __init__(self, activation, gradient, bins, keep, parts):
@@ -45,17 +45,16 @@ class Trace:
 
         Columns: step, module (its name in the model), index (1 for the first captured output of the step), shape
         ("128×8×8×8"), activation_rms, activation_mean, activation_dead, and gradient_rms: the RMS over the elements of
-        ∂loss/∂output (NaN where no backward pass came through; of the last one, where several did).
+        ∂loss/∂output (NaN without a backward pass; of several backward passes, the last).
 
-        With additions, a column part comes after index. It is "output" in the rows above, and three rows more for every
-        addition have "left", "right" and "sum"; they share an index, and module is the innermost one whose forward pass
-        adds. So
+        With additions, a column part comes after index. It is "output" in the rows above. Every addition has three more
+        rows, "left", "right" and "sum", with one index; their module is the innermost one whose forward pass adds. So
 
             frame.pivot(index=["step", "index", "module"], columns="part", values="activation_rms").eval("left / right")
 
         is |F(x)|/|x| at every block of `reslab.nets`.
         """
-        rows = list(self._rows)  # of passes so far: others may run in other threads
+        rows = list(self._rows)  # those so far: passes may go on in other threads
         columns = {name: [math.nan] * len(rows) for name in self._activation | self._gradient}
         values = [(i, name, tensor) for i, row in enumerate(rows) for name, tensor in list(row.statistics.items())]
         for (i, name, _), number in zip(values, to_host([tensor for *_, tensor in values]), strict=True):
@@ -64,11 +63,11 @@ class Trace:
         return pd.DataFrame(self._where(rows) | shape | columns)
 
     def histogram(self):
-        """How the elements of each activation spread over the `bins` of `capture`: one row per row of `frame` × bin.
+        """How many elements of each activation lie in each of the `bins` of `capture`: a row per row of `frame` × bin.
 
-        Columns: those of `frame` up to its shape, left, right, and count, of left ≤ x < right. The first bin begins at
-        -∞ and the last one ends at ∞, so that what falls outside the edges is counted too; NaNs, if any, have a row
-        whose left and right are NaN. Raises ValueError if `capture` was given no bins.
+        Columns: those of `frame` before shape; left, right, and count of left ≤ x < right. The first bin begins at -∞
+        and the last one ends at ∞, so all elements are counted; NaNs, if any, have a row whose left and right are NaN.
+        Raises ValueError if `capture` was given no bins.
         """
         if self._bins is None:
             raise ValueError(
@@ -89,8 +88,7 @@ class Trace:
     def tensors(self):
         """The whole tensors that `keep` asked for: name of the module → its Rows, in the order of the forward passes.
 
-        So trace.tensors["layer4.1"][-1].activation is that of the last pass, .gradient beside it, .step and .shape with
-        them.
+        So trace.tensors["layer4.1"][-1].activation is that of the last pass; .gradient, .step and .shape belong to it.
         """
         kept = {}
         for row in self._rows:
@@ -114,8 +112,8 @@ class Trace:
         if self._bins is not None:
             row.counts = self._count(tensor)
         if module in self._keep:
-            row.activation = tensor.clone()  # what comes next may change it in place
-        self._rows.append(row)  # complete, for frame() may be called in another thread
+            row.activation = tensor.clone()  # the next layer may change it in place
+        self._rows.append(row)  # only now that it is complete: frame() may be called in another thread
         return row
 
     def _count(self, tensor):

@@ -1,4 +1,4 @@
-"""What a capture could not see, said in one sentence each when its block ends: what it was, and what to do."""
+"""What a capture could not see: at the end of the block, one sentence each says what it was and what to do."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import torch
 
 
 class Unseen:
-    """Noted while a block is open; `sentences` says it."""
+    """Notes while a block is open what it cannot see; `sentences` are the warnings."""
 
     def __init__(self):
         self.ran = False  # whether any module of the model was called
@@ -14,7 +14,7 @@ class Unseen:
         self.without_numbers = {}  # name of a module → its output, in words
 
     def hides(self, tensor):
-        """Whether a tensor has no numbers to measure, and note why."""
+        """Whether a tensor has no numbers to measure; notes why."""
         if torch.jit.is_tracing() or isinstance(tensor, torch._subclasses.FakeTensor):
             self.traced = True
         elif is_batched(tensor):
@@ -24,7 +24,7 @@ class Unseen:
         return True
 
     def sentences(self, named, watched, called, whole):
-        """What to warn of.
+        """The warnings.
 
         named: the (name, module) pairs of the model, itself first. watched: name → module. called: those modules of
         them that were called. whole: whether a forward pass of the whole model ran.
@@ -42,7 +42,7 @@ class Unseen:
                 "what torch.export or a CUDA graph made of it calls no hooks, so call the module that it was made from."
             )
         never = [part for part, module in watched.items() if module not in called and not _is_jit(module)]
-        if called:  # of many nets some dropout or identity is never called, and nobody misses it
+        if called:  # a Dropout or Identity that is never called needs no warning
             never = [part for part in never if next(watched[part].parameters(), None) is not None]
         if whole and never:
             yield (
@@ -86,7 +86,7 @@ def _is_jit(module):
 
 
 def is_batched(tensor):
-    """Whether torch.func.vmap made it, maybe beneath what torch.func.grad made."""
+    """Whether a tensor is one of torch.func.vmap, perhaps inside one of torch.func.grad."""
     functorch = torch._C._functorch
     if functorch.is_legacy_batchedtensor(tensor):  # of torch.autograd.grad(is_grads_batched=True)
         return True
@@ -98,7 +98,7 @@ def is_batched(tensor):
 
 
 def _part(model, name):
-    """The module that a model has under a name now, without what torch.compile wraps around it, or None."""
+    """The module that a model has under a name now, without the wrapper of torch.compile; or None."""
     here = model
     for part in name.split("."):
         if part not in here._modules or here._modules[part] is None:

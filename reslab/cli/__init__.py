@@ -1,7 +1,7 @@
-"""The command line, `reslab`: open the lessons, check a machine, train, and look at what was recorded.
+"""The command line, `reslab`: open the lessons, check a machine, train, and look at recorded runs.
 
-options.py makes options of the fields of NetSpec and TrainSpec, reproduce.py the command of a run; the other files
-have a command or two each. What is slow to import is imported by the command that needs it, so help comes at once.
+options.py makes options from the fields of NetSpec and TrainSpec, reproduce.py makes the command of a run; the other
+files have a command or two each. Slow imports are inside the commands that need them, so help comes at once.
 """
 
 import sys
@@ -19,9 +19,9 @@ from reslab.cli.training import sweep, train
 
 EPILOG = """\b
 Exit codes
-  0    all is well: what was asked for is there
+  0    success
   1    something failed: a run, a check, a file, a download
-  2    the command or a value in it is not one
+  2    no such command, or a wrong value in it
   3    a net diverged
   130  interrupted; the same command goes on from there
 """

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-ENOUGH_MEMORY, ENOUGH_DISK = 4, 1  # GB that a lesson and its browser need; that checkpoints and a dataset need
-BROKEN = (ImportError, OSError, RuntimeError, ValueError, AttributeError, LookupError)  # of a half-installed package
+ENOUGH_MEMORY, ENOUGH_DISK = 4, 1  # GB: for a lesson and its browser; for checkpoints and a dataset
+BROKEN = (ImportError, OSError, RuntimeError, ValueError, AttributeError, LookupError)  # of a broken installation
 PYTHON = shlex.quote(sys.executable)
 
 

@@ -1,4 +1,4 @@
-"""Options out of the specs: each field of NetSpec and TrainSpec is one, with its help, choices and default."""
+"""Makes options from the specs: one for each field of NetSpec and TrainSpec, with its help, choices and default."""
 
 import dataclasses
 import json
@@ -8,11 +8,11 @@ import click
 
 from reslab.specs import PRESETS, NetSpec, TrainSpec
 
-OF_THE_DATASET = ("in_channels", "image_size", "classes")  # fields of NetSpec that no option sets: the images do
+OF_THE_DATASET = ("in_channels", "image_size", "classes")  # fields of NetSpec that the images decide, no option
 
 
 def fields(spec):
-    """The fields of NetSpec or TrainSpec that options set."""
+    """The fields of NetSpec or TrainSpec that have an option."""
     return [field for field in dataclasses.fields(spec) if field.name not in OF_THE_DATASET]
 
 
@@ -49,7 +49,7 @@ class Many(click.ParamType):
 
 
 def written(value):
-    """A value as one would give it to an option."""
+    """A value as a user would write it."""
     if isinstance(value, (list, tuple)):
         return ",".join(map(written, value))
     if isinstance(value, bool):
@@ -57,7 +57,7 @@ def written(value):
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
-# Options in groups: over thirty in one list would be hard to read
+# Options in groups: a list of over thirty would be hard to read
 
 
 def option(*names, group="Options", **settings):
@@ -77,9 +77,7 @@ class Command(click.Command):
         for parameter in self.get_params(ctx):
             if isinstance(parameter, click.Option):
                 groups.setdefault(getattr(parameter, "heading", "Options"), []).append(parameter.get_help_record(ctx))
-        for heading, records in sorted(
-            groups.items(), key=lambda group: group[0] == "Options"
-        ):  # the general ones last
+        for heading, records in sorted(groups.items(), key=lambda group: group[0] == "Options"):  # general ones last
             with formatter.section(heading):
                 formatter.write_dl(records, col_max=24)
 
@@ -102,7 +100,7 @@ def spec_options(many=False):
 
 
 def given(values, spec):
-    """Those of a spec's options that were given, as a dict."""
+    """field → value, for the options of a spec that the user gave."""
     return {field.name: values[field.name] for field in fields(spec) if values[field.name] is not None}
 
 
@@ -119,7 +117,7 @@ def open_store(folder):
 
 @contextmanager
 def in_words():
-    """Errors as a sentence and an exit code: 2 for an invalid value, 1 for a missing file, download or package."""
+    """Turn exceptions into a sentence and an exit code: 2 for an invalid value, 1 for a missing file or package."""
     from reslab.datasets import DatasetUnavailable
     from reslab.runs import CorruptRun
 
@@ -132,5 +130,5 @@ def in_words():
 
 
 def to_json(summary):
-    """A run's summary as a line of strict JSON: what is not a number is null."""
+    """A run's summary as a line of strict JSON: NaN is null."""
     return json.dumps({name: None if value != value else value for name, value in summary.items()}, ensure_ascii=False)

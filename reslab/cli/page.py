@@ -4,9 +4,8 @@ from pathlib import Path
 
 import click
 
-LESSONS = {
-    "00": ("the stage: one switch, two nets, one picture", {})
-}  # lesson → what its page shows, and its view at first
+# lesson → (what its page shows, its first view)
+LESSONS = {"00": ("the stage: one switch, two nets, one picture", {})}
 MOST = 3_000_000  # bytes: more is slow to open on a phone
 
 
@@ -16,7 +15,7 @@ MOST = 3_000_000  # bytes: more is slow to open on a phone
 def page(lesson, output):
     """Write a lesson's page: one HTML file that needs no Python and no network.
 
-    LESSON is its number; 00, the stage, has a page so far.
+    LESSON is its number. So far, only 00, the stage, has a page.
     """
     from reslab import page as stage
 

@@ -1,4 +1,4 @@
-"""`reslab runs`: what was recorded, one by one, side by side, and out into other programs."""
+"""`reslab runs`: lists, shows, compares and exports recorded runs."""
 
 import json
 import math
@@ -25,7 +25,7 @@ COLUMNS = [
 
 @click.group()
 def runs():
-    """Look at what was recorded: list, show, compare, export."""
+    """Look at recorded runs: list, show, compare, export."""
 
 
 @runs.command("list")
@@ -56,7 +56,7 @@ def list_runs(filters, store, as_json):
 def show(run, store, as_json):
     """Show a run: what was asked, what was measured after each epoch, and where.
 
-    RUN is its file's name, or a part of it that no other has.
+    RUN is the name of its file, or a part of the name that no other file has.
     """
     with in_words():
         store = open_store(store)
@@ -87,7 +87,7 @@ def show(run, store, as_json):
 @store_option
 @json_option
 def compare(runs, store, as_json):
-    """Set runs side by side: their results, and whatever else differs."""
+    """Compare runs side by side: their results, and all settings that differ."""
     import pandas as pd
 
     with in_words():
@@ -107,11 +107,11 @@ def compare(runs, store, as_json):
 
 @runs.command()
 @click.argument("filters", nargs=-1, metavar="[FIELD=VALUE]...")
-@option("--layers", is_flag=True, help="What was captured in every block, instead of the training history.")
+@option("--layers", is_flag=True, help="Write what was captured in every block instead of the training history.")
 @option("--output", "-o", type=click.Path(dir_okay=False), help="A .csv or .json file.  [CSV to the screen]")
 @store_option
 def export(filters, layers, output, store):
-    """Write the runs' histories as one tidy table, a row a run and logged step."""
+    """Write the histories of the runs as one tidy table: one row per run and logged step."""
     if output and not output.endswith((".csv", ".json")):
         raise click.UsageError(f"{output!r} can be a .csv or a .json file.")
     with in_words():
@@ -132,7 +132,7 @@ def export(filters, layers, output, store):
 
 
 def _resume(run, store):
-    """How a training that was stopped goes on, as a sentence."""
+    """The sentence that says how to go on with a training that was stopped."""
     from reslab.runs import Checkpoint
 
     try:
@@ -144,14 +144,14 @@ def _resume(run, store):
 
 
 def _own(store):
-    """The store in which a run is recorded again: the usual one in place of that which comes with reslab."""
+    """The store for recording a run again: never the one that comes with reslab."""
     from reslab.store import recorded
 
     return None if store.path == recorded().path else store
 
 
 def _json(frame):
-    """A frame as strict JSON, a dict a row, with every digit (pandas writes 15); what is not a number is null."""
+    """A frame as strict JSON, one dict per row, with all digits (pandas writes 15); NaN and infinity are null."""
     rows = [
         {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()}
         for row in frame.to_dict("records")
@@ -160,7 +160,7 @@ def _json(frame):
 
 
 def _some(store, filters):
-    """The runs that pass filters as they are typed: "depth=20,56", "skip=false"."""
+    """The runs that pass filters as typed: "depth=20,56", "skip=false"."""
     wanted = {}
     for words in filters:
         name, is_filter, values = words.partition("=")

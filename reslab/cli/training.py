@@ -1,4 +1,4 @@
-"""`reslab train` and `reslab sweep`: every run is kept in a store, and a command given again goes on where it was."""
+"""`reslab train` and `reslab sweep`: every run is kept in a store; the same command again goes on where it stopped."""
 
 import itertools
 import shlex
@@ -32,13 +32,13 @@ MANY = "Names, datasets, seeds and options of the net take several values betwee
 
 
 def recording(function):
-    """The options that both commands have, besides those of the specs."""
+    """The options of both commands, besides those of the specs."""
     decorators = [
         option("--device", default="auto", help="auto, cpu, cuda or mps.  [auto]"),
         store_option,
-        option("--save-every", default=30.0, metavar="SECONDS", help="Between checkpoints.  [30]"),
-        option("--weights", is_flag=True, help="Keep what each net learned, too, in half precision."),
-        option("--again", is_flag=True, help="Train what the store has, and replace it."),
+        option("--save-every", default=30.0, metavar="SECONDS", help="Seconds between checkpoints.  [30]"),
+        option("--weights", is_flag=True, help="Keep the weights of each net too, in half precision."),
+        option("--again", is_flag=True, help="Train again what the store has, and replace it."),
         json_option,
     ]
     for decorator in reversed(decorators):
@@ -59,7 +59,7 @@ def dataset_option(many):
 @click.command(cls=Command, epilog=NAMES)
 @click.argument("name", required=False)
 @dataset_option(many=False)
-@option("--seed", group="Data", type=int, default=0, help="Of the weights.  [0]")
+@option("--seed", group="Data", type=int, default=0, help="Seed of the weights.  [0]")
 @spec_options()
 @recording
 def train(name, dataset, seed, **options):
@@ -73,22 +73,21 @@ def train(name, dataset, seed, **options):
 @click.command(cls=Command, epilog=f"{NAMES} {MANY}")
 @click.argument("names", required=False, type=Many(click.STRING), metavar="[NAME,...]")
 @dataset_option(many=True)
-@option("--seed", group="Data", type=Many(click.INT), default="0", help="Of the weights; several between commas.  [0]")
+@option("--seed", group="Data", type=Many(click.INT), default="0", help="Seeds of the weights, between commas.  [0]")
 @spec_options(many=True)
 @option("--workers", group="Machine", type=int, help="Trainings at a time.  [one a core; one on a GPU]")
 @option(
     "--address",
     group="Machine",
-    help="Of a Ray cluster: auto, local, or ray://HOST:PORT (pip install -e '.[cluster]').",
+    help="Address of a Ray cluster: auto, local, or ray://HOST:PORT (pip install -e '.[cluster]').",
 )
-@option("--cpus", group="Machine", default=1.0, help="That a training takes of the cluster.  [1]")
-@option("--gpus", group="Machine", default=0.0, help="The same of GPUs; 0.25 puts four trainings on one.  [0]")
+@option("--cpus", group="Machine", default=1.0, help="CPUs of a training on a cluster.  [1]")
+@option("--gpus", group="Machine", default=0.0, help="GPUs of a training on a cluster; 0.25: four on one GPU.  [0]")
 @recording
 def sweep(names, dataset, seed, **options):
     """Train many nets, and keep every run.
 
-    What the store has already is not trained again, so the same command again finishes a sweep that was stopped or had
-    failures.
+    Runs that the store has are not trained again: the same command finishes a sweep that was stopped or had failures.
     """
     lists = given(options, NetSpec)
     combinations = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
@@ -97,7 +96,7 @@ def sweep(names, dataset, seed, **options):
 
 
 def _record(names, dataset_names, seeds, changes, options, **machine):
-    """Train every name with every change on every dataset with every seed, and say of each how it went."""
+    """Train every combination of name, change, dataset and seed, and print how each ended."""
     with in_words():
         from reslab import checks, sweep
         from reslab.datasets import load

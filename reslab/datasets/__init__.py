@@ -1,8 +1,7 @@
 """Image sets in memory: a `Split` is a training and a test part, ready for a net.
 
-named.py has the data sets with a name, and `load`; own.py makes a Split of arrays, folder.py of a folder of pictures,
-each of which pictures.py reads; split.py is what they all make. `digits()` needs no network; others are downloaded
-once.
+named.py has the data sets with a name, and `load`; own.py makes a Split from arrays, folder.py from a folder of
+pictures, which pictures.py reads; split.py has `Split`. `digits()` needs no network; others are downloaded once.
 """
 
 import lazy_loader

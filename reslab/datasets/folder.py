@@ -1,5 +1,4 @@
-"""A `Split` of a folder of pictures: one sub-folder a class, or train/ and test/ with one sub-folder a class in
-each."""
+"""A `Split` of a folder of pictures: one sub-folder per class, or train/ and test/ with these in each."""
 
 import os
 import warnings
@@ -14,21 +13,20 @@ from reslab.datasets import pictures
 from reslab.datasets.own import from_arrays
 from reslab.progress import progress_bar
 
-PARTS = {  # names of folders that hold a part of a data set, in the order in which one is taken for it
+PARTS = {  # names of folders that have a part of a data set; the first that is there is taken
     "train": ("train", "training"),
     "test": ("test", "testing", "val", "valid", "validation"),
 }
 
 
 def from_folder(path, *, image_size=32, test=0.2, seed=0):
-    """A Split of the pictures in a folder that has one sub-folder a class: (N, 3, S, S) uint8 RGB, S = `image_size`
-    pixels.
+    """A Split of the pictures in a folder with one sub-folder per class: (N, 3, S, S) uint8 RGB, S = `image_size`.
 
-    Each picture is turned upright (EXIF); its shorter side is resized to S and the middle cut out; what is transparent
-    is white. Where the sub-folders are train and test (or val), with the classes in them, these are the two parts;
-    otherwise test and seed are as in `from_arrays`. Hidden files and folders are passed over; a warning names other
-    files that are no pictures. A link is followed unless it leads back into the folder, and a file that is there twice
-    is taken once.
+    Each picture is turned upright (EXIF), its shorter side is resized to S, and the middle is kept; transparent parts
+    become white. If the sub-folders are train and test (or val), with the classes in them, these are the two parts;
+    otherwise test and seed are as in `from_arrays`. Hidden files and folders are left out; a warning names other files
+    that are no pictures. A link is followed unless it leads back into the folder. A file that is there twice counts
+    once.
     Raises FileNotFoundError for a missing or an empty folder, ValueError for a damaged picture, for one that is in two
     classes or in both parts, or a bad value.
     """
@@ -122,8 +120,7 @@ def _walk(folder, root, walked):
 
 
 def _check_each_is_in_one_place(files, path):
-    """ValueError for a real file that is in two classes, or in the training and in the test part: a test that was
-    trained on."""
+    """ValueError for a file that is in two classes, or in both the training and the test part."""
     seen = {}
     for part, classes in files.items():
         for name, some in classes.items():

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reslab import checks, downloads
-from reslab.downloads import DatasetUnavailable, cache_root  # noqa: F401 (part of this module's face)
+from reslab.downloads import DatasetUnavailable, cache_root  # noqa: F401 (offered by this module too)
 
 KRIZHEVSKY = (
     "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images (no licence stated; cite the report)"
@@ -17,7 +17,7 @@ KRIZHEVSKY = (
 
 
 def digits(seed=0, test=397):
-    """Scikit-learn's 1,797 handwritten digits, (N, 1, 8, 8) uint8 up to 16, bundled with it: no network is needed.
+    """Scikit-learn's 1,797 handwritten digits, (N, 1, 8, 8) uint8 from 0 to 16; no network is needed.
 
     `test` of them, drawn with `seed`, are the test part; the others train. Raises ValueError for an impossible `test`.
     Source: Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI, CC BY 4.0.
@@ -38,7 +38,7 @@ def digits(seed=0, test=397):
 def cifar10(root=None, *, download=True):
     """CIFAR-10: 50,000 + 10,000 photos of 10 things, (N, 3, 32, 32) uint8; a 170 MB download, once.
 
-    root: the folder to keep it in, else `cache_root()`. download: whether it may be asked for where it is not there.
+    root: the folder to keep it in, else `cache_root()`. download: whether to download it if it is not there.
     Raises DatasetUnavailable.
     Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images" (no licence stated; cite the
     report).
@@ -47,7 +47,7 @@ def cifar10(root=None, *, download=True):
 
 
 def cifar100(root=None, *, download=True):
-    """CIFAR-100: 50,000 + 10,000 photos of 100 things, (N, 3, 32, 32) uint8; all else as `cifar10`."""
+    """CIFAR-100: 50,000 + 10,000 photos of 100 things, (N, 3, 32, 32) uint8; otherwise as `cifar10`."""
     return _from_torchvision("cifar100", "CIFAR100", root, f"CIFAR-100: {KRIZHEVSKY}", download)
 
 
@@ -68,10 +68,10 @@ DATASETS = {"digits": digits, "cifar10": cifar10, "cifar100": cifar100, "fashion
 def load(name):
     """The Split of a name in `DATASETS`, of an .npz file, or of a folder with a sub-folder of pictures for each class.
 
-    "cifar10-5000+1000" is a `subset` of that name: so many training and test images, drawn with seed 0; "...@7" with
-    seed 7. "cifar10-64px" is that name `resized` to 64 × 64 pixels. They can be combined, and are then done from left
-    to right: a subset that is enlarged takes less memory than an enlarged set of which a subset is taken.
-    A path is whatever is a `Path`, ends in .npz or has a / in it. Raises ValueError naming the nearest name,
+    "cifar10-5000+1000" is a `subset`: 5,000 training and 1,000 test images, drawn with seed 0; "...@7": with seed 7.
+    "cifar10-64px" is `resized` to 64 × 64 pixels. They can be combined and are done from left to right: to enlarge a
+    subset takes less memory than to take a subset of the enlarged set.
+    A `Path`, a name that ends in .npz, or one with a / in it is a path. Raises ValueError naming the nearest name,
     FileNotFoundError, DatasetUnavailable.
     """
     from reslab.datasets.folder import from_folder
@@ -97,7 +97,7 @@ def load(name):
 
 
 def _from_torchvision(name, kind, root, source, download=True):
-    """A Split of the torchvision class called `kind`; classes that it has no names for are called by their numbers."""
+    """A Split of the torchvision class called `kind`. Classes without names get their numbers as names."""
     from reslab.datasets.own import from_arrays
 
     train, test = downloads.fetch(name, kind, root, download)

@@ -1,4 +1,4 @@
-"""A `Split` of one's own arrays, or of an .npz file that holds them."""
+"""A `Split` of your own arrays, or of an .npz file with them."""
 
 import inspect
 import zipfile
@@ -25,14 +25,13 @@ def from_arrays(
     channels=None,
     source="the reader's own",
 ):
-    """A Split, on the CPU, of one's own square images, numpy or torch. Raises ValueError for whatever does not fit.
+    """A Split, on the CPU, of your own square images, numpy or torch. Raises ValueError for what does not fit.
 
-    x: (N, S, S), (N, C, S, S) or (N, S, S, C). The two equal sides tell the last two apart; where all three are equal,
-       channels="first" or "last" does. Whole numbers 0 to 255 are kept as uint8, all else as float32.
+    x: (N, S, S), (N, C, S, S) or (N, S, S, C). The two equal sizes show which of the last two it is; if all three are
+       equal, say channels="first" or "last". Whole numbers from 0 to 255 are kept as uint8, others as float32.
     y: (N,) whole numbers or strings, whose sorted distinct values become 0 to K-1. class_names: K, in that order.
-    test: the share or the number of images held out, drawn with `seed`, without regard to class; unless x_test is
-    given.
-    scale: the value that means white, else 255 for uint8 and 1 for floats.
+    test: the fraction or the number of test images, drawn with `seed` from all classes; not used if x_test is given.
+    scale: the value of white; by default 255 for uint8 and 1 for floats.
     """
     if (x_test is None) != (y_test is None):
         raise ValueError(
@@ -63,16 +62,16 @@ def from_arrays(
 
 
 def from_file(path):
-    """A Split of an .npz file, whose arrays are the arguments of `from_arrays`: numpy.savez("mine.npz", x=x, y=y,
-    source="my camera").
+    """A Split of an .npz file. Its arrays are the arguments of `from_arrays`: numpy.savez("mine.npz", x=x, y=y).
 
-    Its name is the file's, unless the file has one. Raises FileNotFoundError, and ValueError for whatever does not fit.
+    It has the name of the file, unless the file has a `name`. Raises FileNotFoundError, ValueError for what does not
+    fit.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}; numpy.savez makes one.")
     try:
-        with path.open("rb") as file, np.load(file) as stored:  # which refuses what would have to be unpickled
+        with path.open("rb") as file, np.load(file) as stored:  # refuses pickled objects
             fields = {"name": path.stem} | {
                 name: array if array.ndim else array.item() for name, array in stored.items()
             }

@@ -1,4 +1,4 @@
-"""One picture file as upright RGB, whatever it was stored as."""
+"""Reads a picture file of any kind as upright RGB."""
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -7,11 +7,10 @@ SIXTEEN_BITS = ("PNG", "PPM")  # the formats whose 16-bit grey Pillow opens as m
 
 
 def read(file):
-    """The picture of a path or an open file: RGB, 8 bits a channel, turned upright as EXIF says, the first of several
-    frames.
+    """The picture of a path or an open file: RGB, 8 bits a channel, upright as EXIF says; of several frames, the first.
 
-    What is transparent shows white. Of 16 bits the upper eight are kept; floats are 0 for black to 1 for white.
-    Raises ValueError with the reason, worded to follow the file's name.
+    Transparent parts become white. Of 16 bits the upper eight are kept; floats go from 0, black, to 1, white.
+    Raises ValueError with the reason, to be written after the file's name.
     """
     try:
         with Image.open(file) as opened:
@@ -33,8 +32,7 @@ class _Unsuitable(ValueError):
 
 
 def _eight_bits(picture, kind):
-    """The picture with 8 bits a channel: Pillow's own conversion cuts larger numbers off at 255, and floats below 1 to
-    0."""
+    """The picture with 8 bits a channel; Pillow's conversion would clip larger numbers at 255, and floats at 0."""
     if picture.mode.startswith("I;16") or (picture.mode == "I" and kind in SIXTEEN_BITS):
         return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
     if picture.mode == "I":

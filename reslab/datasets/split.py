@@ -15,7 +15,7 @@ from reslab import arrays, checks
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """Training and test images in memory, as stored; `batch` hands them out normalised.
+    """Training and test images in memory, as stored; `batch` returns them normalised.
 
     Raises ValueError, in one sentence, for parts that do not fit together.
     """
@@ -26,7 +26,7 @@ class Split:
     x_test: Tensor
     y_test: Tensor
     class_names: tuple[str, ...]  # K
-    scale: float  # the stored value that means white: 16 for digits, 255 for bytes, 1 for floats
+    scale: float  # the stored value of white: 16 for digits, 255 for bytes, 1 for floats
     mean: tuple[float, ...] = ()  # C, of x_train / scale; measured when left out, and so is std
     std: tuple[float, ...] = ()
     source: str  # one line for provenance: what, who, licence or citation
@@ -99,7 +99,7 @@ class Split:
 
     @cached_property
     def fingerprint(self):
-        """16 hexadecimal digits that tell these images and labels from any others, wherever they are."""
+        """16 hexadecimal digits, a checksum of the images and labels, the same on every device."""
         digest = hashlib.sha256()
         for tensor in (self.x_train, self.y_train, self.x_test, self.y_test):
             digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -109,11 +109,10 @@ class Split:
         return digest.hexdigest()[:16]
 
     def subset(self, n_train=None, n_test=None, seed=0):
-        """A smaller Split, drawn without regard to class, so classes are only roughly balanced; None keeps a whole
-        part.
+        """A smaller Split, drawn from all classes together, so only roughly balanced; None keeps all of a part.
 
-        With one seed a smaller subset lies inside a larger one. mean and std stay those of the whole, so that a net
-        sees an image as before. Raises ValueError for a count below 1 or above what there is.
+        With the same seed, a larger subset contains a smaller one. mean and std stay those of the whole set, so a net
+        gets each image as before. Raises ValueError for a count below 1 or above what there is.
         """
         kept = {}
         for part, n, x, y in (
@@ -129,7 +128,7 @@ class Split:
     def resized(self, size):
         """The same Split with its images at `size` × `size` pixels, bilinear (antialiased where they become smaller).
 
-        What is on them is no more than before. mean and std stay, as in `subset`. Raises ValueError for a size below 1.
+        They show no more detail than before. mean and std stay, as in `subset`. Raises ValueError for a size below 1.
         """
         size = checks.integer("size", size, 1)
 

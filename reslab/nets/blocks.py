@@ -23,17 +23,17 @@ class Block(nn.Module):
 
     def __init__(self, branch, shortcut, activation, before=None):
         super().__init__()
-        self.before = before  # None; or what both paths begin with, where each has a convolution (see `make_block`)
+        self.before = before  # layers that both paths share, before they part (see `make_block`); or None
         self.branch = branch
         self.shortcut = shortcut  # a module, or None in a plain net
-        self.activation = activation  # whatever comes after the addition
+        self.activation = activation  # all that comes after the addition
         self.is_stochastic = hasattr(branch, "survival")
 
     def forward(self, x):
         if self.before is not None:
             x = self.before(x)
         if self.is_stochastic and self.branch.survival.skips():
-            return self.activation(self.shortcut(x))  # stochastic depth: this time the branch costs nothing
+            return self.activation(self.shortcut(x))  # stochastic depth: the branch is not computed this time
         y = self.branch(x)
         if self.shortcut is not None:
             y = y + self.shortcut(x)  # not in place: capture and autograd may need branch(x) as it was
@@ -43,8 +43,8 @@ class Block(nn.Module):
 def make_block(c_in, c_out, stride, spec, index=1):
     """Block number `index` of a net, from 1: (N, c_in, H, W) → (N, c_out, H/stride, W/stride).
 
-    What an order puts before the first convolution of a branch comes before a projection too, as in the authors' code
-    for He et al. 2016 (KaimingHe/resnet-1k-layers); a shortcut without a projection takes x as it is.
+    Layers before the first convolution of a branch (in pre-activation) come before a projection too, as in the authors'
+    code for He et al. 2016 (KaimingHe/resnet-1k-layers). A shortcut without a projection takes x as it is.
     """
     lead, branch = make_branch(c_in, c_out, stride, spec, is_first=index == 1)
     before = shortcut = None
@@ -61,10 +61,10 @@ def make_block(c_in, c_out, stride, spec, index=1):
 
 
 def make_branch(c_in, c_out, stride, spec, is_first):
-    """The layers of a branch, by name: those before its first convolution, and the others. Numbered like the
-    convolutions.
+    """(the layers before the first convolution, the others) of a branch, by name; numbered like the convolutions.
 
-    The stem has done the norm and activation of the first block of all (He et al. 2016, appendix).
+    The first block of a net has no norm and activation before its first convolution: the stem ends with them (He et
+    al. 2016, appendix).
     """
     around, last, _ = ORDERS[spec.order]
     convolutions = CONVOLUTIONS[spec.block](c_in, c_out, stride, spec)
@@ -86,8 +86,10 @@ def make_branch(c_in, c_out, stride, spec, is_first):
 
 
 def in_order(kinds, spec, channels=None, convolution=None):
-    """(kind, layer) for each of the words "conv", "norm" and "activation": around a convolution, or on so many
-    channels."""
+    """(kind, layer) for each of the words "conv", "norm" and "activation" in `kinds`.
+
+    channels: of the norm; by default, those before and after the convolution.
+    """
     channels = channels or convolution.in_channels
     for kind in kinds.split():
         if kind == "conv":
@@ -103,8 +105,7 @@ def basic(c_in, c_out, stride, spec):
 
 
 def bottleneck(c_in, c_out, stride, spec):
-    """1×1 to fewer channels, 3×3, 1×1 back (Fig. 5 right), with the stride in the 3×3, as torchvision has it; wider or
-    in groups."""
+    """1×1 to fewer channels, 3×3, 1×1 back (Fig. 5 right); the stride is in the 3×3, as in torchvision."""
     inner = c_out // EXPANSION * spec.widen
     return (
         conv(c_in, inner, 1, 1, spec),
@@ -122,8 +123,10 @@ CONVOLUTIONS = {"basic": basic, "bottleneck": bottleneck, "vgg": vgg}
 
 
 def make_shortcut(c_in, c_out, stride, spec):
-    """Options A, B and C of He et al. 2015, §3.3 and §4.1, and D of He et al. 2018, arXiv:1812.01187, §4.2; the
-    identity wherever the shape stays and the option allows. A projection has a norm where the branch ends with one."""
+    """Options A, B and C of He et al. 2015, §3.3 and §4.1, and D of He et al. 2018, arXiv:1812.01187, §4.2.
+
+    Where the shape stays, the identity (but for C). A projection has a norm if the branch ends with one.
+    """
     changes_shape = stride != 1 or c_in != c_out
     if spec.shortcut == "A" or not (changes_shape or spec.shortcut == "C"):
         return ZeroPad(c_in, c_out, stride) if changes_shape else nn.Identity()
@@ -138,8 +141,7 @@ def make_shortcut(c_in, c_out, stride, spec):
 
 
 def make_scales(spec, index):
-    """The last layers of a branch beside a shortcut: 1/√blocks, or a scalar learned from 0 (see `NetSpec`), and
-    stochastic depth."""
+    """The last layers of a residual branch: its scale (see `NetSpec`), and stochastic depth."""
     blocks, layers = sum(spec.blocks_per_stage), OrderedDict()
     if spec.residual_scale != "one":
         learned = spec.residual_scale == "learned"

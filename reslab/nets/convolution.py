@@ -1,4 +1,4 @@
-"""The nets' convolution, which keeps away from a fault of oneDNN, and a warning where a person's own model meets it."""
+"""A convolution that avoids a bug of oneDNN, and a warning for models of your own that would run into it."""
 
 import warnings
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ BLOCK = 16  # channels that oneDNN computes at a time with AVX-512; with AVX2, 8
 class Conv2d(nn.Conv2d):
     """A 1×1 nn.Conv2d, (N, C, H, W) → (N, C', H', W'), that takes every stride-th pixel first and then has stride 1.
 
-    For where `overruns`. On x86 CPUs, oneDNN's weight gradient of a strided 1×1 convolution in channels_last writes
-    past its workspace if fewer channels enter than a block has (uxlfoundation/oneDNN#6035): Python crashes, hangs, or
-    gets wrong gradients. Seen with 2 to 7 channels and AVX2 in PyTorch 2.11 to 2.14. Outputs and gradients are the same
-    within rounding, and as fast.
+    Used where `overruns` is true. On x86 CPUs, oneDNN's weight gradient of a strided 1×1 convolution in channels_last
+    writes past its workspace if there are fewer input channels than in a block (uxlfoundation/oneDNN#6035): Python
+    crashes, hangs, or gets wrong gradients. Seen with 2 to 7 channels and AVX2 in PyTorch 2.11 to 2.14. Outputs and
+    gradients are the same within rounding, and as fast.
     """
 
     def forward(self, x):
@@ -49,7 +49,7 @@ def lay_out(model, layout):
 
 @contextmanager
 def warned_of_overruns(model):
-    """Warn where, in a forward pass inside the block, a model gives channels_last tensors to a layer that overruns."""
+    """Warn if a model gives channels_last tensors to a layer that overruns, in a forward pass inside the block."""
     names = {}
 
     def look(layer, inputs):

@@ -46,7 +46,7 @@ SOURCES = {  # where a net was proposed → its specs
 }
 SOURCE = {spec.name: source for source, specs in SOURCES.items() for spec in specs}
 FAMILY = {spec.name: spec for specs in SOURCES.values() for spec in specs}
-CIFAR10_ERRORS = {  # the papers' test errors (%) on CIFAR-10; of the plain nets they print none
+CIFAR10_ERRORS = {  # the papers' test errors (%) on CIFAR-10; they print none for plain nets
     "resnet-20": 8.75,  # He et al. 2015, Table 6
     "resnet-32": 7.51,
     "resnet-44": 7.17,

@@ -1,4 +1,4 @@
-"""Weights that others have trained: torchvision's and timm's tensors under our names, and ImageNet weights by name.
+"""Weights of torchvision and timm for our nets: which tensor of theirs is which of ours, and ImageNet weights by name.
 
 | ours | torchvision's, of a ResNet | timm's, of a ResNet-D | torchvision's, of a VGG |
 |---|---|---|---|
@@ -46,7 +46,7 @@ FAILURES = (*UNREADABLE, EOFError, pickle.UnpicklingError)
 
 
 class WeightsUnavailable(RuntimeError):
-    """Weights that are neither in the cache nor to be had from the network; the message says what works instead."""
+    """Weights are not in the cache and cannot be downloaded; the message says what works instead."""
 
 
 def pretrained(name, *, version="IMAGENET1K_V1", progress=True, root=None):
@@ -72,7 +72,7 @@ def pretrained(name, *, version="IMAGENET1K_V1", progress=True, root=None):
 
 
 def load(net, state):
-    """Put a state dict of torchvision's or timm's into our net of the same layers; ValueError if it is of another."""
+    """Load a state dict of torchvision or timm into our net with the same layers; ValueError if the layers differ."""
     names = key_map(net.spec)
     shapes = {names[ours]: tensor.shape for ours, tensor in _tensors(net).items()}
     differ = [name for name in {**shapes, **state} if name not in state or state[name].shape != shapes.get(name)]
@@ -85,7 +85,7 @@ def load(net, state):
     with torch.no_grad():
         for ours, tensor in _tensors(net).items():
             tensor.copy_(state[names[ours]])
-    net.seed = None  # none of ours drew them
+    net.seed = None  # no seed drew these weights
 
 
 def key_map(spec):
@@ -97,7 +97,7 @@ def key_map(spec):
 
 
 def _resnet_name(name, spec):
-    pooled = spec.shortcut == "D"  # the pool is number 0 of their shortcut
+    pooled = spec.shortcut == "D"  # their shortcut begins with the pool
     name = re.sub(r"^stem\.(conv|norm3?)\.", lambda m: f"{'conv1' if m[1] == 'conv' else 'bn1'}.", name)
     name = re.sub(r"^stem\.(conv|norm)([123])\.", lambda m: f"conv1.{3 * int(m[2]) - 3 + (m[1] == 'norm')}.", name)
     name = re.sub(r"^stage(\d)\.block(\d+)\.", lambda m: f"layer{m[1]}.{int(m[2]) - 1}.", name)
@@ -106,8 +106,7 @@ def _resnet_name(name, spec):
 
 
 def _vgg_name(name, spec):
-    """torchvision counts all layers, a convolution, a norm where there is one, and an activation a block, and a pool a
-    stage."""
+    """torchvision numbers all layers: per block a convolution, perhaps a norm, and an activation; per stage a pool."""
     linear = {"head.fc1.": "classifier.0.", "head.fc2.": "classifier.3.", "fc.": "classifier.6."}
     for ours, theirs in linear.items():
         if name.startswith(ours):
@@ -131,7 +130,7 @@ def _fetch(name, weights, progress, root):
             return weights.get_state_dict(model_dir=file.parent, progress=progress, **how)
         except FAILURES:
             with suppress(OSError):
-                file.unlink()  # a copy that is there and cannot be read would be in the way of the next try
+                file.unlink()  # a damaged copy would make the next try fail too
             raise
 
     try:

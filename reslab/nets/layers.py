@@ -1,4 +1,4 @@
-"""The layers of a net: PyTorch's, as a spec asks for them, and the few that PyTorch has not."""
+"""The layers of a net: PyTorch's, as a spec asks for them, and the few that PyTorch does not have."""
 
 import zlib
 
@@ -20,8 +20,7 @@ ACTIVATIONS = {
 
 
 def conv(c_in, c_out, size, stride, spec, groups=1):
-    """A convolution that keeps H and W, but for its stride; with a bias where no norm follows to shift (in VGG,
-    always)."""
+    """A convolution that keeps H and W (divided by its stride); with a bias if no norm follows, and always in VGG."""
     bias = spec.block == "vgg" or (spec.norm == "none" and spec.init != "fixup")
     how = {"padding": size // 2, "groups": groups, "bias": bias}
     layer = nn.Conv2d(c_in, c_out, size, stride, **how)
@@ -55,7 +54,7 @@ class ZeroPad(nn.Module):
 
 
 class Scale(nn.Module):
-    """One factor for all that a branch puts out: learned, or fixed."""
+    """Multiplies the output of a branch by one factor, learned or fixed."""
 
     def __init__(self, value, learned):
         super().__init__()
@@ -70,8 +69,7 @@ class Scale(nn.Module):
 
 
 class Bias(nn.Module):
-    """One learned number, from 0, added everywhere: Fixup's stand-in for a norm's shift (Zhang et al. 2019,
-    arXiv:1901.09321)."""
+    """Adds one learned number, at first 0, as Fixup does without norms (Zhang et al. 2019, arXiv:1901.09321)."""
 
     def __init__(self):
         super().__init__()
@@ -82,10 +80,10 @@ class Bias(nn.Module):
 
 
 class Chance(nn.Module):
-    """Draws of a module's own: a function of the net's seed, the module's name and the count of draws, which is saved
-    with the weights.
+    """A module that draws random numbers, from the net's seed, its own name and the count of its draws.
 
-    So a net draws the same whoever else draws in this process, and a resumed training goes on with the draws to come.
+    So other draws in this process change nothing. The count is saved with the weights: a resumed training goes on with
+    the next draw.
     """
 
     def __init__(self):
@@ -105,16 +103,18 @@ class Chance(nn.Module):
 
 
 class Survival(Chance):
-    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382, §3), the last layer of a branch: a training pass takes the
-    branch with probability `rate`, the whole batch at once, or goes around it; in eval mode the branch counts `rate`
-    times."""
+    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382, §3), the last layer of a branch.
+
+    In training, a pass takes the branch with probability `rate`, for the whole batch, or skips it. In eval mode the
+    branch is multiplied by `rate`.
+    """
 
     def __init__(self, rate):
         super().__init__()
         self.rate = rate
 
     def skips(self):
-        """Whether this pass goes by the branch; each call in training is a draw."""
+        """Whether this pass skips the branch; each call in training is a draw."""
         return self.training and torch.rand((), generator=self.generator(), device="cpu").item() >= self.rate
 
     def forward(self, x):
@@ -125,8 +125,7 @@ class Survival(Chance):
 
 
 class Dropout(Chance):
-    """In training, a share `rate` of the values is 0 and the others make up for it; in eval mode, the identity:
-    nn.Dropout, with draws of its own."""
+    """nn.Dropout with draws of its own: in training, a fraction `rate` of the values is 0, the others are scaled."""
 
     def __init__(self, rate):
         super().__init__()

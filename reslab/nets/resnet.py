@@ -20,7 +20,7 @@ class ResNet(nn.Module):
             c_out = spec.width * 2**stage * (EXPANSION if spec.block == "bottleneck" else spec.widen)
             named = OrderedDict()
             for block in range(blocks):
-                stride = 2 if stage > 0 and block == 0 else 1  # each later stage begins by halving the image
+                stride = 2 if stage > 0 and block == 0 else 1  # each later stage halves the image in its first block
                 named[f"block{block + 1}"] = make_block(c_in, c_out, stride, spec, index)
                 c_in, index = c_out, index + 1
             self.add_module(f"stage{stage + 1}", nn.Sequential(named))
@@ -42,7 +42,7 @@ class ResNet(nn.Module):
 
 
 def make_stem(spec):
-    """What stands before the blocks.
+    """The layers before the blocks.
 
     cifar: 3×3 in full size (He et al. 2015, §4.2). imagenet: 7×7 and a max-pool, each of stride 2 (Table 1). deep:
     three 3×3 in place of the 7×7, the first two of half the width (He et al. 2018, arXiv:1812.01187, §4.2, "ResNet-C").
@@ -69,8 +69,10 @@ def make_stem(spec):
 
 
 def make_final(channels, spec):
-    """What stands behind the blocks: the norm and activation that pre-activation has put off (He et al. 2016,
-    appendix), and Fixup's bias before the classifier; None where there is nothing."""
+    """The layers between the blocks and the pool, or None.
+
+    With pre-activation, the last norm and activation (He et al. 2016, appendix); with Fixup, the classifier's bias.
+    """
     around = ORDERS[spec.order][0]
     layers = OrderedDict(in_order(around.partition("conv")[0], spec, channels))
     if spec.init == "fixup":

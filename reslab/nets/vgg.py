@@ -1,5 +1,4 @@
-"""VGG (Simonyan & Zisserman 2014, arXiv:1409.1556): stages of 3×3 convolutions, each closed by a max-pool, and three
-linear layers."""
+"""VGG (Simonyan & Zisserman 2014, arXiv:1409.1556): stages of 3×3 convolutions and a max-pool, three linear layers."""
 
 from collections import OrderedDict
 

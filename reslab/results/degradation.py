@@ -10,7 +10,7 @@ import pandas as pd
 from reslab.results.frames import require, runs
 
 LABELS = ("name", "skip", "depth", "seed", "origin", "outcome")
-CLEAR = 0.02  # a smaller difference in error (fraction) is not called one
+CLEAR = 0.02  # a smaller difference in error (fraction) counts as none
 
 # How a plain net's training error compares with that of the residual net of its depth.
 HIGHER, OVERLAP, LOWER, SAME = "higher in every seed", "higher, the seeds overlap", "lower", "about the same"
@@ -96,7 +96,7 @@ def compare(plain, residual):
 
 @dataclass(frozen=True)
 class Trend:
-    """How training error goes with depth: "rises", "peaks", "falls" or "level", and the `Point`s that show it.
+    """How training error changes with depth: "rises", "peaks", "falls" or "level", and the `Point`s that show it.
 
     A rise is from the net of lowest error to the deepest; `after_a_fall` if a shallower net had a clearly higher error
     than the lowest, `overlap` if the seeds of its two ends overlap. A peak is at `start`.

@@ -1,17 +1,17 @@
-"""Lesson 02: which kinds of layers make a gradient large or small, and what ails a net."""
+"""Lesson 02: which kinds of layers make a gradient large or small, and what is wrong with a net."""
 
 import numpy as np
 
 from reslab.results.frames import require
 from reslab.results.gradient_flow import LEVEL
 
-KINDS = ("activations", "weights", "norms", "skip + branch")  # of layers, in the order in which they are told
+KINDS = ("activations", "weights", "norms", "skip + branch")  # of layers, in the order of the text
 NET = ("name", "skip", "depth", "seed")
 FACTORS = (*NET, "index", "kind", "factor")
 STAIRS = (*NET, "stair", "change", "kind", "decades")
 SYMPTOMS = (*NET, "ratio", "train_error", "outcome")
 SHATTERED = 0.25  # white noise stays below this autocorrelation, and a random walk is far above it
-WORSE = 0.10  # degraded: a deeper net errs on this share of the training images more than its shallow twin
+WORSE = 0.10  # degraded: the training error is higher than that of the shallow twin by this fraction
 NEGLIGIBLE = 0.05  # decades: a kind of layer that changes the gradient by less is left out
 
 
@@ -49,15 +49,13 @@ def totals(stairs):
 
 
 def parts(stairs):
-    """Mean decades over the seeds, one row a stair (index: stair, change), a column a kind of layer; NaN where it has
-    none."""
+    """Mean decades over the seeds: a row per stair (index: stair, change), a column per kind; NaN if absent."""
     table = stairs.groupby(["stair", "change", "kind"])["decades"].mean().unstack("kind")
     return table[[kind for kind in KINDS if kind in table]]
 
 
 def reach(stairs):
-    """(lowest, highest) decades that the parts of any stair and seed add up to, the falling and the rising ones
-    apart."""
+    """(lowest sum of the falling parts, highest sum of the rising parts), in decades, over all stairs and seeds."""
     if not len(stairs):
         return -10, 10
     decades = stairs["decades"]
@@ -66,7 +64,7 @@ def reach(stairs):
 
 
 def diagnosis(net):
-    """What ails a net: "its gradient vanishes", "... explodes", "... is shattered", "degradation alone", or "nothing".
+    """What is wrong: "its gradient vanishes", "... explodes", "... is shattered", "degradation alone", or "nothing".
 
     net: a row of `experiments.gradient_flow.puzzle`: ratio, autocorrelation, train_error, shallow_error.
     """

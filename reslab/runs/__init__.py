@@ -1,8 +1,8 @@
-"""The results of a training: a `Run` (numbers, and where they came from), a `Checkpoint` (a run and its tensors, to
-resume from), and `Weights` (what it learned).
+"""The results of a training: a `Run` (numbers and provenance), a `Checkpoint` (a run and its tensors, to resume from),
+and `Weights` (of the trained net).
 
-A run is one JSON file, the others are safetensors files. They are read without unpickling anything, written whole or
-not at all, and refused if a digit has changed since. files.py writes and checks them; `reslab.store` keeps many.
+A run is one JSON file, the others are safetensors files. Reading them unpickles nothing. They are written whole or not
+at all, and refused if a digit has changed. files.py writes and checks them; `reslab.store` keeps many.
 """
 
 from reslab.runs.checkpoint import Checkpoint, Weights

@@ -1,4 +1,4 @@
-"""What is kept as tensors: a `Checkpoint`, from which a training goes on, and the `Weights` that a net learned."""
+"""Files of tensors: a `Checkpoint`, to resume a training, and the `Weights` of a trained net."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ CHECKPOINT, WEIGHTS = "reslab checkpoint 1", "reslab weights file 1"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A run so far, and the tensors to go on from: "model.*" and "momentum.*".
+    """A run so far, and its tensors: "model.*" and "momentum.*".
 
-    weights: whether what the net learns is to be kept when it ends.
+    weights: whether the trained weights are kept when it ends.
     """
 
     run: Run
@@ -23,9 +23,8 @@ class Checkpoint:
 
     def save(self, path):
         """Write the checkpoint to a .safetensors file, in place of an older one, whole or not at all."""
-        run = torch.frombuffer(
-            bytearray(self.run.to_json().encode()), dtype=torch.uint8
-        )  # a header, of 100 MB at most, may be too short
+        # As a tensor: the header of a file has at most 100 MB.
+        run = torch.frombuffer(bytearray(self.run.to_json().encode()), dtype=torch.uint8)
         said = {"weights": "kept"} if self.weights else {}
         save_tensors(path, CHECKPOINT, {"run": run} | self.tensors, **said)
 

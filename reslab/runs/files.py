@@ -14,11 +14,11 @@ from safetensors.torch import load, save
 
 
 class CorruptRun(ValueError):
-    """A file that is damaged, or is none of reslab's; the message says which file and what is wrong with it."""
+    """A file is damaged, or not a file of reslab; the message says which file and what is wrong with it."""
 
 
 class NewerRun(CorruptRun):
-    """A whole file that a newer reslab wrote, with something in it that this one does not know. It is left as it is."""
+    """A whole file of a newer reslab, with something in it that this one does not know. It is left as it is."""
 
 
 def save_tensors(path, kind, tensors, **said):
@@ -35,9 +35,7 @@ def loaded_tensors(path, kind):
     if not path.is_file():
         raise FileNotFoundError(f"there is no {what.removeprefix('reslab ')} at {path}.")
     try:
-        content = (
-            path.read_bytes()
-        )  # in one go: safe_open opens a file twice, and a newer one may be put there in between
+        content = path.read_bytes()  # at once: safe_open opens a file twice, and it may be replaced in between
         tensors = dict(sorted(load(content).items()))
         metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
         check_format(metadata.pop("format", None), kind)
@@ -60,9 +58,8 @@ def check_format(said, known):
 
 def refusal(path, what, error):
     """The CorruptRun or NewerRun, in one sentence, for what was wrong when `path` was read."""
-    reason = textwrap.shorten(str(error), 150, placeholder=" ...").rstrip(
-        "."
-    )  # safetensors lists all types that it knows
+    # Shortened: safetensors lists all the types that it knows.
+    reason = textwrap.shorten(str(error), 150, placeholder=" ...").rstrip(".")
     if isinstance(error, NewerRun):
         return NewerRun(f"{path} was written by a newer reslab, and stays as it is: {reason}.")
     return CorruptRun(f"{path} is not a whole {what}: {reason}.")

@@ -1,4 +1,4 @@
-"""Where a run's numbers came from: which kind of machine, which versions, which day."""
+"""`Provenance`: the kind of machine, the versions and the day of a run."""
 
 import dataclasses
 import datetime
@@ -16,16 +16,16 @@ from reslab import __version__
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where a run's numbers came from. Names the kind of machine, never which one."""
+    """Where the numbers of a run come from. It names the kind of machine, never the machine itself."""
 
     machine: str  # processor, or accelerator
     device: str  # "cpu", "cuda" or "mps"
-    threads: int  # that a step on the CPU used, in each process
+    threads: int  # of a step on the CPU, in each process
     date: str  # UTC, "2026-11-21"
     python: str
     torch: str
     reslab: str
-    commit: str | None  # of the checkout that ran, "-dirty" with changes not committed; None for an installed package
+    commit: str | None  # of the checkout, with "-dirty" if changes were not committed; None for an installed package
     processes: int = 1  # that shared each batch
 
     @classmethod
@@ -45,7 +45,7 @@ class Provenance:
         )
 
     def after(self, earlier):
-        """This provenance, for a training that began with an earlier one: where they differ, "2.14.0, then 2.15.0"."""
+        """This provenance, of a training that was resumed, with the earlier one: "2.14.0, then 2.15.0"."""
         changes = {}
         for name, now in dataclasses.asdict(self).items():
             before = getattr(earlier, name)
@@ -55,13 +55,13 @@ class Provenance:
 
     @property
     def origin(self):
-        """What a chart says of where its numbers come from: the machine and the month."""
+        """The machine and the month, as charts show them."""
         return f"{self.machine}, {self.date[:7]}"
 
 
 @cache
 def _processor():
-    """The processor's model name, where the system tells it."""
+    """The model name of the processor, if the system gives it."""
     if sys.platform == "darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
         return subprocess.run(command, capture_output=True, text=True).stdout.strip() or platform.machine()

@@ -31,10 +31,10 @@ class NetSpec(Spec):
     2016, arXiv:1605.07146).
 
     residual_scale "learned" is SkipInit (De & Smith 2020, arXiv:2002.10444, §3; with norm "none") and ReZero
-    (Bachlechner et al. 2020, arXiv:2003.04887): the same formula twice. "depth" keeps the variance of a sum of branches
-    that are as large as their input (De & Smith 2020, §2: 1/√depth is what BatchNorm does to a branch at first).
+    (Bachlechner et al. 2020, arXiv:2003.04887): both have the same formula. "depth" keeps the variance of the sum where
+    each branch is as large as its input (De & Smith 2020, §2: BatchNorm scales a branch by 1/√depth at the start).
 
-    In a plain net, what shapes a shortcut or its branch (shortcut, residual_scale) has no effect, whatever it is.
+    In a plain net, shortcut and residual_scale have no effect.
 
     Raises ValueError, in one sentence that names what is allowed, for an unknown or impossible value.
     """
@@ -44,13 +44,13 @@ class NetSpec(Spec):
         "stochastic_depth", "width", "widen", "groups", "in_channels", "image_size", "classes",
     )  # fmt: skip
 
-    depth: int = setting(20, "weighted layers")
+    depth: int = setting(20, "number of layers with weights")
     skip: bool = setting(
-        True, "y = branch(x) + shortcut(x), a residual net; no: y = branch(x), a plain one, no shortcuts"
+        True, "residual net, y = branch(x) + shortcut(x); without: plain net, y = branch(x)"
     )
     stem: str = setting(
         "cifar",
-        'one 3×3; "imagenet": 7×7 and a max-pool, to a quarter of the size; "deep": three 3×3 for the 7×7; "none": VGG',
+        'one 3×3; "imagenet": 7×7 and max-pool, to a quarter of the size; "deep": three 3×3 for the 7×7; "none": VGG',
         choices=("cifar", "imagenet", "deep", "none"),
     )
     block: str = setting(
@@ -65,22 +65,22 @@ class NetSpec(Spec):
     )
     order: str = setting(
         "original",
-        "of norm, activation and addition: the five of He et al. 2016, arXiv:1603.05027, Fig. 4",
+        "order of norm, activation and addition: the five of He et al. 2016, arXiv:1603.05027, Fig. 4",
         choices=("original", "norm-after-add", "relu-before-add", "relu-only-preact", "preact"),
     )
     norm: str = setting(
         "batch",
-        "with each convolution: BatchNorm, or nothing (then convolutions have a bias)",
+        "normalisation: BatchNorm with each convolution, or none (convolutions then have a bias)",
         choices=("batch", "none"),
     )
     activation: str = setting(
         "relu",
-        "with each norm, where the order puts it",
+        "activation function; the order says where it stands",
         choices=("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"),
     )
     init: str = setting(
         "kaiming",
-        "of the weights: He normal (fan out), Glorot normal, PyTorch's default, nearly the identity (Dirac), or Fixup",
+        "initial weights: He normal (fan out), Glorot normal, PyTorch's default, nearly the identity (Dirac), or Fixup",
         choices=("kaiming", "xavier", "torch", "dirac", "fixup"),
     )
     residual_scale: str = setting(
@@ -89,21 +89,21 @@ class NetSpec(Spec):
         choices=("one", "depth", "learned"),
     )
     stochastic_depth: float = setting(
-        0.0, "how often training skips the branch of the last block; the l-th of L: l/L times that", low=0, high=1
+        0.0, "probability that training skips the branch of the last block; block l of L: l/L times that", low=0, high=1
     )
     width: int = setting(
-        16, "channels of the stem, and of the first stage (inner channels, with bottlenecks)", low=1, high=4096
+        16, "channels of the stem and of the first stage (of bottlenecks: the inner channels)", low=1, high=4096
     )
     widen: int = setting(
         1,
-        "basic blocks: all their channels, times this; bottlenecks: their inner channels (Wide ResNet's k)",
+        "factor for all channels of basic blocks, for the inner channels of bottlenecks (Wide ResNet's k)",
         low=1,
         high=64,
     )
-    groups: int = setting(1, "that a bottleneck's 3×3 is split into (ResNeXt's cardinality)", low=1, high=4096)
-    in_channels: int = setting(3, "of the images", low=1, high=4096)
+    groups: int = setting(1, "groups of a bottleneck's 3×3 convolution (ResNeXt's cardinality)", low=1, high=4096)
+    in_channels: int = setting(3, "channels of the images", low=1, high=4096)
     image_size: int = setting(32, "height and width of the images, in pixels")
-    classes: int = setting(10, "logits", low=2, high=100_000)
+    classes: int = setting(10, "number of classes", low=2, high=100_000)
 
     def __post_init__(self):
         super().__post_init__()
@@ -113,7 +113,7 @@ class NetSpec(Spec):
         self._check_depth()
 
     def _check_together(self):
-        """ValueError for values that are possible, but not together."""
+        """ValueError for values that are allowed one by one, but not together."""
         if self.block == "vgg":
             needs = {
                 "skip": False,
@@ -134,7 +134,7 @@ class NetSpec(Spec):
             nearest = min((n for n in range(1, inner + 1) if inner % n == 0), key=lambda n: abs(n - self.groups))
             self._needs(f"groups must divide the {inner} inner channels of the first stage", groups=nearest)
         if self.stochastic_depth:
-            self._needs("stochastic depth leads around a branch, along its shortcut", skip=True)
+            self._needs("stochastic depth skips a branch, and then needs its shortcut", skip=True)
         if self.init == "fixup":
             needs = {"skip": True, "norm": "none", "residual_scale": "one"}
             self._needs("init 'fixup' is for residual nets without norm, and scales their branches itself", **needs)

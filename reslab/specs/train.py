@@ -22,44 +22,44 @@ class TrainSpec(Spec):
 
     epochs: float = setting(6.0, "passes over the training images", above=0, high=1e6)
     batch_size: int = setting(
-        128, "images per step; those left over at the end of an epoch wait for the next one", low=1
+        128, "images per step; what is left over at the end of an epoch comes in the next one", low=1
     )
     lr: float = setting(0.05, "the highest learning rate", above=0)
     bias_lr: float = setting(
         1.0,
-        "rate of the biases and scales (parameters of fewer than two dimensions) in multiples of lr; "
+        "learning rate of biases and scales (parameters with fewer than two dimensions), as a multiple of lr; "
         "Fixup's authors: 0.1",
         low=0,
         before=1.0,
     )
-    momentum: float = setting(0.9, "of SGD", low=0, high=1)
-    weight_decay: float = setting(1e-4, "of every parameter, as in the paper", low=0)
+    momentum: float = setting(0.9, "momentum of SGD", low=0, high=1)
+    weight_decay: float = setting(1e-4, "weight decay of every parameter, as in the paper", low=0)
     schedule: str = setting(
         "one-cycle",
-        "up to lr in 30 % of the steps, and down to 0; or step: ÷10 at each milestone; or constant",
+        "one-cycle: up to lr in 30 % of the steps, then down to 0; step: ÷10 at each milestone; or constant",
         choices=("one-cycle", "step", "constant"),
     )
     milestones: tuple = setting(
-        (0.5, 0.75), "of the step schedule, as fractions of the steps (the paper: 32k and 48k of 64k)"
+        (0.5, 0.75), "where the step schedule divides lr by 10, as fractions of the steps (paper: 32k, 48k of 64k)"
     )
     warmup: int = setting(
         0, "steps at lr/10 before the schedule's own value (the paper's ResNet-110: about 400)", low=0
     )
     augment: str = setting(
         "none",
-        "or crop-flip: every image is padded by 4 pixels, cropped at random, and mirrored or not (the paper's)",
+        "crop-flip: every image is padded by 4 pixels, cropped at random, and mirrored or not (the paper's)",
         choices=("none", "crop-flip"),
     )
     data_seed: int = setting(
-        0, "of the order of the images, and of what augmentation does to them", low=0, high=2**32 - 1
+        0, "seed of the order of the images and of augmentation", low=0, high=2**32 - 1
     )
     label_noise: float = setting(
         0.0,
-        "fraction of the training labels that are replaced by random ones; training errors count by these",
+        "fraction of the training labels that are replaced by random ones, also for the training error",
         low=0,
         high=1,
     )
-    label_seed: int = setting(0, "of that noise", low=0, high=2**32 - 1)
+    label_seed: int = setting(0, "seed of label_noise", low=0, high=2**32 - 1)
     log_every: int = setting(1, "steps between events; numbers come from the device once per event", low=1)
     test_every: int = setting(
         1, "epochs between test errors, each at the next event; the last step always has one", low=1
@@ -68,7 +68,7 @@ class TrainSpec(Spec):
     capture_first: int = setting(0, "number of first steps that are all captured", low=0, before=0)
     precision: str = setting(
         "fp32",
-        "or bf16: autocast, with weights in float32; for GPUs, and processors that have it",
+        "bf16: autocast, with weights in float32; for GPUs and processors that support it",
         choices=("fp32", "bf16"),
     )
     compile: bool = setting(
@@ -112,13 +112,11 @@ PAPER = TrainSpec(epochs=64_000 / 390, lr=0.1, schedule="step", augment="crop-fl
 PRESETS = {
     "digits": TrainSpec(),
     "paper": PAPER,  # He et al. 2015, §4.2, CIFAR-10: 64k steps of 128 images, 390 an epoch; lr ÷10 at 32k and 48k
-    "paper-110": checks.replace(
-        PAPER, warmup=400
-    ),  # its 110 layers: 0.01 until the training error is below 80 %, about 400 steps
+    # Its net of 110 layers: lr 0.01 until the training error is below 80 %, about 400 steps.
+    "paper-110": checks.replace(PAPER, warmup=400),
     "paper-half": checks.replace(PAPER, epochs=32_000 / 390),  # half its steps; the rate falls at half and 3/4 of them
-    "short": TrainSpec(
-        epochs=15, lr=0.1, augment="crop-flip", log_every=10
-    ),  # for CIFAR-10 in little time: ours, not the paper's
-    # For 5,000 photos on one core of a CPU, in minutes: ours too. 312 steps, every fifth told of, with every block.
+    # Not the paper's: CIFAR-10 in little time.
+    "short": TrainSpec(epochs=15, lr=0.1, augment="crop-flip", log_every=10),
+    # Not the paper's: 5,000 photos in minutes on one core of a CPU. 312 steps; every fifth is logged and captured.
     "cpu-subset": TrainSpec(epochs=8, lr=0.1, augment="crop-flip", log_every=5, test_every=2, capture_every=5),
 }

@@ -1,4 +1,4 @@
-"""The names of a store's files: readable, and with a digest of all that decides a run's numbers."""
+"""The names of a store's files: readable, with a digest of all that decides the numbers of a run."""
 
 import hashlib
 import json
@@ -20,8 +20,8 @@ def file_of_run(run):
 def file_of(spec, name, how, dataset, data, seed, history=None):
     """The file of a run: spec (None for an own model), how (a TrainSpec as plain values), data (a Split's fingerprint).
 
-    Spec and seed decide a run's numbers. Without one of them, two trainings may differ in nothing but their histories:
-    then the first logged step counts too, since no other training has the same loss after the same seconds.
+    Spec and seed decide the numbers of a run. Without a spec or a seed, two trainings may differ only in their
+    histories: then the first logged step counts too, because no other has the same loss after the same seconds.
     """
     net = spec and spec.deciding(spec.to_dict())
     decides = {"spec": net, "name": name, "how": TrainSpec.deciding(how), "data": data or dataset, "seed": seed}
@@ -39,5 +39,5 @@ def file_of(spec, name, how, dataset, data, seed, history=None):
 
 
 def plain(text):
-    """A part of a file's name that every system takes."""
+    """A text as a part of a file name that every system allows."""
     return re.sub(r"[^\w-]+", "-", str(text)).strip("-")[:60] or "unnamed"

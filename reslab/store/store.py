@@ -20,18 +20,17 @@ from reslab.specs import TrainSpec
 from reslab.store.filters import allowed_values, in_order, passes
 from reslab.store.names import file_of, file_of_run, plain
 
-ABANDONED = 86_400  # seconds after which a half-written file is taken for a killed process's
+ABANDONED = 86_400  # seconds after which a half-written file is removed: its process was killed
 
 
 class Store:
     """A folder of runs, and of the checkpoints of trainings that did not end.
 
     path: the folder, made when the first run comes; None for $RESLAB_RUNS, else ~/.reslab/runs.
-    A file that is not a whole run is passed over, with a warning that names it.
-    One that a newer reslab wrote is passed over too, and never written over: what belongs there is kept beside it, with
-    "older" in its name.
-    Filters are fields of Run, NetSpec or TrainSpec with a value or any collection of values: `dataset="digits",
-    depth=(20, 56)`; ValueError for one that is no field.
+    A file that is not a whole run is left out, with a warning that names it.
+    A file of a newer reslab is left out too, and never overwritten: a run of the same name gets "older" in its name.
+    Filters are fields of Run, NetSpec or TrainSpec with one value or a collection of values: `dataset="digits",
+    depth=(20, 56)`; ValueError for another name.
     """
 
     def __init__(self, path=None):
@@ -45,10 +44,10 @@ class Store:
     # Runs
 
     def add(self, run, *, overwrite=False):
-        """Write a run, and drop the checkpoint that led to it; returns its path.
+        """Write a run, and remove its checkpoint; returns its path.
 
-        It replaces one that was stopped or failed. One that ended stays, unless `overwrite` is set: the new one has the
-        same numbers. Every training of a model that no spec describes is a run of its own.
+        It replaces a run that was stopped or failed. A run that ended stays (a new one has the same numbers), unless
+        `overwrite` is set. Every training of a model without a spec is a run of its own.
         Several processes may add to one store at the same time.
         """
         path = self.path_of(run)
@@ -67,7 +66,7 @@ class Store:
         return path
 
     def find(self, spec, split, how, seed=0):
-        """The run of exactly this training, with the arguments of `fit`, or None: one without captures is another."""
+        """The run of exactly this training, with the arguments of `fit`, or None. Other captures make another run."""
         for path in sorted(self.path.glob(f"{plain(split.name)}/{plain(spec.name)}.*.json")):
             run = self._load(path) if f".seed{seed}." in path.name else None
             same = run and (run.spec, run.data, run.seed) == (spec, split.fingerprint, seed)
@@ -76,11 +75,11 @@ class Store:
         return None
 
     def path_of(self, run):
-        """Where the store keeps a run, whether or not it has it."""
+        """The path of a run in this store, also if it is not there."""
         return self.path / file_of_run(run)
 
     def named(self, text):
-        """The run whose file's name contains a text, such as its digest; ValueError if none does, or several."""
+        """The run whose file name contains a text, such as its digest; ValueError if no file or several files do."""
         paths = [path for path in sorted(self.path.glob("*/*.json")) if text in str(path.relative_to(self.path))]
         if len(paths) != 1:
             some = ", ".join(path.stem for path in paths[:4]) + ", ..." * (len(paths) > 4)
@@ -99,7 +98,7 @@ class Store:
         return in_order([run for run in loaded if run and passes(run, allowed)])
 
     def unfinished(self):
-        """The runs so far of the trainings that were stopped or killed and can go on, as a list."""
+        """The unfinished runs of trainings that were stopped or killed and can go on, as a list."""
         paths = sorted(self.path.glob("*/*.safetensors"))
         ended = [run is not None and run.ended for run in (self._load(path.with_suffix(".json")) for path in paths)]
         begun = [self._load(path, Checkpoint) for path, is_over in zip(paths, ended, strict=True) if not is_over]
@@ -120,23 +119,23 @@ class Store:
     # Checkpoints
 
     def save_checkpoint(self, checkpoint):
-        """Write the checkpoint of a training under way, in place of an older one."""
+        """Write the checkpoint of a running training, in place of an older one."""
         checkpoint.save(self.checkpoint_path(checkpoint.run))
 
     def checkpoint(self, spec, split, how, seed=0):
-        """Where this training, as `fit` takes it, can go on, or None; CorruptRun if the file is not whole."""
+        """The checkpoint of a training, with the arguments of `fit`, or None; CorruptRun if the file is not whole."""
         run = self.path / file_of(spec, spec.name, how.to_dict(), split.name, split.fingerprint, seed)
         path = _not_newer(run.with_suffix(".safetensors"), Checkpoint)
         return Checkpoint.load(path) if path.exists() else None
 
     def checkpoint_path(self, run):
-        """Where the store keeps the checkpoint of a run that has more to come, whether or not it has it."""
+        """The path of the checkpoint of an unfinished run, also if it is not there."""
         return _not_newer(self.path_of(run).with_suffix(".safetensors"), Checkpoint)
 
     # Weights
 
     def save_weights(self, run, weights):
-        """Keep what the net of a run learned; returns the path."""
+        """Keep the weights of a run; returns the path."""
         path = self._weights_path(run)
         weights.save(path)
         return path
@@ -172,7 +171,7 @@ class Store:
     # Datasets
 
     def remember_dataset(self, split, name):
-        """Note that `datasets.load(name)` makes a Split, for `dataset_of`; a run itself contains no paths."""
+        """Note that `datasets.load(name)` makes this Split, for `dataset_of`: a run contains no paths."""
         file = self.path / "datasets.json"
         self.path.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path / ".lock"):
@@ -182,13 +181,13 @@ class Store:
                 write(file, lambda temporary: temporary.write_text(text, encoding="utf-8"), overwrite=True)
 
     def dataset_of(self, run):
-        """What `datasets.load` makes the images of a run from, where that was noted; else None."""
+        """The name or path from which `datasets.load` makes the images of a run, if it was noted; else None."""
         return self._datasets().get(run.data)
 
     def _datasets(self):
         try:
             return dict(json.loads((self.path / "datasets.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):  # none yet, or not whole: it is only for the convenience of `command`
+        except (OSError, ValueError, TypeError):  # not there, or damaged: only printed commands need it
             return {}
 
     # Files
@@ -203,7 +202,7 @@ class Store:
             return None
 
     def _has_ended(self, path):
-        """Whether a run that ended is there; what is no run is moved aside, not deleted."""
+        """Whether a run that ended is there; a damaged file is renamed, not deleted."""
         try:
             return path.exists() and Run.load(path).ended
         except CorruptRun as error:
@@ -213,7 +212,7 @@ class Store:
             return False
 
     def _remove_abandoned(self):
-        """Remove what killed processes left half-written, after a day."""
+        """Remove half-written files of killed processes, after a day."""
         for path in self.path.glob("*/.*"):
             with suppress(FileNotFoundError):  # its process has just finished it
                 if re.search(r"\.[0-9a-f]{16}$", path.name) and time.time() - path.stat().st_mtime > ABANDONED:
@@ -228,7 +227,7 @@ def recorded():
 
 
 def _run_at(path):
-    """The run of a file. What was read is kept, for as long as the file stays the same: a lesson asks several times."""
+    """The run of a file. It is kept in memory while the file stays the same: a lesson asks for it several times."""
     file = path.stat()
     return copy.deepcopy(_read(path, file.st_ino, file.st_size, file.st_mtime_ns))
 

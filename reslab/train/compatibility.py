@@ -1,4 +1,4 @@
-"""What is refused before a training begins: a model, a split, a TrainSpec and a checkpoint that are not compatible."""
+"""Checks before a training begins: that model, split, TrainSpec and checkpoint are compatible."""
 
 import textwrap
 from contextlib import contextmanager, nullcontext
@@ -39,7 +39,7 @@ def check_device(how, device):
 
 
 def check_resume(checkpoint, model, spec, split, how):
-    """ValueError if a checkpoint is of another training than this."""
+    """ValueError if a checkpoint belongs to another training."""
     if not isinstance(checkpoint, Checkpoint):
         kind = type(checkpoint).__name__
         raise TypeError(f"resume must be a Checkpoint, not {kind}; Checkpoint.load reads one from a file.")
@@ -69,19 +69,18 @@ def check_parameters(model):
 
 
 def check_forward(model, split, batch_size, described):
-    """ValueError if a model cannot take the images of a split, or does not return logits; see `_try` for what it
-    leaves.
+    """ValueError if a model cannot take the images of a split, or does not return logits; it stays as it was.
 
     described: whether a NetSpec describes the model, so that it is known to return logits.
     """
     if not described:
         _try(model, split, images=2, mode=eval_mode)
-    if batch_size == 1:  # BatchNorm refuses a single value a channel, and does so in training mode alone
+    if batch_size == 1:  # in training mode, BatchNorm refuses one value per channel
         _try(model, split, images=1, mode=nullcontext)
 
 
 def _try(model, split, images, mode):
-    """One forward pass, which leaves modes, buffers, states and the global random state as they were."""
+    """Try one forward pass; modes, buffers, states and the global random state are put back afterwards."""
     x, name = split.batch(slice(images))[0], type(model).__name__
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     own = [module for module in model.modules() if type(module).get_extra_state is not nn.Module.get_extra_state]
@@ -104,7 +103,7 @@ def _try(model, split, images, mode):
 
 
 def _hint(model):
-    """What else may be the cause, and what helps."""
+    """A likely cause, and what to do."""
     device = device_of(model)
     dtypes = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()} - {torch.float32}
     if dtypes:

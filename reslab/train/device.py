@@ -1,4 +1,4 @@
-"""Where PyTorch computes, with how many threads, in which precision, and how it compiles a model."""
+"""PyTorch's device, threads, precision and memory format, and compilation."""
 
 import inspect
 import os
@@ -29,8 +29,7 @@ def pick_device(device="auto"):
 
 
 def layout_of(model):
-    """The memory format of a model and its images: channels_last for the nets of `build`, which it makes a tenth faster
-    on a CPU.
+    """The memory format of a model and its images: channels_last for the nets of `build`, a tenth faster on a CPU.
 
     Other models may use .view, which needs the contiguous format.
     """
@@ -43,10 +42,10 @@ def device_of(model):
 
 
 def compiled(model, device, *, alone=True):
-    """The model as torch.compile makes it, with the same weights; alone: whether one process alone trains it.
+    """The model compiled by torch.compile, with the same weights; alone: whether only one process trains it.
 
-    On a GPU a small net is many short kernels, and a CUDA graph launches them all at once. There is no graph where the
-    forward pass draws random numbers, as each draw would need a graph of its own; nor in several processes
+    On a GPU a small net has many short kernels, and a CUDA graph launches them all at once. No graph is used if the
+    forward pass draws random numbers, because each draw would need a graph of its own; nor in several processes
     (pytorch#140395); nor before PyTorch 2.15, where a graph can be used in one Python thread only (pytorch#123177).
     """
     draws = any(isinstance(module, Chance) for module in model.modules())
@@ -70,11 +69,11 @@ def settings(threads, deterministic=False):
     """PyTorch's settings during training: the number of threads of this Python thread; float32 convolutions in float32,
     and not in cuDNN's TF32; and either deterministic algorithms (an operation that has none raises) or the fastest.
 
-    All but the threads are settings of the whole process. Several trainings may be inside at once: if one of them is
-    deterministic all are, and the last one restores the settings.
+    All but the threads are settings of the whole process. Several trainings may use them at once: if one of them is
+    deterministic, all are. The last one restores the settings.
     """
     global _users, _usual
-    torch.get_num_threads()  # PyTorch sets the threads of a Python thread at its first use there: before we do
+    torch.get_num_threads()  # PyTorch sets the threads of a Python thread at its first call there: do it before ours
     with _lock:
         if not _users:
             _usual = _switches()

@@ -1,4 +1,4 @@
-"""The error of a model on images, in eval mode; and the modes of its modules, which are put back afterwards."""
+"""The error of a model on images, in eval mode; and the training or eval mode of its modules."""
 
 import warnings
 from contextlib import contextmanager
@@ -45,7 +45,7 @@ def eval_mode(model):
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.no_grad():  # not inference mode: tensors that a model keeps from there could not be used in training
+        with torch.no_grad():  # not inference mode: tensors that a model keeps could then not be used in training
             yield
     finally:
         for module, training in modes:
@@ -76,7 +76,7 @@ class TrainingModes:
         self.modes = [module.training for module in self.modules]
 
     def restore(self):
-        """Before a step: if the whole model was put into eval mode, the modes of the step before are set again."""
+        """Before a step: if the whole model was put into eval mode meanwhile, set the modes of the last step again."""
         modes = [module.training for module in self.modules]  # ten times as fast as model.train()
         if any(modes):
             self.modes = modes

@@ -3,10 +3,10 @@ their gradients.
 
     torchrun --nproc-per-node 2 -m reslab train resnet-110 --dataset cifar10
 
-He et al. 2015 (arXiv:1512.03385), §4.2: batches of 128 on two GPUs. BatchNorm takes the mean and variance of a
-process's own share of them, so a net with it has other numbers with every number of processes, which provenance tells;
-one without has the same, to rounding. PyTorch's SyncBatchNorm would take those of the whole batch, on GPUs alone, and
-wait for all processes at every layer.
+He et al. 2015 (arXiv:1512.03385), §4.2: batches of 128 on two GPUs. BatchNorm takes the mean and variance of each
+process's own share. So the numbers of a net with BatchNorm depend on the number of processes, which is in the
+provenance; without BatchNorm they are the same up to rounding. PyTorch's SyncBatchNorm would take the whole batch, but
+only on GPUs, and would wait for all processes at every layer.
 """
 
 import atexit
@@ -29,15 +29,15 @@ def world():
 
 
 def rank():
-    """Which of them this process is, from 0. The first is the one that prints and saves."""
+    """The number of this process, from 0. Process 0 prints and saves."""
     if world() == 1:
         return 0
     return dist.get_rank() if dist.is_initialized() else int(os.environ["RANK"])
 
 
 class Ranks:
-    """The processes that train together, each on a device (a name, or a torch.device); made and used by all alike, in
-    the same order.
+    """The processes that train together, each on a device (a name, or a torch.device). All make the same calls in the
+    same order.
 
     Joins the processes that torchrun started. ValueError for a device that they cannot share. A process alone is a
     world of 1.
@@ -88,7 +88,7 @@ class Ranks:
         return tensor / self.world
 
     def first(self, value):
-        """The first process's value: a plain one, or whatever can be pickled."""
+        """The value of process 0: anything that can be pickled."""
         if self.world == 1:
             return value
         box = [value]
@@ -96,5 +96,5 @@ class Ranks:
         return box[0]
 
     def any(self, flag):
-        """Whether any process says so."""
+        """Whether the flag is set in any process."""
         return flag if self.world == 1 else self.mean(torch.tensor(float(flag), device=self.device)).item() > 0
