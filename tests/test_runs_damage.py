@@ -56,24 +56,15 @@ def test_what_is_no_run_is_refused_in_one_sentence(file, kind, content):
     assert_one_sentence(error, file)
 
 
-def test_a_run_cut_short_anywhere_is_refused(file):
-    make_run().save(file)
+@pytest.mark.parametrize(("made", "step"), [(make_run, 37), (make_checkpoint, 97)])
+def test_a_file_cut_short_anywhere_is_refused(tmp_path, made, step):
+    file, saved = tmp_path / "part", made()
+    saved.save(file)
     whole = file.read_bytes()
-    for length in range(0, len(whole), 37):
+    for length in [*range(0, len(whole), step), len(whole) - 1]:
         file.write_bytes(whole[:length])
         with pytest.raises(CorruptRun) as error:
-            Run.load(file)
-        assert_one_sentence(error, file)
-
-
-def test_a_checkpoint_cut_short_anywhere_is_refused(tmp_path):
-    file = tmp_path / "part.safetensors"
-    make_checkpoint().save(file)
-    whole = file.read_bytes()
-    for length in [*range(0, len(whole), 97), len(whole) - 1]:
-        file.write_bytes(whole[:length])
-        with pytest.raises(CorruptRun) as error:
-            Checkpoint.load(file)
+            type(saved).load(file)
         assert_one_sentence(error, file)
 
 
