@@ -2,8 +2,7 @@
 dead.
 
 Everything is measured on the first test images in one pass, in training mode: BatchNorm normalises by this batch,
-before training and after it, for in eval mode an untrained BatchNorm does next to nothing. The net that is measured is
-left as it was.
+before training and after it, because in eval mode an untrained BatchNorm does almost nothing. The net stays as it was.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Lessons 02 and 04: a chaotic net, and that the exploding gradient is the same thing seen from behind.
+"""Lessons 02 and 04: chaos in a net, which grows forward as an exploding gradient grows backward.
 
 A net is chaotic where a small change of its input grows from block to block. How fast it grows forward, and how fast
 the gradient grows backward, are both the size of one Jacobian J, of m outputs by n inputs: for a random change v and a
@@ -21,7 +21,7 @@ from reslab.experiments.representations import NETS, jobs, labelled, stations
 from reslab.nets import build
 from reslab.train.device import settings
 
-CHANGE = 1e-6  # standard deviations of the images: still small when it has grown a thousandfold
+CHANGE = 1e-6  # standard deviations of the images: still small when it has grown 1000 times
 IMAGES = 128
 
 

@@ -111,8 +111,9 @@ def along_a_line(spec, split=None, *, seed=0):
 
 
 def autocorrelation(frame, lags=32):
-    """How a gradient goes with the one `lag` inputs further: a row a net × depth × seed × lag from 0; 1: equal but for
-    scale, 0: unrelated.
+    """How a gradient correlates with the one `lag` inputs further: a row a net × depth × seed × lag, from lag 0.
+
+    1: equal but for scale; 0: unrelated.
 
     frame: as `on_a_grid`, `noise` and `along_a_line` give it. Columns: name, skip, depth, seed, origin, lag,
     autocorrelation: Σ(g(i) - ḡ)(g(i + lag) - ḡ) / Σ(g(i) - ḡ)², NaN where the gradient is the same at every input.

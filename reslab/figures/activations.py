@@ -121,7 +121,7 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
 
 
 def _marker(run):
-    """Open before training, filled after; at most some two dozen along a line, however deep the net."""
+    """Open before training, filled after; at most 24 along a line."""
     return theme.marker(run.skip, run.depth, open=run["outcome"][-1] == "untrained", size=8) | dict(maxdisplayed=24)
 
 
@@ -130,7 +130,7 @@ def _way(part):
 
 
 def _axis(shown, values):
-    """The y axis for these values, and where on it something lost is marked."""
+    """(the y axis for these values, where values that it cannot show are marked)."""
     kept = values[np.isfinite(values) & ((values > 0) | (not shown.log))]
     low, high = (kept.min(), kept.max()) if len(kept) else (0.5, 2.0)
     if shown.level is not None:

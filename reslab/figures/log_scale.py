@@ -1,5 +1,4 @@
-"""A log axis for what may leave it: values that are 0, infinite or not a number are marks at its floor or ceiling, with
-a name."""
+"""A log axis for values that may be 0, infinite or not a number: these are named marks at its bottom or top."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
@@ -31,14 +30,14 @@ def axis(title, limits):
 
 
 def lost(states, limits, colour):
-    """(y, look) of marks for values in these states, which have no place on the axis: at its floor or ceiling."""
+    """(y, look) of the marks for values in these states: at the bottom or top of the axis."""
     low = np.asarray(states) == LOW
     mark = dict(color=colour, size=10, symbol=np.where(low, "triangle-down", "triangle-up"))
     return np.where(low, *limits), dict(mode="markers", marker=mark)
 
 
 def names(states, limits):
-    """What the marks at the floor and at the ceiling are, as annotations there. states: a set."""
+    """Annotations that name the marks at the bottom and at the top. states: a set."""
     sides = {"floor": (limits[0], "bottom", states & {LOW}), "ceiling": (limits[1], "top", states - {LOW})}
     return [
         dict(

@@ -1,4 +1,4 @@
-"""Lesson 02, shattered gradients: the gradient against the input, and how far it goes together with its neighbours'.
+"""Lesson 02, shattered gradients: the gradient against the input, and its autocorrelation.
 
 `frame` has a row a net × depth × seed × input, `table` a row a net × depth × seed × lag, as `experiments.shattering`
 gives them; depth 0 marks the noises. Every chart takes draw=theme.chart, to come as plain dictionaries.

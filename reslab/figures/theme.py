@@ -1,4 +1,4 @@
-"""The look of every chart: what a colour, a dash and a marker mean, and one factory that keeps it so.
+"""The look of every chart: what a colour, a dash and a marker mean, and one function that makes every chart.
 
 Plain nets are vermillion, dashed, with diamonds; residual nets are blue, solid, with circles; a deeper net is darker; a
 recorded run is thinner than a live one. Every colour of a line has a contrast of at least 3:1 on white and on the dark
@@ -31,8 +31,8 @@ HEIGHT = 420  # px of a chart, if nothing else is said
 TOP, BOTTOM = 66, 62  # px above and below the plot
 ORIGIN = 76  # letters of a line of the origin under the title
 
-# For the style of a page: texts and paper of a chart inside `.reslab` are those of the page. Hover labels keep their
-# own.
+# For the style of a page: the text and the background of a chart inside `.reslab` are those of the page, but for hover
+# labels.
 PAGE_CSS = """
     .reslab .js-plotly-plot {
         --reslab-ink: var(--jp-ui-font-color0, var(--vscode-foreground, var(--colab-primary-text-color, #1A1A1A)));
@@ -41,10 +41,9 @@ PAGE_CSS = """
     .reslab .js-plotly-plot text:not(.hoverlayer *) { fill: var(--reslab-ink) !important; fill-opacity: 1 !important; }
 """
 
-# A hue at its shallowest, where it is the house colour, and at its deepest. The ends are as light and as dark as 3:1 on
-# both backgrounds allows; that range is narrow, so a shallow net leans towards amber and sky blue too. Every channel
-# falls or stays from shade to shade, so lightness does. Vermillion is lighter than the blue, so it is the house colour
-# of a shallower net.
+# Depth → colour, for plain and residual nets. The lightest and the darkest are as far apart as 3:1 on both backgrounds
+# allows. That range is narrow, so shallow nets also go towards amber and sky blue. Every channel falls or stays from
+# shade to shade, and so does lightness.
 _SHADES = {
     False: ((8, "#E27900"), (20, PLAIN), (110, "#B44400"), (1202, "#AA4000")),
     True: ((8, "#309CD8"), (56, RESIDUAL), (1202, "#0065B0")),
@@ -96,14 +95,14 @@ template = go.layout.Template(
         ),
     )
 )
-pio.templates["reslab"] = template  # offered by name; plotly's own default is left as it was
+pio.templates["reslab"] = template  # can be chosen by name; plotly's own default stays
 
 
 def colour(skip, depth):
     """The colour of a net, as "#RRGGBB": the hue says plain or residual, the lightness says how deep.
 
-    Darker with depth on a log scale between 8 and 1202 layers, and level outside of them; plain-20 wears PLAIN itself
-    and resnet-56 RESIDUAL. A depth that is not a number of at least 1 raises ValueError.
+    Darker with depth, on a log scale from 8 to 1202 layers, and constant outside; PLAIN is the colour of plain-20 and
+    RESIDUAL that of resnet-56. ValueError for a depth that is not a number of at least 1.
     """
     if depth is None or not depth >= 1:
         raise ValueError(f"A depth of {depth!r} has no colour: depth is the number of layers, 1 or more.")
@@ -128,8 +127,7 @@ def marker(skip, depth, *, open=True, size=9):
 
 
 def wrap(name, width=20):
-    """A run's name for the legend: a long one breaks before the parts that a line has no room for, so that the chart
-    keeps its own."""
+    """A name for the legend; a long one is broken into lines of about `width` letters: the chart stays wide."""
     first, *parts = name.split(" · ")
     lines = [first]
     for part in parts:
@@ -161,16 +159,15 @@ def trace(run, part, x, y, **style):
 
 
 def apart(wanted, heights, low, high):
-    """Where texts go that each want a place on a line and must not overlap: the nearest places, in the order of
-    `wanted`.
+    """Places for texts on an axis so that they do not overlap, each as near as possible to where it is wanted.
 
-    wanted, heights: of each text, in units of the axis from low to high, which the texts do not leave. None where they
-    do not fit.
+    wanted, heights: of each text, in units of the axis, which goes from low to high. The places are in the order of
+    `wanted`; None if the texts do not fit.
     """
     if sum(heights) > high - low:
         return None
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    groups = []  # [members, where the lowest edge would like to be (mean of its members' wishes), height]
+    groups = []  # [members, lower edge (the mean of what its members want), height]
     for i in order:
         group = [[i], wanted[i] - heights[i] / 2, heights[i]]
         while True:
@@ -191,11 +188,11 @@ def apart(wanted, heights, low, high):
 
 
 def name_lines(ends, x, y, *, left=False, height=HEIGHT - 40):
-    """Names of lines right (or left) of the plot, each level with its line's end or as near as it can be, joined to it.
+    """Names of lines right (or left) of the plot, each as near as possible to the end of its line, and joined to it.
 
-    ends: (key, text, x, y, colour) a line. x, y: the axes, as plotly dictionaries, each with a range. height: px of the
-    lowest chart in which they do not overlap. Returns a layout: annotations, the margin that they need, and no legend;
-    where they do not fit, or there are none, a legend and no annotations.
+    ends: (key, text, x, y, colour) of each line. x, y: the axes, as plotly dictionaries with a range. height: px of the
+    lowest chart in which the names must not overlap. Returns a layout: annotations, the margin that they need, and no
+    legend; if they do not fit, or there are none, a legend and no annotations.
     """
     margin = template.layout.margin.to_plotly_json()
     texts = [text for _, text, *_ in ends]
@@ -224,7 +221,7 @@ def name_lines(ends, x, y, *, left=False, height=HEIGHT - 40):
 
 
 def depth_axis(depths):
-    """A log axis that names the measured depths, but for those that would overprint a shallower one."""
+    """A log axis with the measured depths as ticks; a label that would overlap a shallower one is left out."""
     at, named = np.log10(depths or [8, 56]), []
     for place in at:
         named += [place] if not named or place - named[-1] > (at[-1] - at[0]) / 14 else []
@@ -236,11 +233,11 @@ def depth_axis(depths):
 
 
 def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
-    """A chart in the house's look as plain dictionaries, {"data", "layout"}: what `figure` turns into a Figure.
+    """A chart in the look of reslab, as plain dictionaries, {"data", "layout"}: what `figure` turns into a Figure.
 
     data: traces, as dictionaries. x, y: axes, as plotly dictionaries, or the axis title alone, with its unit.
-    origin: where the numbers come from, worn under the title. empty: the sentence that an empty chart shows.
-    An axis without a title raises ValueError: a number without its unit says nothing.
+    origin: where the numbers come from, shown under the title. empty: the sentence that an empty chart shows.
+    ValueError for an axis without a title, which says what it shows and in which unit.
     """
     axes = {}
     for side, axis in (("x", x), ("y", y)):
@@ -248,7 +245,7 @@ def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
         axis["title"] = {"text": axis["title"]} if isinstance(axis.get("title"), str) else axis.get("title") or {}
         if not (text := (axis["title"].get("text") or "")).strip():
             raise ValueError(f'The {side} axis of "{title}" has no title: say what it shows, and its unit.')
-        if "<br>" not in text:  # so long that it would be cut at 700 px
+        if "<br>" not in text:  # a long one would be cut at 700 px
             axis["title"] = dict(axis["title"], text="<br>".join(textwrap.wrap(text, {"x": 50, "y": 34}[side])) or text)
         axes[f"{side}axis"] = axis
     annotations = list(annotations)
@@ -275,7 +272,7 @@ def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
             margin = template.layout.margin.to_plotly_json() | dict(layout.get("margin") or {})
             layout["margin"] = margin | dict(t=margin["t"] + rise)
             heading["pad"] = dict(b=template.layout.title.pad.b + rise)
-    # uirevision: a learner's zoom, and the lines they hid, stay as they are while the numbers move.
+    # uirevision: the zoom and the hidden lines of a learner stay when the numbers change.
     fixed = dict(
         template=template, title=heading, annotations=annotations, uirevision="reslab", showlegend=True
     )
@@ -283,7 +280,7 @@ def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
 
 
 def figure(data, **options):
-    """A plotly Figure in the house's look; takes what `chart` takes, raises what it raises."""
+    """A plotly Figure in the look of reslab; arguments and errors are those of `chart`."""
     drawn = chart(data, **options)
     drawn["layout"].setdefault("height", HEIGHT)
     return go.Figure(**drawn)
