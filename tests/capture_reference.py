@@ -1,4 +1,4 @@
-"""What `reslab.capture` has to agree with: autograd's own numbers on tensors that were kept."""
+"""The reference for `reslab.capture`: autograd's own numbers on tensors that were kept."""
 
 import copy
 import math
@@ -16,7 +16,7 @@ COLUMNS = ["step", "module", "index", "shape", "activation_rms", "activation_mea
 
 @pytest.fixture(autouse=True)
 def one_thread_and_seed():
-    """Tensors this small gain nothing from more threads, and a busy neighbour costs them nothing with one."""
+    """One thread: small tensors are not faster with more, and then other programs do not slow them down."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -63,7 +63,7 @@ def exact_rms(tensor):
 def keep_outputs(model, layers, x):
     """(name, value, gradient) of the outputs of the chosen modules, in the order of the forward pass.
 
-    Each output is kept, and a copy goes on in its place, so that nothing in place can reach what is kept.
+    Each output is kept and the net goes on with a copy, so in-place operations do not change what is kept.
     """
     kept, handles = [], []
 

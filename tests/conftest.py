@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module")
 def one_thread():
-    """Tensors as small as these gain nothing from more threads, and a busy neighbour costs them nothing with one."""
+    """One thread: small tensors are not faster with more, and then other programs do not slow them down."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -30,15 +30,15 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def what_auto_means():
-    """What device="auto" takes outside of the tests."""
+    """What device="auto" means outside of the tests."""
     return device.AUTO
 
 
 @pytest.fixture(scope="session", autouse=True)
 def auto_is_the_cpu(what_auto_means):
-    """device="auto" is the CPU, where a test's own models and tensors are: a test that is about devices names them.
+    """device="auto" is the CPU, where the tests' own models and tensors are. A test of devices names its device.
 
-    In this process alone: what a test starts in another one is told device="cpu".
+    This holds in this process alone: tests that start another process give it device="cpu".
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device, "AUTO", ("cpu",))

@@ -1,4 +1,4 @@
-"""Every figure of the lessons, drawn from invented frames, and how to read one."""
+"""Every figure of the lessons, drawn from invented frames, and helpers to read one."""
 
 import invented
 import numpy as np

@@ -1,9 +1,9 @@
-"""The seeds that claims are tested with: the lessons' own, or others.
+"""The seeds of the tests of claims: those of the lessons, or others.
 
     CLAIM_SEEDS=10,11,12,13,14 make test PYTEST_ARGS="-m claims"
 
-A deep net at its limit is chaotic: another processor or another torch is, to it, another seed. So a claim holds if it
-holds for seeds that nobody looked at when it was written.
+A very deep net is chaotic: another processor or another torch changes it as much as another seed. So a claim must hold
+for seeds that nobody looked at when it was written.
 """
 
 import os

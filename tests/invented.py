@@ -1,4 +1,4 @@
-"""Invented frames, never product data: what the tests of results, figures and sentences put in."""
+"""Invented frames, the input of the tests of results, figures and sentences; never product data."""
 
 import numpy as np
 import pandas as pd

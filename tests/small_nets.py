@@ -1,4 +1,4 @@
-"""Small nets for the tests of `reslab.nets`, and what is asked of them."""
+"""Small nets for the tests of `reslab.nets`, and helpers that look at their parts."""
 
 import pytest
 import torch

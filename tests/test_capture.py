@@ -1,5 +1,5 @@
-"""`reslab.capture`: equal to autograd's own numbers, pass after pass. tests/test_capture_models.py has the nets of
-others."""
+"""`reslab.capture`: equal to autograd's own numbers, pass after pass. Nets of other libraries:
+tests/test_capture_models.py."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""`reslab.capture` leaves nothing of itself behind, changes nothing, and waits for nothing."""
+"""`reslab.capture` removes its hooks, changes nothing in the model, and never waits for a GPU."""
 
 import collections
 import copy
@@ -353,7 +353,7 @@ class Residual(nn.Module):
 
 
 def test_no_number_comes_to_the_host_before_the_frame(monkeypatch):
-    """Whatever would wait for a GPU raises here, and tensors on the meta device have no numbers that could come."""
+    """All that would wait for a GPU raises here; tensors on the meta device have no numbers to transfer."""
 
     def wait(*_args, **_kwargs):
         raise AssertionError("the host waited for the device")

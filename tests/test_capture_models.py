@@ -1,4 +1,4 @@
-"""`reslab.capture` on the nets of others, which were not written to be watched, and on what wraps a forward pass."""
+"""`reslab.capture` on nets of other libraries, compiled, in mixed precision, with checkpoints, in parts of a batch."""
 
 import math
 import warnings

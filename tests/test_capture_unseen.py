@@ -1,5 +1,4 @@
-"""`reslab.capture` has the rows of a plain call, however the model is called; what it does not see, it says in a
-warning."""
+"""`reslab.capture` has the same rows however the model is called; a warning says what it does not see."""
 
 import sys
 import threading

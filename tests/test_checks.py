@@ -1,4 +1,4 @@
-"""`reslab.checks`: what it lets through, unchanged but for its type, and the sentence for everything else."""
+"""`reslab.checks`: valid values come back as plain Python values; every other one gives a sentence."""
 
 import json
 import math

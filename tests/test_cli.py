@@ -227,7 +227,7 @@ def test_a_diverged_net_has_an_exit_code_of_its_own_and_a_failed_one_that_of_fai
 
 @pytest.fixture
 def heeded():
-    """A shell makes what it runs in the background ignore SIGINT, and so would a child of these tests."""
+    """A shell makes its background processes ignore SIGINT; children of these tests would ignore it too."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""`reslab doctor`: all is well where it is, and each thing that can be wrong is named with what to do."""
+"""`reslab doctor`: no problem is reported on this machine, and each that can occur is named with what to do."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The experiments of the lessons, at a size that is quick: what they return is exact, whatever was measured."""
+"""The experiments of the lessons, at a small size: the frames that they return are exact."""
 
 import pandas as pd
 import pytest

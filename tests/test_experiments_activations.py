@@ -1,4 +1,4 @@
-"""The experiments of lesson 04, at a size that is quick: what they return is exact, whatever was measured."""
+"""The experiments of lesson 04, at a small size: the frames that they return are exact."""
 
 import io
 

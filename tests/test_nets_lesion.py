@@ -87,7 +87,7 @@ def test_blocks_of_a_vgg_and_its_other_modules():
 
 
 class Own(nn.Module):
-    """A model of somebody's own, which names its modules."""
+    """A model that is not of reslab, and names its modules."""
 
     def __init__(self):
         super().__init__()

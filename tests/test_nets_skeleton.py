@@ -1,4 +1,4 @@
-"""Copies without weights: of whatever a person's own module holds, with the module left as it was."""
+"""Copies without weights of modules that hold all kinds of things; the module stays as it was."""
 
 import copy
 import functools
@@ -24,7 +24,7 @@ OUTSIDE = torch.ones(3, 1, 1)
 
 
 class Base(nn.Module):
-    """What all of these cost: 4·3·9·64 + 4·2 multiply-adds."""
+    """The costs of all of these: 4·3·9·64 + 4·2 multiply-adds."""
 
     def __init__(self):
         super().__init__()

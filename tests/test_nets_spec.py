@@ -1,4 +1,4 @@
-"""`NetSpec`: a value that says everything about a net, and a sentence for every impossible one."""
+"""`NetSpec`: valid specs, and the sentence for every impossible one."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Bars in the terminal, and told to a widget that listens; silent where nobody asks."""
+"""Progress bars: drawn in the terminal, or handed to a widget; none where nobody asks for one."""
 
 import threading
 

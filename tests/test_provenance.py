@@ -1,4 +1,4 @@
-"""Provenance says what ran and not who; frames are tidy, and say where their numbers come from."""
+"""Provenance names the kind of machine and no person; frames are tidy and have an origin."""
 
 import getpass
 import math

@@ -1,4 +1,4 @@
-"""Lesson 02: gradients against the last block's, what multiplies them, and what ails a net, as numbers."""
+"""Lesson 02: gradients against the last block's, what multiplies them, and what is wrong with a net, as numbers."""
 
 import numpy as np
 import pandas as pd

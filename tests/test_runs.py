@@ -71,7 +71,7 @@ def test_a_saved_run_is_strict_json_in_utf_8_that_anything_can_read(file):
 
 
 def test_the_locale_of_the_machine_does_not_matter(tmp_path):
-    """Who relies on the locale's encoding cannot always write "×"; Python can be told to warn of that."""
+    """The encoding of the locale may lack "×"; here Python warns where a file is opened with it."""
     code = f"""
 import sys, warnings
 sys.path.insert(0, {str(Path(__file__).parent)!r})

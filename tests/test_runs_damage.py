@@ -1,4 +1,4 @@
-"""What is no run, or no longer the one that was saved, is refused in one sentence."""
+"""A file that is no run, or was changed after saving, is refused in one sentence."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A run is saved whole or not at all, and not over another one unasked."""
+"""A run is saved whole or not at all, and replaces another one only if asked."""
 
 import dataclasses
 import math

@@ -1,6 +1,6 @@
 """A new field of a spec is one setting in one file: the command line, stores and printed commands know it then.
 
-This is what CONTRIBUTING.md promises to who adds a variant of a block (NetSpec) or a part of the recipe (TrainSpec).
+CONTRIBUTING.md promises this to anyone who adds a variant of a block (NetSpec) or a part of the recipe (TrainSpec).
 """
 
 import json

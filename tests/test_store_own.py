@@ -1,4 +1,4 @@
-"""A store and what no spec describes: own models and weights, newer files, and names that are too long for a disk."""
+"""A store with models and weights of your own, files of a newer reslab, and names that are too long for a disk."""
 
 import json
 import re
@@ -90,7 +90,7 @@ def test_an_own_model_cannot_be_built_and_the_sentence_says_what_can_be_done(sto
 
 
 def test_nets_with_weights_of_ones_own_do_not_share_a_file_either(store, images):
-    """Their spec is known, and no seed: what `build` drew was changed before the training."""
+    """They have a spec but no seed: the weights of `build` were changed before the training."""
     spec, events = NetSpec(depth=8, width=3, **images.shape), []
     for scale in (0.5, 2.0):
         net = build(spec, seed=0)

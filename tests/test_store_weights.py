@@ -1,4 +1,4 @@
-"""What a net learned, kept beside its run: half precision, the errors that belong to it, and a net that has them."""
+"""Trained weights, kept beside their run: in half precision, with their errors, and loaded into a net."""
 
 import re
 

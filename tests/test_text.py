@@ -1,4 +1,4 @@
-"""Sentences of all lessons: the words that carry the meaning, and the numbers; the prose around them may change."""
+"""Sentences of all lessons: the words that carry the meaning, and the numbers. Other words may change."""
 
 import invented
 import numpy as np

@@ -1,4 +1,4 @@
-"""The wheel: all of reslab and its recorded runs, nothing else, and it finds them where it is unpacked."""
+"""The wheel: it has all of reslab and its recorded runs, nothing else, and finds the runs where it is unpacked."""
 
 import os
 import shutil
