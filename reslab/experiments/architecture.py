@@ -17,15 +17,15 @@ COLUMNS = (
     *("output_shape", "parameters", "multiply_adds", "memory"),
 )
 INPUT = "image"  # the first row of every net, which is no module
-IMAGE = (3, 224, 224)  # that a module of somebody's own is shown, if nothing else is said
-SHORTCUTS = ("downsample", "shortcut", "skip")  # what other people's blocks call theirs
+IMAGE = (3, 224, 224)  # input of a module of your own, if none is given
+SHORTCUTS = ("downsample", "shortcut", "skip")  # the names of shortcuts in blocks of other libraries
 
 
 def layers(nets, *, images=None):
     """A row for the image, its mean subtracted, and a row a layer of each net, in the order of the forward pass.
 
     nets: names of FAMILY, or a dict name → NetSpec or nn.Module. images: name → what a module takes, (channels, height,
-    width), or a list of shapes for several inputs: see `complexity`. (3, 224, 224) where nothing is said.
+    width), or a list of shapes for several inputs: see `complexity`. By default (3, 224, 224).
     Columns: net, skip (whether anything is added in it), module, block (the name of the block that it is in, "" for
     none), shortcut (of that block: "", "identity", "zero padding" or "projection"), path ("branch" or "shortcut"),
     label ("3×3 conv, 128, /2"; "" for a norm, an activation, an addition), kind, output_shape, parameters,

@@ -1,5 +1,4 @@
-"""The film of a training: a plain net and its residual twin, trained on the same images in the same order, and looked
-into on the way.
+"""The film of a training: a plain net and its residual twin, trained on the same images, measured on the way.
 
     state = begin(spec, split)              # one plain JSON value: nets, classes, pictures; no frames yet
     for patch in film(spec, split):         # trains; each patch is a point of a curve, a frame, or both
@@ -31,7 +30,7 @@ from reslab.runs import Provenance
 from reslab.train import TrainSpec, pick_device, train
 
 KINDS = ("plain", "residual")
-# Which steps have a frame is said by the TrainSpec: those after which a captured step comes, and the last one.
+# The TrainSpec decides which steps have a frame: those before a captured step, and the last one.
 RECORDED = TrainSpec(capture_first=13, capture_every=2, test_every=6)
 # a frame and its gradient take about a step's time: under 5 % of the training
 LIVE = TrainSpec(capture_every=24, test_every=6)
@@ -44,7 +43,7 @@ LIVE_IMAGES = 100  # test pictures; all 397 digits would take three times as lon
 def begin(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, variant="", origin=None):
     """The state of a film before it begins: a JSON-serialisable dict, see the module. Arguments: as `film` takes them.
 
-    variant: words for what sets the pair apart ("no norm"); origin: words, by default of this machine, live.
+    variant: how the pair differs from the others ("no norm"); origin: words, by default of this machine, live.
     """
     places = list(range(min(images or len(split.y_test), len(split.y_test))))
     pictures = [place for place in frames.chosen(split) if place < len(places)]

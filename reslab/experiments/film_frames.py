@@ -1,6 +1,6 @@
-"""What one frame of a film shows of a net, as plain values for JSON; and the pictures that its numbers are about.
+"""One frame of a film: measurements of a net as plain values for JSON; and the pictures that were measured.
 
-film.py trains the nets; `frame` looks into one of them. Keys: see film.py.
+film.py trains the nets; `frame` measures one of them. Keys: see film.py.
 """
 
 import base64
@@ -77,7 +77,7 @@ def frame(net, x, y, pictures, step):
 
 
 def thorough(net, split, images, pictures, channels=TILES):
-    """What only a few frames have, for it takes longer: readout, alike, and opened."""
+    """readout, alike and opened: slower to measure, so only a few frames have them."""
     x, _ = split.batch(slice(images), "test")
     return readout(net, split, images) | {"opened": opened(net, x, pictures, channels)}
 

@@ -1,5 +1,4 @@
-"""Lesson 03: a block that only has to put out what it gets, with a skip and without; what decay, distance and depth
-change; the costs.
+"""Lesson 03: a block that must learn the identity, with a skip and without; the effect of decay, distance and depth.
 
 The blocks are those of the nets: `stack` takes them out of `build`, so plain and residual ones begin with the same
 weights.
@@ -38,7 +37,7 @@ __all__ = [
 ]
 # fmt: on
 
-RATES = (0.03, 0.1, 0.3, 1.0, 3.0)  # learning rates that each kind of block may choose its best from
+RATES = (0.03, 0.1, 0.3, 1.0, 3.0)  # learning rates: each kind of block is compared at its best one
 STACK_RATES = (0.001, 0.01, 0.1, 1.0, 10.0)  # and each kind of stack: their best ones are a hundredfold apart
 WITHIN = 0.1  # a relative error below this counts as learned
 
@@ -49,21 +48,20 @@ def identity(x):
 
 
 def away_from_identity(distance):
-    """The target (1−d)·x + d·(x with its channels moved on by one): the identity for d = 0; for d = 1 as plain a task,
-    with no x in it.
+    """The target (1−d)·x + d·(x with its channels moved on by one): for d = 0 the identity, for d = 1 nothing of x.
 
-    It is x + d·g(x) with a fixed linear g. One 3×3 convolution computes it exactly for every d, so what differs is how
-    it is found.
+    It is x + d·g(x) with a fixed linear g. One 3×3 convolution computes it exactly for every d: all targets are equally
+    simple, and only the way to find them differs.
     """
     distance = checks.number("distance", distance, 0.0, 1.0)
     return lambda x: (1 - distance) * x + distance * x.roll(1, dims=1)
 
 
-@settings(threads=1)  # tensors this small gain nothing from more threads, and beside a busy neighbour they lose
+@settings(threads=1)  # small tensors are not faster with more threads, and slower beside other programs
 def learn(spec, *, blocks=1, target=identity, lr=0.1, steps=150, batch_size=128, seed=0, split=None):
     """Train a stack of blocks to put out target(x), by SGD (momentum 0.9) on ‖H(x) − target‖²/‖target‖²; a row a step.
 
-    x is what enters these blocks in an untrained net that looks at the digits; `seed` draws weights and batches.
+    x is the input of these blocks in an untrained net, for the digits; `seed` draws weights and batches.
     Columns: name, skip, depth, blocks, norm, lr, seed, origin, outcome ("finished" or "diverged"), parameters, step
     (from 0), error = ‖H(x) − target‖/‖target‖ and branch = ‖F(x)‖/‖x‖ (mean over the blocks), both of the batch that
     the step is about to learn from.
@@ -118,7 +116,7 @@ def forward(chain, x):
 
 
 def labels(spec, blocks, lr, seed):
-    """What tells one learning block from another, in its frame."""
+    """The columns of a frame that say which block learned."""
     kind = "residual" if spec.skip else "plain"
     name = f"{kind} block" if blocks == 1 else f"{blocks} {kind} blocks"
     where = {"name": f"{name} · lr {lr:g}", "skip": spec.skip, "depth": 6 * blocks + 2, "blocks": blocks}
@@ -227,8 +225,7 @@ DECAYS = {
 
 
 def decay_alone(*, seeds=(0,), steps=300, shrink=0.02, split=None):
-    """What weight decay does by itself, with no data to learn from: every step takes `shrink` (a fraction) off the
-    weights, no more.
+    """Weight decay alone, without data: every step makes the weights smaller by the fraction `shrink`.
 
     Only learning rate × decay matters to it: in the recipe of He et al. 2015, §4.2, a step takes 0.1 · 1e-4 off,
     and ten times that once momentum 0.9 has built up. Three cases (DECAYS):

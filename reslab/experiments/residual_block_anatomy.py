@@ -24,13 +24,11 @@ def one_block(split):
 
 
 def stack(spec, *, blocks=1, seed=0):
-    """(path, chain): the first `blocks` blocks of a net that keep their input's shape, as one nn.Sequential, and what
-    leads there.
+    """(path, chain). chain: the first `blocks` blocks of a net that keep the shape of their input, one nn.Sequential.
 
-    The net is the spec's, as deep as need be. path: images (N, C, S, S) → x (N, channels, S, S), the same with and
-    without skips, and never
-    negative: it ends with a ReLU, so a block with ReLU can be the identity. With basic blocks it is the stem alone; the
-    first bottleneck widens the net, so it belongs to the path.
+    The net has the spec, and is as deep as needed. path: the layers before, images (N, C, S, S) → x (N, channels, S,
+    S), the same with and without skips. It ends with a ReLU, so x is not negative and a block with ReLU can be the
+    identity. With basic blocks it is the stem; the first bottleneck widens the net, so it belongs to the path.
     """
     blocks = checks.integer("blocks", blocks, 1, 16)
     widens = int(spec.block == "bottleneck")
@@ -42,8 +40,7 @@ def stack(spec, *, blocks=1, seed=0):
 
 
 def a_block(spec, *, changes_shape=False, seed=0, split=None):
-    """(block, x): one block of a net, and the tensor that enters it when the net, untrained, looks at the digits, (N,
-    C, H, W).
+    """(block, x): one block of an untrained net, and its input for the digits, (N, C, H, W).
 
     changes_shape: the first block of stage 2, which halves the image and doubles the channels; else a block of stage 1
     that changes nothing. The tensor is the same with and without skips: what the residual net with ReLU puts there.
@@ -62,8 +59,7 @@ def a_block(spec, *, changes_shape=False, seed=0, split=None):
 
 
 def anatomy(spec, *, changes_shape=False, seed=0, split=None):
-    """What flows through a block, and what each module costs: a row a module, in the order of the forward pass, after a
-    first row for x.
+    """The shapes and costs in a block: a first row for x, then a row a module, in the order of the forward pass.
 
     Columns: part ("x", "branch", "shortcut", "sum", "y"), module (its name in the block), layer (what it is, in words),
     shape (of its output for one image, "16×4×4"), numbers (their count), parameters, multiply_adds and additions (the

@@ -1,4 +1,4 @@
-"""Lesson 11: what a training costs on this machine, that stopping it costs nothing, and what several at once bring."""
+"""Lesson 11: the cost of a training on this machine, stopping and resuming, and several trainings at once."""
 
 import importlib.util
 import itertools
@@ -33,7 +33,7 @@ def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, precision="f
     """How long the CIFAR-10 trainings of He et al. 2015 (§4.2) would take here, from a few steps of each on images of
     noise.
 
-    A step takes as long whatever is in the images. One step more, the first, is not counted: it is slower. precision:
+    The time of a step does not depend on the images. The first step is slower and not counted. precision:
     as in `TrainSpec`. Columns: name, depth, skip, precision, step_seconds (the fastest of `steps`: what else runs on
     the machine only slows it), hours (of 64,000 steps), device, machine.
     """
@@ -100,7 +100,7 @@ def throughput(workers=(1, 2), *, nets=4, depth=20, split=None, how=None):
     (times that of the first row)."""
     split, how = split or digits(), how or TrainSpec(epochs=2, test_every=100)
     spec, rows = replace(small_net(split), depth=depth), []
-    list(sweep([spec], split, replace(how, epochs=0.2), device="cpu", progress=False))  # so that imports are not timed
+    list(sweep([spec], split, replace(how, epochs=0.2), device="cpu", progress=False))  # imports are not timed
     for count in workers:
         began = time.perf_counter()
         list(sweep([spec], split, how, seeds=range(nets), device="cpu", workers=count, progress=False))
@@ -139,7 +139,7 @@ def _torchrun(count, words, patience):
             try:
                 _wait_while_it_moves(process, Path(folder), errors, patience)
             finally:
-                process.terminate()  # if it still runs; its workers end with it, as they would not if it were killed
+                process.terminate()  # if it still runs: then its workers end too; a kill would leave them
         errors.seek(0)
         runs = Store(folder).runs()
         if not runs:

@@ -1,8 +1,7 @@
-"""Take blocks out of a net and put them back, or let them change places: its weights are never touched.
+"""Run a net without some of its blocks, or with its blocks in another order; its weights do not change.
 
-Veit et al. 2016 (arXiv:1605.06431, §4) do both to trained nets. A block stays where it is in the net, and for as long
-as a `with` block lasts its `forward` is another one: so names, weights, modes and `state_dict` are as before. Everyone
-who runs the net meanwhile, in any thread, runs it so.
+Veit et al. 2016 (arXiv:1605.06431, §4) do both to trained nets. The modules stay in the net; inside a `with` block they
+have another `forward`. So names, weights, modes and `state_dict` stay the same. It applies to all threads.
 """
 
 import functools
@@ -25,7 +24,7 @@ _changed = WeakKeyDictionary()  # module → the forwards that it has been given
 
 @contextmanager
 def lesion(net, blocks):
-    """Run a net without some of its blocks, for as long as the `with` block lasts; gives the net.
+    """Run a net without some of its blocks, inside the `with` block; gives the net.
 
     net: any nn.Module. blocks: names of modules in it ("stage2.block3"), or one name, or none; the modules themselves
     do as well. What is put in the place of a module depends on its kind:
@@ -35,7 +34,7 @@ def lesion(net, blocks):
       changes the shape, y has every stride-th pixel of x, and zeros for the channels that x does not have: shortcut A
       of He et al. 2015, §4.2.
 
-    A deepcopy made meanwhile is a net without these blocks, with weights of its own, and stays so.
+    A deepcopy that is made inside the `with` block stays without these blocks; it has its own weights.
     Raises ValueError for a name that the net does not have (and says the nearest), and for the net itself; and, when
     the net runs, for a module whose output no stride and no zeros can make from its input.
     """
@@ -50,7 +49,7 @@ def lesion(net, blocks):
 
 @contextmanager
 def reordered(net, order):
-    """Run a net whose blocks have changed places, for as long as the `with` block lasts; gives the net.
+    """Run a net with its blocks in another order, inside the `with` block; gives the net.
 
     order: a dict: name of a place → name of the block that works there ({"stage1.block2": "stage1.block4",
     "stage1.block4": "stage1.block2"} swaps two).
@@ -89,7 +88,7 @@ def names_of(net, blocks):
     every = [name for name, _ in net.named_modules(remove_duplicate=False) if name]
     ours = [name for name, module in net.named_modules() if isinstance(module, Block)]
     for name in names:
-        if name not in every:  # of a net of reslab, say the blocks, and not all 500 modules
+        if name not in every:  # of a net of reslab, the message names its blocks, and not all 500 modules
             checks.choice("a block", name, ours or every)
     return list(dict.fromkeys(names))
 
@@ -109,12 +108,12 @@ def _shortcut(block, x):
 
 
 def _work_of(module, own, *inputs, **named):
-    """What a module does, also while its own `forward` is another's work."""
+    """The forward pass of a module itself, also while it works as another one."""
     return own(*inputs, **named) if own else type(module).forward(module, *inputs, **named)
 
 
 class _PassedOn:
-    """x → x in the shape that a module puts out, which is found once for each shape of x."""
+    """x → x in the shape of a module's output, which is computed once for each shape of x."""
 
     def __init__(self, module, name):
         self.name, self.found = name, {}
@@ -160,8 +159,7 @@ def matched(x, shape, name="this module"):
 
 @contextmanager
 def _instead(forwards):
-    """Give modules other forwards, and their own back at the end, whatever happens, and whoever else changed them
-    meanwhile: {module: function}."""
+    """Replace the forward of modules, {module: function}, and put it back at the end, also after an exception."""
     with _lock:
         for module, forward in forwards.items():
             given = _changed.setdefault(module, [vars(module).get("forward")])
