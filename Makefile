@@ -20,6 +20,10 @@ NONE_PICKED := test $$? -eq 5
 FRAMES := tests/test_runs.py tests/test_cli.py tests/test_store.py tests/test_capture.py tests/datasets
 # A process a core, and a file's tests in one process. tests/conftest.py puts the longest files first.
 SHARED := --numprocesses auto --dist loadfile --no-loadscope-reorder
+# Tests that a library's version breaks first: what is read, written, watched, trained and shown.
+QUICK := tests/test_capture.py tests/test_capture_models.py tests/test_runs.py tests/test_runs_damage.py \
+  tests/test_store.py tests/test_store_own.py tests/test_specs_fields.py tests/train/test_train_own_models.py \
+  tests/explorers/test_explorers.py tests/explorers/test_explorers_cells.py tests/explorers/test_explorers_question.py
 NBVAL := -p tests.nbval_patience --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
@@ -54,6 +58,11 @@ test-floor: $(FLOOR)/.test ## Run unit tests and two lessons with the oldest ver
 	@$(FLOOR)/bin/python -m pytest $(FRAMES) $(PYTEST_ARGS)
 	@$(FLOOR)/bin/python -m pytest $(NBVAL) notebooks/01_degradation.ipynb notebooks/04_activations.ipynb
 
+test-floor-quick: $(FLOOR)/.test ## The first part of test-floor, in minutes: captures, files, trainings and explorers.
+	@echo "test-floor-quick: what a library's version breaks first"
+	@$(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt pandas
+	@$(FLOOR)/bin/python -m pytest $(QUICK) $(SHARED) -m "not claims and not benchmark" $(PYTEST_ARGS)
+
 bench: $(VENV)/.test ## Measure how long things take; wants an idle machine.
 	@echo "bench: measuring; keep the machine idle"
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s $(PYTEST_ARGS)
@@ -75,6 +84,8 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 $(FLOOR)/.test: pyproject.toml tests/floor.txt
 	@echo "test-floor: creating $(FLOOR) with the versions of tests/floor.txt (once; minutes, gigabytes)"
 	@$(PYTHON) -m venv --clear $(FLOOR)
+	@test -z "$(TORCH_INDEX)" || \
+	  $(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt --index-url "$(TORCH_INDEX)" torch torchvision
 	@$(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt --editable '.[test]'
 	@touch $@
 
