@@ -4,7 +4,17 @@ import numpy as np
 import pandas as pd
 
 LIVE, RECORDED = "live, this machine", "recorded, H200, 3 seeds, 2026-11"
-STATISTICS = ("ratio", "cosine", "activation_rms", "activation_mean", "activation_std", "activation_dead", "inner_dead")
+STATISTICS = (
+    "ratio",
+    "cosine",
+    "cka",
+    "r2",
+    "activation_rms",
+    "activation_mean",
+    "activation_std",
+    "activation_dead",
+    "inner_dead",
+)
 
 
 def together(*frames):
@@ -92,6 +102,26 @@ def symptoms():
         "name": ["plain-56 · tanh", "resnet-56"], "skip": [False, True], "depth": 56, "seed": 0, "ratio": [3.0, 130.0],
         "train_error": [0.5, np.nan], "outcome": ["finished", "diverged"], "steps": 66, "origin": LIVE, "mode": "train",
     })  # fmt: skip
+
+
+def puzzle(*, seed=0, **columns):
+    """A net of which nothing is wrong, unless a column says so."""
+    well = {"ratio": 2.0, "autocorrelation": 0.9, "train_error": 0.05, "shallow_error": 0.02}
+    return pd.DataFrame([{"name": "plain-32", "seed": seed, **well, **columns}])
+
+
+def grown(name="BatchNorm and ReLU", growth=1.2, *, norm=True, relu=True, seed=0, layers=5):
+    """A simple net whose gradient grows by the same factor a layer."""
+    back = np.arange(layers)[::-1]
+    frame = pd.DataFrame({"layer": np.arange(1, layers + 1), "back": back, "gradient": growth**back})
+    return frame.assign(name=name, norm=norm, relu=relu, seed=seed, origin=LIVE)
+
+
+def along(name="plain-56", falls=(0.1, 0.2), *, promised=(0.1, 1.0), seed=0, step=0):
+    """The loss at rates 0.01, 0.1 ... against the gradient: `falls` below 2."""
+    rates = [0.0, *(10.0 ** (place - 2) for place in range(len(falls)))]
+    frame = pd.DataFrame({"rate": rates, "loss": [2.0, *(2 - fall for fall in falls)], "promised": [0.0, *promised]})
+    return frame.assign(name=name, **of_name(name), seed=seed, step=step, origin=LIVE)
 
 
 def against_input(name="plain · BatchNorm", depth=24, seed=0, gradient=(0.0, 2.0, 0.0, 2.0)):
@@ -187,6 +217,14 @@ def responses(name, values, *, seed=0, error=0.01):
     index = np.arange(1, len(values) + 1)
     frame = pd.DataFrame({"module": [f"layer{i}" for i in index], "index": index, "shape": "397×8×8×8", "std": values})
     return labelled(frame, name, "trained", seed, error)
+
+
+def picture_walk(name="plain-56", labels=(0, 0, 7)):
+    """The neighbours of a 0 after the stem and two blocks."""
+    frame = pd.DataFrame({"index": range(len(labels)), "label": labels, "same_class": [label == 0 for label in labels]})
+    frame = frame.assign(name=name, **of_name(name), seed=0, step=0, origin=LIVE)
+    frame["image"], frame["picture"] = ([np.full((8, 8), value) for _ in labels] for value in (1.0, 2.0))
+    return frame
 
 
 def at_initialisation():

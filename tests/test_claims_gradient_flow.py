@@ -27,13 +27,18 @@ import torch
 from draws import SEEDS
 
 from reslab.datasets import digits
-from reslab.experiments import gradient_flow, shattering
+from reslab.experiments import gradient_factors, gradient_flow, mean_field, shattering, symptoms
+from reslab.experiments import loss_along_gradient as along
 from reslab.experiments.degradation import small_net
 from reslab.experiments.gradient_flow import at_initialisation, first_steps
 from reslab.figures.gradient_factors import diagnosis
 from reslab.figures.gradient_flow import ratios, verdict
 from reslab.nets import NetSpec, replace
+from reslab.results import loss_along_gradient
+from reslab.results.gradient_flow import a_layer as growth_a_layer
+from reslab.results.mean_field import PREDICTED, a_layer
 from reslab.store import recorded
+from reslab.sweep import sweep
 from reslab.train import TrainSpec, fit
 
 torch.set_num_threads(1)
@@ -122,7 +127,7 @@ def test_one_step_turns_plain_110_from_exploding_to_vanishing(split, seed):
 
 @pytest.fixture(scope="module")
 def stairs(split):
-    frame = gradient_flow.staircase(56, seeds=SEEDS, split=split)
+    frame = gradient_factors.staircase(56, seeds=SEEDS, split=split)
     return frame.set_index(["stair", "kind", "seed"])["decades"].unstack("kind").fillna(0)
 
 
@@ -153,20 +158,54 @@ def test_each_remedy_does_what_the_lesson_says(stairs, seed):
 def test_the_activations_factor_is_their_derivative(split, seed):
     """In plain nets, with a sigmoid and with ReLU: over 52 layers the two differ by less than half a decade."""
     for changes in ({"activation": "sigmoid", "norm": "none"}, {"norm": "none"}, {}):
-        frame = gradient_flow.factors(replace(small_net(split), depth=56, skip=False, **changes), split, seed=seed)
+        frame = gradient_factors.factors(replace(small_net(split), depth=56, skip=False, **changes), split, seed=seed)
         frame = frame[frame["kind"] == "activations"]
         assert abs(np.log10(frame["factor"]).sum() - np.log10(frame["slope"]).sum()) < 0.5
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_hes_initialisation_loses_what_falls_on_padding(split, seed):
-    frame = gradient_flow.factors(replace(small_net(split), depth=56, skip=False, norm="none"), split, seed=seed)
+    frame = gradient_factors.factors(replace(small_net(split), depth=56, skip=False, norm="none"), split, seed=seed)
     frame = frame[frame["kind"] == "weights"]
     measured = frame.groupby(frame["module"].str[:6])["factor"].mean()
     # of the nine weights, on average over the pixels, its root
     inside = [(3 * size - 2) / (3 * size) for size in (8, 4, 2)]
     np.testing.assert_allclose(measured, np.sqrt(2) * np.array(inside), rtol=0.12)
     np.testing.assert_allclose(np.sqrt(2) * np.array(inside), (1.30, 1.18, 0.94), atol=0.005)  # as the lesson has it
+
+
+# Why it explodes, and what a step gains
+
+
+def test_it_takes_batchnorm_and_relu_and_then_the_gradient_grows_as_predicted():
+    told = a_layer(mean_field.growth_by_layer(seeds=SEEDS)).set_index("name")
+    for alone in ("ReLU alone", "BatchNorm alone"):
+        assert told.loc[alone, ["low", "high"]].between(0.98, 1.02).all()
+    assert told.loc["BatchNorm and ReLU", ["low", "high"]].between(PREDICTED - 0.015, PREDICTED + 0.005).all()
+
+
+def test_our_convolutional_nets_come_near_it(split):
+    """Measured: 1.15."""
+    grown = growth_a_layer(gradient_flow.by_depth((8, 20, 56, 110, 302), seeds=SEEDS, split=split, skips=(False,)))
+    assert grown.between(1.12, 1.19).all()
+
+
+@pytest.fixture(scope="module")
+def gains():
+    return {net["name"]: net for net in loss_along_gradient.over_seeds(along.in_training(seeds=SEEDS, progress=False))}
+
+
+def test_before_training_the_gradient_of_plain_56_holds_for_tiny_steps_only(gains):
+    """Measured, seeds 0 to 2: plain-56 a rate of 10⁻⁸, resnet-56 10⁻³ to 10⁻²."""
+    assert gains["plain-56"]["reach"][0] <= 1e-6
+    assert gains["resnet-56"]["reach"][0] >= 1e-3
+
+
+def test_along_the_gradient_there_is_little_to_gain_in_plain_56_and_far_more_in_resnet_56(gains):
+    plain, residual = gains["plain-56"], gains["resnet-56"]
+    assert plain["fall"][2] < 0.15  # the highest of the seeds
+    assert residual["fall"][1] > 2 * plain["fall"][2]
+    assert residual["largest"][1] > 0.5 > plain["largest"][2]
 
 
 # The first steps
@@ -187,7 +226,7 @@ def test_within_a_few_steps_the_explosion_is_over(split, seed):
 
 @pytest.fixture(scope="module")
 def table():
-    frame = gradient_flow.table(seeds=SEEDS)
+    frame = gradient_factors.table(seeds=SEEDS)
     return frame.set_index(["norm", "init", "name", "seed"])["ratio"].unstack("seed")
 
 
@@ -225,59 +264,53 @@ def test_what_the_lesson_says_of_the_papers_nets(table):
 @pytest.fixture(scope="module")
 def tried(split):
     """`symptoms` of the eight nets, of those of the puzzle, and of their twins of 8 layers."""
-    nets = [*gradient_flow.SUSPECTS, *gradient_flow.PUZZLE, *({**net, "depth": 8} for net in gradient_flow.PUZZLE)]
+    nets = [*symptoms.SUSPECTS, *symptoms.PUZZLE, *({**net, "depth": 8} for net in symptoms.PUZZLE)]
     specs = dict.fromkeys(replace(small_net(split), **net) for net in nets)
-    return gradient_flow.symptoms(specs, split, seeds=SEEDS, progress=False)
+    return symptoms.symptoms(specs, split, seeds=SEEDS, progress=False)
 
 
 def test_a_vanished_or_exploded_gradient_does_not_train_and_a_level_one_is_no_promise(split, tried):
-    named = [gradient_flow.label(replace(small_net(split), **net)) for net in gradient_flow.SUSPECTS]
+    named = [gradient_flow.label(replace(small_net(split), **net)) for net in symptoms.SUSPECTS]
     frame = tried[tried["name"].isin(named)]
-    level = frame["ratio"].between(0.1, 10)
-    failed = (frame["outcome"] == "diverged") | (frame["train_error"] > 0.5)
-    assert failed[~level].all()
-    assert set(frame.loc[level, "name"]) == {
+    nets = frame.groupby("name")
+    level = nets["ratio"].median().between(0.1, 10)
+    failed = frame.assign(failed=(frame["outcome"] == "diverged") | (frame["train_error"] > 0.5))
+    assert failed.groupby("name")["failed"].mean()[~level].min() > 0.6  # of the seeds
+    assert set(level[level].index) == {
         "plain-20",
         "plain-20 · no norm · tanh",
         "plain-56 · no norm · tanh",
         "resnet-56",
     }
-    error = frame.set_index(["name", "seed"])["train_error"]
-    for seed in SEEDS:
-        assert error["plain-20 · no norm · tanh", seed] < 0.06
-        assert error["plain-56 · no norm · tanh", seed] > error["plain-20 · no norm · tanh", seed] + 0.10
-        assert error["resnet-56", seed] < 0.10
+    error = nets["train_error"].median()
+    assert error["plain-20 · no norm · tanh"] < 0.06
+    assert error["plain-56 · no norm · tanh"] > error["plain-20 · no norm · tanh"] + 0.10
+    assert error["resnet-56"] < 0.10
 
 
 def test_each_net_of_the_puzzle_fails_for_a_reason_of_its_own(split, tried):
+    """By the medians over the seeds, as the lesson's table and questions have it."""
     found = tried.set_index(["name", "seed"])
-    for net, ailment in zip(
-        gradient_flow.PUZZLE, ("its gradient vanishes", "its gradient is shattered", "degradation alone"), strict=True
+    for net, apart in zip(
+        symptoms.PUZZLE, ("its gradient vanishes", "its gradient is shattered", "degradation alone"), strict=True
     ):
         spec = replace(small_net(split), **net)
-        for seed in SEEDS:
-            deep, shallow = (found.loc[(gradient_flow.label(of), seed)] for of in (spec, replace(spec, depth=8)))
-            assert diagnosis({**deep, "shallow_error": shallow["train_error"]}) == ailment
-            assert deep["train_error"] > 0.15
-            # its twin fails as well, the others' do not
-            assert (shallow["train_error"] > 0.5) == ("sigmoid" in gradient_flow.label(spec))
+        deep, shallow = (found.loc[gradient_flow.label(of)] for of in (spec, replace(spec, depth=8)))
+        assert diagnosis(deep.assign(shallow_error=shallow["train_error"])) == apart
+        assert deep["train_error"].median() > 0.15
+        # its twin fails as well, the others' do not
+        assert (shallow["train_error"].median() > 0.5) == ("sigmoid" in gradient_flow.label(spec))
+    shattered = found.loc[gradient_flow.label(replace(small_net(split), **symptoms.PUZZLE[1]))]
+    assert shattered["ratio"].median() > 10  # it explodes as well
 
 
-def test_a_net_that_was_shattered_at_initialisation_gets_by_in_three_times_the_epochs(split):
-    """Measured: 1.9, 6.9 and 2.1 %."""
-    for seed in SEEDS:
-        run = fit(
-            replace(small_net(split), depth=32, skip=False), split, TrainSpec(epochs=18), seed=seed, progress=False
-        )
-        assert run.final_train_error < 0.2
-
-
-def test_the_net_that_is_degraded_alone_trains_with_a_fifth_of_the_learning_rate_and_three_times_the_epochs(split):
-    """Measured: 0.2, 1.4 and 0.9 %. With three times the epochs alone: 12, 75 and 90 %."""
-    for seed in SEEDS:
-        spec = replace(small_net(split), **gradient_flow.PUZZLE[2])
-        run = fit(spec, split, TrainSpec(epochs=18, lr=TrainSpec().lr / 5), seed=seed, progress=False)
-        assert run.final_train_error < 0.08
+def test_the_nets_that_fail_in_six_epochs_train_in_eighteen(split):
+    """Medians over the seeds. Measured: the shattered net 1.9, 6.9 and 2.1 %; the one that is degraded alone, with a
+    fifth of the learning rate as well, 0.2, 1.4 and 0.9 %, and with three times the epochs alone 12, 75 and 90 %."""
+    for net, rate, most in ((symptoms.PUZZLE[1], 1, 0.2), (symptoms.PUZZLE[2], 1 / 5, 0.08)):
+        how = TrainSpec(epochs=18, lr=TrainSpec().lr * rate)
+        runs = sweep([replace(small_net(split), **net)], split, how, seeds=SEEDS, progress=False)
+        assert np.median([run.final_train_error for run in runs]) < most
 
 
 # Shattering

@@ -14,7 +14,7 @@ from PIL import Image
 
 from reslab import Split, Store, TrainSpec, build, digits, evaluate, replace
 from reslab.capture import capture
-from reslab.experiments import film, film_frames, representations
+from reslab.experiments import features, film, film_frames, representations
 from reslab.experiments.degradation import small_net
 from reslab.sweep import sweep
 from reslab.train import train
@@ -239,7 +239,7 @@ def test_an_opened_block_adds_up(spec, split, skip):
     opened = film_frames.opened(net, x, [0, 5])
     assert opened[0] is None
     assert [one["size"] for one in opened[1:]] == [8, 4, 2]
-    whole = representations.outputs(net, x)
+    whole = features.outputs(net, x)
     for name, one in zip(list(whole)[1:], opened[1:], strict=True):
         given, f, y = unpacked(one, 2).swapaxes(0, 1)
         np.testing.assert_allclose(y, np.maximum(given + f if skip else f, 0), atol=one["scale"] / 50)
@@ -369,7 +369,7 @@ def test_the_shipped_state_is_measured(shipped):
         for kind, skip in (("plain", False), ("residual", True)):
             norm = "none" if pair["variant"] == "no norm" else "batch"
             net = build(replace(small_net(split), depth=pair["depth"], skip=skip, norm=norm))
-            again = representations.features(net, split.batch(slice(None), "test")[0])
+            again = features.features(net, split.batch(slice(None), "test")[0])
             cosines = torch.stack([representations.centred_cosines(each) for each in again.values()])
             shares = representations.neighbour_accuracy(cosines, split.y_test)
             np.testing.assert_allclose(pair[kind]["frames"][0]["told_apart"], shares, atol=0.06)

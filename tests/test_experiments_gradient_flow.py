@@ -10,9 +10,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from reslab import FAMILY, NetSpec, build, digits, replace
-from reslab.experiments import gradient_flow, shattering
+from reslab.experiments import (
+    gradient_factors,
+    gradient_flow,
+    loss_along_gradient,
+    mean_field,
+    shattering,
+    symptoms,
+)
 from reslab.experiments.degradation import small_net
-from reslab.experiments.gradient_flow import at_initialisation, factors, first_steps, label
+from reslab.experiments.gradient_factors import factors
+from reslab.experiments.gradient_flow import at_initialisation, first_steps, label
 from reslab.experiments.shattering import ScalarNet, along_a_line, autocorrelation, noise, on_a_grid
 from reslab.train import TrainSpec
 
@@ -105,7 +113,7 @@ def test_one_step_is_sgds_and_its_parts_are_what_they_are_called(split):
             "γ and β alone": ("norm",),
         }.items():
             stepped = build(spec, seed=seed).double()
-            gradient = gradient_flow._backward(stepped, split, "train")["gradient_rms"]
+            gradient = gradient_flow.backward(stepped, split, "train")["gradient_rms"]
             before = stepped.stem.conv.weight.norm().item()
             chosen = [
                 p
@@ -114,7 +122,7 @@ def test_one_step_is_sgds_and_its_parts_are_what_they_are_called(split):
             ]
             if chosen:
                 torch.optim.SGD(chosen, lr=0.1).step()
-                gradient = gradient_flow._backward(stepped, split, "train")["gradient_rms"]
+                gradient = gradient_flow.backward(stepped, split, "train")["gradient_rms"]
             assert ratio[part] == pytest.approx(gradient.iloc[0] / gradient.iloc[-1], rel=1e-9)
             assert growth[part] == pytest.approx(stepped.stem.conv.weight.norm().item() / before, rel=1e-9)
         assert growth["everything, at the old size"] == pytest.approx(1)
@@ -202,8 +210,8 @@ def test_the_slope_is_the_derivative_over_the_batch(split):
 
 
 def test_a_staircase_adds_up_to_the_ratio_of_each_stair(split):
-    frame = gradient_flow.staircase(20, seeds=(0, 1), split=split)
-    assert frame["change"].unique().tolist() == [change for change, _ in gradient_flow.STAIRCASE]
+    frame = gradient_factors.staircase(20, seeds=(0, 1), split=split)
+    assert frame["change"].unique().tolist() == [change for change, _ in gradient_factors.STAIRCASE]
     assert frame.groupby("stair")["name"].first().tolist() == [
         *(
             "plain-20 · no norm · torch init · sigmoid",
@@ -219,7 +227,7 @@ def test_a_staircase_adds_up_to_the_ratio_of_each_stair(split):
 
 
 def test_the_table_measures_both_ways():
-    table = gradient_flow.table(("plain-8", "resnet-8"), seeds=(0, 1))
+    table = gradient_factors.table(("plain-8", "resnet-8"), seeds=(0, 1))
     assert len(table) == 3 * 2 * 2
     # Four times as many numbers come out of the stem as of the last block, so the L2 norm sees twice the ratio.
     np.testing.assert_allclose(table["ratio"], 2 * table["ratio_rms"])
@@ -227,7 +235,7 @@ def test_the_table_measures_both_ways():
 
 def test_symptoms_are_a_row_a_net_and_seed(split):
     specs = [net(split, depth=8, skip=skip) for skip in (True, False)]
-    frame = gradient_flow.symptoms(specs, split, seeds=(1, 0), how=TrainSpec(epochs=2), progress=False)
+    frame = symptoms.symptoms(specs, split, seeds=(1, 0), how=TrainSpec(epochs=2), progress=False)
     assert list(zip(frame["name"], frame["seed"], strict=True)) == [
         ("resnet-8", 1),
         ("resnet-8", 0),
@@ -326,3 +334,45 @@ def test_the_noises_are_what_they_are_called():
     )
     np.testing.assert_allclose(np.diff(brown), white[1:])
     assert (frame["depth"] == 0).all()
+
+
+# Why it explodes, and what a step gains
+
+
+def test_growth_is_one_at_the_last_layer_and_drawn_from_the_seed():
+    frame = mean_field.growth_by_layer(4, width=16, images=8, seeds=(0, 1))
+    assert len(frame) == 3 * 2 * 4
+    assert (frame.loc[frame["back"] == 0, "gradient"] == 1).all()
+    again = mean_field.growth_by_layer(4, width=16, images=8, seeds=(1,))
+    pd.testing.assert_frame_equal(frame[frame["seed"] == 1].reset_index(drop=True), again)
+    with pytest.raises(ValueError, match="depth"):
+        mean_field.growth_by_layer(1)
+
+
+def test_the_loss_along_the_gradient_is_that_of_a_net_that_was_moved(split):
+    spec = net(split, depth=8)
+    model = build(spec, seed=1)
+    kept = {name: value.clone() for name, value in model.state_dict().items()}
+    frame = loss_along_gradient.along(model, split, rates=(1e-4, 0.1)).set_index("rate")
+    assert all(torch.equal(value, kept[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    order = torch.randperm(256, generator=torch.Generator().manual_seed(0))[:128]
+    x, y = split.batch(order, "train")
+    loss = F.cross_entropy(model.train()(x), y)
+    assert frame.loc[0.0, "loss"] == pytest.approx(loss.item())
+    loss.backward()
+    squared = sum(parameter.grad.square().sum().item() for parameter in model.parameters())
+    assert frame.loc[0.1, "promised"] == pytest.approx(0.1 * squared, rel=1e-4)
+    assert loss.item() - frame.loc[1e-4, "loss"] == pytest.approx(1e-4 * squared, rel=0.1)  # so small a step keeps it
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= 0.1 * parameter.grad
+        assert frame.loc[0.1, "loss"] == pytest.approx(F.cross_entropy(model(x), y).item(), rel=1e-4)
+
+
+def test_the_loss_is_followed_after_the_steps_that_are_asked_for(split):
+    frame = loss_along_gradient.in_training(
+        ("plain-8",), steps=(0, 2), rates=(0.1,), seeds=(1,), split=split, progress=False
+    )
+    assert frame[["step", "rate"]].to_numpy().tolist() == [[0, 0], [0, 0.1], [2, 0], [2, 0.1]]
+    assert frame["loss"].iloc[0] != frame["loss"].iloc[2]

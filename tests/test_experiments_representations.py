@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from reslab import NetSpec, TrainSpec, build, digits
-from reslab.experiments import representations
+from reslab import NetSpec, TrainSpec, build, digits, replace
+from reslab.experiments import features, representations
 from reslab.experiments.degradation import small_net
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -126,7 +126,7 @@ def test_noise_cosine_is_centred():
 
 def test_features_are_the_blocks_outputs_with_this_batchs_statistics(net, split):
     x, _ = split.batch(slice(None), "test")
-    seen = representations.features(net, x)
+    seen = features.features(net, x)
     assert list(seen) == ["stem", "stage1.block1", "stage2.block1", "stage3.block1"]
     net.train()
     expected = net.stage1(net.stem(x)).detach()
@@ -137,8 +137,8 @@ def test_features_are_the_blocks_outputs_with_this_batchs_statistics(net, split)
 def test_large_maps_are_averaged_down(split):
     net = build(NetSpec(depth=8, width=4))  # 32 × 32
     x = random(6, 3, 32, 32)
-    seen = representations.features(net, x)
-    whole = representations.outputs(net, x)
+    seen = features.features(net, x)
+    whole = features.outputs(net, x)
     assert whole["stem"].shape == (6, 4, 32, 32)
     torch.testing.assert_close(
         seen["stem"], whole["stem"].unflatten(3, (8, 4)).unflatten(2, (8, 4)).mean((3, 5)).flatten(1)
@@ -170,7 +170,7 @@ def test_all_is_put_back_after_an_error_in_the_net():
 
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), Broken()).eval()
     with pytest.raises(RuntimeError, match="broken"):
-        representations.features(model, random(4, 1, 8, 8))
+        features.features(model, random(4, 1, 8, 8))
     assert not any(module.training or module._forward_hooks for module in model.modules())
     assert model[1].num_batches_tracked == 0
 
@@ -214,7 +214,7 @@ def test_the_frame_of_neighbours(net, split):
     assert list(frame) == ["module", "index", "place", "rank", "neighbour", "label", "same_class"]
     assert len(frame) == 4 * 2 * 2
     x, y = split.batch(slice(None), "test")
-    seen = representations.features(net, x)["stage2.block1"]
+    seen = features.features(net, x)["stage2.block1"]
     here = frame[(frame["module"] == "stage2.block1") & (frame["place"] == 5)]
     assert here["neighbour"].tolist() == nearest(seen, [5], 2)[0].tolist()
     assert here["label"].tolist() == y[here["neighbour"].tolist()].tolist()
@@ -247,3 +247,16 @@ def test_frames_of_untrained_and_trained_nets(split):
     assert trained[trained["step"] == 0][list(untrained)].equals(untrained)
     with pytest.raises(ValueError, match="plain-20"):
         representations.before_training(["plain-21"])
+
+
+def test_a_picture_walks_through_the_blocks_that_a_net_has(split):
+    frame = representations.walk(("plain-8", "resnet-8"), 5, blocks=(0, 2, 3, 9), split=split)
+    assert frame[["name", "index"]].to_numpy().tolist() == [
+        [name, index] for name in ("plain-8", "resnet-8") for index in (0, 2, 3)
+    ]
+    told = representations.neighbours(build(replace(small_net(split), depth=8)), split, [5], count=1)
+    residual = frame[frame["skip"]]
+    assert residual["neighbour"].tolist() == told.set_index("index")["neighbour"][[0, 2, 3]].tolist()
+    for _, row in frame.iterrows():
+        np.testing.assert_array_equal(row["picture"], split.x_test[row["neighbour"]].float().mean(0))
+        np.testing.assert_array_equal(row["image"], split.x_test[5].float().mean(0))

@@ -95,7 +95,7 @@ def test_no_block_measured_is_a_sentence_on_axes(draw):
 
 
 def test_errors_name_what_was_wrong_and_what_is_allowed():
-    with pytest.raises(ValueError, match=r"statistic is 'size'; it can be 'ratio', 'cosine', 'activation_rms'"):
+    with pytest.raises(ValueError, match=r"statistic is 'size'; it can be 'ratio', 'cosine', 'cka'"):
         activations.profile(signal(), "size")
     with pytest.raises(
         ValueError,

@@ -18,12 +18,20 @@ def test_a_net_is_told_before_and_after_plain_ones_first():
     )
     told = [(net.name, net.before, net.after) for net in results.nets(frame, "ratio")]
     assert told == [
-        ("plain-20", 1.3, None),
-        ("resnet-20", None, pytest.approx(0.8)),
-        ("resnet-56", 0.5, pytest.approx(0.4)),
+        ("plain-20", pytest.approx((1.3, 1.3, 1.3)), None),
+        ("resnet-20", None, pytest.approx((0.8, 0.7, 0.9))),
+        ("resnet-56", pytest.approx((0.5, 0.5, 0.5)), pytest.approx((0.4, 0.4, 0.4))),
     ]
     (lost,) = results.nets(signal("plain-20", np.nan), "ratio")
-    assert np.isnan(lost.after)
+    assert np.isnan(lost.after.median)
+
+
+def test_medians_are_over_the_seeds_block_by_block():
+    frame = together(*(signal("resnet-20", value, seed=seed, blocks=2) for seed, value in enumerate((0.7, 0.9, 0.2))))
+    table = results.medians(frame, "ratio")
+    assert table[["index", "ratio", "low", "high"]].to_numpy().tolist() == [[1, 0.7, 0.2, 0.9], [2, 0.7, 0.2, 0.9]]
+    assert table["seed"].isna().all()
+    assert results.medians(signal(seed=4), "ratio")["seed"].unique().tolist() == [4]
 
 
 def test_twins_are_compared_layer_by_layer():

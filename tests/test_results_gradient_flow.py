@@ -1,11 +1,22 @@
-"""Lesson 02: gradients against the last block's, what multiplies them, and what is wrong with a net, as numbers."""
+"""Lesson 02: gradients against the last block's, what multiplies them, and what sets a net apart, as numbers."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from invented import autocorrelations, ends, factors, gradients, stairs, symptoms, together
+from invented import (
+    along,
+    autocorrelations,
+    ends,
+    factors,
+    gradients,
+    grown,
+    puzzle,
+    stairs,
+    symptoms,
+    together,
+)
 
-from reslab.results import gradient_factors, shattering
+from reslab.results import gradient_factors, gradient_flow, loss_along_gradient, mean_field, shattering
 from reslab.results import gradient_flow as results
 
 
@@ -88,7 +99,7 @@ def test_a_stair_is_its_parts_and_their_sum():
 
 
 @pytest.mark.parametrize(
-    ("net", "ails"),
+    ("net", "apart"),
     [
         ({"ratio": 1e-3}, "its gradient vanishes"),
         ({"ratio": 1e3}, "its gradient explodes"),
@@ -97,9 +108,41 @@ def test_a_stair_is_its_parts_and_their_sum():
         ({}, "nothing"),
     ],
 )
-def test_a_diagnosis_is_the_first_thing_that_is_wrong(net, ails):
-    well = {"ratio": 2.0, "autocorrelation": 0.9, "train_error": 0.05, "shallow_error": 0.02}
-    assert gradient_factors.diagnosis(well | net) == ails
+def test_a_diagnosis_is_the_first_thing_that_is_wrong(net, apart):
+    seeds = together(puzzle(**net), puzzle(seed=1, **net), puzzle(seed=2))  # two of three decide
+    assert gradient_factors.diagnosis(seeds) == apart
+
+
+def test_symptoms_are_told_over_the_seeds():
+    seeds = together(*(puzzle(seed=seed, train_error=error) for seed, error in enumerate((0.4, 0.2, 0.3))))
+    assert gradient_factors.over_seeds(seeds).loc[("plain-32", "train_error")].tolist() == [0.3, 0.2, 0.4]
+
+
+def test_the_growth_a_layer():
+    frame = together(grown(growth=1.2), grown(growth=1.3, seed=1), grown("ReLU alone", 1.0))
+    told = mean_field.a_layer(frame).set_index("name")
+    assert told.loc["BatchNorm and ReLU"].tolist() == pytest.approx([1.25, 1.2, 1.3, 2])
+    assert told.loc["ReLU alone", "median"] == 1
+    assert pytest.approx(1.2112, abs=1e-4) == mean_field.PREDICTED
+
+
+def test_the_growth_a_layer_of_nets_of_many_depths():
+    layers = together(*(ends(f"plain-{depth}", 1.1**depth) for depth in (8, 20, 56)), ends("resnet-56", 5.0))
+    assert gradient_flow.a_layer(layers).tolist() == pytest.approx([1.1])
+
+
+def test_what_a_step_along_the_gradient_gains():
+    """Of promises of 0.1, 1 and 10 nats, the first two are kept by half; one that cannot be felt does not count."""
+    frame = along(falls=(0.09, 0.6, 3.0), promised=(0.1, 1.0, 10.0))
+    (row,) = loss_along_gradient.by_step(frame).to_dict("records")
+    assert (row["fall"], row["reach"]) == (pytest.approx(3.0), pytest.approx(0.1))
+    unfelt = along(falls=(0.0, 0.6), promised=(1e-5, 1.0))
+    assert loss_along_gradient.by_step(unfelt)["reach"].tolist() == pytest.approx([0.1])
+    broken = along(falls=(-0.5, 0.6))  # the first promise is not kept
+    assert loss_along_gradient.by_step(broken)["reach"].isna().all()
+    (net,) = loss_along_gradient.over_seeds(together(frame, along(seed=1), along(seed=1, falls=(0.4, 0.3), step=3)))
+    assert net["largest"] == pytest.approx([1.7, 0.4, 3.0])
+    assert net["reach"] == pytest.approx([0.055, 0.01, 0.1])
 
 
 def test_the_best_and_the_worst_of_nets_with_and_without_a_level_gradient():

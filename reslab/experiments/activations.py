@@ -6,22 +6,25 @@ before training and after it, because in eval mode an untrained BatchNorm does a
 """
 
 import dataclasses
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from reslab import checks
 from reslab.capture import ACTIVATION_STATISTICS, capture
 from reslab.datasets import digits, pictures
+from reslab.experiments import similarity
 from reslab.experiments.degradation import small_net
 from reslab.nets import FAMILY, Block, build, replace
 from reslab.progress import progress_bar
 from reslab.results.activations import SIZES, verdict  # noqa: F401 – a lesson asks them of this experiment
 from reslab.runs import Provenance
 from reslab.train import TrainSpec, train
+from reslab.train.device import pick_device
 
 EDGES = tuple(np.arange(-4, 24.25, 0.25))  # of the bins of `histograms`
 STATISTICS = ACTIVATION_STATISTICS | {"std": lambda x: x.std(correction=0)}
@@ -29,23 +32,22 @@ NETS = ("plain-20", "resnet-20", "plain-56", "resnet-56")
 IMAGES = 512  # test images that a signal is measured on, or all of them where there are fewer
 
 
-def before_and_after(nets=NETS, *, seeds=(0,), split=None, base=None, how=None, device="auto", progress=True):
+def before_and_after(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, how=None, device="auto", progress=True):
     """The signal at every block of some nets, untrained and then trained: the frames of `signal`, one after the other.
 
     nets: names of FAMILY, of which depth and skip are taken; base: the NetSpec that all share but for those, by default
     width 8 on the digits. ValueError for an unknown name.
     """
     split, frames = split or digits(), []
-    for spec, seed in _jobs(nets, seeds, base or small_net(split), progress):
-        net, run = trained(spec, split, how, seed=seed, device=device)
-        frames += [signal(build(spec, seed=seed), split), signal(net, split, run)]
+    for net, run in _all_trained(nets, seeds, base or small_net(split), split, how, device, progress):
+        frames += [signal(build(net.spec, seed=net.seed), split), signal(net, split, run)]
     return pd.concat(frames, ignore_index=True)
 
 
 def responses(
     nets=("plain-20", "resnet-20", "resnet-56"),
     *,
-    seeds=(0,),
+    seeds=(0, 1, 2),
     split=None,
     base=None,
     how=None,
@@ -60,8 +62,7 @@ def responses(
     """
     split, frames = split or digits(), []
     how = how or as_much_decay(split)
-    for spec, seed in _jobs(nets, seeds, base or small_net(split), progress):
-        net, run = trained(spec, split, how, seed=seed, device=device)
+    for net, run in _all_trained(nets, seeds, base or small_net(split), split, how, device, progress):
         frames.append(response(net, split, run))
     return pd.concat(frames, ignore_index=True)
 
@@ -107,8 +108,8 @@ def signal(net, split, run=None):
     block's output activation_rms, _mean, _std and _dead (fraction of channels that are 0 at every place of every
     image); inner_dead: the same, after the first ReLU inside the branch (NaN without one); branch_rms: RMS of F(x),
     what the branch puts out; input_rms: RMS of x where it meets F(x), in a plain net where it enters the branch; ratio:
-    the one over the other, |F(x)|/|x|; cosine: of what enters the block with what leaves it, the mean over the images
-    (NaN where the shape changes).
+    the one over the other, |F(x)|/|x|; cosine, cka, r2: how much of what enters the block is left in what leaves it, by
+    the three measures of `experiments.similarity` (NaN where the shape changes).
     """
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     entering = ["stem", *blocks[:-1]]
@@ -121,7 +122,9 @@ def signal(net, split, run=None):
     frame["branch_rms"] = seen.loc[branches, "activation_rms"].to_numpy()
     frame["input_rms"] = seen.loc[shortcuts if net.spec.skip else entering, "activation_rms"].to_numpy()
     frame["ratio"] = frame["branch_rms"] / frame["input_rms"]
-    frame["cosine"] = [_cosine(tensors[before], tensors[after]) for before, after in zip(entering, blocks, strict=True)]
+    pairs = zip(entering, blocks, strict=True)
+    measured = pd.DataFrame([similarity.measures(tensors[before], tensors[after]) for before, after in pairs])
+    frame = pd.concat([frame, measured], axis=1)
     return _labelled(frame, net, run)
 
 
@@ -217,12 +220,16 @@ def _light_border(images):
     return images.mean() > inner.mean()
 
 
-def _jobs(nets, seeds, base, progress):
-    """(spec, seed) of every net to be trained, behind a progress bar; ValueError for a name that FAMILY does not
-    have."""
+def _all_trained(nets, seeds, base, split, how, device, progress):
+    """(net, Run) of every net and seed, trained side by side on the cores of a CPU, behind a progress bar; ValueError
+    for a name that FAMILY does not have."""
     known = [FAMILY[checks.choice("a net", name, FAMILY)] for name in nets]
     specs = [replace(base, depth=spec.depth, skip=spec.skip) for spec in known]
-    return progress_bar([(spec, seed) for spec in specs for seed in seeds], desc="nets", disable=not progress)
+    jobs = [(spec, seed) for spec in specs for seed in seeds]
+    workers = (os.cpu_count() or 1) if pick_device(device).type == "cpu" else 1
+    with ThreadPoolExecutor(workers, thread_name_prefix="reslab") as pool:
+        done = pool.map(lambda job: trained(job[0], split, how, seed=job[1], device=device), jobs)
+        yield from progress_bar(done, total=len(jobs), desc="nets", disable=not progress)
 
 
 def _batch(split, own=None):
@@ -251,16 +258,6 @@ def _watch(net, modules, x):
         net.train(mode)
     frame = trace.frame().drop(columns=["step", "activation_kept"]).set_index("module")
     return frame, dict(zip(frame.index, kept, strict=True))
-
-
-def _cosine(before, after):
-    """The cosine of the angle between a block's input and its output, the mean over images; NaN where the shape
-    changes."""
-    return (
-        F.cosine_similarity(before.flatten(1), after.flatten(1)).mean().item()
-        if before.shape == after.shape
-        else np.nan
-    )
 
 
 def _labelled(frame, net, run):

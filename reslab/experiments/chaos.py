@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from reslab.capture import capture
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
-from reslab.experiments.representations import NETS, jobs, labelled, stations
+from reslab.experiments.features import stations
+from reslab.experiments.representations import NETS, jobs, labelled
 from reslab.nets import build
 from reslab.train.device import settings
 

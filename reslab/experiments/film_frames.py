@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from reslab.capture import capture
-from reslab.experiments import representations
+from reslab.experiments import features, representations
 from reslab.nets import Block
 from reslab.nets.layers import ZeroPad
 from reslab.train.device import device_of
@@ -63,7 +63,7 @@ def frame(net, x, y, pictures, step):
     x, y: the test pictures measured, normalised, in one batch, and their labels. pictures: places among them. Keys:
     step, told_apart, near, answer. What is not finite is None.
     """
-    seen = representations.features(net, x, lambda name, module: name in ("stem", "fc") or isinstance(module, Block))
+    seen = features.features(net, x, lambda name, module: name in ("stem", "fc") or isinstance(module, Block))
     logits = seen.pop("fc")[pictures]
     cosines = torch.stack([representations.centred_cosines(each) for each in seen.values()])  # (blocks, N, N)
     told_apart = rounded(representations.neighbour_accuracy(cosines, y.to(cosines.device)))
@@ -98,7 +98,7 @@ def opened(net, x, pictures, channels=TILES):
     """
     blocks = {name: module for name, module in net.named_modules() if isinstance(module, Block)}
     wanted = {"stem", *blocks, *(f"{name}.{part}" for name in blocks for part in ("branch", "shortcut"))}
-    seen = representations.outputs(net, x, lambda name, _: name in wanted, lambda output: output[pictures].float())
+    seen = features.outputs(net, x, lambda name, _: name in wanted, lambda output: output[pictures].float())
     result, given = [None], seen["stem"]
     for name in blocks:
         f, y = seen[f"{name}.branch"], seen[name]  # (pictures, C, H, W)
@@ -130,7 +130,7 @@ def gradient(layers):
 def last_gradient(net, split, batch_size):
     """The same after the last step, which no step follows: of the first training images. The net is left as it was."""
     x, y = (part.to(device_of(net)) for part in split.batch(slice(batch_size), "train"))
-    with representations.unchanged(net), capture(net.train()) as trace:
+    with features.unchanged(net), capture(net.train()) as trace:
         loss = F.cross_entropy(net(x), y)
         torch.autograd.grad(loss, list(net.parameters()))  # not backward(): that would add to .grad
     return gradient(trace.frame())

@@ -8,7 +8,8 @@ import ipywidgets as widgets
 import pandas as pd
 
 from reslab.datasets import digits
-from reslab.experiments.gradient_flow import MODES, SETTINGS, at_initialisation, early, factors, label
+from reslab.experiments.gradient_factors import factors
+from reslab.experiments.gradient_flow import MODES, SETTINGS, at_initialisation, early, label
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import split_line
 from reslab.explorers.instant import LIVE, Instant
@@ -217,5 +218,5 @@ class GradientFlow(Instant):
         if self.setting in self.steps and not self.explaining:
             shown = f"figures.gradient_flow.first_steps(lesson.first_steps({self.setting.steps_as_code()}))"
         else:
-            shown = f"figures.gradient_factors.product(lesson.factors({self.setting.as_code()}))"
+            shown = f"figures.gradient_factors.product(experiments.gradient_factors.factors({self.setting.as_code()}))"
         return "\n".join([*lines, shown])

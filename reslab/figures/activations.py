@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reslab.figures import theme
+from reslab.figures import bands, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.activations import alt_text, depth_sentence, responses_sentence, sentence
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
-from reslab.results.activations import LABELS
+from reslab.results.activations import LABELS, medians
 
 __all__ = [
     "STATISTICS",
@@ -28,6 +28,7 @@ __all__ = [
     "responses",
     "responses_sentence",
     "sentence",
+    "similarity",
 ]
 
 
@@ -43,6 +44,7 @@ class Statistic:
     says: str = ""  # what the level means
 
 
+GAP = 0.04  # between two panels, as a share of the chart's width
 STATISTICS = {
     "ratio": Statistic(
         "What a block adds, against what it gets",
@@ -56,6 +58,10 @@ STATISTICS = {
         "Cosine of output with input",
         level=1 / math.pi,
         says="unrelated: 1/π",
+    ),
+    "cka": Statistic("Are the same images near each other?", "Linear CKA of output with input", level=0.0, says="no"),
+    "r2": Statistic(
+        "Can the input be read from the output?", "R² of reading the input", level=0.0, says="no better than the mean"
     ),
     "activation_rms": Statistic("Size of the signal", "RMS at block output", log=True),
     "activation_mean": Statistic("Mean of the signal", "Mean at block output"),
@@ -72,14 +78,14 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
     span the chart.
 
     frame: as `experiments.activations.signal` gives it. statistic: a key of STATISTICS. opened: the index of the block
-    to mark, in every net that has it. What is infinite or not a number is a mark at the top. ValueError for another
-    statistic or a missing column.
+    to mark, in every net that has it. Over several seeds: the median, in a band from the lowest to the highest. What is
+    infinite or not a number is a mark at the top. ValueError for another statistic or a missing column.
     """
     if statistic not in STATISTICS:
         raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, STATISTICS))}.")
     shown = STATISTICS[statistic]
     frame = frames.require(frame, (*LABELS, "module", "index", "shape", statistic), shown.title)
-    runs = frames.runs(frame)
+    runs = frames.runs(medians(frame, statistic))
     values = [shown.factor * run.numbers(statistic) for run in runs]
     y, top = _axis(shown, np.concatenate(values) if values else np.array([]))
     traces, ends = [], []
@@ -94,6 +100,7 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
         style = dict(
             mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said
         )
+        traces += bands.behind(run, at, good, shown.factor)
         traces.append(theme.trace(run, "profile", at, np.where(good, value, np.nan), **style))
         ends.append(
             (run.key("name"), theme.wrap(run.label), 100, value[-1] if good[-1] else top, theme.run_line(run)["color"])
@@ -117,7 +124,51 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
         ends.append(("level", shown.says, 103, shown.level, theme.GREY))
     x = _way("block")
     named = theme.name_lines(ends, x, y)
-    return draw(traces, title=shown.title, origin=phrases.origin(runs), empty=empty, x=x, y=y, **named)
+    return draw(traces, title=shown.title, origin=_origin(runs, frame), empty=empty, x=x, y=y, **named)
+
+
+SIMILAR = {"cosine": "Cosine", "cka": "Linear CKA", "r2": "R² of reading x from y"}  # each forgives more
+
+
+def similarity(frame, *, empty=EMPTY, draw=theme.figure):
+    """How much of a block's input is left in its output, by three measures side by side: a line a net in each.
+
+    frame: as `experiments.activations.signal` gives it. Over several seeds: the median, in a band from the lowest to
+    the highest. Blocks that change the shape have no value. ValueError for a missing column.
+    """
+    frame = frames.require(frame, (*LABELS, "module", "index", "shape", *SIMILAR), "The three measures")
+    traces, axes, named, runs = [], {}, {}, []
+    for place, (measure, title) in enumerate(SIMILAR.items()):
+        number, left = str(place + 1) * (place > 0), place * (1 + GAP) / 3
+        kept = frame[frame[measure].notna()]  # a line goes on over the block that has none
+        runs, ends, drawn = frames.runs(medians(kept, measure)), [], []
+        longest = frame.groupby(["name", "origin"])["index"].max()
+        for run in runs:
+            value, at = run.numbers(measure), 100 * run["index"] / longest[run.name, run.origin]
+            said = f"<b>{run.label}</b><br>%{{customdata}}: %{{y:.2f}}<extra>{run.origin}</extra>"
+            style = dict(mode="lines+markers", line=theme.run_line(run), marker=_marker(run), hovertemplate=said)
+            drawn += bands.behind(run, at, np.isfinite(value))
+            drawn.append(theme.trace(run, "median", at, value, customdata=run["module"], **style))
+            ends.append((run.key("name"), theme.wrap(run.label), at[-1], value[-1], theme.run_line(run)["color"]))
+        on = dict(xaxis=f"x{number}", yaxis=f"y{number}")
+        traces += [trace | on | dict(meta={"key": f"{trace['meta']['key']}/{measure}"}) for trace in drawn]
+        across = dict(domain=[left, left + (1 - 2 * GAP) / 3], range=[0, 103], tickvals=[0, 50, 100])
+        axes[f"xaxis{number}"] = across | dict(title=dict(text=f"{title}<br>Way through the net (%)"))
+        axes[f"yaxis{number}"] = dict(range=[-0.03, 1.03], anchor=on["xaxis"], showticklabels=place == 0)
+        named = theme.name_lines(ends, axes[f"xaxis{number}"], axes[f"yaxis{number}"])
+    for note in named.get("annotations", []):  # the names stand beside the last of the three
+        note.update(xref="x3", yref="y3", axref="x3", ayref="y3")
+    first = dict(x=axes.pop("xaxis", " "), y=axes.pop("yaxis", {}) | dict(title="Output against input"))
+    return draw(
+        traces, title="How much of a block's input is left in its output?", origin=_origin(runs, frame), empty=empty,
+        **first, **axes, **named,
+    )  # fmt: skip
+
+
+def _origin(runs, frame):
+    """Where the numbers come from, and of which seeds."""
+    seeds = phrases.seeds(frame["seed"].dropna().unique().tolist()) if len(frame) else ""
+    return ", ".join(filter(None, ["; ".join(dict.fromkeys(run.origin for run in runs)), seeds]))
 
 
 def _marker(run):
@@ -169,7 +220,7 @@ def responses(frame, *, empty=EMPTY, draw=theme.figure):
     """
     frame = frames.require(frame, (*LABELS, "module", "index", "shape", "std"), "The chart of responses")
     shown = Statistic("Response of each 3×3 layer", "Standard deviation after BatchNorm", log=True)
-    runs, traces, ends = frames.runs(frame), [], []
+    runs, traces, ends = frames.runs(medians(frame, "std")), [], []
     y, top = _axis(shown, frame["std"].to_numpy(float))
     for run in runs:
         said = f"<b>{run.label}</b>, layer %{{customdata[1]}}<br>%{{customdata[0]}}<br>"
@@ -178,13 +229,15 @@ def responses(frame, *, empty=EMPTY, draw=theme.figure):
         style = dict(
             mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said
         )
-        traces.append(theme.trace(run, "response", 100 * run["index"] / run["index"][-1], run.numbers("std"), **style))
+        at = 100 * run["index"] / run["index"][-1]
+        traces += bands.behind(run, at, np.isfinite(run.numbers("std")))
+        traces.append(theme.trace(run, "response", at, run.numbers("std"), **style))
         last = run.numbers("std")[-1]
         end = last if np.isfinite(last) and last > 0 else top
         ends.append((run.key("name"), theme.wrap(run.label), 100, end, theme.run_line(run)["color"]))
     x = _way("layer")
     named = theme.name_lines(ends, x, y)
-    return draw(traces, title=shown.title, origin=phrases.origin(runs), empty=empty, x=x, y=y, **named)
+    return draw(traces, title=shown.title, origin=_origin(runs, frame), empty=empty, x=x, y=y, **named)
 
 
 def by_depth(frame, *, empty=EMPTY, draw=theme.figure):

@@ -15,6 +15,7 @@ from reslab.figures import log_scale, theme
 from reslab.figures.gradient_flow import WAY
 from reslab.figures.text.gradient_factors import (
     factors_sentence,
+    puzzle_table,
     ratio_table,
     staircase_sentence,
     staircase_table,
@@ -31,6 +32,7 @@ __all__ = [
     "diagnosis",
     "factors_sentence",
     "product",
+    "puzzle_table",
     "ratio_table",
     "staircase",
     "staircase_sentence",
@@ -52,7 +54,7 @@ def product(factors, *, empty=EMPTY, draw=theme.figure):
     """What the gradient has been multiplied by since the last block, block by block: by all layers together, and by
     each kind.
 
-    factors: a row a layer, as `experiments.gradient_flow.factors` gives them for one net: name, skip, depth, seed,
+    factors: a row a layer, as `experiments.gradient_factors.factors` gives them for one net: name, skip, depth, seed,
     index (of its block), kind, factor. ValueError for a missing column, or several nets.
     """
     factors = frames.require(factors, FACTORS, "The product of factors")
@@ -87,7 +89,8 @@ def product(factors, *, empty=EMPTY, draw=theme.figure):
 def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
     """Decades that the gradient gains or loses from the last block to the first: a bar a stair, a part a kind of layer.
 
-    stairs: as `experiments.gradient_flow.staircase` gives them: stair, change, name, skip, depth, seed, kind, decades.
+    stairs: as `experiments.gradient_factors.staircase` gives them: stair, change, name, skip, depth, seed, kind,
+    decades.
     Parts are means over the seeds; the marker is their sum, with a bar from the lowest seed to the highest. ValueError
     for a missing column.
     """
@@ -137,10 +140,10 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
 
 
 def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
-    """Training error (%) against first/last of the gradient before training: a marker a net × seed, with the net's
-    number.
+    """Training error (%) against first/last of the gradient before training: a marker a net × seed, the first with the
+    net's number.
 
-    frame: name, skip, depth, seed, ratio, train_error (fraction), outcome, as `experiments.gradient_flow.symptoms`
+    frame: name, skip, depth, seed, ratio, train_error (fraction), outcome, as `experiments.symptoms.symptoms`
     gives them. In the grey band the gradient is level. A run that diverged is a cross at the top. ValueError for a
     missing column.
     """
@@ -158,7 +161,7 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(
             type="scatter", mode="markers+text", x=group["ratio"], y=np.where(broke, 100, 100 * group["train_error"]),
             marker=mark,
-            text=[f"<b>{number}</b>"] * len(group), textposition="middle right", customdata=about,
+            text=[f"<b>{number}</b>", *[""] * (len(group) - 1)], textposition="middle right", customdata=about,
             textfont=dict(color=theme.INK, size=theme.SMALL), name=f"{number} {'<br>'.join(wrap(name, 26))}",
             hovertemplate=f"{said} images wrong<extra></extra>",
             meta={"key": f"{name}/symptoms"},

@@ -12,13 +12,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from reslab.figures import log_scale, theme
-from reslab.figures.text.gradient_flow import alt_text, origin, sentence, steps_sentence
+from reslab.figures import bands, log_scale, theme
+from reslab.figures.text.gradient_flow import alt_text, growth_sentence, origin, sentence, steps_sentence
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
 from reslab.results.gradient_flow import LAYERS, against_last, by_block_and_step, ratios, verdict
 
-__all__ = ["alt_text", "by_depth", "first_steps", "gradient_profile", "ratios", "sentence", "steps_sentence", "verdict"]
+__all__ = [
+    "alt_text",
+    "by_depth",
+    "first_steps",
+    "gradient_profile",
+    "growth_sentence",
+    "over_steps",
+    "ratios",
+    "sentence",
+    "steps_sentence",
+    "verdict",
+]
 
 # Nets alike in skip and depth share colour and dash: the second and those after it wear these, a few along the line.
 SYMBOLS = ("circle", "square", "triangle-up", "x", "star", "cross")
@@ -155,6 +166,24 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
         y=y,
         **named,
     )
+
+
+def over_steps(layers, *, empty=EMPTY, draw=theme.figure):
+    """The gradient at the first block over that at the last, step by step of training: a line a net.
+
+    layers: as `ratios` takes them. Over several seeds: the median, in a band from the lowest to the highest. What
+    float32 could not hold is left out. ValueError for a missing column.
+    """
+    table = ratios(layers)
+    table["ratio"] = table["ratio"].where(table["state"] == "")
+    traces, ends = bands.lines(table, "step", "ratio", said="first block's gradient, against the last's: ×")
+    limits = log_scale.limits(table.loc[table["state"] == "", "ratio"].to_numpy(float))
+    x = dict(title="Step of training", range=[0, 1.01 * (table["step"].max() if len(table) else 20)])
+    y = log_scale.axis("RMS gradient at block output,<br>first block / last (log scale)", limits)
+    return draw(
+        traces, title="The first block's gradient over the last's, in training", origin=origin(frames.runs(table)),
+        empty=empty, shapes=[log_scale.LEVEL], x=x, y=y, **theme.name_lines(ends, x, y),
+    )  # fmt: skip
 
 
 def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):

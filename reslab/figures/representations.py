@@ -8,11 +8,11 @@ come as plain dictionaries.
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reslab.figures import log_scale, theme
+from reslab.figures import bands, log_scale, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
 from reslab.figures.text.representations import alt_text, chaos_sentence, sentence
@@ -143,15 +143,7 @@ def _runs(frame, column):
 def _line(run, statistic, at, here, factor, about, where):
     """The traces of a run: its median, over the band between its lowest and its highest."""
     middle, low, high = (factor * run.numbers(column)[here] for column in ("median", "low", "high"))
-    traces = []
-    if (low < high).any():
-        good = np.isfinite(low)
-        x, y = np.concatenate([at[good], at[good][::-1]]), np.concatenate([high[good], low[good][::-1]])
-        colour = theme.rgba(theme.colour(run.skip, run.depth), 0.18)
-        look = dict(
-            mode="lines", fill="toself", fillcolor=colour, line=dict(width=0), hoverinfo="skip", showlegend=False
-        )
-        traces.append(theme.trace(run, "band", x, y, **look))
+    traces = bands.behind(replace(run, at=run.at[here]), at, np.isfinite(middle), factor)
     said = (
         f"<b>{run.label}</b>, {where}<br>%{{y:.3~g}} (%{{customdata[1]:.3~g}} to"
         f" %{{customdata[2]:.3~g}})<extra>{run.origin}</extra>"

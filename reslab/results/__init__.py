@@ -15,6 +15,8 @@ MODULES = [
     "gradient_flow",
     "histograms",
     "lesions",
+    "loss_along_gradient",
+    "mean_field",
     "paths",
     "representations",
     "residual_block",

@@ -1,6 +1,7 @@
 """Lesson 04: the signal of each net, before training and after, averaged over its blocks."""
 
 import re
+from collections import namedtuple
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,31 +12,51 @@ LABELS = ("name", "skip", "depth", "seed", "origin", "step", "outcome")
 LEARNED = 0.5  # a net that errs on a larger share of the training images is said not to have learned
 # Answers of the lesson's prediction → from which |F(x)|/|x| on.
 SIZES = {"larger": 1.25, "about as large": 0.8, "smaller, but over a tenth of it": 0.1, "under a tenth of it": 0.0}
+Spread = namedtuple("Spread", "median low high")  # over the seeds
 
 
 def verdict(frame, name="resnet-56 · trained"):
-    """How large |F(x)| is against |x| in one net, on average over its blocks and seeds: one of SIZES.
+    """How large |F(x)| is against |x| in one net, on average over its blocks, the median over its seeds: one of SIZES.
 
     frame: as `experiments.activations.before_and_after` gives it; ValueError for a net that it does not have.
     """
     checks.choice("a net", name, list(frame["name"].unique()))
-    ratio = frame.loc[frame["name"] == name, "ratio"].mean()
+    ratio = frame[frame["name"] == name].groupby("seed")["ratio"].mean().median()
     return next(answer for answer, lowest in SIZES.items() if ratio >= lowest)
+
+
+def medians(frame, column):
+    """A column's median, lowest and highest value over the seeds: a row a net × state × block (or layer).
+
+    Columns: name, skip, depth, origin, outcome, step, index, module, shape, the column itself (the median), low, high,
+    seed (that of the frame where it is one, else NaN). Seeds that are NaN there do not count.
+    """
+    by = ["name", "skip", "depth", "origin", "outcome", "index"]
+    groups = frame.groupby(by, sort=False)
+    table = groups.agg(
+        step=("step", "max"), module=("module", "first"), shape=("shape", "first"), low=(column, "min"),
+        high=(column, "max"), seed=("seed", "first"), seeds=("seed", "nunique"), **{column: (column, "median")},
+    ).reset_index()  # fmt: skip
+    table["seed"] = table["seed"].where(table.pop("seeds") == 1).astype(float)
+    return table
 
 
 def nets(frame, column):
     """A namespace a net: name, skip, depth, before, after, blocks; plain nets first, each deeper than the one before.
 
-    before, after: the mean of a column over blocks and seeds, untrained and trained; None where the frame has no such
-    net, NaN where no value is finite. blocks: the mean of each block (of the later state).
+    before, after: the Spread, over the seeds, of a column's mean over the blocks, untrained and trained; None where the
+    frame has no such net, NaN where no value is finite. blocks: the median of each block over the seeds (of the later
+    state).
     """
     found = {}
     for (name, skip, depth, outcome), rows in frame.groupby(["name", "skip", "depth", "outcome"], sort=False):
         name = re.sub(" · (un)?trained$", "", name)
         net = found.setdefault(name, SimpleNamespace(name=name, skip=skip, depth=depth, before=None, after=None))
-        net.blocks = rows.groupby("index")[column].mean().to_numpy()
-        mean = np.nanmean(net.blocks) if np.isfinite(net.blocks).any() else np.nan
-        setattr(net, "before" if outcome == "untrained" else "after", mean)
+        finite = rows.assign(value=rows[column].astype(float).replace([np.inf, -np.inf], np.nan))
+        net.blocks = finite.groupby("index")["value"].median().to_numpy()
+        means = finite.groupby("seed", dropna=False)["value"].mean()
+        spread = Spread(means.median(), means.min(), means.max())
+        setattr(net, "before" if outcome == "untrained" else "after", spread)
     return sorted(found.values(), key=lambda net: (net.skip, net.depth))
 
 
@@ -48,11 +69,11 @@ def twins(nets):
 def failures(frame):
     """[(net, outcome, training error), ...] of the nets that diverged, or err on more than half of the training images.
 
-    frame: name, seed, outcome, train_error (fraction; the mean over the seeds is given).
+    frame: name, seed, outcome, train_error (fraction; the median over the seeds is given).
     """
     found, trained = [], frame[frame["outcome"] != "untrained"]
     for (name, outcome), rows in trained.groupby(["name", "outcome"], sort=False):
-        error = rows.groupby("seed")["train_error"].first().mean()
+        error = rows.groupby("seed")["train_error"].first().median()
         if outcome == "diverged" or error > LEARNED:
             found.append((re.sub(" · trained$", "", name), outcome, error))
     return found

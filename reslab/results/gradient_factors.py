@@ -1,4 +1,4 @@
-"""Lesson 02: which kinds of layers make a gradient large or small, and what is wrong with a net."""
+"""Lesson 02: which kinds of layers make a gradient large or small, and what sets a net apart."""
 
 import numpy as np
 
@@ -10,6 +10,7 @@ NET = ("name", "skip", "depth", "seed")
 FACTORS = (*NET, "index", "kind", "factor")
 STAIRS = (*NET, "stair", "change", "kind", "decades")
 SYMPTOMS = (*NET, "ratio", "train_error", "outcome")
+PUZZLED = ("ratio", "autocorrelation", "shallow_error", "train_error")
 SHATTERED = 0.25  # white noise stays below this autocorrelation, and a random walk is far above it
 WORSE = 0.10  # degraded: the training error is higher than that of the shallow twin by this fraction
 NEGLIGIBLE = 0.05  # decades: a kind of layer that changes the gradient by less is left out
@@ -19,7 +20,7 @@ def products(factors):
     """{kind: decades by block} of one net, "all together" first: log10 of the product of the factors since the last
     block.
 
-    factors: a row a layer, as `experiments.gradient_flow.factors` gives them. The decades are Series indexed by block,
+    factors: a row a layer, as `experiments.gradient_factors.factors` gives them. The decades are Series by block,
     0 at the last one. Kinds that change the gradient nowhere by NEGLIGIBLE decades are left out. Empty for no rows;
     ValueError for a missing column, or several nets.
     """
@@ -42,7 +43,7 @@ def totals(stairs):
     """Decades that the gradient gains from the last block to the first, a row a stair: stair, change, skip, mean, min,
     max.
 
-    stairs: stair, change, name, skip, depth, seed, kind, decades, as `experiments.gradient_flow.staircase` gives them.
+    stairs: stair, change, name, skip, depth, seed, kind, decades, of `experiments.gradient_factors.staircase`.
     """
     by_seed = stairs.groupby(["stair", "change", "skip", "seed"])["decades"].sum()
     return by_seed.groupby(["stair", "change", "skip"]).agg(["mean", "min", "max"]).reset_index()
@@ -63,11 +64,21 @@ def reach(stairs):
     return ends["down"].sum().min(), ends["up"].sum().max()
 
 
-def diagnosis(net):
-    """What is wrong: "its gradient vanishes", "... explodes", "... is shattered", "degradation alone", or "nothing".
+def over_seeds(puzzle):
+    """The symptoms of each net over its seeds: a row a net × symptom (index: name, symptom): median, min, max.
 
-    net: a row of `experiments.gradient_flow.puzzle`: ratio, autocorrelation, train_error, shallow_error.
+    puzzle: as `experiments.symptoms.puzzle` gives it; the symptoms are PUZZLED.
     """
+    return puzzle.groupby("name", sort=False)[list(PUZZLED)].agg(["median", "min", "max"]).stack(0, future_stack=True)
+
+
+def diagnosis(puzzle):
+    """What sets a net apart: "its gradient vanishes", "... explodes", "... is shattered", "degradation alone", or
+    "nothing", by the medians over its seeds.
+
+    puzzle: the rows of one net of `experiments.symptoms.puzzle`.
+    """
+    net = puzzle[list(PUZZLED)].median()
     if not 1 / LEVEL**2 < net["ratio"] < LEVEL**2:
         return "its gradient vanishes" if net["ratio"] < 1 else "its gradient explodes"
     if net["autocorrelation"] < SHATTERED:
@@ -76,11 +87,17 @@ def diagnosis(net):
 
 
 def best_and_worst(frame):
-    """{whether the gradient was level before training: (row of the lowest training error, row of the highest)}.
+    """{whether the gradient was level before training: (row of the net of lowest training error, row of the highest)}.
 
-    frame: as `experiments.gradient_flow.symptoms` gives it. Nets that diverged do not count.
+    frame: as `experiments.symptoms.symptoms` gives it. The rows are medians over the seeds: name, ratio, train_error,
+    low and high (the lowest and highest train_error). Nets of which a seed diverged do not count.
     """
-    ended = frame[frame["outcome"] != "diverged"]
+    nets = frame.groupby("name", sort=False)
+    table = nets.agg(
+        ratio=("ratio", "median"), train_error=("train_error", "median"), low=("train_error", "min"),
+        high=("train_error", "max"), broke=("outcome", lambda ends: (ends == "diverged").any()),
+    )  # fmt: skip
+    ended = table[~table["broke"]].reset_index()
     level = ended["ratio"].between(1 / LEVEL, LEVEL)
     groups = {True: ended[level], False: ended[~level]}
     return {
@@ -93,6 +110,6 @@ def best_and_worst(frame):
 def ratio_table(table):
     """The ratio first/last over the seeds: a row a norm × init × net, with median, min and max.
 
-    table: as `experiments.gradient_flow.table` gives it: norm, init, name, ratio.
+    table: as `experiments.gradient_factors.table` gives it: norm, init, name, ratio.
     """
     return table.groupby(["norm", "init", "name"], sort=False)["ratio"].agg(["median", "min", "max"])

@@ -85,10 +85,34 @@ def nets(layers):
     return found
 
 
+def a_layer(layers, skip=False):
+    """By how much the gradient grows a layer, from the last block to the first: a Series by seed.
+
+    layers: as `ratios` takes them, of nets that differ in depth. It is the slope of the logarithm of first/last against
+    depth, of the plain nets (or the residual ones). Ratios that were lost do not count.
+    """
+    table = ratios(layers).query("state == '' and skip == @skip")
+    slopes = {
+        seed: np.polyfit(nets["depth"].astype(float), np.log(nets["ratio"].astype(float)), 1)[0]
+        for seed, nets in table.groupby("seed")
+    }
+    return np.exp(pd.Series(slopes))
+
+
+def over_seeds(table):
+    """The rows of `ratios` of one net as one row a step: step, ratio (the median over the seeds), low, high, state.
+
+    state: that of the first seed which has one; the ratio is then of the others, or NaN.
+    """
+    steps = table.assign(held=table["ratio"].where(table["state"] == "")).groupby("step")
+    found = steps["held"].agg(ratio="median", low="min", high="max")
+    return found.assign(state=steps["state"].agg(lambda states: next(filter(None, states), ""))).reset_index()
+
+
 def first_level(run):
     """The first step after the start at which the ratio is within a factor of LEVEL of 1; None if the run starts so.
 
-    run: the rows of `ratios` of one run, by step. Also None where it never is.
+    run: the rows of `over_seeds`, by step. Also None where it never is.
     """
     level = run.loc[run["ratio"].between(1 / LEVEL, LEVEL), "step"]
     return level.iloc[0] if len(level) and level.iloc[0] > run["step"].iloc[0] else None

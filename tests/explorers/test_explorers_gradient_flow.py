@@ -66,7 +66,7 @@ def test_each_control_reaches_the_chart(explorer, split):
 def test_the_factors_of_the_chosen_net_are_beside_its_profile(explorer, split):
     explorer.pin.click()
     take(explorer, skip=True)
-    factors = experiments.gradient_flow.factors(explorer.setting.net(**split.shape), split)
+    factors = experiments.gradient_factors.factors(explorer.setting.net(**split.shape), split)
     together = drawn(explorer.right)["resnet-8/all together/product"]
     assert together.y[0] == pytest.approx(factors["factor"].prod())
     assert [trace.name for trace in explorer.profile.figure.data] == ["plain-8", "resnet-8"]

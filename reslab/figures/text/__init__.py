@@ -14,6 +14,8 @@ MODULES = [
     "gradient_flow",
     "histograms",
     "lesions",
+    "loss_along_gradient",
+    "mean_field",
     "paths",
     "phrases",
     "representations",

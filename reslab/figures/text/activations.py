@@ -11,6 +11,8 @@ from reslab.results.frames import require, runs
 _WORDS = {
     "ratio": ("|F(x)| is", " × |x|"),
     "cosine": ("the cosine of a block's output with its input is", ""),
+    "cka": ("the CKA of a block's output with its input is", ""),
+    "r2": ("the share of a block's input that can be read from its output (R²) is", ""),
     "activation_rms": ("the RMS of a block's output is", ""),
     "activation_mean": ("the mean of a block's output is", ""),
     "activation_std": ("the standard deviation of a block's output is", ""),
@@ -20,7 +22,8 @@ _WORDS = {
 
 
 def sentence(frame, statistic="ratio"):
-    """One statistic, averaged over the blocks (and seeds) of every net, in one sentence for anybody.
+    """One statistic, averaged over the blocks of every net, in one sentence for anybody; over several seeds median and
+    range.
 
     frame: as `experiments.activations` gives it. statistic: as `figures.activations.profile` takes it. Nets that did
     not learn, or diverged, are named. ValueError for another statistic or a missing column.
@@ -37,7 +40,7 @@ def sentence(frame, statistic="ratio"):
             told.append(f"{after} in {net.name} (untrained {_number(net.before, share)})")
         else:
             told.append(f"{after} in {net.name}" if after else f"{before} in the untrained {net.name}")
-    return f"On average over the blocks, {lead} {listed(told)}{_failures(frame)}." if told else EMPTY
+    return f"On average over the blocks, {lead} {listed(told)}{_failures(frame)}.{_seeds(frame)}" if told else EMPTY
 
 
 def responses_sentence(frame):
@@ -54,7 +57,7 @@ def responses_sentence(frame):
         for plain, residual, less in results.twins(nets)
     )
     lead = "Averaged over the layers, the standard deviation of the response is"
-    return f"{lead} {listed(told)}{clauses}{_failures(frame)}." if told else EMPTY
+    return f"{lead} {listed(told)}{clauses}{_failures(frame)}.{_seeds(frame)}" if told else EMPTY
 
 
 def depth_sentence(frame):
@@ -92,7 +95,19 @@ def _failures(frame):
     )
 
 
-def _number(value, share=False, unit=""):
-    if not np.isfinite(value):
+def _seeds(frame):
+    """What the ranges are over, as a sentence of its own; nothing for one seed."""
+    seeds = frame["seed"].nunique()
+    return f" In brackets: the lowest and the highest of {seeds} seeds." if seeds > 1 else ""
+
+
+def _number(spread, share=False, unit=""):
+    """ "0.74 × |x| (0.73 to 0.75)", or without the range where there is one seed."""
+    if not np.isfinite(spread.median):
         return "no finite number"
-    return percent(value) if share else f"{value:.2f}{unit}" if abs(value) < 1000 else f"{value:.1e}{unit}"
+
+    def say(value):
+        return percent(value) if share else f"{value:.2f}" if abs(value) < 1000 else f"{value:.1e}"
+
+    low, high = say(spread.low), say(spread.high)
+    return f"{say(spread.median)}{unit}" + f" ({low} to {high})" * (low != high)

@@ -47,16 +47,38 @@ def staircase_table(stairs):
 
 
 def symptoms_sentence(frame):
-    """What training errors nets end with whose gradient is level at initialisation, and the others, in one sentence.
+    """What training errors nets end with whose gradient is level at initialisation, and the others, in one sentence;
+    over several seeds medians and ranges.
 
-    frame: as `experiments.gradient_flow.symptoms` gives it, with steps.
+    frame: as `experiments.symptoms.symptoms` gives it, with steps.
     """
     told, kinds = [], {True: "whose gradient was level", False: "whose gradient was not"}
     for level, ends in results.best_and_worst(frame).items():
-        low, high = (f"{percent(net['train_error'])} ({net['name']})" for net in ends)
+        low, high = (f"{_error(net)} ({net['name']})" for net in ends)
         told.append(f"nets {kinds[level]} get from {low} to {high} of the training images wrong")
-    told += [f"{name} diverged" for name in frame.loc[frame["outcome"] == "diverged", "name"].unique()]
+    for name, ends in frame[frame["outcome"] == "diverged"].groupby("name", sort=False):
+        of = frame.loc[frame["name"] == name, "seed"].nunique()
+        told.append(f"{name} diverged" + f" for {len(ends)} of {of} seeds" * (of > 1))
     return f"After {frame['steps'].max()} steps, {'; '.join(told)}." if told else EMPTY
+
+
+def puzzle_table(puzzle):
+    """The symptoms of the nets as a table of text, "median (lowest to highest)": a row a net, a column a symptom."""
+    told = results.over_seeds(puzzle)
+    said = told["median"].map("{:.2g}".format) + told[["min", "max"]].map("{:.2g}".format).agg(" to ".join, axis=1).map(
+        " ({})".format
+    )
+    return (
+        said.unstack()
+        .rename_axis(index=None, columns=None)[list(results.PUZZLED)]
+        .map(lambda text: text.replace("-", "−"))
+    )
+
+
+def _error(net):
+    """ "27.3 %, 24.0 to 27.3 over the seeds"."""
+    spread = f", {100 * net['low']:.1f} to {100 * net['high']:.1f} over the seeds" * bool(net["low"] < net["high"])
+    return percent(net["train_error"]) + spread
 
 
 def ratio_table(table):

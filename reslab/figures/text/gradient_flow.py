@@ -39,25 +39,40 @@ def sentence(layers):
     return f"{when}, the gradient at the first block against that at the last: {'; '.join(told)}."
 
 
+def growth_sentence(layers):
+    """By how much the gradient of the plain nets grows a layer, in one sentence.
+
+    layers: as `results.gradient_flow.a_layer` takes them.
+    """
+    grown = results.a_layer(layers)
+    if not len(grown):
+        return EMPTY
+    spread = f"median of {len(grown)} seeds, {grown.min():.3f} to {grown.max():.3f}"
+    return f"Fitted over depth, the gradient of the plain nets grows by {grown.median():.2f} a layer ({spread})."
+
+
 def steps_sentence(layers):
-    """How the first block compares with the last over the steps of training, a clause a run.
+    """How the first block compares with the last over the steps of training, a clause a net; over several seeds medians
+    and ranges.
 
     layers: as `results.gradient_flow.ratios` takes them, and outcome where there is one. ValueError for a missing
     column.
     """
     clauses, table = [], results.ratios(layers)
-    for (name, seed), run in table.groupby(["name", "seed"], sort=False, dropna=False):
+    for name, net in table.groupby("name", sort=False):
+        run = results.over_seeds(net)
         start, end = run.iloc[0], run.iloc[-1]
-        several = table.loc[table["name"] == name, "seed"].nunique() > 1
-        told = [f"{_ratio(start)} at step {start['step']}"]
+        told = [f"{_at(start)} at step {start['step']}"]
         if (level := results.first_level(run)) is not None:
             told.append(f"within a factor of {results.LEVEL} for the first time at step {level}")
         if end["step"] > start["step"]:
-            told.append(f"{_ratio(end)} at step {end['step']}")
+            told.append(f"{_at(end)} at step {end['step']}")
         if "outcome" in layers and (layers.loc[layers["name"] == name, "outcome"] == "diverged").any():
             told.append("where training diverged")
-        clauses.append(f"{name}{f' (seed {seed})' if several else ''} {', '.join(told)}")
-    return f"The gradient at the first block against that at the last: {'; '.join(clauses)}." if clauses else EMPTY
+        clauses.append(f"{name} {', '.join(told)}")
+    several = table["seed"].nunique() > 1
+    of = f" (median of {phrases.seeds(table['seed'].unique())}, lowest to highest)" * several
+    return f"The gradient at the first block against that at the last{of}: {'; '.join(clauses)}." if clauses else EMPTY
 
 
 def alt_text(layers):
@@ -97,5 +112,9 @@ def _path(family, nets):
     return f"{family} {', '.join(told)} layers"
 
 
-def _ratio(row):
-    return f"lost ({row['state']})" if row["state"] else times(row["ratio"])
+def _at(row):
+    """The ratio at a step, over its seeds: "813 times larger (800 to 900 ×)"."""
+    if row["state"]:
+        return f"lost ({row['state']})"
+    spread = f" ({scientific(row['low'])} to {scientific(row['high'])} ×)" if row["low"] < row["high"] else ""
+    return times(row["ratio"]) + spread

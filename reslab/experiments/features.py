@@ -1,0 +1,100 @@
+"""What each block of a net makes of a batch of images, as vectors ("features"): one pass, and the net left as it was.
+
+BatchNorm normalises by the statistics of the images that are passed, all in one batch, before training and after it: in
+eval mode an untrained BatchNorm does next to nothing. All else (dropout, stochastic depth) is in eval mode. Modes,
+running statistics, gradients and the random state are left as they were.
+"""
+
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from reslab import checks
+from reslab.capture import capture
+from reslab.nets import Block
+from reslab.train.device import device_of, layout_of, settings
+
+LARGEST = 8  # pixels: larger feature maps are averaged down to 8 × 8 before they are compared
+SMALL = 65_536  # numbers in a batch of images, below which a second thread costs more than it saves
+
+
+def features(model, x, layers=None):
+    """What each block makes of images, as vectors: {name of the module: (N, D) float32}, in the order of the forward
+    pass.
+
+    model, x, layers: as `outputs` takes them. Feature maps larger than LARGEST are averaged down.
+    """
+    return outputs(model, x, layers, _vectors)
+
+
+def outputs(model, x, layers=None, reduce=lambda output: output.clone()):
+    """What each block puts out in one pass of `batch_forward`: {name of the module: reduce(its output)}, in the order
+    of the pass.
+
+    model: any nn.Module. x: (N, C, S, S), normalised as `Split.batch` does it. layers: which modules, said as `capture`
+    takes them; by default the stem and the blocks of reslab's nets, or the leaves of a model of your own. A module
+    called twice counts at its last call. reduce: called inside the pass, so that whole outputs need not be kept.
+    ValueError if fewer than two images are given.
+    """
+    checks.integer("the number of images", len(x), 2)
+    kept = []
+
+    def keep(output):
+        kept.append(reduce(output.detach()))
+        return output.new_zeros(())  # `capture` asks for a number
+
+    with capture(model, layers or stations(model), activation={"kept": keep}, gradient={}) as trace:
+        batch_forward(model, x)
+    return dict(zip(trace.frame()["module"], kept, strict=True))
+
+
+def batch_forward(model, x):
+    """One forward pass without gradients in which BatchNorm normalises by this batch and all else is in eval mode; see
+    the module."""
+    device = device_of(model)
+    threads = 1 if device.type == "cpu" and x.numel() < SMALL else torch.get_num_threads()
+    with (
+        unchanged(model),
+        settings(threads),
+        torch.no_grad(),
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+    ):
+        for module in model.modules():
+            module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
+        return model(x.to(device).contiguous(memory_format=layout_of(model)))
+
+
+@contextmanager
+def unchanged(model):
+    """Put back every module's mode and buffers (BatchNorm's running statistics) after the `with` block."""
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [(module, dict(module._buffers)) for module, _ in modes if module._buffers]
+    values = [(buffer, buffer.clone()) for _, named in buffers for buffer in named.values() if buffer is not None]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for module, named in buffers:
+            module._buffers.update(named)
+        with torch.no_grad():
+            for buffer, value in values:
+                buffer.copy_(value)
+
+
+def stations(model):
+    """The stem and the blocks of a net of `build`; None, which is `capture`'s own choice, for other models."""
+    if any(isinstance(module, Block) for module in model.modules()):
+        return lambda name, module: name == "stem" or isinstance(module, Block)
+    return None
+
+
+def _vectors(output):
+    """(N, D) float32 of a batch's outputs: (N, C, H, W), (N, D), or whatever a layer puts out; maps averaged down to
+    LARGEST pixels."""
+    output = output.float()
+    if output.dim() == 4 and max(output.shape[2:]) > LARGEST:
+        output = F.adaptive_avg_pool2d(output, LARGEST)
+    return output.flatten(1)

@@ -1,0 +1,67 @@
+"""Lesson 02: the loss along the gradient, early in training, after Santurkar et al. 2018 (arXiv:1805.11604), §3.
+
+A step of gradient descent trusts the gradient: a small step against it lowers the loss by the rate times the gradient's
+squared length. How far that promise holds is measured by going: from the weights that training has reached, against
+the gradient of one batch, for several rates, and the loss of the same batch there.
+"""
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+
+from reslab.datasets import digits
+from reslab.experiments.degradation import small_net
+from reslab.experiments.features import unchanged
+from reslab.experiments.gradient_flow import BATCH, early
+from reslab.experiments.representations import jobs, labelled
+from reslab.nets import build, replace
+from reslab.train import train
+from reslab.train.device import settings
+
+RATES = (1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1)  # the last is the one that training takes
+STEPS = (0, 2, 5, 20)  # of training, after which the loss is followed; 0: before training
+
+
+def in_training(
+    nets=("plain-56", "resnet-56"), *, steps=STEPS, rates=RATES, seeds=(0, 1, 2), split=None, base=None, progress=True
+):
+    """The loss along the gradient after some of the first steps of training: a row a net × seed × step × rate.
+
+    nets: names of FAMILY, of which depth and skip are taken; base: the NetSpec that all share but for those, by default
+    width 8 on the digits. Training is that of `gradient_flow.first_steps`, on the CPU.
+    Columns: name, skip, depth, norm, init, seed, step, origin, and those of `along`. A net that diverges has no rows
+    after that. ValueError for an unknown name.
+    """
+    split, frames = split or digits(), []
+    how = replace(early(split, max(steps)), capture_every=0, log_every=1)
+    for spec, seed in jobs(nets, seeds, base or small_net(split), {}, progress):
+        net = build(spec, seed=seed)
+        if 0 in steps:
+            frames.append(labelled(along(net, split, rates), net))
+        for event in train(net, split, how, device="cpu"):
+            if event.step in steps and event.state != "diverged":
+                frames.append(labelled(along(net, split, rates), net, event.step))
+    return pd.concat(frames, ignore_index=True)
+
+
+def along(net, split, rates=RATES):
+    """The loss of the first batch of training where a net is, and after a step of each rate against its gradient: a row
+    a rate, 0 first.
+
+    Columns: rate, loss (nats, in training mode), promised (nats: the rate times the squared length of the gradient, by
+    which the loss would fall were it a plane). The net is left as it was.
+    """
+    order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[:BATCH]
+    x, y = split.to("cpu").batch(order, "train")
+    parameters = dict(net.named_parameters())
+    with unchanged(net), settings(threads=1):
+        loss = F.cross_entropy(net.train()(x), y)
+        gradients = dict(zip(parameters, torch.autograd.grad(loss, [*parameters.values()]), strict=True))
+        squared = sum(gradient.double().square().sum().item() for gradient in gradients.values())
+        rows = [(0.0, loss.item(), 0.0)]
+        with torch.no_grad():
+            for rate in rates:
+                moved = {name: value - rate * gradients[name] for name, value in parameters.items()}
+                there = F.cross_entropy(torch.func.functional_call(net, moved, x), y)
+                rows.append((rate, there.item(), rate * squared))
+    return pd.DataFrame(rows, columns=["rate", "loss", "promised"])

@@ -1,0 +1,73 @@
+"""Lesson 02: which nets train, and what sets apart those that do not: three symptoms of each.
+
+The symptoms, all measured before training: the gradient has shrunk or grown on its way (`gradient_flow`), it is
+shattered (`shattering`), or neither; beside them the training error that the net ends with.
+"""
+
+import pandas as pd
+
+from reslab.datasets import digits
+from reslab.experiments.degradation import small_net
+from reslab.experiments.gradient_flow import at_initialisation, labelled
+from reslab.experiments.shattering import along_a_line, autocorrelation
+from reslab.nets import replace
+from reslab.sweep import sweep
+from reslab.train import TrainSpec
+
+# Nets for the question which of them trains: their gradients vanish, explode or stay level, at few layers and at many.
+SUSPECTS = (
+    {"depth": 20, "skip": False, "norm": "none", "activation": "sigmoid"},
+    {"depth": 56, "skip": False, "norm": "none"},
+    {"depth": 20, "skip": False},
+    {"depth": 56, "skip": False},
+    {"depth": 20, "skip": False, "norm": "none", "activation": "tanh"},
+    {"depth": 56, "skip": False, "norm": "none", "activation": "tanh"},
+    {"depth": 56, "skip": True},
+    {"depth": 56, "skip": True, "norm": "none"},
+)
+# And three that fail, each for a reason of its own.
+PUZZLE = (
+    {"depth": 20, "skip": False, "norm": "none", "activation": "sigmoid"},
+    {"depth": 32, "skip": False},
+    {"depth": 56, "skip": False, "norm": "none", "activation": "tanh"},
+)
+
+
+def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, workers=None, progress=True):
+    """Each net's three symptoms: how its gradient has shrunk or grown, whether it is shattered, and whether the net
+    trains.
+
+    specs: NetSpecs; by default those of `SUSPECTS`, of width 8 on the digits. how: a TrainSpec; by default that of
+    lesson 01. A row a net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation,
+    residual_scale, origin, ratio (first/last at initialisation), autocorrelation (lag 1, see
+    `shattering.along_a_line`), train_error (fraction, after training; NaN if it diverged), outcome, steps, lr.
+    """
+    split, how = split or digits(), how or TrainSpec()
+    specs = [replace(small_net(split), **changes) for changes in SUSPECTS] if specs is None else list(specs)
+    runs = {
+        (run.spec, run.seed): run for run in sweep(specs, split, how, seeds=seeds, workers=workers, progress=progress)
+    }
+    rows = []
+    for spec in specs:
+        for seed in seeds:
+            run, gradient = runs[spec, seed], at_initialisation(spec, split, seed=seed)["gradient_rms"]
+            neighbours = autocorrelation(along_a_line(spec, split, seed=seed), lags=2)["autocorrelation"].iloc[1]
+            measured = {"ratio": gradient.iloc[0] / gradient.iloc[-1], "autocorrelation": neighbours}
+            measured |= {
+                "train_error": run.final_train_error,
+                "outcome": run.outcome,
+                "steps": run.history["step"].iloc[-1],
+            }
+            rows.append(labelled(pd.DataFrame([measured]), spec, seed, "train", run.origin).assign(lr=how.lr))
+    return pd.concat(rows, ignore_index=True)
+
+
+def puzzle(split=None, *, seeds=(0, 1, 2), how=None, workers=None, progress=True):
+    """`symptoms` of the nets of `PUZZLE`, and shallow_error: the training error of each one's twin of 8 layers."""
+    split = split or digits()
+    nets = [replace(small_net(split), **changes) for changes in PUZZLE]
+    twins = [replace(net, depth=8) for net in nets]
+    deep, shallow = (
+        symptoms(specs, split, seeds=seeds, how=how, workers=workers, progress=progress) for specs in (nets, twins)
+    )
+    return deep.assign(shallow_error=shallow["train_error"])

@@ -1,0 +1,26 @@
+"""Lesson 02 in words: by how much the gradient of a simple deep net grows a layer."""
+
+from reslab.figures.text.phrases import EMPTY
+from reslab.results import mean_field as results
+
+
+def sentence(frame):
+    """The growth a layer of each kind of net, beside the one that is predicted, in one sentence.
+
+    frame: as `results.mean_field.a_layer` takes it; ValueError for a missing column.
+    """
+    nets = list(results.a_layer(frame).itertuples())
+    told = [f"{net.median:.2f} ({net.low:.2f} to {net.high:.2f}) with {net.name}" for net in nets]
+    if not told:
+        return EMPTY
+    seeds = f"median and range of {nets[0].seeds} seeds"
+    return f"A layer multiplies the gradient by {', '.join(told)} ({seeds}); predicted: {results.PREDICTED:.2f}."
+
+
+def alt_text(frame):
+    """A text alternative for the chart: axes, lines, and what was measured."""
+    names = ", ".join(results.a_layer(frame)["name"])
+    return (
+        f"Line chart of the growth of the gradient, log scale, against the layers it has come back. {names}. "
+        + sentence(frame)
+    )

@@ -1,0 +1,20 @@
+"""Lesson 02: by how much the gradient of a simple deep net grows a layer."""
+
+import math
+
+from reslab.results.frames import require
+
+PREDICTED = math.sqrt(math.pi / (math.pi - 1))  # a layer of BatchNorm and ReLU, for independent units: 1.21
+COLUMNS = ("name", "norm", "relu", "seed", "back", "gradient")
+
+
+def a_layer(frame):
+    """The growth of the gradient a layer, from the last to the first: a row a kind, in the order of the frame: name,
+    median, low, high (over the seeds), seeds.
+
+    frame: as `experiments.mean_field.growth_by_layer` gives it; ValueError for a missing column.
+    """
+    frame = require(frame, COLUMNS, "The growth a layer")
+    first = frame[frame["back"] == frame.groupby(["name", "seed"])["back"].transform("max")]
+    grown = first.assign(growth=first["gradient"] ** (1 / first["back"])).groupby("name", sort=False)["growth"]
+    return grown.agg(median="median", low="min", high="max", seeds="size").reset_index()
