@@ -44,7 +44,7 @@ class Statistic:
     says: str = ""  # what the level means
 
 
-GAP = 0.04  # between two panels, as a share of the chart's width
+GAP = 0.07  # between two panels, as a share of the chart's width
 STATISTICS = {
     "ratio": Statistic(
         "What a block adds, against what it gets",
@@ -127,7 +127,7 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
     return draw(traces, title=shown.title, origin=_origin(runs, frame), empty=empty, x=x, y=y, **named)
 
 
-SIMILAR = {"cosine": "Cosine", "cka": "Linear CKA", "r2": "R² of reading x from y"}  # each forgives more
+SIMILAR = {"cosine": "Cosine", "cka": "Linear CKA", "r2": "R²"}  # each forgives more
 
 
 def similarity(frame, *, empty=EMPTY, draw=theme.figure):
@@ -153,7 +153,8 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
         on = dict(xaxis=f"x{number}", yaxis=f"y{number}")
         traces += [trace | on | dict(meta={"key": f"{trace['meta']['key']}/{measure}"}) for trace in drawn]
         across = dict(domain=[left, left + (1 - 2 * GAP) / 3], range=[0, 103], tickvals=[0, 50, 100])
-        axes[f"xaxis{number}"] = across | dict(title=dict(text=f"{title}<br>Way through the net (%)"))
+        below = f"{title}<br>{'Way through the net (%)' if place == 1 else ' '}"
+        axes[f"xaxis{number}"] = across | dict(title=dict(text=below))
         axes[f"yaxis{number}"] = dict(range=[-0.03, 1.03], anchor=on["xaxis"], showticklabels=place == 0)
         named = theme.name_lines(ends, axes[f"xaxis{number}"], axes[f"yaxis{number}"])
     for note in named.get("annotations", []):  # the names stand beside the last of the three

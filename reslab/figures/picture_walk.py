@@ -33,7 +33,7 @@ def walk(frame, *, empty=EMPTY, draw=theme.figure):
                 meta={"key": f"{run.key('walk')}/{column}"},
             ))  # fmt: skip
         words = [
-            f"{f'block {index}' if index else 'stem'}<br><b>a {label}{'' if same else ' ✗'}</b>"
+            f"{f'block {index}' if index else 'stem'}<br><b>{label}{'' if same else ' ✗'}</b>"
             for index, label, same in zip(run["index"], run["label"], run["same_class"], strict=True)
         ]
         places = [(size - 1) / 2, *(BETWEEN + (size + BETWEEN) * k + (size - 1) / 2 for k in range(1, count + 1))]
