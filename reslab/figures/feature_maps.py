@@ -48,7 +48,9 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         )
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"maps/{row}"}, **look))
         count, height, width = maps.shape
-        title = f"{here['module'].iloc[0]}: {count} maps of {height} × {width}; answer: {here['says'].iloc[0]}"
+        title = (
+            f"{here['module'].iloc[0]}: {count} maps of {height} × {width}; answer: {here['says'].iloc[0]}"
+        )
         axes |= _axes(row, (0.27, 1.0), (bottom, top), title, "<br>".join(name.rsplit(" · ", 1)))
     if nets:
         traces.append(_image(nets[0]))

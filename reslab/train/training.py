@@ -206,7 +206,9 @@ class _Training:
         name = self.spec.name if self.spec else type(self.model).__name__
         if self.change:
             records = "no seed" if self.spec else "neither spec nor seed"
-            warnings.warn(f"{name}: {self.change}. Its run records {records}, and no command repeats it.", stacklevel=2)
+            warnings.warn(
+                f"{name}: {self.change}. Its run records {records}, and no command repeats it.", stacklevel=2
+            )
             self.change = ""  # said once
         return Run(
             name=name,
