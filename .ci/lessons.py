@@ -29,19 +29,20 @@ import sys
 parts = ("reslab.experiments.", "reslab.figures.", "reslab.explorers.")
 print(*sorted(name for name in sys.modules if name.startswith(parts)))
 """
-STAGE = "reslab.explorers.stage"  # drawn by JavaScript, with a style
+SCRIPTED = ("reslab.explorers.stage", "reslab.explorers.lesions")  # drawn by JavaScript, with a style
 KEPT = ("text/plain", "text/html", "image/png")
 COLOURS = 48  # of a kept picture: charts need few, and every refresh adds its pictures to what a clone downloads
 
 
 def fingerprint(notebook):
-    """A digest of all that the pictures come from: the cells, the modules that drew them (in the metadata), the stage's
-    files."""
+    """A digest of all that the pictures come from: the cells, the modules that drew them (in the metadata), and the
+    JavaScript and style of the explorers that have some."""
     files = [CHECKOUT / f"{name.replace('.', '/')}.py" for name in notebook.metadata.reslab["drawn_by"]]
     code = [without_comments(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files]
-    if any(name.startswith(STAGE) for name in notebook.metadata.reslab["drawn_by"]):
-        drawing = (CHECKOUT / STAGE.replace(".", "/")).glob("*.[cj]s*")
-        code += [file.read_text(encoding="utf-8") for file in sorted(drawing)]
+    for package in SCRIPTED:
+        if any(name.startswith(package) for name in notebook.metadata.reslab["drawn_by"]):
+            drawing = (CHECKOUT / package.replace(".", "/")).glob("*.[cj]s*")
+            code += [file.read_text(encoding="utf-8") for file in sorted(drawing)]
     return hashlib.sha256("\0".join([cell.source for cell in notebook.cells] + code).encode()).hexdigest()[:16]
 
 

@@ -136,7 +136,7 @@ def readme(store):
 def setting(run):
     """What the runs of one section have in common: all but the net, its seed, and the day."""
     where = {name: value for name, value in vars(run.provenance).items() if name not in ("date", "commit")}
-    return run.dataset, run.data, changes(run), TrainSpec.from_dict(run.how), where
+    return run.dataset, run.data, changes(run.spec), TrainSpec.from_dict(run.how), where
 
 
 def is_small(run):
@@ -191,10 +191,10 @@ def section(store, dataset, runs):
     paper = (HALF if half else CIFAR) if runs[0].spec.stem == "cifar" else "The paper trained these nets on ImageNet."
     longest, machine = max(run.summary()["steps"] for run in runs), ", on a CPU" * (where.device == "cpu")
     distance = SMALL.format(images=images(runs[0]), steps=longest, where=machine, paper=paper)
-    preset, differs = recipe(runs[0])
+    preset, differs = recipe(TrainSpec.from_dict(runs[0].how))
     other = (
         {"width": runs[0].spec.width}
-        | changes(runs[0])
+        | changes(runs[0].spec)
         | {"preset": preset}
         | differs
         | {"precision": runs[0].how["precision"]}
@@ -224,7 +224,8 @@ def stopped(runs):
 
 def commands(store, runs):
     """The commands that record the runs: a line for the nets that have the same seeds."""
-    nets, last = {}, f"--device {runs[0].provenance.device} --store data/runs"
+    on_cpu = "--device cpu " * (runs[0].provenance.device == "cpu")  # another device is in the command itself
+    nets, last = {}, f"{on_cpu}--store data/runs"
     for kept in (" --weights", ""):
         for _, group in groupby([run for run in runs if store.has_weights(run) == bool(kept)], lambda run: run.name):
             group = list(group)

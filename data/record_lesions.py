@@ -13,22 +13,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from reslab import Store
+from reslab import recorded
 from reslab.datasets import load
 from reslab.experiments import lesions, paths
 from reslab.runs import Provenance
 
 FOLDER = Path(__file__).parent
-IMAGES, PATH_IMAGES = 500, 32  # test images of an error; training images of a gradient
+IMAGES, PATH_IMAGES = 200, 32  # test images of an error; training images of a gradient
 NUMBERS = ("error", "whole", "share", "along", "counted", "moved", "size")
 
 
 def main(dataset="cifar10"):
-    split, store = load(dataset), Store(FOLDER / "runs")
-    runs = [best(store, depth, skip) for depth in (20, 56) for skip in (False, True)]
+    split, store = load(dataset), recorded()
+    nets = [lesions.longest(depth, skip) for depth in (20, 56) for skip in (False, True)]
     frames = {}
-    for run in runs:
-        net = store.net(run)
+    for run, net in nets:
         how = {"images": IMAGES, "progress": False}
         made = {
             "one out": lesions.one_out(net, split, **how),
@@ -42,18 +41,12 @@ def main(dataset="cifar10"):
             frames.setdefault(kind, []).append(frame.assign(origin=f"recorded, {run.history['step'].iloc[-1]:,} steps"))
         print(run.name, run.how["epochs"], flush=True)
     provenance = dataclasses.asdict(Provenance.here("cpu")) | {"source": split.source, "test_images": IMAGES}
-    provenance["weights"] = [store.path_of(run).stem for run in runs]
+    provenance["weights"] = [store.path_of(run).stem for run, _ in nets]
     content = {"provenance": provenance, "frames": {kind: rows(pd.concat(made)) for kind, made in frames.items()}}
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     path = FOLDER / lesions.PHOTOGRAPHS
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-
-
-def best(store, depth, skip):
-    """The run of a net with weights that took the most steps."""
-    runs = store.runs(dataset="cifar10", width=16, depth=depth, skip=skip)
-    return max((run for run in runs if store.has_weights(run)), key=lambda run: run.history["step"].iloc[-1])
 
 
 def rows(frame):

@@ -24,9 +24,14 @@ TITLE = "What a skip connection does"
 @cache
 def module(last):
     """The stage's JavaScript as one ES module; `last` is the file that opens it: "widget" or "page"."""
-    texts = [(SOURCE / f"{name}.js").read_text(encoding="utf-8") for name in (*FILES, last)]
-    joined = "\n".join(re.sub(r'^import [^"]*"[^"]*"\n', "", text, flags=re.MULTILINE) for text in texts)
-    return re.sub(r"^export (?!default)", "", joined, flags=re.MULTILINE)
+    return joined(SOURCE / f"{name}.js" for name in (*FILES, last))
+
+
+def joined(paths):
+    """The JavaScript of some files as one ES module; a file is after those that it imports."""
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    text = "\n".join(re.sub(r'^import [^"]*"[^"]*"\n', "", text, flags=re.MULTILINE) for text in texts)
+    return re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
 
 
 @cache
@@ -73,6 +78,29 @@ def page(states, *, view=None, title=TITLE):
     )
 
 
+def with_widget(style, module, values):
+    """One HTML file, as text, with an anywidget as it stands: its style, its ES module, and its traits' values."""
+    shown = module.replace("export default", "const widget =") + FIXED_MODEL.format(values=json.dumps(values))
+    return WIDGET.format(style=style, module=shown)
+
+
+FIXED_MODEL = """
+const values = {values}
+const model = {{ get: name => values[name], set() {{}}, save_changes() {{}}, on() {{}}, off() {{}}, send() {{}} }}
+widget.render({{ model, el: document.querySelector("main") }})
+"""
+WIDGET = """<!doctype html>
+<html lang="en" theme="light">
+<meta charset="utf-8">
+<style>body {{ margin: 0; }}
+{style}
+</style>
+<main></main>
+<script type="module">
+{module}
+</script>
+</html>
+"""
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -72,7 +72,8 @@ def test_charts_of_counts_and_their_sentence():
     assert list(keyed(lesions.several_out(FRAME))["plain-20/live, this machine/error"].x) == [1, 2, 3]
     assert "Swaps" in lesions.swapped(FRAME).layout.xaxis.title.text
     said = lesions.count_sentence(FRAME)
-    assert "resnet-20: 1 blocks out 70%, 3 blocks out 10%" in said
+    assert "1, 2 and 3 blocks out" in said
+    assert "resnet-20 70%, 11%, 10%" in said
     assert "2 seeds" in said
 
 

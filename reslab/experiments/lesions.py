@@ -21,13 +21,13 @@ from reslab.experiments.degradation import small_net
 from reslab.experiments.representations import jobs, labelled, unchanged
 from reslab.nets import VGG, Block, ResNet, build, lesion, reordered, replace
 from reslab.progress import progress_bar
-from reslab.results.lesions import verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.results.lesions import ANSWERS, verdict  # noqa: F401 – a lesson asks it of this experiment
 from reslab.store import recorded
 from reslab.train import TrainSpec, train
 from reslab.train.device import device_of
 from reslab.train.evaluation import eval_mode
 
-NETS = ("plain-20", "resnet-20", "plain-56", "resnet-56")
+NETS = ("plain-20", "resnet-20", "resnet-56")
 IMAGES = 200  # test images that errors are of
 RECORDED = TrainSpec(capture_every=5)  # of the recorded trainings whose weights are kept
 PHOTOGRAPHS = "lesions/cifar10.json.gz"
@@ -185,16 +185,18 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
     return _labelled(rows, net, kept, y, calibrated)
 
 
-def over_seeds(measure=one_out, nets=NETS, *, seeds=(0, 1, 2), split=None, how=RECORDED, progress=True, **options):
+def over_seeds(
+    measure=one_out, nets=NETS, *, seeds=(0, 1, 2), split=None, fields=None, how=RECORDED, progress=True, **options
+):
     """One of the three frames above, of several trained nets, one after the other: rows as `measure` gives them.
 
-    nets: names of FAMILY, of width 8 on the digits; seeds: of their weights; how: as `trained` takes it; options:
-    of `measure`. ValueError for an unknown name.
+    nets: names of FAMILY, of width 8 on the digits; fields: of NetSpec, {"stochastic_depth": 0.5}; seeds: of their
+    weights; how: as `trained` takes it; options: of `measure`. ValueError for an unknown name.
     """
     split = split or digits()
     frames = [
         measure(trained(spec, split, how, seed=seed), split, progress=False, **options)
-        for spec, seed in jobs(nets, seeds, small_net(split), {}, progress)
+        for spec, seed in jobs(nets, seeds, small_net(split), fields or {}, progress)
     ]
     return pd.concat(frames, ignore_index=True)
 
@@ -209,6 +211,14 @@ def trained(spec, split, how=RECORDED, *, seed=0, device="cpu"):
     for _ in train(net, split, replace(how, capture_every=0), device=device):
         pass
     return net.eval()
+
+
+def longest(depth, skip):
+    """(Run, net) of the recorded CIFAR-10 training of width 16 that took the most steps, of those with weights."""
+    store = recorded()
+    runs = [run for run in store.runs(dataset="cifar10", width=16, depth=depth, skip=skip) if store.has_weights(run)]
+    run = max(runs, key=lambda run: run.history["step"].iloc[-1])
+    return run, store.net(run)
 
 
 def photographs():

@@ -32,7 +32,7 @@ from reslab.experiments.representations import jobs, labelled
 from reslab.nets import Block, build
 from reslab.train.device import device_of
 
-IMAGES = 64  # training images that the gradient is of
+IMAGES = 32  # training images that the gradient is of
 
 
 def by_length(net, split, *, images=IMAGES, step=0):

@@ -23,16 +23,21 @@ FLAGS = (
 
 def png(view, *, width=1120, height=640):
     """The stage in a view, as base64 of a PNG; RuntimeError without a browser (BROWSER_PATH names one)."""
+    name = view["dataset"]
+    text = page.page({name: page.recorded()[name].read_bytes()}, view=dict(view))
+    return shot(text, width=width, height=height, query={"still": "", "theme": "light", "height": height})
+
+
+def shot(text, *, width, height, query=()):
+    """A page, given as text, as base64 of a PNG; errors as of `png`. query: what its address says."""
     browser = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise RuntimeError(
-            "A picture of the stage is taken by Chromium, and there is none: install it, or set BROWSER_PATH."
+            "A picture of an explorer is taken by Chromium, and there is none: install it, or set BROWSER_PATH."
         )
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "stage.html"), Path(folder, "stage.png")
-        name = view["dataset"]
-        source.write_text(page.page({name: page.recorded()[name].read_bytes()}, view=dict(view)), encoding="utf-8")
-        address = f"{source.as_uri()}?{urlencode({'still': '', 'theme': 'light', 'height': height})}"
+        source, target = Path(folder, "page.html"), Path(folder, "page.png")
+        source.write_text(text, encoding="utf-8")
         command = [
             browser,
             *FLAGS,
@@ -40,6 +45,7 @@ def png(view, *, width=1120, height=640):
             f"--window-size={width},{height}",
             f"--screenshot={target}",
         ]
+        address = f"{source.as_uri()}?{urlencode(query)}"
         subprocess.run([*command, address], capture_output=True, check=True, timeout=120)
         return base64.b64encode(target.read_bytes()).decode()
 

@@ -30,14 +30,27 @@ def statistics_sentence(kept, calibrated):
 
 
 def count_sentence(frame, what="blocks out"):
-    """The error of each net with the fewest and the most blocks out, or swaps. frame: as `results.lesions.by_count`."""
+    """The error of each net with more and more blocks out, or swaps. frame: as `results.lesions.by_count` takes it."""
     if not len(frame):
         return EMPTY
-    told = []
-    for name, rows in results.by_count(frame).groupby("name", sort=False):
-        ends = rows.sort_values("count").iloc[[0, -1]]
-        told.append(f"{name}: " + ", ".join(f"{row.count_:.0f} {what} {row.median:.0%}" for row in _named(ends)))
-    return f"Median test error. {'; '.join(told)}.{_over(results.by_count(frame), 'draws')}"
+    table, told = results.by_count(frame), []
+    for name, rows in table.groupby("name", sort=False):
+        rows = rows.sort_values("count")
+        told.append(f"{name} {', '.join(f'{error:.0%}' for error in rows['median'])}")
+    counts = listed([str(count) for count in sorted(table["count"].unique())])
+    return f"Median test error with {counts} {what}: {'; '.join(told)}.{_over(table, 'draws')}"
+
+
+def pair_sentence(out, answer):
+    """Two nets without the same blocks, in one sentence. out: numbers of blocks; answer: {"plain", "residual": {"name",
+    "whole", "error"}} (fractions)."""
+    nets = [answer[kind] for kind in ("plain", "residual")]
+    if not out:
+        told = [f"{net['name']} gets {net['whole']:.0%} of the test pictures wrong" for net in nets]
+        return f"Nothing is out: {', and '.join(told)}."
+    told = [f"{net['name']} gets {net['error']:.0%} wrong (whole: {net['whole']:.0%})" for net in nets]
+    blocks = f"block{'s' * (len(out) > 1)} {listed(list(map(str, out)))}" if len(out) < 7 else f"{len(out)} blocks"
+    return f"Without {blocks}, {', and '.join(told)}."
 
 
 def alt_text(frame, said):
@@ -46,16 +59,6 @@ def alt_text(frame, said):
     return f"Line chart of test error. {lines(nets)}{said}"
 
 
-def _named(rows):
-    return rows.rename(columns={"count": "count_"}).itertuples()  # a tuple's own `count` is a method
-
-
 def _over(table, what):
     seeds = int(table["seeds"].max())
     return f" Medians and ranges are over {what}{f' and {seeds} seeds' * (seeds > 1)}."
-
-
-def named_blocks(names):
-    """Blocks as people say them: ["stage1.block2"] is "block 2 of stage 1"."""
-    parts = [name.partition(".block") for name in names]
-    return listed([f"block {block} of {stage.replace('stage', 'stage ')}" for stage, _, block in parts])
