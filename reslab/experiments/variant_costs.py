@@ -1,5 +1,6 @@
 """Lesson 09: what the variants cost: counted, in the papers' sizes and on a block; and what a step takes, measured."""
 
+from functools import cache
 from itertools import islice
 
 import pandas as pd
@@ -15,6 +16,7 @@ from reslab.nets.skeleton import skeleton
 from reslab.train import TrainSpec, train
 
 
+@cache  # a lesson shows the same nets in several races
 def cost(spec):
     """(parameters, multiply-adds of one image) of a NetSpec, counted without building it."""
     layers = complexity(spec)

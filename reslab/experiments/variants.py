@@ -14,7 +14,6 @@ from reslab.experiments.degradation import beside_the_paper, small_net
 from reslab.experiments.residual_block_anatomy import LIVE
 from reslab.experiments.variant_costs import block, cost, depth_costs, step_times, time_saved
 from reslab.nets import FAMILY, replace
-from reslab.nets.complexity import complexity
 from reslab.nets.family import SOURCE
 from reslab.store import recorded
 from reslab.sweep import sweep
@@ -223,10 +222,10 @@ def _recorded(what, wanted, dataset, filters):
 
 def _labelled(runs, names):
     """The histories of runs, variant by variant in the order of `names`, which has the variant of each spec."""
-    frames, cost = [], {spec: complexity(spec)["multiply_adds"].sum() for spec in {run.spec for run in runs}}
+    frames = []
     for run in sorted(runs, key=lambda run: (list(names).index(run.spec), run.seed)):
         variant = VARIANTS[names[run.spec]]
-        said = {"name": names[run.spec], "of": variant.of, "change": variant.change, "multiply_adds": cost[run.spec]}
+        said = {"name": names[run.spec], "of": variant.of, "change": variant.change, "multiply_adds": cost(run.spec)[1]}
         said["claim"] = variant.claim
         frames.append(run.frame().assign(**said, origin=run.origin if run.recorded else LIVE))
     return pd.concat(frames, ignore_index=True)
