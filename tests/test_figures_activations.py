@@ -180,8 +180,8 @@ def test_every_channel_of_a_block_is_on_the_chart_plain_above():
 
 def test_a_block_that_a_net_does_not_have_is_its_last():
     figure = feature_maps.block(together(maps("plain-20"), maps("resnet-8", channels=(8,), sizes=(8,))), 3)
-    assert figure.layout.xaxis.title.text.startswith("block3: 32 channels of 2 × 2")
-    assert figure.layout.xaxis2.title.text.startswith("block1: 8 channels of 8 × 8")
+    assert figure.layout.xaxis.title.text.startswith("block3: 32 maps of 2 × 2")
+    assert figure.layout.xaxis2.title.text.startswith("block1: 8 maps of 8 × 8")
 
 
 def test_a_walk_shows_the_same_channels_of_every_block():
