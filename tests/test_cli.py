@@ -284,7 +284,7 @@ def test_runs_show(reslab, folder, two):
         assert words in shown
     assert (
         shown.splitlines()[-1].strip()
-        == "reslab train resnet-8 --width 4 --epochs 1 --capture-every 5 --dataset digits --seed 0"
+        == "reslab train resnet-8 --width 4 --epochs 1 --capture-every 5 --dataset digits --seed 0 --again"
     )
     assert reslab("runs show resnet --json").stdout.strip() == file.read_text(encoding="utf-8")
     assert "2 runs have it in their names: plain-8.width4.seed0." in reslab("runs show width4", 2).stderr
