@@ -18,7 +18,8 @@ from torch import nn
 from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
-from reslab.experiments.representations import jobs, labelled, unchanged
+from reslab.experiments.features import unchanged
+from reslab.experiments.representations import jobs, labelled
 from reslab.nets import VGG, Block, ResNet, build, lesion, reordered, replace
 from reslab.progress import progress_bar
 from reslab.results.lesions import ANSWERS, verdict  # noqa: F401 – a lesson asks it of this experiment
@@ -149,7 +150,7 @@ def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, c
     count, draw, modules (the names, with + between them), error. Counts that the net does not have are left out.
     """
     kept, y = keep(net, split, images)
-    random, rows = np.random.default_rng(seed), []
+    random, rows = np.random.default_rng([seed, net.seed or 0]), []
     counts = [count for count in counts if count <= len(kept.blocks)]
     for count in progress_bar(counts, desc="blocks out", disable=not progress):
         for draw in range(draws):
@@ -165,7 +166,7 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
     draw, moved (share of the blocks that are no longer in their places), error.
     """
     kept, y = keep(net, split, images)
-    random, rows = np.random.default_rng(seed), []
+    random, rows = np.random.default_rng([seed, net.seed or 0]), []
     stages = {}
     for at, name in _places(kept):
         if kept.given[at].shape == kept.given[at + 1].shape:
