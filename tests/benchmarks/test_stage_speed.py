@@ -12,32 +12,41 @@ from reslab.experiments import film
 from reslab.experiments.degradation import small_net
 from reslab.explorers.stage.live import LiveFilm
 
-# What the stage does between two frames of the browser: until styles and layout are done, without the painting.
+# What the stage does between two frames of the browser: until styles and layout are done, without the painting. Each
+# step and each toggle is done several times, and the least of its times counts: a neighbour on the processor adds to
+# some of them, what the stage does is in all of them.
+ROUNDS = 5
 FRAMES = """async () => {
-    const times = [], steps = [...Array(61).keys()]
+    const steps = [...Array(61).keys()], least = steps.map(() => Infinity)
     const worked = act => {
         const began = performance.now()
         act()
         document.querySelector('.stage').offsetHeight
         return performance.now() - began
     }
-    for (const step of steps) {
-        times.push(worked(() => { stage.take({step}, false); stage.light('forward', step / 60) }))
-        await new Promise(requestAnimationFrame)
+    for (let round = 0; round < ROUNDS; round++) {
+        for (const step of steps) {
+            const time = worked(() => { stage.take({step}, false); stage.light('forward', step / 60) })
+            least[step] = Math.min(least[step], time)
+            await new Promise(requestAnimationFrame)
+        }
     }
-    return times.sort((a, b) => a - b)
-}"""
+    return least.sort((a, b) => a - b)
+}""".replace("ROUNDS", str(ROUNDS))
 TOGGLE = """async () => {
-    const times = []
-    for (let k = 0; k < 10; k++) {
-        const began = performance.now()
-        document.querySelector('.stage .switch').click()
-        await new Promise(requestAnimationFrame)
-        await new Promise(done => setTimeout(done)) // after the paint
-        times.push(performance.now() - began)
+    const least = []
+    for (let step = 0; step <= 60; step += 12) { // at each: there and back
+        await stage.take({step}, false)
+        for (let k = 0; k < 2 * ROUNDS; k++) {
+            const began = performance.now(), at = 2 * step + (k % 2)
+            document.querySelector('.stage .switch').click()
+            await new Promise(requestAnimationFrame)
+            await new Promise(done => setTimeout(done)) // after the paint
+            least[at] = Math.min(least[at] ?? Infinity, performance.now() - began)
+        }
     }
-    return times.sort((a, b) => a - b)
-}"""
+    return least.filter(time => time !== undefined).sort((a, b) => a - b)
+}""".replace("ROUNDS", str(ROUNDS))
 
 
 @pytest.fixture
@@ -58,7 +67,7 @@ def test_a_frame_and_a_toggle(report, stage):
     toggles = stage.evaluate(TOGGLE)
     assert len(frames) == 61
     report(f"stage, two nets of 110 layers: a frame {frames[30]:.1f} ms, the slowest {frames[-1]:.1f} ms (goal 16)")
-    report(f"stage, toggle to repaint: {toggles[5]:.0f} ms, the slowest {toggles[-1]:.0f} ms (goal 100)")
+    report(f"stage, toggle to repaint: {toggles[len(toggles) // 2]:.0f} ms, the slowest {toggles[-1]:.0f} ms (goal 100)")
 
 
 def test_the_first_picture(report, tmp_path):

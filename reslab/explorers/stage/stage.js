@@ -62,8 +62,9 @@ export async function mount(el, source) {
   // Take over a part of a view, from a control or from outside.
   async function take(change, passing = true) {
     if (player.playing && !("skip" in change || "picture" in change)) player.stop()
-    const { dataset = view.dataset, ...others } = change
-    await toDataset(source.names.includes(dataset) ? dataset : source.names[0])
+    const { dataset: asked = view.dataset, ...others } = change,
+      dataset = source.names.includes(asked) ? asked : source.names[0]
+    if (dataset !== view.dataset || ("dataset" in change && dataset !== scene.wanted)) await toDataset(dataset)
     Object.assign(view, others)
     refresh()
     const isStill = player.playing || live.status === "running" || ("step" in change && change.step)
