@@ -96,6 +96,7 @@ def every(draw=theme.figure):
     drawings = {
         "training_curves": (degradation.training_curves, invented.histories(ERRORS)),
         "error_by_depth": (degradation.error_by_depth, invented.histories(ERRORS, seeds=2)),
+        "error_by_rate": (degradation.error_by_rate, invented.rates()),
         "gradient_profile": (gradient_flow.gradient_profile, PROFILES),
         "gradient_by_depth": (
             gradient_flow.by_depth,

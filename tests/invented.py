@@ -62,6 +62,30 @@ def histories(errors, *, seeds=1, **columns):
 # Lesson 02
 
 
+def rates(errors=None, outcome="finished"):
+    """Trainings at several rates and lengths, as `experiments.degradation.by_rate` gives them; errors: (name, rate,
+    epochs) → one of each seed."""
+    errors = errors or {
+        ("plain-56", 0.02, 6): (0.7, 0.8, 0.75), ("plain-56", 0.02, 60): (0.02, 0.3, 0.1),
+        ("plain-56", 0.1, 6): (0.9, 0.85, 0.8), ("plain-56", 0.1, 60): (0.8, 0.7, 0.9),
+        ("resnet-56", 0.05, 6): (0.01, 0.012, 0.02),
+    }  # fmt: skip
+    rows = [
+        (name, name.startswith("resnet"), 56, seed, rate, epochs, 10 * epochs, error, error + 0.01, outcome, RECORDED)
+        for (name, rate, epochs), some in errors.items() for seed, error in enumerate(some)
+    ]  # fmt: skip
+    columns = ["name", "skip", "depth", "seed", "lr", "epochs", "steps", "train_error", "test_error", "outcome"]
+    return pd.DataFrame(rows, columns=[*columns, "origin"])
+
+
+def constructed(made=(0.02, 0.03, 0.01), trained=(0.8, 0.9, 0.7)):
+    """A net made by hand and the one that was trained, as `experiments.degradation.by_construction` gives them."""
+    ways = (("plain-8", "trained", 8, made), ("plain-56, made of plain-8", "made", 56, made),
+            ("plain-56", "trained", 56, trained))  # fmt: skip
+    rows = [(net, how, depth, seed, error) for net, how, depth, some in ways for seed, error in enumerate(some)]
+    return pd.DataFrame(rows, columns=["net", "how", "depth", "seed", "train_error"])
+
+
 def gradients(name="plain-20", gradient=None, *, step=0, seed=0, **columns):
     """One step of a net, a block a gradient; by default three blocks a stage, and a thousandfold rise towards the
     first."""

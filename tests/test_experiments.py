@@ -5,7 +5,16 @@ import pytest
 import torch
 
 from reslab import NetSpec, TrainSpec, build, digits, fit, replace
-from reslab.experiments.degradation import beside_the_paper, by_construction, by_depth, extend, small_net, verdict
+from reslab.experiments.degradation import (
+    beside_the_paper,
+    by_construction,
+    by_depth,
+    by_rate,
+    extend,
+    small_net,
+    verdict,
+    with_recorded,
+)
 from reslab.train import evaluate, train
 
 
@@ -67,16 +76,45 @@ def test_only_nets_that_can_be_extended_are(split, changes):
         extend(net, 56)
 
 
-def test_by_construction_trains_two_and_makes_one(split):
-    table = by_construction(20, shallow=8, split=split, how=QUICK)
-    assert table["net"].tolist() == ["plain-8, trained", "plain-20, made of it", "plain-20, trained"]
-    assert table["depth"].tolist() == [8, 20, 20]
-    assert table["train_error"][0] == table["train_error"][1]
-    assert table["test_error"][0] == table["test_error"][1]
-    assert table["parameters"][1] == table["parameters"][2] > table["parameters"][0]
-    alone = fit(replace(small_net(split), depth=20, skip=False), split, QUICK, progress=False)
-    assert table["train_error"][2] == alone.final_train_error
-    assert table["test_error"][2] == alone.history["test_error"].iloc[-1]
+def test_by_construction_trains_two_and_makes_one_of_each_seed(split):
+    table = by_construction(20, shallow=8, seeds=(0, 3), split=split, how=QUICK)
+    assert table["net"].tolist() == ["plain-8", "plain-20, made of plain-8", "plain-20"] * 2
+    assert table["how"].tolist() == ["trained", "made", "trained"] * 2
+    assert table["seed"].tolist() == [0] * 3 + [3] * 3
+    for _, (shallow, made, deep) in table.groupby("seed")[["depth", "parameters", "train_error", "test_error"]].apply(
+        lambda rows: rows.to_dict("records")
+    ).items():
+        assert (shallow["depth"], made["depth"], deep["depth"]) == (8, 20, 20)
+        assert shallow["train_error"] == made["train_error"]
+        assert shallow["test_error"] == made["test_error"]
+        assert made["parameters"] == deep["parameters"] > shallow["parameters"]
+    alone = fit(replace(small_net(split), depth=20, skip=False), split, QUICK, seed=3, progress=False)
+    last = table.iloc[-1]
+    assert (last["train_error"], last["test_error"]) == (
+        alone.final_train_error, alone.history["test_error"].iloc[-1],
+    )  # fmt: skip
+
+
+def test_recorded_runs_of_the_same_nets_stand_beside_what_was_measured(split):
+    measured = by_depth((8,), split=split, how=QUICK, progress=False)
+    frame = with_recorded(measured)
+    assert frame[: len(measured)].equals(measured[frame.columns])
+    beside = frame[len(measured) :]
+    assert set(zip(beside["name"], beside["seed"], strict=True)) == {
+        (name, seed) for name in ("plain-8", "resnet-8") for seed in (0, 1, 2)
+    }
+    assert beside["origin"].str.startswith("recorded").all()
+    assert (beside.groupby(["name", "seed"])["step"].max() == 60).all()
+
+
+def test_by_rate_has_one_row_a_net_rate_length_and_seed():
+    frame = by_rate()
+    assert not frame.duplicated(["name", "lr", "epochs", "seed"]).any()
+    seeds = frame.groupby(["name", "lr", "epochs"])["seed"].agg(set)
+    assert all(some == {0, 1, 2} for some in seeds)
+    assert set(seeds["plain-56"].index) >= {(lr, epochs) for lr in (0.01, 0.02, 0.05, 0.1) for epochs in (6, 24)}
+    assert set(seeds["resnet-56"].index) >= {(0.05, 6)}
+    assert (frame["steps"] == 10 * frame["epochs"]).all()
 
 
 def test_beside_the_paper_is_a_row_a_net_with_means_over_the_seeds_that_finished(split):

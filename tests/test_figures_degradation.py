@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import keyed, names, notes
-from invented import LIVE, RECORDED, history, together
+from invented import LIVE, RECORDED, history, rates, together
 
 from reslab.figures import degradation, theme
 
@@ -171,3 +171,19 @@ def test_crowded_depths_keep_their_marks_and_drop_some_names():
 
 
 # The sentence
+
+
+# Training error against the length of the training
+
+
+def test_error_by_rate_is_a_named_line_a_rate_with_median_and_range():
+    figure = degradation.error_by_rate(rates())
+    traces = keyed(figure)
+    slow = traces["plain-56/0.02/train"]
+    assert [*slow.x] == [6, 60]
+    np.testing.assert_allclose(slow.y, [75, 10])
+    np.testing.assert_allclose((slow.error_y.array, slow.error_y.arrayminus), ([5, 20], [5, 8]))
+    assert slow.line.dash == theme.line(False, 56)["dash"] != traces["resnet-56/0.05/train"].line.dash
+    assert {"plain-56, rate 0.02", "plain-56, rate 0.1", "resnet-56, rate 0.05"} <= set(names(figure))
+    assert notes(figure) == {"origin": f"{RECORDED}: median and range of 3 seeds"}
+    assert [*figure.layout.xaxis.ticktext] == ["6", "60"]

@@ -68,3 +68,8 @@ def test_cells_are_short_and_say_how_long_the_lesson_takes(notebook):
         assert len(lines) <= (9 if is_folded else 6), cell.source
         assert "def " not in cell.source
     assert re.search(r"minutes?|seconds?", notebook.cells[0].source)
+
+
+def test_the_core_is_at_most_twelve_cells(notebook):
+    titles = [cell.source.splitlines()[0] if cell.source else "" for cell in notebook.cells]
+    assert (titles.index("# Further") if "# Further" in titles else 0) <= 12

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from invented import RECORDED, histories, history, together
+from invented import RECORDED, histories, history, rates, together
 
 from reslab.results import degradation as results
 
@@ -96,3 +96,20 @@ def test_the_verdict_compares_two_depths(deep, said):
     assert results.verdict(frame) == said
     with pytest.raises(ValueError, match=r"no residual net of depth 20; it has \[\]"):
         results.verdict(frame, skip=True)
+
+
+def test_by_rate_is_the_median_and_the_range_over_the_seeds():
+    table = results.by_rate(rates())
+    assert [*zip(table["name"], table["lr"], table["epochs"], strict=True)] == [
+        ("plain-56", 0.02, 6), ("plain-56", 0.02, 60), ("plain-56", 0.1, 6), ("plain-56", 0.1, 60),
+        ("resnet-56", 0.05, 6),
+    ]  # fmt: skip
+    assert table.loc[1, ["median", "low", "high", "seeds"]].tolist() == [0.1, 0.02, 0.3, 3]
+    assert results.best(table, 60)["lr"] == 0.02
+    with pytest.raises(ValueError, match="lacks lr"):
+        results.by_rate(rates().drop(columns="lr"))
+
+
+def test_by_rate_counts_a_run_that_diverged_as_all_wrong():
+    table = results.by_rate(rates({("plain-56", 0.1, 6): (0.3, float("nan"))}, outcome="diverged"))
+    assert table[["median", "low", "high"]].to_numpy().tolist() == [[1, 1, 1]]

@@ -4,7 +4,7 @@ import invented
 import numpy as np
 import pandas as pd
 import pytest
-from invented import LIVE, RECORDED, ends, histories, history, signal, together, variant, variants
+from invented import LIVE, RECORDED, constructed, ends, histories, history, rates, signal, together, variant, variants
 
 from reslab.figures.text import (
     activations,
@@ -99,6 +99,30 @@ def test_nothing_measured_is_said(sentence, frame):
 
 
 # Lesson 01
+
+
+def test_rates_and_lengths_say_what_the_best_of_them_came_to():
+    says(
+        degradation.rate_sentence(rates()),
+        "After 6 epochs plain-56 still gets 75.0 % (median of 3 seeds, 70.0 to 80.0 %)",
+        "at 0.02, the best of 2 learning rates",
+        "resnet-56 is at 1.2 % (median of 3 seeds, 1.0 to 2.0 %) by then",
+        "after 60 epochs plain-56 is not there yet, with 10.0 %",
+    )
+    solved = {("plain-56", 0.02, 6): (0.7,), ("plain-56", 0.02, 60): (0.01,), ("resnet-56", 0.05, 6): (0.01,)}
+    says(degradation.rate_sentence(rates(solved)), "after 60 epochs plain-56 is there, too, with 1.0 %")
+
+
+def test_a_net_made_by_hand_is_said_to_be_better_only_where_it_is():
+    says(
+        degradation.construction_sentence(constructed()),
+        "Made by hand, 56 plain layers get 2.0 % (median of 3 seeds, 1.0 to 3.0 %)",
+        "trained, 80.0 %",
+        "for 3 of 3 seeds: such a net exists, and training did not find it in this budget",
+    )
+    words = degradation.construction_sentence(constructed(trained=(0.8, 0.0, 0.7)))
+    assert "for 2 of 3 seeds." in words
+    assert "exists" not in words
 
 
 @pytest.mark.parametrize(

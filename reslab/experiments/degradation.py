@@ -6,11 +6,19 @@ from torch import nn
 
 from reslab.datasets import digits
 from reslab.nets import CIFAR10_ERRORS, Block, NetSpec, build, replace
+from reslab.progress import progress_bar
 from reslab.results.degradation import verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.store import recorded
 from reslab.sweep import sweep
 from reslab.train import TrainSpec, evaluate, train
 
 DEPTHS = (8, 20, 32, 56)
+# Of the recorded runs, those of the lesson's nets.
+SMALL = {
+    "dataset": "digits", "width": 8, "block": "basic", "shortcut": "A", "order": "original", "norm": "batch",
+    "activation": "relu", "init": "kaiming", "residual_scale": "one", "stochastic_depth": 0.0, "schedule": "one-cycle",
+    "warmup": 0,
+}  # fmt: skip
 
 
 def small_net(split):
@@ -44,6 +52,33 @@ def by_depth(
     return pd.concat([run.frame() for run in runs], ignore_index=True)
 
 
+def with_recorded(frame):
+    """Histories of nets on the digits, as `by_depth` gives them, and those of the same nets that came with reslab:
+    seeds 0, 1 and 2. What was measured here says how it went this time, the others how it goes."""
+    runs = recorded().history(**SMALL, depth=set(frame["depth"]), epochs=6, lr=0.05, capture_every=5)
+    return pd.concat([frame, runs], ignore_index=True)
+
+
+def by_rate(depth=56):
+    """How far recorded trainings on the digits came, by their learning rate and length: a row a net, rate, length and
+    seed.
+
+    Of the plain net of that depth every rate and length that came with reslab, of the residual one the lesson's own
+    rate. Columns: name, skip, depth, seed, lr (the highest rate of a one-cycle training), epochs, steps, train_error,
+    test_error (fractions), outcome, origin.
+    """
+    rows = {}
+    runs = recorded().runs(**SMALL, depth=depth, capture_every={0, 5})
+    for run in sorted(runs, key=lambda run: run.how["capture_every"]):  # of two alike, the one that `with_recorded` has
+        how, row = run.how, run.summary()
+        rows[run.name, how["lr"], how["epochs"], run.seed] = {
+            "name": run.name, "skip": run.spec.skip, "depth": depth, "seed": run.seed, "lr": how["lr"],
+            "epochs": how["epochs"], "steps": row["steps"], "train_error": row["final_train_error"],
+            "test_error": row["test_error"], "outcome": run.outcome, "origin": run.origin,
+        }  # fmt: skip
+    return pd.DataFrame([rows[key] for key in sorted(rows)])
+
+
 def beside_the_paper(frame):
     """What runs came to, a row a net, beside the test errors of He et al. 2015 (arXiv:1512.03385, Table 6) on all of
     CIFAR-10.
@@ -61,38 +96,38 @@ def beside_the_paper(frame):
     return table.reset_index().assign(paper_test_error=lambda table: table["name"].map(CIFAR10_ERRORS) / 100)
 
 
-def by_construction(depth=56, *, shallow=8, seed=0, split=None, how=None, device="auto"):
+def by_construction(depth=56, *, shallow=8, seeds=(0, 1, 2), split=None, how=None, device="auto"):
     """Make a deep plain net that errs exactly as a shallow one, without training it: the layers added compute the
     identity.
 
     The argument of He et al. 2015, §1: such a solution exists, so a deep net that trains worse did not find it.
-    A row each for the shallow net, the deep one made from it, and the deep one trained as usual. Columns: net, depth,
-    parameters, train_error, test_error (fractions, eval mode).
+    Of each seed a row for the shallow net, the deep one made from it, and the deep one trained as usual. Columns: net,
+    how ("trained" or "made"), depth, seed, parameters, train_error, test_error (fractions, eval mode).
     """
     split, how = split or digits(), how or TrainSpec()
-    nets = {}
-    for layers in (shallow, depth):
-        net = build(replace(small_net(split), depth=layers, skip=False), seed=seed)
-        for _ in train(net, split, how, device=device):
-            pass
-        nets[layers] = net
-    made = extend(nets[shallow], depth)
-    rows = [
-        (f"plain-{shallow}, trained", nets[shallow]),
-        (f"plain-{depth}, made of it", made),
-        (f"plain-{depth}, trained", nets[depth]),
-    ]
-    split = split.to(next(made.parameters()).device)
-    return pd.DataFrame(
-        {
-            "net": name,
-            "depth": net.spec.depth,
-            "parameters": sum(parameter.numel() for parameter in net.parameters()),
-            "train_error": evaluate(net, split, "train"),
-            "test_error": evaluate(net, split, "test"),
-        }
-        for name, net in rows
-    )
+    rows = []
+    for seed in progress_bar(seeds, desc="two nets of each seed"):
+        nets = {layers: _trained(layers, split, how, seed, device) for layers in (shallow, depth)}
+        made = extend(nets[shallow], depth)
+        there = split.to(next(made.parameters()).device)
+        for net, way in ((nets[shallow], "trained"), (made, "made"), (nets[depth], "trained")):
+            rows.append({
+                "net": f"plain-{net.spec.depth}" + f", made of plain-{shallow}" * (way == "made"),
+                "how": way,
+                "depth": net.spec.depth,
+                "seed": seed,
+                "parameters": sum(parameter.numel() for parameter in net.parameters()),
+                "train_error": evaluate(net, there, "train"),
+                "test_error": evaluate(net, there, "test"),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _trained(depth, split, how, seed, device):
+    net = build(replace(small_net(split), depth=depth, skip=False), seed=seed)
+    for _ in train(net, split, how, device=device):
+        pass
+    return net
 
 
 @torch.no_grad()

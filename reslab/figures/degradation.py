@@ -11,12 +11,21 @@ import numpy as np
 
 from reslab.figures import theme
 from reslab.figures.text import phrases
-from reslab.figures.text.degradation import alt_text, sentence
+from reslab.figures.text.degradation import alt_text, construction_sentence, rate_sentence, sentence
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
-from reslab.results.degradation import LABELS, final, grouped, results
+from reslab.results.degradation import LABELS, by_rate, final, grouped, results
 
-__all__ = ["alt_text", "error_by_depth", "final", "sentence", "training_curves"]
+__all__ = [
+    "alt_text",
+    "construction_sentence",
+    "error_by_depth",
+    "error_by_rate",
+    "final",
+    "rate_sentence",
+    "sentence",
+    "training_curves",
+]
 
 _X = {"step": "Step (one batch of images)", "epoch": "Epoch (one pass over the images)", "seconds": "Time (s)"}
 
@@ -120,6 +129,41 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     x_axis, y_axis = theme.depth_axis(depths), _errors("Training error (%)")
     named = theme.name_lines(names, x_axis, y_axis)
     return draw(traces, title="Final training error", origin=_origin(ended), empty=empty, x=x_axis, y=y_axis, **named)
+
+
+def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
+    """Final training error (%) against the length of the training (epochs, log axis): a named line a net and learning
+    rate.
+
+    frame: as `results.degradation.by_rate` takes it. Each mark is the median over the seeds, its bar goes from the
+    lowest to the highest. ValueError for a missing column.
+    """
+    table, traces, names = by_rate(frame), [], []
+    for (skip, depth, name, lr), rows in table.groupby(["skip", "depth", "name", "lr"]):
+        median, low, high = (100 * rows[column].to_numpy() for column in ("median", "low", "high"))
+        epochs, label = rows["epochs"].to_numpy(), f"{name}, rate {lr:g}"
+        said = [
+            f"<b>{label}, {row.epochs:g} epochs</b><br>{phrases.percent(row.median)} of the training images wrong"
+            f" ({phrases.percent(row.low)} to {phrases.percent(row.high)})<br>{row.seeds} seeds"
+            f"<extra>{row.origin}</extra>"
+            for row in rows.itertuples()
+        ]
+        bars = dict(type="data", symmetric=False, array=high - median, arrayminus=median - low, width=5, thickness=1.3)
+        look = dict(mode="lines+markers", marker=theme.marker(skip, depth, open=False), line=theme.line(skip, depth))
+        key = f"{name}/{lr:g}"
+        traces.append(_by_depth(key, "train", label, epochs, median, said, error_y=bars, **look))
+        names.append((f"{key}/train", label, epochs[-1], median[-1], look["line"]["color"]))
+    lengths = sorted(set(table["epochs"]))
+    ends = [np.log10(lengths[0]) - 0.08, np.log10(lengths[-1]) + 0.05] if lengths else [0, 1]
+    x_axis = dict(
+        title="Epochs (passes over the images; log scale)", type="log", range=ends, tickvals=lengths,
+        ticktext=[f"{length:g}" for length in lengths],
+    )  # fmt: skip
+    y_axis = _errors("Training error (%)")
+    origin = f"{'; '.join(dict.fromkeys(table['origin']))}: median and range of {table['seeds'].max()} seeds"
+    named = theme.name_lines(names, x_axis, y_axis)
+    title = "Training error after longer trainings, at several learning rates"
+    return draw(traces, title=title, origin=origin * bool(traces), empty=empty, x=x_axis, y=y_axis, **named)
 
 
 def _by_depth(group, part, label, x, y, said, **look):

@@ -135,6 +135,29 @@ def same_seeds(points):
     return len(points[0].seeds) if len(points) > 1 and all(point.seeds == points[0].seeds for point in points) else 0
 
 
+def by_rate(frame):
+    """The training error of each net at each learning rate and length, over its seeds: a row each.
+
+    frame: as `experiments.degradation.by_rate` gives it. Columns: name, skip, depth, origin, lr, epochs, seeds (how
+    many), and the median, low and high of train_error (fractions); a run that diverged counts as an error of 1.
+    ValueError for a missing column.
+    """
+    columns = ("name", "skip", "depth", "origin", "lr", "epochs", "seed", "train_error", "outcome")
+    frame = require(frame, columns, "Training error against learning rate and length")
+    frame = frame.assign(train_error=frame["train_error"].where(frame["outcome"] != "diverged", 1.0))
+    groups = frame.groupby(["skip", "depth", "name", "lr", "epochs"], as_index=False)
+    return groups.agg(
+        origin=("origin", "first"), seeds=("seed", "nunique"), median=("train_error", "median"),
+        low=("train_error", "min"), high=("train_error", "max"),
+    )  # fmt: skip
+
+
+def best(table, epochs):
+    """The row of a table of `by_rate` with the lowest median among those of so many epochs."""
+    rows = table[table["epochs"] == epochs]
+    return rows.loc[rows["median"].idxmin()]
+
+
 def verdict(frame, shallow=20, deep=56, *, skip=False):
     """The deeper net's mean training error against the shallower one's: "higher", "lower", or "about the same".
 

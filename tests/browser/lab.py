@@ -166,6 +166,7 @@ class Lab:
             "JUPYTERLAB_SETTINGS_DIR": "settings",
             "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             "IPYTHONDIR": "ipython",
+            "RESLAB_CACHE": "cache",  # nothing was downloaded yet
         }
         return kept | {"PYTHONPATH": python_path} | {key: str(self._home / folder) for key, folder in own.items()}
 

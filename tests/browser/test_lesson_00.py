@@ -65,6 +65,19 @@ def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
     notebook.wait_until(lambda: notebook.text(".stage .origin").endswith("seed 0."))
 
 
+def test_photographs_say_what_they_would_download_and_what_is_shown_stays(notebook, stage):
+    shown = notebook.text(".stage .say")
+    notebook.click(".stage summary")
+    stage.locator(".sheet .datasets button", has_text="Photos").click()
+    notebook.wait_until(lambda: "one download of 170 MB" in notebook.text(".stage .notice"), 120)
+    assert not stage.locator(".sheet").is_visible()
+    notebook.screenshot("00_start_here-photographs")
+    assert notebook.text(".stage .say") == shown
+    stage.locator(".notice button", has_text="Not now").click()
+    notebook.wait_until(lambda: not stage.locator(".notice").is_visible())
+    assert stage.locator(".sheet .datasets button[aria-pressed=true]").text_content() == "Digits"
+
+
 def test_the_keyboard_reaches_everything_and_lab_takes_no_key(notebook, stage):
     cells = notebook.find(".jp-Cell").count()
     stage.locator(".hit[tabindex='0']").focus()

@@ -2,6 +2,7 @@
 
 import pytest
 from explorer_page import LEFT, RIGHT, all_told, answer, at_rest, darken, fits_and_stacks, hand_out, state, values
+from stage_page import error_names
 
 LESSON = "01_degradation.ipynb"
 
@@ -10,7 +11,7 @@ LESSON = "01_degradation.ipynb"
 def notebook(lab):
     """The lesson on a projector's 1280 × 720, all of it run."""
     with lab.open(LESSON) as notebook:
-        answer(notebook, cells=5, place=0, said="lower")
+        answer(notebook, cells=3, place=0, said="lower")
         notebook.show(".reslab-question")
         notebook.screenshot("01-question")
         notebook.run_all(timeout=900)
@@ -82,6 +83,27 @@ def test_a_learner_watches_a_plain_net_fail_and_its_residual_twin_learn(notebook
     for name, seconds in answered.items():
         record_property(f"seconds until {name} answered", round(seconds, 2))
     print("\nanswered within:", ", ".join(f"{name} {seconds:.2f} s" for name, seconds in answered.items()))
+
+
+def test_a_state_to_try_is_a_button(notebook):
+    notebook.click(".reslab-state button >> nth=0")
+    notebook.wait_until(lambda: state(notebook) == "plain-8 | plain-8 + resnet-8")
+    hand_out(notebook, "resnet-56 | plain-20 + plain-56 + resnet-56")
+
+
+def test_one_start_trains_both_nets_on_the_stage(notebook):
+    notebook.show(".stage")
+    notebook.screenshot("01-stage")
+    stage = notebook.find(".stage").first
+    notebook.click(".stage .live")
+    notebook.wait_until(lambda: set(error_names(stage)) == {"plain-56", "resnet-56"}, 180)
+    assert "Thick: live, this machine, seed 0" in notebook.text(".stage .origin")
+    before = error_names(stage)
+    notebook.click(".stage .switch")  # while both train
+    notebook.wait_until(lambda: notebook.text(".stage .say").startswith("With skips"))
+    notebook.wait_until(lambda: error_names(stage) != before, 60)
+    notebook.click(".stage .live")
+    notebook.wait_until(lambda: "Stopped" in notebook.text(".stage .origin"), 60)
 
 
 def test_the_explorer_fits_a_projector_and_stacks_on_a_narrow_screen(notebook):

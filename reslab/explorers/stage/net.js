@@ -47,7 +47,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
   set(shares, { width, height: base + 1.4 * size.em, viewBox: `0 0 ${width} ${base + 1.4 * size.em}` })
   const slot = (width - gutter) / stations.length
   stations.forEach((i, k) =>
-    svg(shares, "path", { class: "lead", d: `M${gutter + slot * (k + 0.5)} 0L${middle(i)} ${top - arcs + 4}` }),
+    svg(shares, "path", { class: "lead", d: `M${gutter + slot * (k + 0.5)} 0L${middle(i)} ${top - 2}` }),
   )
   const arch = svg(shares, "g", { class: "arcs" })
   for (let i = 1; i < n; i++) {

@@ -30,6 +30,51 @@ def alt_text(frame):
     return f"Line chart of training error, 0 to 100 %, against step. {drawn}{sentence(frame)}"
 
 
+def rate_sentence(frame):
+    """How far longer trainings and other learning rates brought a plain net, beside the residual one, in two sentences.
+
+    frame: as `results.degradation.by_rate` takes it, with one plain and one residual net.
+    """
+    table = results.by_rate(frame)
+    plain, residual = (table[table["skip"] == skip] for skip in (False, True))
+    short, long = (results.best(plain, epochs(plain["epochs"])) for epochs in (min, max))
+    twin = results.best(residual, min(residual["epochs"]))
+    rates = plain["lr"].nunique()
+    reached = "is there, too" if long["median"] <= twin["median"] + results.CLEAR else "is not there yet"
+    return (
+        f"After {short['epochs']:g} epochs {short['name']} still gets {_median(short)} of the training images wrong at"
+        f" {short['lr']:g}, the best of {rates} learning rates. {twin['name']} is at {_median(twin)} by then:"
+        f" after {long['epochs']:g} epochs {long['name']} {reached}, with {_median(long)} at its best rate,"
+        f" {long['lr']:g}."
+    )
+
+
+def construction_sentence(table):
+    """What the net made by hand does, and the one that was trained.
+
+    table: as `experiments.degradation.by_construction` gives it.
+    """
+    deep = table[table["depth"] == table["depth"].max()]
+    made, trained = (deep[deep["how"] == how].set_index("seed") for how in ("made", "trained"))
+    better = (made["train_error"] < trained["train_error"]).sum()
+    told = [f"{_median(_spread(nets['train_error']))}" for nets in (made, trained)]
+    found = ": such a net exists, and training did not find it in this budget" * bool(better == len(made))
+    return (
+        f"Made by hand, {made['depth'].iloc[0]} plain layers get {told[0]} of the training images wrong; trained,"
+        f" {told[1]}. By hand is better for {better} of {len(made)} seeds{found}."
+    )
+
+
+def _spread(errors):
+    return {"median": errors.median(), "low": errors.min(), "high": errors.max(), "seeds": len(errors)}
+
+
+def _median(row):
+    """A median training error with its range over the seeds."""
+    spread = f" (median of {row['seeds']} seeds, {100 * row['low']:.1f} to {percent(row['high'])})"
+    return percent(row["median"]) + spread * bool(row["seeds"] > 1)
+
+
 def _told(group):
     """The sentence for the runs of one origin, without its full stop: those that finished first, then the others."""
     nets = [result.net for result in group]
