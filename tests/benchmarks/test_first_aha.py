@@ -22,6 +22,6 @@ def test_the_first_aha(report, tmp_path):
             notebook.show(PLOT)
             names = [trace["name"] for trace in notebook.figure_data(PLOT)]
             notebook.screenshot("01_degradation-first-aha")
-    assert {"plain-56", "resnet-56"} <= set(names)
+    assert {"plain", "residual"} <= set(names)
     parts = f"{opened - began:.0f} s until the kernel answers, {drawn - opened:.0f} s from Run All to the first curves"
     report(f"the first aha of {LESSON}: {drawn - began:.0f} s ({parts}); 60 s is the goal. Picture: {ARTIFACTS.name}/")

@@ -2,10 +2,11 @@
 import { html, svg } from "./elements.js"
 import { buildNotice } from "./notice.js"
 
+// Options are [value, text, what it means].
 export function choices(owner, options, chosen) {
   owner.replaceChildren()
-  for (const [value, text] of options)
-    html(owner, "button", { type: "button", value }, text).onclick = () => chosen(value)
+  for (const [value, text, title = ""] of options)
+    html(owner, "button", { type: "button", value, title }, text).onclick = () => chosen(value)
 }
 
 export function writeClasses(owner, names) {

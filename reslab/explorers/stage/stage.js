@@ -6,7 +6,7 @@ import { makeNotice } from "./notice.js"
 import { makePlayer } from "./player.js"
 import { makeScene } from "./scene.js"
 import { makeScreen } from "./screen.js"
-import { readLine } from "./words.js"
+import { readLine, variantSaid } from "./words.js"
 
 const SPEEDS = [0.5, 1, 2, 4]
 const NAMES = { digits: "Digits", cifar10: "Photos" }
@@ -47,7 +47,7 @@ export async function mount(el, source) {
       special = nets.filter(each => each.variant)
     const options = {
       nets: usual.map(each => [each.key, each.depth]),
-      variants: special.map(each => [each.key, `${each.depth} layers, ${each.variant}`]),
+      variants: special.map(({ key, depth, variant }) => [key, `${depth} layers, ${variant}`, variantSaid(variant)]),
       datasets: source.names.map(name => [name, NAMES[name] ?? name]),
     }
     choices($.nets, options.nets, net => take({ net, step: 0 }))

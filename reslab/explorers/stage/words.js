@@ -11,6 +11,12 @@ export const blockName = (i, n) => (i ? `Block ${i} of ${n - 1}` : "Stem: the fi
 const SAID = { automobile: "car", airplane: "plane" }
 export const className = (state, label) => SAID[state.classes[label]] ?? state.classes[label]
 
+const VARIANTS = {
+  "no norm": "Both nets without BatchNorm",
+  "identity start": "Both nets begin with convolutions that hand on what they get (lesson 03)",
+}
+export const variantSaid = variant => VARIANTS[variant] ?? ""
+
 const article = name => (/^([aeiou]|8|11|18)/i.test(name) ? "an" : "a")
 export const capital = text => text[0].toUpperCase() + text.slice(1)
 export const a = name => `${article(name)} ${name}`
