@@ -53,7 +53,9 @@ def test_a_learner_watches_a_plain_net_fail_and_its_residual_twin_learn(notebook
     held = at_rest(notebook, lambda: values(notebook, LEFT, "plain-56"))
     notebook.page.wait_for_timeout(1000)
     assert values(notebook, LEFT, "plain-56") == held
+    notebook.click(".reslab-more")
     press("step", lambda: len(values(notebook, LEFT, "plain-56")) == len(held) + 1)
+    notebook.click(".reslab-more")
     press("pause", lambda: notebook.text(".reslab-pause") == "Pause")
     drawn = notebook.curve(LEFT)
     notebook.wait_until(lambda: notebook.curve(LEFT) != drawn)
