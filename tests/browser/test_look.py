@@ -6,7 +6,7 @@ they are, and a presentation mode.
 
 import nbformat
 import pytest
-from explorer_page import FAULTS
+from explorer_page import FAULTS, at_rest, unfolded
 
 SMALL = "split=digits().subset(n_train=512, n_test=128), how=TrainSpec(epochs=2)"
 EXPLORERS = {  # name → how it is made; those that train are trained
@@ -137,13 +137,21 @@ def settled(notebook, check):
         assert check() == []
 
 
-def flip(notebook, times):
-    """Press the switch; of the map, which has none, let the boxes be filled by another cost, and by the first again."""
+def line(notebook):
+    """The state line."""
+    return notebook.find(".reslab-share input").first.input_value()
+
+
+def flip(notebook, back=False):
+    """Press the switch; of the map, which has none, let the boxes be filled by another cost, or by the first again."""
+    was = line(notebook)
     if notebook.find(".reslab-skip").count():
-        return notebook.click(".reslab-skip")
-    notebook.click(".reslab-more")
-    notebook.find(".reslab-folded select").first.select_option(index=1 - times)
-    notebook.click(".reslab-more")
+        notebook.click(".reslab-skip")
+    else:
+        with unfolded(notebook):
+            select = notebook.find(".reslab-folded select").first
+            select.select_option(label="multiply-adds" if back else "parameters")
+    notebook.wait_until(lambda: line(notebook) != was)
 
 
 def has_one_chart_in_front(notebook):
@@ -222,21 +230,20 @@ def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook
 
 
 def test_the_switch_moves_no_axis(notebook):
-    before, was = notebook.find(CHART).first.evaluate(RANGES), notebook.text(".reslab-sentence")
-    flip(notebook, 0)
-    notebook.wait_until(lambda: notebook.text(".reslab-sentence") != was)
-    assert notebook.find(CHART).first.evaluate(RANGES) == before
-    flip(notebook, 1)
-    notebook.wait_until(lambda: notebook.text(".reslab-sentence") == was)
-    assert notebook.find(CHART).first.evaluate(RANGES) == before
+    def ranges():
+        return notebook.find(CHART).first.evaluate(RANGES)
+
+    before = ranges()
+    for back in (False, True):
+        flip(notebook, back)
+        assert at_rest(notebook, ranges) == before
 
 
 def test_a_state_to_try_is_a_button(notebook):
     notebook.show(".reslab-state")
     notebook.screenshot(f"look-{notebook.explorer}-states")
-    line = notebook.text(".reslab-state code")
-    share = notebook.find(".reslab-share input").first
-    flip(notebook, 0)
-    notebook.wait_until(lambda: not share.input_value().startswith(line))
+    written = notebook.text(".reslab-state code")
+    flip(notebook)
+    assert not line(notebook).startswith(written)
     notebook.click(".reslab-state button")
-    notebook.wait_until(lambda: share.input_value().startswith(line))
+    notebook.wait_until(lambda: line(notebook).startswith(written))
