@@ -27,10 +27,10 @@ QUICK := tests/test_capture.py tests/test_capture_models.py tests/test_runs.py t
 NBVAL := -p tests.nbval_patience --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test browser notebooks test-floor bench lessons
+.PHONY: help lab test test-floor test-floor-quick bench lessons
 
 help: ## List these commands.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 lab: $(VENV)/.lab ## Create the environment if need be, and open JupyterLab on the lessons.
 	@echo "lab: opening JupyterLab on notebooks/ (Ctrl-C twice ends it)"
@@ -41,14 +41,8 @@ test: $(VENV)/.test ## Run every test: style, import contracts, units, claims, t
 	@$(BIN)/ruff check
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest --ignore tests/browser $(SHARED) $(PYTEST_ARGS) || $(NONE_PICKED)
-	@$(MAKE) --no-print-directory --jobs 2 browser notebooks
-
-browser: $(VENV)/.test ## The part of `make test` that drives the real JupyterLab in Chromium.
 	@$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS) || $(NONE_PICKED)
-
-# Its own output comes when it has ended, because `make test` runs it beside the browser.
-notebooks: $(VENV)/.test ## The part of `make test` that runs every notebook and compares its sentences.
-	@$(BIN)/python -m pytest $(NBVAL) notebooks >$(VENV)/notebooks.log 2>&1; ended=$$?; cat $(VENV)/notebooks.log; exit $$ended
+	@$(BIN)/python -m pytest $(NBVAL) --numprocesses auto --dist loadfile notebooks
 
 test-floor: $(FLOOR)/.test ## Run unit tests and two lessons with the oldest versions that pyproject.toml admits, which are Colab's.
 	@echo "test-floor: units with pandas 2.2, then frames with pandas 3.0, then lessons 01 and 04"
