@@ -65,7 +65,7 @@ def test_both_nets_are_there_at_once_and_are_what_was_measured(explorer, split):
         np.testing.assert_allclose(line(explorer, name), activations.signal(net, split)["ratio"])
     maps, titles = seen(explorer)
     assert len(maps) == 3
-    assert [title.split(";")[0] for title in titles] == ["stage1.block1: 8 channels of 8 × 8"] * 2
+    assert [title.split(";")[0] for title in titles] == ["stage1.block1: 8 maps of 8 × 8"] * 2
     np.testing.assert_allclose(maps[-1], split.batch(slice(0, 1), "test")[0][0, 0])
     assert "in the untrained resnet-14" in explorer.sentence.value
 
@@ -111,7 +111,7 @@ def test_a_click_on_a_point_opens_its_block(explorer):
     assert explorer.join(30)
     assert explorer.block.value == explorer.view.block == 5
     maps, titles = seen(explorer)
-    assert all(title.startswith("stage3.block1: 32 channels of 2 × 2") for title in titles)
+    assert all(title.startswith("stage3.block1: 32 maps of 2 × 2") for title in titles)
     assert maps[0].shape != before[0].shape
     assert explorer.profile.trace(f"resnet-14 · untrained/0/{LIVE}/opened").x[0] == pytest.approx(500 / 6)
     explorer._clicked(trace, SimpleNamespace(point_inds=[]), None)  # of another trace
