@@ -45,7 +45,7 @@ def walk(frame, *, empty=EMPTY, draw=theme.figure):
         )  # fmt: skip
         axes[f"yaxis{number}"] = bare | dict(
             domain=[bottom, top], autorange="reversed", showticklabels=False, scaleanchor=f"x{number}",
-            anchor=f"x{number}", title=dict(text=run.label, font=dict(color=theme.colour(run.skip, run.depth))),
+            anchor=f"x{number}", title=run.label,
         )  # fmt: skip
     first = dict(x=axes.pop("xaxis", "Blocks"), y=axes.pop("yaxis", "Nets"))
     return draw(
