@@ -203,6 +203,7 @@ def test_lessons_read_them_as_tidy_frames_labelled_as_recorded(store):
         assert set(frame["seed"]) == {0, 1, 2}
         assert set(frame["skip"]) == {False, True}
         assert all(map(theme.recorded, frame["origin"].unique()))
+        assert frame["origin"].nunique() == 1
     assert len(store.frame()) == len(store.runs())
 
 
