@@ -19,6 +19,7 @@ from reslab.experiments import lesions, paths
 from reslab.runs import Provenance
 
 FOLDER = Path(__file__).parent
+SOURCE = "CIFAR-10: Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images"
 IMAGES, PATH_IMAGES = 200, 32  # test images of an error; training images of a gradient
 NUMBERS = ("error", "whole", "share", "along", "counted", "moved", "size")
 
@@ -40,7 +41,7 @@ def main(dataset="cifar10"):
         for kind, frame in made.items():
             frames.setdefault(kind, []).append(frame.assign(origin=f"recorded, {run.history['step'].iloc[-1]:,} steps"))
         print(run.name, run.how["epochs"], flush=True)
-    provenance = dataclasses.asdict(Provenance.here("cpu")) | {"source": split.source, "test_images": IMAGES}
+    provenance = dataclasses.asdict(Provenance.here("cpu")) | {"source": SOURCE, "test_images": IMAGES}
     provenance["weights"] = [store.path_of(run).stem for run, _ in nets]
     content = {"provenance": provenance, "frames": {kind: rows(pd.concat(made)) for kind, made in frames.items()}}
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)

@@ -41,7 +41,7 @@ FRAME = {"step", "told_apart", "near", "answer", "gradient"}
 THOROUGH = {"readout", "alike", "opened"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def split():
     return digits().subset(128, 100)
 

@@ -13,6 +13,7 @@ from reslab.datasets import digits
 from reslab.experiments import lesions, paths
 from reslab.experiments.degradation import small_net
 from reslab.nets import FAMILY, Block, build, lesion, reordered, replace
+from reslab.store import recorded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -169,3 +170,19 @@ def test_sampled_paths_scatter(residual, split):
 
 def test_a_plain_net_has_one_path(split):
     assert "has no skips" in refusal(paths.by_length, build(replace(small_net(split), depth=14, skip=False)), split)
+
+
+def test_what_was_recorded_of_photographs_is_of_the_shipped_weights():
+    made = lesions.photographs()
+    where = made["provenance"]
+    assert where["source"].startswith("CIFAR-10")
+    nets = [lesions.longest(depth, skip) for depth in (20, 56) for skip in (False, True)]
+    assert where["weights"] == [recorded().path_of(run).stem for run, _ in nets]
+    for kind in ("one out", "one out, calibrated"):
+        rows = made[kind]
+        assert rows.groupby("name").size().to_dict() == {"plain-20": 9, "resnet-20": 9, "plain-56": 27, "resnet-56": 27}
+        assert set(rows["images"]) == {where["test_images"]}
+        assert rows["calibrated"].unique().tolist() == [kind.endswith("calibrated")]
+        for run, _ in nets:  # 200 test pictures of 10,000
+            whole = rows.loc[rows["name"] == run.name, "whole"].unique().item()
+            assert whole == pytest.approx(recorded().weights(run).test_error, abs=0.06)

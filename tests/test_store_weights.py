@@ -158,4 +158,4 @@ def test_the_command_line_keeps_them_too(tmp_path):
     shown = CliRunner().invoke(cli.main, ["runs", "show", "resnet-8", "--store", str(tmp_path)])
     said = rf"Weights, in half precision\n  train_error +{weights.train_error}\n  test_error +{weights.test_error}\n"
     assert re.search(said, shown.output)
-    assert f"--epochs 0.5 --dataset digits --seed 0 --weights --store {tmp_path}\n" in shown.output
+    assert f"--epochs 0.5 --dataset digits --seed 0 --weights --again --store {tmp_path}\n" in shown.output

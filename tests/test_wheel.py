@@ -55,8 +55,9 @@ def test_it_holds_every_module_and_every_run_and_nothing_else(checkout, unpacked
     assert len(runs) > 40
     stage = {f"reslab/data/stage/{name}" for name in files(checkout / "data" / "stage")}
     assert "reslab/data/stage/digits.json.gz" in stage
+    others = {f"reslab/data/{name}" for name in ("README.md", "rates.csv", "lesions/cifar10.json.gz")}
     held = {name for name in files(unpacked) if ".dist-info/" not in name}
-    assert held == modules | runs | stage | {"reslab/data/README.md"}
+    assert held == modules | runs | stage | others
 
 
 def test_what_is_installed_finds_its_runs(checkout, unpacked, tmp_path):
