@@ -68,6 +68,7 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
     assert len(before) == 3
 
     # A click on a point opens its block; so does its number.
+    notebook.show(LEFT)  # the explorer is higher than the window, and a mouse reaches only what is in sight
     point = notebook.find(f"{LEFT} >> .scatterlayer .trace").first.locator(".point").nth(5)
     box = point.bounding_box()
     place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
