@@ -1,6 +1,6 @@
 """Record how variants end at several learning rates: `python data/record_rates.py` writes data/rates.csv.
 
-Lesson 09's nets of 20 layers on the digits, 60 steps, in the order of `RATED`. Each is trained with seed 0 at every
+Lesson 09's nets of 20 layers on the digits, 60 steps, in the order of `VARIANTS`. Each is trained with seed 0 at every
 rate of `RATES`, and with seeds 1 and 2 at the rate that was best for seed 0: a row a training, with the machine and the
 code that it comes from. Stopped, it goes on when started again. About two seconds a training on one idle core.
 """
@@ -11,7 +11,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from reslab import digits, fit
-from reslab.experiments.variant_rates import RATED, RATES, rated
+from reslab.experiments.variant_rates import RATES, rated
+from reslab.experiments.variants import VARIANTS
 
 FILE = Path(__file__).parent / "rates.csv"
 SEEDS = (0, 1, 2)
@@ -19,8 +20,8 @@ SEEDS = (0, 1, 2)
 
 def main():
     split, rows = digits(), pd.read_csv(FILE).to_dict("records") if FILE.exists() else []
-    with tqdm(total=len(RATED) * (len(RATES) + len(SEEDS) - 1), unit=" trainings") as bar:
-        for name in RATED:
+    with tqdm(total=len(VARIANTS) * (len(RATES) + len(SEEDS) - 1), unit=" trainings") as bar:
+        for name in VARIANTS:
             for lr in RATES:
                 row_of(rows, split, name, lr, SEEDS[0], bar)
             own = [row for row in rows if row["name"] == name and row["seed"] == SEEDS[0]]

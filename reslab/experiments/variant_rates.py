@@ -10,7 +10,6 @@ from reslab.train import TrainSpec
 
 DEPTH = 20  # of the net that the variants change
 RATES = (0.02, 0.05, 0.1, 0.2, 0.5)
-RATED = ("ResNet", "Fixup", "SkipInit", "stochastic depth", "projection", "pre-activation", "no norm", "ReZero")
 # What a variant's authors train otherwise: Fixup's biases and scales at a tenth of the rate (hongyi-zhang/Fixup,
 # cifar/cifar_train.py). A warm-up has each of them: the one-cycle schedule rises from 0 in 30 % of the steps.
 TRAINED = {"Fixup": {"bias_lr": 0.1}}
