@@ -15,6 +15,7 @@ MODULES = [
     "gradient_factors",
     "gradient_flow",
     "histograms",
+    "landscape",
     "lesions",
     "loss_along_gradient",
     "mean_field",

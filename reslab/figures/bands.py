@@ -10,12 +10,12 @@ from reslab.results.frames import recorded
 NET = ["name", "skip", "depth", "origin"]
 
 
-def lines(frame, x, value, *, said, look=None):
+def lines(frame, x, value, *, said, look=None, each="seeds"):
     """(traces, ends): the lines of a frame with a row a net × seed × x, and where each ends, for `theme.name_lines`.
 
     frame: name, skip, depth, seed, origin, and the columns x and value. Seeds that are not finite there do not count.
     said: what stands before the number when one points at it: "loss". look: name → (line, marker) as plotly
-    dictionaries; by default those of plain and residual nets.
+    dictionaries; by default those of plain and residual nets. each: what the rows at one x are, for who points at it.
     """
     frame = frame[np.isfinite(frame[value].astype(float))]
     traces, ends = [], []
@@ -33,7 +33,7 @@ def lines(frame, x, value, *, said, look=None):
             hidden = dict(hoverinfo="skip", showlegend=False, meta={"key": f"{key}/band"})
             traces.append(shared | dict(x=edge[0], y=edge[1]) | around | hidden)
         hover = f"<b>{name}</b>, %{{x}}<br>{said} %{{y:.3~g}}"
-        hover += " (%{customdata[0]:.3~g} to %{customdata[1]:.3~g}, %{customdata[2]} seeds)"
+        hover += " (%{customdata[0]:.3~g} to %{customdata[1]:.3~g}, %{customdata[2]} " + f"{each})"
         traces.append(shared | dict(
             x=list(at.index), y=list(at["median"]), mode="lines+markers", line=line, marker=marker,
             customdata=at[["min", "max", "size"]].to_numpy().tolist(),

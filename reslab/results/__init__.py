@@ -14,6 +14,7 @@ MODULES = [
     "gradient_factors",
     "gradient_flow",
     "histograms",
+    "landscape",
     "lesions",
     "loss_along_gradient",
     "mean_field",

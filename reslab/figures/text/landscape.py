@@ -1,0 +1,83 @@
+"""Lesson 06 in words: what a picture of the loss says, and over how many lines and seeds it holds."""
+
+from reslab.figures.text.phrases import EMPTY, lines
+from reslab.results import landscape as results
+
+HOW = {"filter": "filter by filter", "layer": "layer by layer", "none": "steps of one size for all weights"}
+
+
+def duel_sentence(frame, alpha=0.5):
+    """Plain against residual on the same lines. frame: as `results.landscape.duels` takes it."""
+    table = results.duels(frame, alpha) if len(frame) else frame
+    if not len(table):
+        return EMPTY
+    told = []
+    for row in table.itertuples():
+        told.append(
+            f"{row.depth} layers, {_how(row)}: plain {_range(row, 'plain')}, residual {_range(row, 'residual')}; "
+            f"plain rises more in {row.share * row.pairs:.0f} of {row.pairs} pairs"
+        )
+    seeds, directions = int(table["seeds"].max()), int(table["directions"].max())
+    over = f"over {directions} directions" + f" and {seeds} seeds" * (seeds > 1)
+    return f"Rise of the loss at {alpha:g} (nats, median and range {over}). {'. '.join(told)}."
+
+
+def minimum_sentence(frame, alpha=0.5):
+    """What one net's loss is at its own weights, and how far it rises, net by net. frame: as `results.landscape.rises`
+    takes it."""
+    if not len(frame):
+        return EMPTY
+    table = results.rises(frame, alpha)
+    told = []
+    for name, rows in table.groupby("name", sort=False):
+        told.append(f"{name} starts at {rows['start'].median():.2g} and rises by {rows['rise'].median():.2g}")
+    return f"Medians, nats, at {alpha:g}: {'; '.join(told)}."
+
+
+def map_sentence(frame, most=1.0):
+    """How wide the valley of each map is. frame: as `results.landscape.basins` takes it."""
+    if not len(frame):
+        return EMPTY
+    table, told = results.basins(frame, most), []
+    for name, rows in table.groupby("name", sort=False):
+        span = f" ({rows['share'].min():.0%} to {rows['share'].max():.0%})" * (len(rows) > 1)
+        told.append(f"{name} {rows['share'].median():.0%}{span}")
+    return f"Share of the map whose loss is at most {most:g} nat above its lowest: {'; '.join(told)}."
+
+
+def between_sentence(frame):
+    """How high the loss rises between two nets. frame: as `results.landscape.barriers` takes it."""
+    if not len(frame):
+        return EMPTY
+    told = []
+    for (name, mode), rows in results.barriers(frame).groupby(["name", "mode"], sort=False):
+        barrier = rows["barrier"]
+        told.append(f"{name} ({mode} mode) {barrier.median():.1f} ({barrier.min():.1f} to {barrier.max():.1f})")
+    return f"Between two seeds the loss rises above the higher end by, in nats: {'; '.join(told)}."
+
+
+def path_sentence(path, walks):
+    """How much of a training's path its plane holds, beside a random walk's. path, walks: as `results.landscape.shares`
+    takes them."""
+    if not len(path):
+        return EMPTY
+    ours, theirs = results.shares(path, walks)
+    return (
+        f"The plane holds {ours:.0%} of the path of {path['name'].iloc[0]} ({len(path)} points); of a random walk of "
+        f"as many points it would hold {theirs:.0%}."
+    )
+
+
+def alt_text(frame, said):
+    """A chart for screen readers: its lines, and its sentence."""
+    nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
+    return f"Chart of the loss around trained nets. {lines(nets)}{said}"
+
+
+def _how(row):
+    norms = "" if row.norms == "kept" else ", BatchNorm's scale and shift too"
+    return f"{row.mode} mode, {HOW[row.normalisation]}{norms}"
+
+
+def _range(row, kind):
+    return f"{getattr(row, kind):.2g} ({getattr(row, f'{kind}_low'):.2g} to {getattr(row, f'{kind}_high'):.2g})"
