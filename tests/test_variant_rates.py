@@ -35,7 +35,7 @@ def test_seed_0_is_there_at_every_rate_and_three_seeds_at_the_best(rates, best):
 
 @pytest.mark.claims
 def test_at_its_own_best_rate_no_variant_beats_20_layers_and_those_with_batchnorm_are_level(best):
-    """Medians: 0.0 to 1.8 % with BatchNorm, the original 0.4 %; stochastic depth 3.5 %; without BatchNorm 15 to 45 %."""
+    """Medians: 0.0 to 1.8 % with BatchNorm, original 0.4 %; stochastic depth 3.5 %; without BatchNorm 15 to 45 %."""
     found = {name: results.verdict(best, name) for name in VARIANTS if name != "ResNet"}
     behind = {"stochastic depth", "no norm", "SkipInit", "Fixup"}
     assert found == {name: results.HIGHER if name in behind else results.SAME for name in found}
