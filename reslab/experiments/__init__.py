@@ -5,8 +5,10 @@ import lazy_loader
 MODULES = [
     "activations",
     "architecture",
+    "attribution",
     "chaos",
     "degradation",
+    "deletion",
     "features",
     "film",
     "film_frames",

@@ -222,19 +222,20 @@ def longest(depth, skip):
     return run, store.net(run)
 
 
-def photographs():
+def photographs(name=PHOTOGRAPHS):
     """What was recorded of CIFAR-10 nets of width 16, whose pictures may not be shipped: {"one out", "one out,
     calibrated", "several out", "swapped", "paths": the frame}, and "provenance", a dict.
 
-    Made by `python data/record_lesions.py` of the recorded weights. FileNotFoundError where it is not installed.
+    Made by `python data/record_lesions.py` of the recorded weights. name: of the file; lesson 07 has one of its own.
+    FileNotFoundError where it is not installed.
     """
     package = Path(__file__).parents[1]
     folders = (package.parent / "data", package / "data")  # in a checkout, and in an installed package
-    path = next((folder / PHOTOGRAPHS for folder in folders if (folder / PHOTOGRAPHS).exists()), None)
+    path = next((folder / name for folder in folders if (folder / name).exists()), None)
     if path is None:
-        raise FileNotFoundError(f"{PHOTOGRAPHS} is not there: install reslab again, it comes with it.")
+        raise FileNotFoundError(f"{name} is not there: install reslab again, it comes with it.")
     content = json.loads(gzip.decompress(path.read_bytes()))
-    frames = {name: pd.DataFrame(rows) for name, rows in content["frames"].items()}
+    frames = {kind: pd.DataFrame(rows) for kind, rows in content["frames"].items()}
     return frames | {"provenance": content["provenance"]}
 
 

@@ -9,6 +9,8 @@ import lazy_loader
 MODULES = [
     "activations",
     "architecture",
+    "attribution",
+    "attribution_maps",
     "bands",
     "degradation",
     "feature_maps",

@@ -8,6 +8,7 @@ import lazy_loader
 
 MODULES = [
     "activations",
+    "attribution",
     "degradation",
     "feature_maps",
     "gradient_factors",

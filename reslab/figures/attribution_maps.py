@@ -1,0 +1,149 @@
+"""Lesson 07: maps over their pictures, on one diverging scale that is centred on 0, and the pictures without a quarter.
+
+Green speaks for the answer, purple against it; the more, the less the picture shows through. `frame` has a row a hole,
+as `experiments.deletion.looked` gives it. Every chart takes draw=theme.chart.
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+import textwrap
+
+import numpy as np
+
+from reslab.figures import theme
+from reslab.figures.text.attribution import CALLED, picture_sentence
+from reslab.figures.text.phrases import EMPTY
+
+__all__ = ["gallery", "picture", "picture_curve", "picture_sentence"]
+
+# Purple to green (ColorBrewer's PRGn, safe for colour-blind readers); where a map is 0, the picture is clear.
+AGAINST, FOR = "118, 42, 131", "27, 120, 55"
+SCALE = [[0, f"rgba({AGAINST}, 1)"], [0.5, "rgba(247, 247, 247, 0)"], [1, f"rgba({FOR}, 1)"]]
+ENDS = ["against", "0", "for the answer"]
+GAP = 0.02  # of the chart's width, between two pictures
+SEEN = 0.7  # opacity of a map
+
+
+def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
+    """One picture with its map, large; at its right the picture without a quarter of its pixels, one for each kind of
+    hole, with the probability that is left.
+
+    frame: of one net and one method. opacity: of the map, 0 to 1.
+    """
+    traces, axes, notes = [], {}, []
+    rows = frame.set_index("kind") if len(frame) else frame
+    if len(frame):
+        first = rows.loc["map"]
+        traces += _with_map(first["picture"], first["map"], opacity, "", "picture", bar=True)
+        axes |= _axes("", (0.0, 0.42), (0.1, 0.9), "its picture", f"the map of {first['method']}, over")
+        notes.append(_words(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", 0.21, 0.91))
+        for i, kind in enumerate(kind for kind in CALLED if kind in rows.index):
+            left, top = 0.57 + 0.24 * (i % 2), 0.9 - 0.52 * (i // 2)
+            hole = rows.loc[kind]
+            number = str(i + 2)
+            traces.append(_image(hole["deleted"], number, f"deleted/{kind}"))
+            axes |= _axes(number, (left, left + 0.19), (top - 0.3, top))
+            words = "<br>".join(textwrap.wrap(CALLED[kind], 18))
+            said = f"<b>{hole['after']:.2f}</b><br>{words}"
+            notes.append(_words(said, left + 0.095, top - 0.31, "top", f"after/{kind}"))
+        notes.append(_words("A quarter of the pixels deleted, by", 0.785, 0.91, size=theme.LARGE))
+    return _drawn(traces, axes, notes, frame, "What the answer hangs on", empty, draw)
+
+
+def gallery(frame, *, empty=EMPTY, draw=theme.figure):
+    """One picture and the maps of several methods: a row a net. frame: rows of kind "map", of several nets and methods;
+    the map of an untrained net comes last in a row, where there is one."""
+    traces, axes, notes, number = [], {}, [], 0
+    nets = list(dict.fromkeys(frame["name"])) if len(frame) else []
+    for row, name in enumerate(nets):
+        shown = frame[(frame["name"] == name) & frame["kind"].isin(["map", "untrained"])]
+        shown = shown.sort_values("kind", kind="stable")
+        columns = len(shown) + 1
+        wide, top = 1 / columns, 1 - row / len(nets) - 0.1 / len(nets)
+        first = shown.iloc[0]
+        cells = [(f"says {first['says']}: {first['before']:.2f}", first["picture"], None)]
+        for cell in shown.itertuples():
+            words = cell.method if cell.kind == "map" else f"{cell.method},<br>untrained"
+            cells.append((words.replace("integrated ", "integrated<br>"), cell.picture, cell.map))
+        for column, (words, image, made) in enumerate(cells):
+            axis, number = str(number + 1) * (number > 0), number + 1
+            left = column * wide
+            down = (top - 0.66 / len(nets), top)
+            axes |= _axes(axis, (left, left + wide - GAP), down, name * (column == 0), "the picture" * (number == 1))
+            key = f"{name}/{column}"
+            bar = column == 1 and row == 0
+            traces += [_image(image, axis, key)] if made is None else _with_map(image, made, SEEN, axis, key, bar=bar)
+            notes.append(_words(words, left + (wide - GAP) / 2, down[0] - 0.01, "top", key))
+    height = 120 + 230 * max(len(nets), 1)
+    return _drawn(traces, axes, notes, frame, "One picture, one answer, and its maps", empty, draw, height=height)
+
+
+def picture_curve(frame, *, empty=EMPTY, draw=theme.figure):
+    """The probability of the answer for one picture while its pixels are deleted, a line a kind of hole."""
+    from reslab.figures.attribution import P, look
+
+    traces, ends = [], []
+    for row in frame.itertuples():
+        line, marker = look(row.kind, row.skip, row.depth)
+        key, at = f"{row.kind}/curve", 100 * np.asarray(row.shares, dtype=float)
+        traces.append(dict(
+            type="scatter", mode="lines+markers", x=at, y=row.p, line=line, marker=marker, name=CALLED[row.kind],
+            meta={"key": key}, hovertemplate=f"{CALLED[row.kind]}<br>%{{x:.0f}} % deleted: %{{y:.2f}}<extra></extra>",
+        ))  # fmt: skip
+        middle = len(at) // 2
+        ends.append((key, CALLED[row.kind], at[middle], row.p[middle], line["color"]))
+    x = dict(title="Pixels deleted (%), those of the map first", range=[-2, 102])
+    layout = theme.name_lines(ends, x, P) if ends else {}
+    origin = frame["origin"].iloc[0] if len(frame) else ""
+    return draw(
+        traces, title="The answer while pixels are deleted", origin=origin, empty=empty, x=x, y=P, **layout
+    )
+
+
+def _image(pixels, axis, key):
+    """An (S, S, 3) uint8 picture."""
+    return dict(type="image", z=pixels.tolist(), **_on(axis), hoverinfo="skip", meta={"key": f"{key}/image"})
+
+
+def _with_map(pixels, made, opacity, axis, key, bar=False):
+    """A picture and a map over it: each pixel as opaque as it speaks for or against the answer."""
+    most = float(np.abs(made).max()) or 1.0
+    look = dict(colorscale=SCALE, zmid=0, zmin=-1, zmax=1, showscale=bar, opacity=opacity)
+    if bar:
+        look["colorbar"] = dict(
+            orientation="h", x=0.21, xanchor="center", y=-0.02, yanchor="top", len=0.42, thickness=12, outlinewidth=0,
+            tickvals=[-1, 0, 1], ticktext=ENDS, tickfont=dict(size=theme.SMALL),
+        )  # fmt: skip
+    over = dict(type="heatmap", z=(made / most).tolist(), **_on(axis), **look, meta={"key": f"{key}/map"})
+    return [_image(pixels, axis, key), over | dict(hovertemplate="%{z:.2f} of the map's largest<extra></extra>")]
+
+
+def _on(number):
+    return dict(xaxis=f"x{number}", yaxis=f"y{number}")
+
+
+def _axes(number, across, down, title=" ", under=" "):
+    """A pair of axes with square pixels, the first row of the picture on top."""
+    bare = dict(showticklabels=False, ticks="", showgrid=False, showline=False, zeroline=False, constrain="domain")
+    x = bare | dict(domain=list(across), anchor=f"y{number}", title=_title(under))
+    y = bare | dict(domain=list(down), anchor=f"x{number}", autorange="reversed", scaleanchor=f"x{number}")
+    return {f"xaxis{number}": x, f"yaxis{number}": y | dict(title=_title(title))}
+
+
+def _title(text):
+    return dict(text=text or " ", font=dict(size=theme.SMALL), standoff=4)
+
+
+def _words(text, x, y, anchor="bottom", name="", size=theme.SMALL):
+    where = dict(x=x, y=y, xref="paper", yref="paper", xanchor="center", yanchor=anchor)
+    return dict(name=name or text, text=text, showarrow=False, font=dict(size=size), **where)
+
+
+def _drawn(traces, axes, notes, frame, title, empty, draw, **layout):
+    origin = ", ".join(dict.fromkeys(f"{row.origin}, seed {row.seed:.0f}" for row in frame.itertuples()))
+    first = dict(x=axes.pop("xaxis", "Pixels"), y=axes.pop("yaxis", "Pixels"))
+    margin = dict(l=14, r=14, t=theme.TOP, b=48)
+    return draw(
+        traces, title=title, origin=origin, empty=empty, annotations=notes, showlegend=False, margin=margin, **first,
+        **axes, **layout,
+    )  # fmt: skip

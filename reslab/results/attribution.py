@@ -1,0 +1,120 @@
+"""Lesson 07: what a map is worth, over the pictures and the seeds."""
+
+import numpy as np
+
+from reslab import checks
+from reslab.results.frames import require
+
+NET = ["name", "skip", "depth", "origin"]
+METHOD = "integrated gradients"  # that the lesson's questions are about
+NAME = "resnet-20"
+# Answers of the lesson's questions → up to which ratio of two falls.
+ANSWERS = {
+    "less": 0.9,
+    "about as much": 1.2,
+    "up to twice as much": 2.0,
+    "over twice as much": float("inf"),
+}
+
+
+def falls(frame):
+    """How far the probability falls, a row a net × method × kind: the mean over the images, and of these means the
+    median, lowest and highest over the seeds.
+
+    frame: as `experiments.deletion.fall` gives it. Columns: name, skip, depth, origin, method, kind, median, low, high,
+    seeds, images. ValueError for a missing column.
+    """
+    return _over_seeds(frame, ["method", "kind"], "fall", "The fall of the probability")
+
+
+def ratio(frame, kind="moved", name=NAME, method=METHOD):
+    """The fall with a map's pixels deleted over that with another hole of the same size: the median over the seeds.
+
+    kind: of `experiments.deletion.KINDS`. ValueError for a net, a method or a kind that the frame does not have.
+    """
+    checks.choice("a net", name, list(frame["name"].unique()))
+    checks.choice("a method", method, [each for each in frame["method"].unique() if each])
+    checks.choice("a kind", kind, list(frame["kind"].unique()))
+    rows = frame[frame["name"] == name]
+    mean = rows.groupby(["method", "kind", "seed"])["fall"].mean()
+    return float((mean[method, "map"] / mean[("" if kind == "disc" else method), kind]).median())
+
+
+def verdict(frame, kind="moved", name=NAME, method=METHOD):
+    """One of ANSWERS: how `ratio` comes out."""
+    found = ratio(frame, kind, name, method)
+    return next(answer for answer, most in ANSWERS.items() if found <= most)
+
+
+def lines(frame, way="deletion"):
+    """The probability by share deleted (or inserted): a row a net × method × kind × share, median, low, high, seeds.
+
+    frame: as `experiments.deletion.curves` gives it. ValueError for a missing column, or another way.
+    """
+    checks.choice("way", way, ("deletion", "insertion"))
+    frame = require(frame, (*NET, "seed", "method", "kind", "way", "share", "p"), "The curve")
+    return _over_seeds(frame[frame["way"] == way], ["method", "kind", "share"], "p", "The curve")
+
+
+def areas(frame):
+    """The area under every curve, from 0 to 1: a row a net × method × kind × way, median, low, high, seeds.
+
+    frame: as for `lines`. A good map has a small area under deletion and a large one under insertion.
+    """
+    frame = require(frame, (*NET, "seed", "method", "kind", "way", "share", "p"), "The area")
+    by = [*NET, "seed", "method", "kind", "way"]
+    rows = [
+        dict(zip(by, key, strict=True)) | {"area": float(np.trapezoid(rows["p"], rows["share"]))}
+        for key, rows in frame.sort_values("share").groupby(by, sort=False)
+    ]
+    return _over_seeds(type(frame)(rows), ["method", "kind", "way"], "area", "The area")
+
+
+def left(frame):
+    """What is left of a map with so many layers drawn anew: a row a net × method × drawn, median, low, high, seeds.
+
+    frame: as `experiments.deletion.randomisation` gives it. Columns besides: module, share (of the layers).
+    """
+    table = _over_seeds(frame, ["method", "drawn", "module"], "alike", "What is left of a map")
+    return table.assign(share=table["drawn"] / table.groupby("name")["drawn"].transform("max"))
+
+
+def stable(frame):
+    """How alike the maps of a picture and its noisy copy are: a row a net × method, median, low, high, seeds.
+
+    frame: as `experiments.deletion.stability` gives it.
+    """
+    return _over_seeds(frame, ["method"], "alike", "How alike maps are")
+
+
+def branches(frame):
+    """How much of the answer passes through every branch: a row a net × block, median, low, high (fractions), seeds.
+
+    frame: as `experiments.attribution.conductance` gives it. Columns besides: module, index.
+    """
+    return _over_seeds(frame, ["index", "module"], "branch", "The conductance of the blocks")
+
+
+def gaps(frame):
+    """By how much integrated gradients miss the difference of the logits: a row a net × steps, the median over the
+    images, and of it median, low, high over the seeds.
+
+    frame: as `experiments.deletion.gaps` gives it.
+    """
+    return _over_seeds(frame, ["steps"], "gap", "The gap of integrated gradients", middle="median")
+
+
+def per_seed(frame, by, column, what="The chart", middle="mean"):
+    """One number a net × by × seed: the mean (or the median) of its rows. by: names of columns.
+
+    ValueError for a missing column; what: what needs it.
+    """
+    frame = require(frame, (*NET, "seed", *by, column), what)
+    return frame.groupby([*NET, *by, "seed"], sort=False, dropna=False)[column].agg(middle).reset_index()
+
+
+def _over_seeds(frame, by, column, what, middle="mean"):
+    """`per_seed`, and then the median and the range over the seeds."""
+    groups = per_seed(frame, by, column, what, middle).groupby([*NET, *by], sort=False)
+    table = groups[column].agg(median="median", low="min", high="max")
+    return table.assign(seeds=groups["seed"].nunique()).reset_index()
