@@ -5,8 +5,8 @@
     `datasets.load`
 
 Digits: nets of width 8, 60 steps (`film.RECORDED`), seed 0; how far seeds 1 and 2 differ is in it too. CIFAR-10: the
-recorded runs whose weights are in data/runs, untrained and trained; measurements alone, for its pictures have no
-licence and come with the learner's own download.
+nets recorded with the preset paper-half, untrained and with the weights kept in data/runs; measurements alone, for its
+pictures have no licence and come with the learner's own download.
 """
 
 import gzip
@@ -20,6 +20,7 @@ from reslab import Store, digits, replace
 from reslab.datasets import load
 from reslab.experiments import film
 from reslab.experiments.degradation import small_net
+from reslab.specs import PRESETS
 
 FOLDER = Path(__file__).parent / "stage"
 DEPTHS = (20, 56, 110)
@@ -30,7 +31,8 @@ def main(dataset="digits"):
         record_digits()
     else:
         split = load(dataset)
-        state = film.of_runs(Store(FOLDER.parent / "runs"), split, (20, 56), dataset=split.name, width=16, epochs=15)
+        half = {"dataset": split.name, "width": 16, "epochs": PRESETS["paper-half"].epochs}
+        state = film.of_runs(Store(FOLDER.parent / "runs"), split, (20, 56), **half)
         save(state, FOLDER / "without-pictures" / f"{split.name}.json.gz")
 
 

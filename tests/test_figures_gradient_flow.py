@@ -6,7 +6,7 @@ import pytest
 from drawn import keyed, names, notes
 from invented import LIVE, against_input, autocorrelations, ends, factors, gradients, stairs, symptoms, together
 
-from reslab.figures import gradient_factors, gradient_flow, shattering, theme
+from reslab.figures import gradient_factors, gradient_flow, log_scale, shattering, theme
 
 # The gradient at each block
 
@@ -115,13 +115,7 @@ def test_the_map_is_relative_to_the_last_block_of_its_step_and_centred_on_one():
     assert figure.layout.coloraxis.colorscale[0][1] == "#00224e"  # cividis
     assert tuple(figure.layout.xaxis.range) == (0.5, 20.5)
     assert figure.layout.xaxis.title.text == "Step of training,<br>plain-20"
-    assert figure.layout.coloraxis.colorbar.ticktext == (
-        "10<sup>−2</sup>",
-        "10<sup>−1</sup>",
-        "1",
-        "10<sup>1</sup>",
-        "10<sup>2</sup>",
-    )
+    assert figure.layout.coloraxis.colorbar.ticktext == ("0.01", "0.1", "1", "10", "100")
 
 
 def test_lost_cells_are_purple_and_named_and_a_divergence_too():
@@ -163,6 +157,16 @@ def test_three_maps_are_as_wide_as_one_another_and_fill_the_chart():
 # The factors
 
 
+def test_powers_of_ten_are_written_out_near_one_and_legible_beyond():
+    """Plotly draws the tick of a power at 1.25 of its font, and an exponent at 0.7 of that."""
+    near, far = log_scale.ticks(-3, 3), log_scale.ticks(-4, 1)
+    assert (near["tickformat"], far["exponentformat"]) == (",~r", "power")
+    assert far["tickfont"]["size"] * 1.25 * 0.7 >= theme.SMALL
+    assert log_scale.POWER * 0.7 >= theme.SMALL
+    assert [log_scale.written(exponent) for exponent in (-3, 0, 3)] == ["0.001", "1", "1,000"]
+    assert log_scale.written(-12) == log_scale.power(-12) != log_scale.power(12)
+
+
 def test_the_product_runs_from_the_last_block_back():
     figure = gradient_factors.product(factors())
     traces = keyed(figure)
@@ -173,9 +177,9 @@ def test_the_product_runs_from_the_last_block_back():
     np.testing.assert_allclose(traces["plain-20/all together/product"].y, (1, 1, 1))
     np.testing.assert_allclose(traces["plain-20/weights/product"].x, (100 / 3, 200 / 3, 100))
     assert names(figure) == [
-        "weights<br>× 10<sup>5.0</sup>",
-        "all together<br>× 10<sup>0.0</sup>",
-        "activations<br>× 10<sup>−5.0</sup>",
+        f"weights<br>× {log_scale.power('5.0')}",
+        f"all together<br>× {log_scale.power('0.0')}",
+        f"activations<br>× {log_scale.power('-5.0')}",
     ]
     residual = keyed(gradient_factors.product(factors(skip=True)))
     np.testing.assert_allclose(residual["resnet-20/skip + branch/product"].y, (32, 8, 1))
@@ -193,7 +197,7 @@ def test_a_stair_is_its_parts_and_their_sum():
     assert tuple(traces["weights/decades"].x) == (-9.5,)
     plain, residual = traces["plain/total"], traces["residual/total"]
     assert (tuple(plain.x), tuple(plain.error_x.array), tuple(residual.x)) == ((-39,), (1,), (2,))
-    assert notes(figure)["1/total"] == "<b>× 10<sup>−39.0</sup></b>"
+    assert notes(figure)["1/total"] == f"<b>× {log_scale.power('-39.0')}</b>"
     assert figure.layout.yaxis.ticktext == ("1. sigmoid", "2. + skips")
     low, high = figure.layout.xaxis.range
     assert low < -40 < 2 < high

@@ -10,9 +10,9 @@ The state (version 1)
   (measured) sprite      the pictures as one PNG: url, size, columns, count, grey, labels
   pictures    places in the sprite of those that can be chosen
   nets        key, label, depth, variant, parameters, blocks (names, the stem first), halves (where the map halves),
-    plain, residual: a film    name, steps (in all), state (running, finished, diverged), curve [[step, training error,
-      loss], ...], test_error, frames: a frame   step; per block told_apart (nearest-neighbour accuracy), near
-      [block][picture] → three places in the sprite, gradient
+    plain, residual: a film    name, steps (in all), state (running, finished, stopped, diverged), curve [[step,
+      training error, loss], ...], test_error, frames: a frame   step; per block told_apart (nearest-neighbour
+      accuracy), near [block][picture] → three places in the sprite, gradient
                 (RMS at its output; None for the stem); answer [picture] → probabilities. Some have readout, alike,
                 opened, spread.
 
@@ -238,7 +238,7 @@ def _one(spec, split, how, seed, images, device, thorough):
 def _film_of_run(store, run, split, how, images, training_images, pictures):
     """What a film has, of a recorded run: its curve, and frames of its net before and after."""
     x, y = split.batch(slice(images), "test")
-    history, last = run.history, int(run.history["step"].iloc[-1])
+    history, last, tested = run.history, int(run.history["step"].iloc[-1]), run.summary()["test_error"]
     looks = []
     for step, net in ((0, build(run.spec, seed=run.seed)), (last, store.net(run))):
         looked = frames.frame(net, x, y, pictures, step) | {
@@ -248,11 +248,11 @@ def _film_of_run(store, run, split, how, images, training_images, pictures):
     rows = history[["step", "train_error", "loss"]].to_numpy().tolist()
     curve = [[int(step), *frames.rounded(numbers, 4)] for step, *numbers in rows]
     return {
-        "steps": last,
+        "steps": how.steps(len(split.y_train))[1],
         "state": run.outcome,
         "frames": looks,
         "curve": curve,
-        "test_error": round(run.summary()["test_error"], 4),
+        "test_error": round(tested, 4) if math.isfinite(tested) else None,
     }
 
 

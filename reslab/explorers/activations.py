@@ -301,7 +301,8 @@ class Activations(Instant):
             self.tell(histograms.alt_text(bins))
         else:
             signal = _together([measured.signal for _, measured in shown])
-            self.profile.show(figures.profile(signal, view.show, opened=view.block, draw=theme.chart))
+            room = _together([measured.signal for _, measured in self.shown_and_other])
+            self.profile.show(figures.profile(signal, view.show, opened=view.block, room=room, draw=theme.chart))
             self.tell(figures.sentence(signal, view.show), figures.alt_text(signal, view.show) if len(signal) else "")
             for trace in self.profile.figure.data:
                 if trace.meta["key"].endswith("/profile"):

@@ -17,6 +17,7 @@ from reslab.explorers.setting import Setting, code_of
 from reslab.explorers.worker import Worker
 from reslab.figures import gradient_factors, gradient_flow, theme
 from reslab.nets import build
+from reslab.specs import replace
 from reslab.train import TrainSpec, train
 
 REDRAW = 0.2  # seconds between drawings while training
@@ -124,9 +125,11 @@ class GradientFlow(Instant):
             # The same net, written in two ways, is drawn once.
             found = {(setting.label, setting.seed): frames for setting, frames in self.shown}
             layers = pd.concat([pd.DataFrame(), *(frames["layers"] for frames in found.values())])
+            behind = dict(self.shown_and_other)
+            room = pd.concat([pd.DataFrame(), *(frames["layers"] for frames in behind.values())])
             explained = found.get((self.setting.label, self.setting.seed), {}).get("factors", pd.DataFrame())
             measuring = f"Measuring {self.setting.label} ..."
-            self.profile.show(gradient_flow.gradient_profile(layers, empty=measuring, draw=theme.chart))
+            self.profile.show(gradient_flow.gradient_profile(layers, room=room, empty=measuring, draw=theme.chart))
             if self.setting in self.steps and not self.explaining:
                 said = gradient_flow.steps_sentence(self.steps[self.setting])
                 self.right.show(gradient_flow.first_steps(self.steps[self.setting], steps=STEPS, draw=theme.chart))
@@ -135,7 +138,8 @@ class GradientFlow(Instant):
                 said = f"{gradient_flow.sentence(layers)} {factors_said}"
                 deep = f"The factors are measured for nets of up to {EXPLAINED} layers."
                 empty = deep if self.setting.depth > EXPLAINED else measuring
-                self.right.show(gradient_factors.product(explained, empty=empty, draw=theme.chart))
+                other = behind.get(replace(self.setting, skip=not self.setting.skip), {}).get("factors")
+                self.right.show(gradient_factors.product(explained, room=other, empty=empty, draw=theme.chart))
             self.tell(said, gradient_flow.alt_text(layers)) if len(layers) else self.tell("")
             self._buttons()
 

@@ -17,6 +17,9 @@ LIVE = "live, this machine"
 class Instant(Explorer):
     """Measures the chosen setting in the background, the newest request first; results are kept, and can be pinned.
 
+    After it, the same net with the switch the other way is measured: so the switch answers at once, and the axes, which
+    have room for both, stay where they are.
+
     A subclass has `kind` (its Setting), `measure(setting)`, which yields whatever it draws (called in a thread),
     `draw()`, which brings charts and sentence up to date with `shown`, and `code`. It calls `control(self.kind(),
     self.chosen)`, makes its charts, and calls `arrange(charts, [self.pin, ...], [self.clear, ...])`; then it sets
@@ -65,6 +68,13 @@ class Instant(Explorer):
             wanted = dict.fromkeys([*(pin for pin in self.pins if pin != self.setting), self.setting])
             return [(setting, self._measured[setting]) for setting in wanted if setting in self._measured]
 
+    @property
+    def shown_and_other(self):
+        """`shown`, and the same of the net behind the switch, once it is measured: what the axes have room for."""
+        with self._lock:
+            other = self._other(self.setting)
+            return [*self.shown, *((one, self._measured[one]) for one in other if one in self._measured)]
+
     def join(self, timeout=None):
         """Wait until everything asked for is measured and drawn; True if so."""
         return self._latest.join(timeout)
@@ -98,14 +108,17 @@ class Instant(Explorer):
             self._said = said
             self._remark(said)
             self._refresh()
-            if not self._missing(setting):
+            missing = self._missing(setting)
+            is_here = not {setting, *self.pins} & {*missing}
+            if is_here:
                 self._redraw()
-                return
-        self._stop_waiting()
-        self._patience = threading.Timer(PATIENCE, self._lose_patience, [setting])
-        self._patience.daemon = True
-        self._patience.start()
-        self._latest.ask(setting)
+        if not is_here:
+            self._stop_waiting()
+            self._patience = threading.Timer(PATIENCE, self._lose_patience, [setting])
+            self._patience.daemon = True
+            self._patience.start()
+        if missing:
+            self._latest.ask(setting)
 
     def _on_pin(self):
         with self._lock:
@@ -134,9 +147,16 @@ class Instant(Explorer):
     # --- work, in the background --------------------------------------------------------------------------------------
 
     def _missing(self, setting):
-        """What is to be shown with a setting, and has yet to be measured."""
-        wanted = (setting, *self.pins)
+        """What is to be shown with a setting, or behind its switch, and has yet to be measured."""
+        wanted = dict.fromkeys([setting, *self.pins, *self._other(setting)])
         return [one for one in wanted if one not in self._measured or one == self._unfinished]
+
+    def _other(self, setting):
+        """The setting with the switch the other way, in a list; none where there is no such net."""
+        try:
+            return [replace(setting, skip=not setting.skip)]
+        except ValueError:
+            return []
 
     def _answer(self, setting):
         missing = self._missing(setting)
@@ -165,9 +185,9 @@ class Instant(Explorer):
     def _redraw(self):
         """Draw, and drop the measurements that were not looked at for longest."""
         self._stop_waiting()
-        for setting, _ in self.shown:
+        for setting, _ in self.shown_and_other:
             self._measured.move_to_end(setting)
-        while len(self._measured) > max(self.remembered, len(self.pins) + 1):
+        while len(self._measured) > max(self.remembered, len(self.pins) + 2):
             self._measured.popitem(last=False)
         self.draw()
         self._remark(self._said, over=True)

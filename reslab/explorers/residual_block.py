@@ -134,10 +134,12 @@ class ResidualBlock(Instant):
         self.diagram.show(figures.diagram(anatomy, draw=theme.chart))
         learning = [measured["learning"] for measured in shown.values() if "learning" in measured]
         frame = pd.concat(learning, ignore_index=True) if learning else pd.DataFrame()
+        room = [measured["learning"] for _, measured in self.shown_and_other if "learning" in measured]
+        room = pd.concat(room, ignore_index=True) if room else None
         if "tensors" in chosen:
             self.chart.show(figures.tiles(chosen["tensors"], draw=theme.chart))
         else:
-            self.chart.show(figures.learning_curves(frame, draw=theme.chart))
+            self.chart.show(figures.learning_curves(frame, room=room, draw=theme.chart))
         if not chosen:
             self.tell("")
             return

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reslab.figures import bands, theme
+from reslab.figures import bands, log_scale, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.activations import alt_text, depth_sentence, responses_sentence, sentence
 from reslab.figures.text.phrases import EMPTY
@@ -73,13 +73,14 @@ STATISTICS = {
 }
 
 
-def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.figure):
+def profile(frame, statistic="ratio", *, opened=None, room=None, empty=EMPTY, draw=theme.figure):
     """One statistic at every block, a line a net; the blocks are placed by index / number of blocks, so that all nets
     span the chart.
 
     frame: as `experiments.activations.signal` gives it. statistic: a key of STATISTICS. opened: the index of the block
     to mark, in every net that has it. Over several seeds: the median, in a band from the lowest to the highest. What is
-    infinite or not a number is a mark at the top. ValueError for another statistic or a missing column.
+    infinite or not a number is a mark at the top. room: the same of nets that are not drawn, for which the axis has
+    room. ValueError for another statistic or a missing column.
     """
     if statistic not in STATISTICS:
         raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, STATISTICS))}.")
@@ -87,7 +88,8 @@ def profile(frame, statistic="ratio", *, opened=None, empty=EMPTY, draw=theme.fi
     frame = frames.require(frame, (*LABELS, "module", "index", "shape", statistic), shown.title)
     runs = frames.runs(medians(frame, statistic))
     values = [shown.factor * run.numbers(statistic) for run in runs]
-    y, top = _axis(shown, np.concatenate(values) if values else np.array([]))
+    others = [shown.factor * room[statistic].to_numpy(float)] if room is not None else []
+    y, top = _axis(shown, np.concatenate([*values, *others, []]))
     traces, ends = [], []
     for run, value in zip(runs, values, strict=True):
         at = 100 * run["index"] / run["index"][-1]
@@ -210,7 +212,7 @@ def _axis(shown, values):
         for power in range(math.floor(low - room), math.ceil(high + room) + 1, every)
         for step in steps
     ]
-    text = [f"{tick:g}" if 1e-3 <= tick < 1e4 else f"10<sup>{math.log10(tick):.0f}</sup>" for tick in ticks]
+    text = [f"{tick:,g}" if 1e-3 <= tick < 1e4 else log_scale.power(f"{math.log10(tick):.0f}") for tick in ticks]
     return axis | dict(tickvals=ticks, ticktext=text, range=[low - room, high + room]), 10 ** (high + room / 2)
 
 

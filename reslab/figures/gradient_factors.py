@@ -50,12 +50,13 @@ KINDS = {
 }
 
 
-def product(factors, *, empty=EMPTY, draw=theme.figure):
+def product(factors, *, room=None, empty=EMPTY, draw=theme.figure):
     """What the gradient has been multiplied by since the last block, block by block: by all layers together, and by
     each kind.
 
     factors: a row a layer, as `experiments.gradient_factors.factors` gives them for one net: name, skip, depth, seed,
-    index (of its block), kind, factor. ValueError for a missing column, or several nets.
+    index (of its block), kind, factor. room: the same of another net that is not drawn, for which the axis has room.
+    ValueError for a missing column, or several nets.
     """
     factors = frames.require(factors, FACTORS, "The product of factors")
     traces, ends, drawn = [], [], []
@@ -70,8 +71,9 @@ def product(factors, *, empty=EMPTY, draw=theme.figure):
             type="scatter", mode="lines", x=100 * blocks / blocks[-1], y=y, line=line, name=kind, customdata=blocks,
             hovertemplate=said, meta={"key": f"{name}/{kind}/product"},
         ))  # fmt: skip
-        text = f"{kind}<br>× 10<sup>{decades.iloc[0]:.1f}</sup>".replace("-", "−")
+        text = f"{kind}<br>× {log_scale.power(f'{decades.iloc[0]:.1f}')}"
         ends.append((kind, text, 100 * blocks[0] / blocks[-1], y[0], line["color"]))
+    drawn += [10.0 ** decades.to_numpy() for decades in results.products(room).values()] if room is not None else []
     y = log_scale.axis("Product of the factors<br>since the last block (log scale)", log_scale.limits(*drawn))
     y |= dict(side="right")
     return draw(
@@ -116,7 +118,7 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
         ))  # fmt: skip
     notes = [
         dict(
-            name=f"{row.stair}/total", text=f"<b>× 10<sup>{row.mean:.1f}</sup></b>".replace("-", "−"), x=1,
+            name=f"{row.stair}/total", text=f"<b>× {log_scale.power(f'{row.mean:.1f}')}</b>", x=1,
             xref="paper", y=row.stair,
             xanchor="left", showarrow=False, font=dict(size=theme.LARGE),
         ) for row in totals.itertuples()

@@ -40,26 +40,22 @@ GAP = 0.035
 LOST = "#CC79A7"  # Okabe and Ito's purple: no colour of the map, which goes from blue through grey to yellow
 
 
-def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
+def gradient_profile(layers, *, relative=True, room=None, empty=EMPTY, draw=theme.figure):
     """RMS gradient at each block's output, at the latest step of each run; relative to the last block's unless told not
     to.
 
     layers: name, skip, depth, seed, step, module, index (from 1), shape, gradient_rms (RMS of ∂loss/∂output: nats per
     unit of the activation; relative: no unit). The blocks are placed by index / number of blocks, so that nets of any
     depth begin and end together and their stages, a third of the net each, lie over one another. A gradient of 0, of
-    infinity or that is not a number is a mark at the chart's floor or ceiling. ValueError for a missing column.
+    infinity or that is not a number is a mark at the chart's floor or ceiling. room: the same of nets that are not
+    drawn, for which the axis has room. ValueError for a missing column.
     """
     layers = frames.require(layers, (*LAYERS, "module", "shape"), "The gradient profile")
-    runs, profiles = frames.runs(layers), []
-    for run in runs:
-        run = replace(run, at=run.at[run["step"] == run["step"][-1]])
-        run = replace(run, at=run.at[np.argsort(run["index"])])
-        gradient = run.numbers("gradient_rms")
-        # Beside a last gradient of 1, every gradient is relative to 1: itself.
-        value, state = against_last(gradient) if relative else (part[:-1] for part in against_last([*gradient, 1.0]))
-        profiles.append((run, gradient, value, state))
+    runs = frames.runs(layers)
+    profiles = [_profile(run, relative) for run in runs]
+    others = [_profile(run, relative) for run in frames.runs(room)] if room is not None else []
     steps = sorted({run["step"][-1] for run, *_ in profiles})
-    limits = log_scale.limits(*(value[state == ""] for *_, value, state in profiles))
+    limits = log_scale.limits(*(value[state == ""] for *_, value, state in profiles + others))
     traces, states, alike, ends = [], set(), Counter(), []
     for run, gradient, value, state in profiles:
         at = 100 * run["index"] / run["index"][-1]
@@ -101,6 +97,16 @@ def gradient_profile(layers, *, relative=True, empty=EMPTY, draw=theme.figure):
         y=y,
         **named,
     )
+
+
+def _profile(run, relative):
+    """(run at its latest step, block by block; its gradient; what is drawn of it; the state of what cannot be)."""
+    run = replace(run, at=run.at[run["step"] == run["step"][-1]])
+    run = replace(run, at=run.at[np.argsort(run["index"])])
+    gradient = run.numbers("gradient_rms")
+    # Beside a last gradient of 1, every gradient is relative to 1: itself.
+    value, state = against_last(gradient) if relative else (part[:-1] for part in against_last([*gradient, 1.0]))
+    return run, gradient, value, state
 
 
 def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
@@ -238,7 +244,7 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         title=dict(text="RMS gradient, relative to<br>the last block (log scale)", side="right"),
         thickness=12,
         tickvals=ticks,
-        ticktext=[f"10<sup>{tick}</sup>".replace("-", "−") if tick else "1" for tick in ticks],
+        ticktext=[log_scale.written(tick) for tick in ticks],
     )
     return draw(
         traces,

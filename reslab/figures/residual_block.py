@@ -7,8 +7,9 @@ chart takes draw=theme.chart, to come as plain dictionaries for a live chart. A 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
 import numpy as np
+import pandas as pd
 
-from reslab.figures import theme
+from reslab.figures import log_scale, theme
 from reslab.figures.residual_block_diagram import diagram, tiles
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
@@ -36,15 +37,15 @@ OVER = {
 }
 
 
-def learning_curves(frame, *, empty=EMPTY, draw=theme.figure):
+def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
     """Relative error against step, a line a run; ‖F(x)‖/‖x‖, the size of what the branch puts out, as a thin line with
     open markers.
 
-    frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios, no unit). ValueError for a missing
-    column.
+    frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios, no unit). room: the same of blocks
+    that are not drawn, for which the axes have room. ValueError for a missing column.
     """
     frame = frames.require(frame, (*LABELS, "error", "branch", "outcome"), "The learning curves")
-    runs, traces, ends, lowest = frames.runs(frame), [], [], 0.05
+    runs, traces, ends = frames.runs(frame), [], []
     for run in runs:
         error, branch = (
             np.where(np.isfinite(run.numbers(column)), run.numbers(column), np.nan) for column in ("error", "branch")
@@ -65,13 +66,13 @@ def learning_curves(frame, *, empty=EMPTY, draw=theme.figure):
         )
         last = max(error[-1], FLOOR) if np.isfinite(error[-1]) else 1.0
         ends.append((run.key("name"), theme.wrap(run.label), run["step"][-1], last, theme.run_line(run)["color"]))
-        lowest = min(
-            [lowest, *np.maximum(np.concatenate([error, branch]), FLOOR)[np.isfinite(np.concatenate([error, branch]))]]
-        )
-    sizes = frame[["error", "branch"]].replace(np.inf, np.nan).max().dropna() if len(frame) else []
-    x = dict(title="Step (one batch of feature maps)", range=[0, max([1, *(run["step"][-1] for run in runs)])])
-    y = dict(title=f"{ERROR}<br>and ‖F(x)‖ / ‖x‖ (log scale)", type="log", dtick=1, exponentformat="power")
-    y["range"] = list(np.log10([lowest / 1.6, 1.3 * max([3.0, *sizes])]))
+    least = pd.DataFrame({"step": [1], "error": 0.05, "branch": 3.0})
+    seen = pd.concat([least, *(part for part in (frame, room) if part is not None and len(part))])
+    sizes = seen[["error", "branch"]].to_numpy(float)
+    sizes = np.maximum(sizes[np.isfinite(sizes)], FLOOR)
+    x = dict(title="Step (one batch of feature maps)", range=[0, seen["step"].max()])
+    low, high = np.log10([sizes.min() / 1.6, 1.3 * sizes.max()])
+    y = dict(title=f"{ERROR}<br>and ‖F(x)‖ / ‖x‖ (log scale)", range=[low, high], **log_scale.ticks(low, high))
     origin = f"{phrases.origin(runs)}; open marks: ‖F(x)‖ / ‖x‖" if runs else ""
     named = theme.name_lines(ends, x, y)
     return draw(traces, title="Learning to put out the target", origin=origin, empty=empty, x=x, y=y, **named)
@@ -113,10 +114,10 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
         axis["type"] = "log"
         low, high = np.log10([low, high])
     axis["range"] = [low - 0.04 * (high - low or 1), high + 0.04 * (high - low or 1)]
-    y = dict(title=f"{ERROR}<br>(last 10 steps, log scale)", type="log", exponentformat="power", dtick=1)
     drawn = np.maximum(table["error"].to_numpy(float), FLOOR) if len(table) else np.array([0.1, 1.0])
     drawn = np.log10(drawn[np.isfinite(drawn)])
-    y["range"] = [np.floor(drawn.min(initial=0) - 0.05), np.ceil(drawn.max(initial=0) + 0.05)]
+    low, high = np.floor(drawn.min(initial=0) - 0.05), np.ceil(drawn.max(initial=0) + 0.05)
+    y = dict(title=f"{ERROR}<br>(last 10 steps, log scale)", range=[low, high], **log_scale.ticks(low, high))
     return draw(
         traces, title="Where it ends", empty=empty, x=axis, y=y, **theme.name_lines(names, axis, y),
         origin=f"live, this machine, {phrases.seeds(table['seed'])}" if traces else "",

@@ -12,14 +12,17 @@ FAULTS = """chart => {
     while (page && rgb(getComputedStyle(page).backgroundColor)[3] === 0) page = page.parentElement
     const paper = luminance(page ? rgb(getComputedStyle(page).backgroundColor) : [255, 255, 255])
     const room = chart.getBoundingClientRect()
+    const smallest = text => Math.min(...[text, ...text.querySelectorAll("tspan")]
+        .filter(part => [...part.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()))
+        .map(part => parseFloat(getComputedStyle(part).fontSize)))
     const texts = [...chart.querySelectorAll("text")].map(text => ({
         text, said: text.textContent.trim(), box: text.getBoundingClientRect(), style: getComputedStyle(text),
     })).filter(({text, said, box}) => said && box.width && !text.closest(".hoverlayer"))
     const faults = []
-    texts.forEach(({said, box, style}, i) => {
+    texts.forEach(({text, said, box, style}, i) => {
         const ink = luminance(rgb(style.fill))
         const contrast = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)
-        if (parseFloat(style.fontSize) < 14) faults.push(`${style.fontSize}: ${said}`)
+        if (smallest(text) < 13.99) faults.push(`${smallest(text)} px: ${said}`)
         if (contrast < 7) faults.push(`contrast ${contrast.toFixed(1)}: ${said}`)
         if (box.left < room.left - 1 || box.right > room.right + 1) faults.push(`cut: ${said}`)
         if (box.top < room.top - 1 || box.bottom > room.bottom + 1) faults.push(`cut: ${said}`)

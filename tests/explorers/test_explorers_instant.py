@@ -73,11 +73,13 @@ def test_a_toggle_is_measured_and_drawn(explorer):
     assert explorer.share.value == explorer.state == "plain-8"
 
 
-def test_what_was_seen_is_drawn_before_the_handler_returns(explorer):
+def test_the_switch_is_answered_before_its_handler_returns(explorer):
+    """The net on its other side has been measured, too, and the axes have had room for it."""
+    assert [setting.name for setting, _ in explorer.shown_and_other] == ["resnet-8", "plain-8"]
     explorer.skip.value = False
+    assert explorer.drawn[-1] == ["plain-8"]
+    assert [setting.name for setting, _ in explorer.shown_and_other] == ["plain-8", "resnet-8"]
     assert explorer.join(30)
-    explorer.skip.value = True
-    assert explorer.drawn[-1] == ["resnet-8"]
     assert explorer.asked == ["resnet-8", "plain-8"]
 
 
@@ -90,30 +92,30 @@ def test_what_is_measured_first_is_drawn_first_and_taken_for_no_more_than_it_is(
     explorer.rest.set()
     assert explorer.join(30)
     assert explorer.drawn[-1] == ["resnet-8,seed=21"]
-    assert explorer.asked == ["resnet-8", "resnet-8,seed=21"]
+    assert explorer.asked == ["resnet-8", "plain-8", "resnet-8,seed=21", "plain-8,seed=21"]
 
 
 def test_what_is_said_of_a_bad_line_stays_when_the_chart_is_drawn(explorer):
     explorer.gate.clear()
-    explorer.skip.value = False
+    explorer.depth.value = 14
     explorer.share.value = "resnet-9"
     assert "8 or 14" in explorer.message.value
     explorer.gate.set()
     assert explorer.join(30)
-    assert explorer.drawn[-1] == ["plain-8"]
+    assert explorer.drawn[-1] == ["resnet-14"]
     assert "8 or 14" in explorer.message.value
 
 
 def test_what_is_said_of_a_bad_line_stays_when_the_measurement_was_slow(explorer, monkeypatch):
     monkeypatch.setattr(instant, "PATIENCE", 0.01)
     explorer.gate.clear()
-    explorer.skip.value = False
-    wait_until(lambda: "Measuring plain-8" in explorer.message.value)
+    explorer.depth.value = 14
+    wait_until(lambda: "Measuring resnet-14" in explorer.message.value)
     explorer.share.value = "resnet-9"
     explorer._lose_patience(explorer.setting)  # as it may, at the same moment
     explorer.gate.set()
     assert explorer.join(30)
-    assert explorer.drawn[-1] == ["plain-8"]
+    assert explorer.drawn[-1] == ["resnet-14"]
     assert "8 or 14" in explorer.message.value
 
 
@@ -121,13 +123,12 @@ def test_a_fault_in_one_answer_spares_the_next(explorer, monkeypatch):
     faults = []
     monkeypatch.setattr(threading, "excepthook", lambda arguments: faults.append(arguments.exc_type))
     monkeypatch.setattr(explorer._latest, "_answer", lambda setting: 1 / 0)
-    explorer.skip.value = False
+    explorer.depth.value = 14
     wait_until(lambda: faults == [ZeroDivisionError])
     monkeypatch.undo()
-    explorer.skip.value = True
     explorer.seed.value = 3
     assert explorer.join(30)
-    assert explorer.drawn[-1] == ["resnet-8,seed=3"]
+    assert explorer.drawn[-1] == ["resnet-14,seed=3"]
 
 
 def test_a_slider_dragged_through_fifty_values_measures_the_first_and_the_last(explorer):
@@ -137,8 +138,8 @@ def test_a_slider_dragged_through_fifty_values_measures_the_first_and_the_last(e
         explorer.depth.value = depth
     explorer.gate.set()
     assert explorer.join(30)
-    assert explorer.asked == ["resnet-8", "resnet-14", "resnet-308"]
-    assert [shown for shown in explorer.drawn[drawn:] if shown] == [["resnet-308"]]  # nothing stale is ever drawn
+    assert explorer.asked == ["resnet-8", "plain-8", "resnet-14", "resnet-308", "plain-308"]
+    assert {*map(tuple, explorer.drawn[drawn:])} <= {(), ("resnet-308",)}  # nothing stale is ever drawn
 
 
 def test_a_slow_measurement_empties_the_chart_and_says_so(explorer, monkeypatch):

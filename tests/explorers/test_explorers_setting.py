@@ -240,30 +240,40 @@ def counted(monkeypatch, explorer, *names):
     return calls
 
 
+@pytest.mark.parametrize(("kind", "state"), [("Degradation", "plain-8"), ("Variants", "resnet-8")])
+def test_a_toggle_takes_measures_and_draws_once(monkeypatch, split, kind, state):
+    explorer = getattr(explorers, kind)(state, split=split)
+    assert explorer._previews.join(60)
+    calls = counted(monkeypatch, explorer, "take", "measure", "draw", "refresh_texts")
+    for toggles in (1, 2):
+        explorer.skip.value = not explorer.skip.value
+        assert explorer._previews.join(60)
+        assert calls == {"take": toggles, "measure": toggles, "draw": toggles, "refresh_texts": toggles}
+    explorer.close()
+
+
 @pytest.mark.parametrize(
-    ("kind", "state", "draws"),
-    [
-        ("Degradation", "plain-8", 1),
-        ("Variants", "resnet-8", 1),
-        ("GradientFlow", "plain-8", 2),
-        ("Activations", "plain-8", 2),
-        ("ResidualBlock", "plain", 2),
-    ],
+    ("kind", "state"), [("GradientFlow", "plain-8"), ("Activations", "plain-8"), ("ResidualBlock", "plain")]
 )
-def test_a_toggle_takes_measures_and_draws_once(monkeypatch, split, kind, state, draws):
-    """Two drawings where a measurement comes in two parts, the quick one first."""
+def test_a_switch_between_measured_nets_draws_once_and_moves_no_axis(monkeypatch, split, kind, state):
+    """The other net behind the switch is measured, too: each of the two in two parts, the quick one first."""
     explorer = getattr(explorers, kind)(state, split=split, **({"steps": 3} if kind == "ResidualBlock" else {}))
-    wait = explorer._latest.join if hasattr(explorer, "_latest") else explorer._previews.join
-    assert wait(60)
+    assert explorer.join(60)
     monkeypatch.setattr("reslab.explorers.instant.PATIENCE", 60)
     calls = counted(monkeypatch, explorer, "take", "measure", "draw", "refresh_texts")
-    explorer.skip.value = not explorer.skip.value
-    assert wait(60)
-    assert calls == {"take": 1, "measure": 1, "draw": draws, "refresh_texts": 1}
-    explorer.skip.value = not explorer.skip.value
-    assert wait(60)
-    seen_before = 0 if hasattr(explorer, "_latest") else 1  # instant explorers remember
-    assert calls == {"take": 2, "measure": 1 + seen_before, "draw": draws + 1, "refresh_texts": 2}
+
+    def ranges():
+        layouts = [chart.figure.layout for chart in explorer._charts]
+        return [(layout.xaxis.range, layout.yaxis.range) for layout in layouts]
+
+    before = ranges()
+    for toggles in (1, 2):
+        explorer.skip.value = not explorer.skip.value
+        assert calls == {"take": toggles, "measure": 0, "draw": toggles, "refresh_texts": toggles}
+        assert ranges() == before
+    explorer.seed.value = 1  # nets that have not been measured
+    assert explorer.join(60)
+    assert calls == {"take": 3, "measure": 2, "draw": 6, "refresh_texts": 3}
     explorer.close()
 
 
