@@ -12,38 +12,6 @@ from reslab.cli import main
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    file = tmp_path_factory.mktemp("page") / "stage.html"
-    done = CliRunner().invoke(main, ["page", "00", "--output", str(file)], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    assert "open it in a browser" in done.output
-    return file
-
-
-@pytest.fixture
-def show(browser, file):
-    """show(question, width, height, theme) opens the page → Playwright's page; at the end, its console had no error."""
-    contexts, messages, asked = [], [], []
-
-    def opened(question="still", width=1280, height=720, theme="light", **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: message.type == "error" and messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"{file.as_uri()}?{question}")
-        page.wait_for_function("window.stage && document.querySelector('.stage .shell')")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert messages == []
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-
-
-@pytest.fixture(scope="module")
 def state():
     return json.loads(gzip.decompress(stage_page.recorded()["digits"].read_bytes()))
 
@@ -204,11 +172,6 @@ def test_the_presentation_mode_is_larger_and_folds_controls(show):
     assert not stage.locator(".more").is_visible()
     is_legible(stage)
     assert stage.evaluate("e => e.scrollHeight <= e.clientHeight")
-
-
-def test_reduced_motion_shows_the_pictures_at_once(show):
-    page = show("", reduced_motion="reduce")
-    assert stage_of(page).locator(".waiting").count() == 0
 
 
 def test_a_lesson_without_a_page_is_named_with_those_that_have_one(tmp_path):

@@ -16,10 +16,10 @@ export function writeNumbers(box, state, now, i, across = false) {
     line.forEach((text, c) => {
       const kind = kinds[(across ? r : c) - 1],
         isHead = r === 0 || c === 0
-      const scope = isHead ? { scope: r === 0 ? "col" : "row" } : {}
+      const scope = isHead && text ? { scope: r === 0 ? "col" : "row" } : {}
       html(
         row,
-        isHead ? "th" : "td",
+        isHead && text ? "th" : "td",
         { class: isHead && kind ? kind : kind === now.kind ? "here" : "", ...scope },
         text,
       )

@@ -56,6 +56,8 @@ export function buildCurve(owner, state, net, size) {
       say(name, seen ? `${size.kind === "small" ? which : film.name} ${percent(error)}` : "")
       if (seen) ends[which] = { name, x: cx(reached) + 12, y: cy(error) + 0.32 * em }
     }
+    const errors = Object.values(ends).map(({ name }) => name.textContent)
+    set(owner, { "aria-label": ["Training error of both nets", ...errors].join(", ") })
     place(ends, kind)
   }
 

@@ -12,7 +12,7 @@ export function layout(width, height, em) {
   const row = narrow ? main - (small ? 0 : 6.4 * em) : main - gutter // where the stations stand
   const count = Math.max(5, Math.min(9, Math.floor(row / (narrow ? 4.1 * em : 4.2 * em))))
   // What is left for pictures, bars and curves after the lines of text.
-  const text = { wide: 15.4, medium: width < 48 * em ? 21.8 : 20.4, small: 25 }[kind] * em
+  const text = { wide: 15.4, medium: width < 48 * em ? 23.2 : 20.4, small: 25 }[kind] * em
   const room = Math.max(15 * em, height - text)
   const picture = Math.floor(Math.min(row / count - 0.5 * em, 7 * em, Math.max(3.2 * em, room * 0.3)))
   const rest = room - picture,

@@ -71,7 +71,7 @@ export function build(root, canTrain) {
   html(way, "h3", {}, "What it looks most like, block by block")
   $.stations = html(way, "div", { class: "stations" })
   $.answer = html(grid, "div", { class: "answer" })
-  html($.answer, "h3", {}, "Its answer")
+  $.answerTitle = html($.answer, "h3")
   html($.answer, "ul")
 
   const shareLabel = html(grid, "div", { class: "label shares" })
@@ -91,7 +91,7 @@ export function build(root, canTrain) {
   })
   $.gradientLabel = html(grid, "div", { class: "label gradients" })
   html($.gradientLabel, "h3", {}, "Gradient")
-  html($.gradientLabel, "span", {}, "← comes back; compared with the last block")
+  html($.gradientLabel, "span", {}, "← how the error depends on each block; the last is ×\u00a01")
   $.gradients = svg(html(grid, "div", { class: "plot gradients" }), "svg", {
     role: "img",
     "aria-label": "The gradient at each block",

@@ -44,7 +44,7 @@ export function makeScreen(root, $, scene, player, height) {
     showSentence(kind, frame)
     showGiven(label)
     parts.update(kind, frame, back, view.picture)
-    showAnswer(frame.answer?.[view.picture] ?? state.classes.map(() => null), label, kind)
+    showAnswer(frame.answer?.[view.picture] ?? state.classes.map(() => null), label, kind, frame.step)
     showGradient(kind, frame, back)
     curve(kind, view.step, scene.under())
     $.slide.value = view.step
@@ -74,9 +74,10 @@ export function makeScreen(root, $, scene, player, height) {
     say($.ofPictures, `share of ${state.test_images} pictures, after each block`)
   }
 
-  function showAnswer(answer, label, kind) {
+  function showAnswer(answer, label, kind, step) {
     const best = answer.indexOf(Math.max(...answer))
     set($.answer, { "data-kind": kind })
+    say($.answerTitle, step ? "Its answer" : "It guesses")
     answer.forEach((share, c) => {
       const row = $.answers[c],
         mark = c === best ? (best === label ? " ✓" : " ✗") : ""
@@ -99,7 +100,9 @@ export function makeScreen(root, $, scene, player, height) {
   function showOrigin() {
     const thin = scene.under() ? `. Thin: ${scene.recorded.origin}` : "",
       origin = scene.state.live ? `Thick: ${scene.state.origin}${thin}` : capital(scene.state.origin)
-    const words = [live.words, origin].filter(Boolean).join(". ")
+    const ended = ["plain", "residual"].map(kind => scene.net[kind]).filter(film => film.state === "stopped")
+    const early = ended.map(film => `${film.name} was stopped at step ${number(film.curve.at(-1)[0])}`)
+    const words = [live.words, origin, ...early].filter(Boolean).join(". ")
     say($.originWords, `${words}.`)
     set($.originWords, { title: $.originWords.textContent })
   }

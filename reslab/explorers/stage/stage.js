@@ -147,9 +147,11 @@ export async function mount(el, source) {
   $.line.onchange = () => take(readLine($.line.value, view))
   $.present.onclick = () =>
     document.fullscreenElement === root ? document.exitFullscreen() : present(!root.classList.contains("present"))
-  document.addEventListener("fullscreenchange", () => {
-    if (!document.fullscreenElement && root.classList.contains("present")) present(false)
-  })
+  const leave = event => {
+    const isOver = event.type === "fullscreenchange" ? !document.fullscreenElement : event.key === "Escape"
+    if (isOver && $.panel.box.hidden && root.classList.contains("present")) present(false)
+  }
+  for (const kind of ["fullscreenchange", "keydown"]) document.addEventListener(kind, leave)
   if (source.live) {
     $.isLive.onclick = () => ((live.shown = true), take({}, false))
     $.isRecorded.onclick = () => ((live.shown = false), take({}, false))
@@ -181,6 +183,9 @@ export async function mount(el, source) {
     open: screen.open,
     light: screen.light,
     lineTo: text => take(readLine(text, view)),
-    close: () => watcher.disconnect(),
+    close() {
+      watcher.disconnect()
+      for (const kind of ["fullscreenchange", "keydown"]) document.removeEventListener(kind, leave)
+    },
   }
 }

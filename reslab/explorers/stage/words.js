@@ -66,9 +66,10 @@ export function sentence(state, net, kind, frame, picture, stations, step) {
   if (share == null)
     return [switchTitle(kind), `, ${when}: the training broke down, and its numbers are no longer finite.`]
   const chance = share < 2.5 * state.guess ? ` (guessing: ${percent(state.guess)})` : ""
+  const kept = `after the last block ${percent(share)} of the pictures are still right${chance}.`
+  const back = gradient(frame) ? ` Gradient at block 1: ${times(gradient(frame)[1])}.` : ""
   const error = frame.step ? ` Training error: ${percent(errorAt(film, frame.step))}.` : ""
-  const kept = `at the end ${percent(share)} of the pictures are still right${chance}.`
-  return [switchTitle(kind), `, ${when}, ${journey(state, frame, picture, stations)}; ${kept}${error}`]
+  return [switchTitle(kind), `, ${when}, ${journey(state, frame, picture, stations)}: ${kept}${back}${error}`]
 }
 
 // What a block's numbers are, as [what, here, in the other net].
