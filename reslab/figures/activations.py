@@ -88,7 +88,7 @@ def profile(frame, statistic="ratio", *, opened=None, room=None, empty=EMPTY, dr
     frame = frames.require(frame, (*LABELS, "module", "index", "shape", statistic), shown.title)
     runs = frames.runs(medians(frame, statistic))
     values = [shown.factor * run.numbers(statistic) for run in runs]
-    others = [shown.factor * room[statistic].to_numpy(float)] if room is not None else []
+    others = [shown.factor * room[statistic].to_numpy(float)] if room is not None and len(room) else []
     y, top = _axis(shown, np.concatenate([*values, *others, []]))
     traces, ends = [], []
     for run, value in zip(runs, values, strict=True):

@@ -53,7 +53,7 @@ def gradient_profile(layers, *, relative=True, room=None, empty=EMPTY, draw=them
     layers = frames.require(layers, (*LAYERS, "module", "shape"), "The gradient profile")
     runs = frames.runs(layers)
     profiles = [_profile(run, relative) for run in runs]
-    others = [_profile(run, relative) for run in frames.runs(room)] if room is not None else []
+    others = [_profile(run, relative) for run in frames.runs(room)] if room is not None and len(room) else []
     steps = sorted({run["step"][-1] for run, *_ in profiles})
     limits = log_scale.limits(*(value[state == ""] for *_, value, state in profiles + others))
     traces, states, alike, ends = [], set(), Counter(), []
