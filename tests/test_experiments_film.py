@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import dataclasses
 import gzip
 import io
 import json
@@ -319,6 +320,15 @@ def test_a_state_of_recorded_runs_shows_the_nets_untrained_and_trained(store, sp
         assert state["nets"][0][kind]["test_error"] == round(run.summary()["test_error"], 4)
 
 
+def test_a_run_that_was_stopped_keeps_the_axis_of_the_whole_training(store, split):
+    (run,) = store.runs(skip=False)
+    begun = dataclasses.replace(run, history=run.history.head(4).assign(test_error=np.nan), outcome="stopped")
+    one = film._film_of_run(store, begun, split, TrainSpec(**run.how), 20, 50, [0])
+    json.dumps(one, allow_nan=False)
+    assert (one["state"], one["steps"], one["test_error"]) == ("stopped", 6, None)
+    assert [frame["step"] for frame in one["frames"]] == [0, 4]
+
+
 def test_its_pictures_are_put_in_afterwards(store, split):
     state = film.of_runs(store, split, (8,), images=60, training_images=100)
     assert state["sprite"]["url"] is None
@@ -348,7 +358,8 @@ def shipped():
 
 def test_the_shipped_state_is_whole(shipped):
     check_state(shipped)
-    assert [pair["key"] for pair in shipped["nets"]][:3] == ["20", "56", "110"]
+    variants = [f"56 {variant}" for variant in film.VARIANTS]
+    assert [pair["key"] for pair in shipped["nets"]] == ["20", "56", "110", *variants]
     assert shipped["seeds"] == [0, 1, 2]
     state = {(pair["key"], kind): pair[kind]["state"] for pair in shipped["nets"] for kind in film.KINDS}
     assert {state for (key, _), state in state.items() if "no norm" not in key} == {"finished"}
@@ -367,8 +378,8 @@ def test_the_shipped_state_is_measured(shipped):
         if pair["depth"] > 56:
             continue
         for kind, skip in (("plain", False), ("residual", True)):
-            norm = "none" if pair["variant"] == "no norm" else "batch"
-            net = build(replace(small_net(split), depth=pair["depth"], skip=skip, norm=norm))
+            changes = film.VARIANTS.get(pair["variant"], {})
+            net = build(replace(small_net(split), depth=pair["depth"], skip=skip, **changes))
             again = features.features(net, split.batch(slice(None), "test")[0])
             cosines = torch.stack([representations.centred_cosines(each) for each in again.values()])
             shares = representations.neighbour_accuracy(cosines, split.y_test)

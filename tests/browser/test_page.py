@@ -120,7 +120,8 @@ def test_a_block_tells_its_numbers_and_opens(show):
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1440, 900), (700, 900), (390, 844)])
 def test_it_is_legible_everywhere(show, width, height):
     page = show("still", width, height)
-    for view in ({}, {"skip": True, "step": 28}, {"net": "110", "step": 60}, {"net": "56 no norm", "step": 60}):
+    nets = ({"net": net, "step": 60} for net in ("110", "56 no norm", "56 identity start"))
+    for view in ({}, {"skip": True, "step": 28}, *nets):
         page.evaluate("view => stage.take(view, false)", view)
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
