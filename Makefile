@@ -1,7 +1,7 @@
-# The environment lives in .venv. Each stamp in it says what is installed there, and goes stale when pyproject.toml changes.
+# The environment is in .venv. Its stamp files say what is installed; they are out of date when pyproject.toml changes.
 #
 #   PYTHON=python3.12             the interpreter that .venv is made with (3.11 or newer)
-#   TORCH_INDEX=URL               where a new .venv takes torch and torchvision from, both: the small CPU builds (see the README)
+#   TORCH_INDEX=URL               the index of torch and torchvision for a new .venv, as in the README
 #   LAB_ARGS="--no-browser ..."   more words for JupyterLab
 #   PYTEST_ARGS="-k spec ..."     more words for pytest
 
@@ -44,7 +44,7 @@ test: $(VENV)/.test ## Run every test: style, import contracts, units, claims, t
 	@$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS) || $(NONE_PICKED)
 	@$(BIN)/python -m pytest $(NBVAL) --numprocesses auto --dist loadfile notebooks
 
-test-floor: $(FLOOR)/.test ## Run unit tests and two lessons with the oldest versions that pyproject.toml admits, which are Colab's.
+test-floor: $(FLOOR)/.test ## Run unit tests and two lessons with the oldest versions allowed, which are Colab's.
 	@echo "test-floor: units with pandas 2.2, then frames with pandas 3.0, then lessons 01 and 04"
 	@$(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt pandas
 	@$(FLOOR)/bin/python -m pytest --ignore tests/browser $(SHARED) -m "not claims and not benchmark" $(PYTEST_ARGS)
@@ -78,17 +78,19 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 $(FLOOR)/.test: pyproject.toml tests/floor.txt
 	@echo "test-floor: creating $(FLOOR) with the versions of tests/floor.txt (once; minutes, gigabytes)"
 	@$(PYTHON) -m venv --clear $(FLOOR)
-	@test -z "$(TORCH_INDEX)" || \
-	  $(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt --index-url "$(TORCH_INDEX)" torch torchvision
+	@test -z "$(TORCH_INDEX)" || $(FLOOR)/bin/python -m pip install --quiet \
+	  --constraint tests/floor.txt --index-url "$(TORCH_INDEX)" torch torchvision
 	@$(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt --editable '.[test]'
 	@touch $@
 
-# torch and torchvision come from one source or do not work together, so they go in first; pip then finds them there and takes no others.
+# torch and torchvision from different sources do not work together, so both are installed first; pip then keeps them.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "reslab needs Python 3.11 or newer, and '$(PYTHON)' is not: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	  { echo "reslab needs Python 3.11 or newer, and '$(PYTHON)' is not: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	    exit 1; }
 	@echo "$(VENV): creating it with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear $(VENV) || \
-	  { rm -rf $(VENV); echo "'$(PYTHON)' cannot create environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	  { rm -rf $(VENV); exec >&2; \
+	    echo "'$(PYTHON)' cannot create environments; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install --quiet --index-url "$(TORCH_INDEX)" torch torchvision || \
 	  { rm -rf $(VENV); exit 1; }

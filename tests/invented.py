@@ -141,10 +141,10 @@ def grown(name="BatchNorm and ReLU", growth=1.2, *, norm=True, relu=True, seed=0
     return frame.assign(name=name, norm=norm, relu=relu, seed=seed, origin=LIVE)
 
 
-def along(name="plain-56", falls=(0.1, 0.2), *, promised=(0.1, 1.0), seed=0, step=0):
+def along(name="plain-56", falls=(0.1, 0.2), *, predicted=(0.1, 1.0), seed=0, step=0):
     """The loss at rates 0.01, 0.1 ... against the gradient: `falls` below 2."""
     rates = [0.0, *(10.0 ** (place - 2) for place in range(len(falls)))]
-    frame = pd.DataFrame({"rate": rates, "loss": [2.0, *(2 - fall for fall in falls)], "promised": [0.0, *promised]})
+    frame = pd.DataFrame({"rate": rates, "loss": [2.0, *(2 - fall for fall in falls)], "predicted": [0.0, *predicted]})
     return frame.assign(name=name, **of_name(name), seed=seed, step=step, origin=LIVE)
 
 
@@ -274,7 +274,7 @@ def maps(name="plain-20", state="trained", channels=(8, 16, 32), sizes=(8, 4, 2)
             {"module": f"block{index}", "index": index, "channel": c, "map": np.full((size, size), float(c))}
             for c in range(count)
         ]
-    return labelled(pd.DataFrame(rows).assign(says="3"), name, state, 0, 0.01)
+    return labelled(pd.DataFrame(rows).assign(predicted="3"), name, state, 0, 0.01)
 
 
 def histograms(name="plain-20", shares=((0.5, 0.25, 0.25), (0.25, 0.25, 0.25))):

@@ -196,7 +196,7 @@ def test_feature_maps_are_what_the_blocks_make_of_the_image(split, spec):
     np.testing.assert_allclose(np.stack(shown["map"]), outputs[0][5].numpy(), rtol=1e-4, atol=1e-5)
     image = frame[frame["index"] == 0]
     np.testing.assert_array_equal(np.stack(image["map"]), split.batch(slice(5, 6), "test")[0][0].numpy())
-    assert frame["says"].unique().tolist() == [split.class_names[logits[5].argmax()]]
+    assert frame["predicted"].unique().tolist() == [split.class_names[logits[5].argmax()]]
 
 
 @pytest.mark.parametrize("image", [-1, 64, 1.5])

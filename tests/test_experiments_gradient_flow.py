@@ -93,7 +93,7 @@ def test_the_first_step_of_training_sees_the_same_gradient_to_the_bit(split):
 
 
 def test_first_steps_are_at_a_constant_learning_rate(split):
-    how = gradient_flow.early(split, steps=5, lr=0.2)
+    how = gradient_flow.first_steps_spec(split, steps=5, lr=0.2)
     per_epoch, steps = how.steps(256)
     assert (per_epoch, steps) == (2, 5)
     assert {how.learning_rate(step, steps) for step in range(1, 6)} == {0.2}
@@ -362,7 +362,7 @@ def test_the_loss_along_the_gradient_is_that_of_a_net_that_was_moved(split):
     assert frame.loc[0.0, "loss"] == pytest.approx(loss.item())
     loss.backward()
     squared = sum(parameter.grad.square().sum().item() for parameter in model.parameters())
-    assert frame.loc[0.1, "promised"] == pytest.approx(0.1 * squared, rel=1e-4)
+    assert frame.loc[0.1, "predicted"] == pytest.approx(0.1 * squared, rel=1e-4)
     assert loss.item() - frame.loc[1e-4, "loss"] == pytest.approx(1e-4 * squared, rel=0.1)  # so small a step keeps it
     with torch.no_grad():
         for parameter in model.parameters():

@@ -156,7 +156,7 @@ def test_an_axis_needs_a_title():
     ],
 )
 def test_names_are_as_near_to_their_lines_as_the_others_allow(wanted, places):
-    found = theme.apart(wanted, [10] * len(wanted), 0, 100)
+    found = theme.separated(wanted, [10] * len(wanted), 0, 100)
     if places is None:
         assert found is None
         return
@@ -170,7 +170,7 @@ def test_names_are_as_near_to_their_lines_as_the_others_allow(wanted, places):
 def test_names_never_overlap_and_never_leave_the_axis(seed):
     random = np.random.default_rng(seed)
     wanted, heights = random.uniform(-10, 110, 8), random.choice([5, 10], 8)
-    found = np.array(theme.apart(wanted, heights, 0, 100))
+    found = np.array(theme.separated(wanted, heights, 0, 100))
     order = np.argsort(found)
     edges = np.stack([found - heights / 2, found + heights / 2])[:, order]
     assert edges.min() >= -1e-9

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pandas as pd
 import pytest
 import torch
 import torchvision.models as vision
@@ -12,6 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reslab.nets import CHOICES, FAMILY, build, replace
 from reslab.nets.complexity import complexity
+from reslab.nets.skeleton import image_of
+from reslab.nets.weights import shapes_only
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -37,6 +40,24 @@ def allocated(net, x):
     with Allocations() as allocations, torch.no_grad():
         net.eval()(x)
     return allocations.bytes
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        small(depth=26),
+        small(depth=26, skip=False, norm="none"),
+        small(depth=26, order="preact", stochastic_depth=0.5),
+        small(depth=26, norm="none", init="fixup"),
+        small(depth=26, residual_scale="learned", shortcut="C"),
+        small(depth=28, widen=2, shortcut="B"),
+        small(depth=47, block="bottleneck", order="norm-after-add", groups=2),
+        FAMILY["resnet-110"],
+    ],
+    ids=lambda spec: spec.name,
+)
+def test_a_spec_is_counted_exactly_as_the_module_that_it_makes(spec):
+    pd.testing.assert_frame_equal(complexity(spec), complexity(shapes_only(spec), image_of(spec)), check_exact=True)
 
 
 def test_the_rows_of_a_small_net():

@@ -63,8 +63,8 @@ def test_the_power_law_of_depth():
 def test_the_largest_activations_and_the_dark_maps():
     assert largest(runs(histograms())[0]) == (0.5, 0.5)
     (net,) = feature_maps.nets(maps())
-    assert feature_maps.dark(net, 2) == (16, 1, 15)
-    assert feature_maps.dark(net, 99) == (32, 1, 31)  # its last block
+    assert feature_maps.zero_maps(net, 2) == (16, 1, 15)
+    assert feature_maps.zero_maps(net, 99) == (32, 1, 31)  # its last block
     assert [net["name"].iloc[0] for net in feature_maps.nets(together(maps("resnet-20"), maps("plain-20")))] == [
         "plain-20 · trained", "resnet-20 · trained",
     ]  # fmt: skip

@@ -132,13 +132,13 @@ def test_the_growth_a_layer_of_nets_of_many_depths():
 
 
 def test_what_a_step_along_the_gradient_gains():
-    """Of promises of 0.1, 1 and 10 nats, the first two are kept by half; one that cannot be felt does not count."""
-    frame = along(falls=(0.09, 0.6, 3.0), promised=(0.1, 1.0, 10.0))
+    """Of predictions of 0.1, 1 and 10 nats, the first two hold by half; one below rounding does not count."""
+    frame = along(falls=(0.09, 0.6, 3.0), predicted=(0.1, 1.0, 10.0))
     (row,) = loss_along_gradient.by_step(frame).to_dict("records")
     assert (row["fall"], row["reach"]) == (pytest.approx(3.0), pytest.approx(0.1))
-    unfelt = along(falls=(0.0, 0.6), promised=(1e-5, 1.0))
-    assert loss_along_gradient.by_step(unfelt)["reach"].tolist() == pytest.approx([0.1])
-    broken = along(falls=(-0.5, 0.6))  # the first promise is not kept
+    tiny = along(falls=(0.0, 0.6), predicted=(1e-5, 1.0))
+    assert loss_along_gradient.by_step(tiny)["reach"].tolist() == pytest.approx([0.1])
+    broken = along(falls=(-0.5, 0.6))  # the first prediction does not hold
     assert loss_along_gradient.by_step(broken)["reach"].isna().all()
     (net,) = loss_along_gradient.over_seeds(together(frame, along(seed=1), along(seed=1, falls=(0.4, 0.3), step=3)))
     assert net["largest"] == pytest.approx([1.7, 0.4, 3.0])

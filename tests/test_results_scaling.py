@@ -17,7 +17,7 @@ def test_the_same_losses_agree_to_four_digits():
     found = results.agreement(losses([2.0, 1.00005, 0.5]))
     assert (found.nets, found.steps, found.lost, found.agree) == (1, 3, 0, True)
     found = results.agreement(losses([2.0, 1.03, 0.5]))
-    assert (found.apart, found.agree) == (pytest.approx(0.03), False)
+    assert (found.difference, found.agree) == (pytest.approx(0.03), False)
 
 
 @pytest.mark.parametrize("there", [[2.0, np.nan, np.nan], [2.0, 1.0, np.inf], [np.nan] * 3])

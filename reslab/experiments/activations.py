@@ -1,8 +1,7 @@
-"""Lesson 04: what travels along the skip: how large the signal is, how much each block changes it, and which units are
-dead.
+"""Lesson 04: the activations at every block: their size, how much each block changes them, and dead units.
 
 Everything is measured on the first test images in one pass, in training mode: BatchNorm normalises by this batch,
-before training and after it, because in eval mode an untrained BatchNorm does almost nothing. The net stays as it was.
+before training and after it, because in eval mode an untrained BatchNorm does almost nothing. The net is not changed.
 """
 
 import dataclasses
@@ -54,11 +53,11 @@ def responses(
     device="auto",
     progress=True,
 ):
-    """Fig. 7 of He et al. 2015: how widely the response of every 3×3 layer spreads in trained nets; the frames of
+    """Fig. 7 of He et al. 2015: the standard deviation of every 3×3 layer's response in trained nets; the frames of
     `response`.
 
-    nets, base: as `before_and_after` takes them. how: by default `as_much_decay(split)`, without which there is little
-    to see.
+    nets, base: as `before_and_after` takes them. how: by default `as_much_decay(split)`; without it the effect is
+    small.
     """
     split, frames = split or digits(), []
     how = how or as_much_decay(split)
@@ -78,7 +77,7 @@ def at_initialisation(depths=(8, 20, 56, 110), *, norms=("batch", "none"), seeds
 
 
 def as_much_decay(split, epochs=24):
-    """A TrainSpec whose few steps pull at the weights as much as the paper's 64,000 do: λ such that Σ lr·λ is the same.
+    """A TrainSpec with as much weight decay in few steps as the paper's 64,000 have: λ such that Σ lr·λ is the same.
 
     He et al. 2015, §4.2: weight decay λ 1e-4, lr 0.1, divided by 10 at 32k and 48k steps. lr goes up to 0.1 here too,
     in one cycle.
@@ -106,17 +105,17 @@ def signal(net, split, run=None):
     Columns: name ("resnet-20 · trained"), skip, depth, seed, origin, step (of training; 0 untrained), outcome
     ("untrained", or the run's), train_error (fraction; NaN unless finished); module, index (from 1), shape; of the
     block's output activation_rms, _mean, _std and _dead (fraction of channels that are 0 at every place of every
-    image); inner_dead: the same, after the first ReLU inside the branch (NaN without one); branch_rms: RMS of F(x),
-    what the branch puts out; input_rms: RMS of x where it meets F(x), in a plain net where it enters the branch; ratio:
-    the one over the other, |F(x)|/|x|; cosine, cka, r2: how much of what enters the block is left in what leaves it, by
-    the three measures of `experiments.similarity` (NaN where the shape changes).
+    image); inner_dead: the same, after the first ReLU inside the branch (NaN without one); branch_rms: RMS of F(x), the
+    branch's output; input_rms: RMS of the x that is added to F(x), in a plain net of the branch's input; ratio:
+    branch_rms / input_rms, |F(x)|/|x|; cosine, cka, r2: the similarity of the block's output to its input, by the three
+    measures of `experiments.similarity` (NaN where the shape changes).
     """
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     entering = ["stem", *blocks[:-1]]
     branches, inner, shortcuts = (
         [f"{block}.{part}" for block in blocks] for part in ("branch", "branch.activation1", "shortcut")
     )
-    seen, tensors = _watch(net, {*entering, *blocks, *branches, *inner, *shortcuts}, _batch(split))
+    seen, tensors = _captured_pass(net, {*entering, *blocks, *branches, *inner, *shortcuts}, _batch(split))
     frame = seen.loc[blocks].reset_index().assign(index=range(1, len(blocks) + 1))
     frame["inner_dead"] = seen["activation_dead"].reindex(inner).to_numpy()
     frame["branch_rms"] = seen.loc[branches, "activation_rms"].to_numpy()
@@ -136,21 +135,20 @@ def response(net, split, run=None):
     norms = [
         name for name, _ in net.named_modules() if name.split(".")[-1].startswith("norm") and "shortcut" not in name
     ]
-    seen, _ = _watch(net, norms, _batch(split))
+    seen, _ = _captured_pass(net, norms, _batch(split))
     frame = seen.loc[norms, ["shape", "activation_std"]].rename(columns={"activation_std": "std"}).reset_index()
     frame.insert(1, "index", range(1, len(norms) + 1))
     return _labelled(frame, net, run)
 
 
 def histograms(net, split, run=None, edges=EDGES):
-    """How the activations at every block's output spread: a row a block × bin, the first bin open to the left and the
-    last to the right.
+    """Histograms of the activations at every block's output: a row a block × bin, the first and last bin are open.
 
     Columns: as `signal` up to train_error; module, index (from 1), left, right (left ≤ activation < right), share (of
     the block's activations; NaN is in no bin).
     """
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
-    _, tensors = _watch(net, blocks, _batch(split))
+    _, tensors = _captured_pass(net, blocks, _batch(split))
     bins = np.array([-np.inf, *edges, np.inf])
     frames = []
     for index, block in enumerate(blocks, 1):
@@ -163,11 +161,10 @@ def histograms(net, split, run=None, edges=EDGES):
 
 
 def feature_maps(net, split, image=0, run=None):
-    """What every block makes of one image: a row a channel of a block.
+    """The output of every block for one image: a row a channel of a block.
 
-    image: its place in the test part, or an image of your own as `picture` makes it; it is shown to the net among the
-    test images.
-    Columns: as `signal` up to train_error; says (the class that the net takes the image for); module ("image" for the
+    image: its index in the test part, or an image of your own from `picture`; it is in one batch with test images.
+    Columns: as `signal` up to train_error; predicted (the class that the net predicts); module ("image" for the
     image itself), index (from 1; 0 for the image), channel (from 0), map: (H, W) array. ValueError for a place that the
     test part does not have.
     """
@@ -177,25 +174,23 @@ def feature_maps(net, split, image=0, run=None):
         x = _batch(split)
         at = checks.integer("image", image, 0, len(x) - 1)
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
-    _, tensors = _watch(net, {*blocks, "fc"}, x)
+    _, tensors = _captured_pass(net, {*blocks, "fc"}, x)
     logits = tensors["fc"][at]
-    says = split.class_names[logits.argmax()] if logits.isfinite().all() else "nothing, it is not a number"
+    predicted = split.class_names[logits.argmax()] if logits.isfinite().all() else "nothing, it is not a number"
     rows = [
         {"module": name, "index": index, "channel": channel, "map": map_.cpu().numpy()}
         for index, (name, tensor) in enumerate([("image", x), *((block, tensors[block]) for block in blocks)])
         for channel, map_ in enumerate(tensor[at])
     ]
-    return _labelled(pd.DataFrame(rows).assign(says=says), net, run)
+    return _labelled(pd.DataFrame(rows).assign(predicted=predicted), net, run)
 
 
 def picture(file, split):
-    """(image, what was done to it): an image file of your own made into one of the split's kind, (C, S, S) as it stores
-    them.
+    """(image, what was changed): an image file of your own, converted to the format of the split, (C, S, S).
 
-    file: a path or an open file of a PNG, a JPEG, or whatever else Pillow reads. It is cut square around its middle and
-    shrunk. Where the split is grey, it is made so and given the whole range from black to white; and if the split's
-    images are dark at the border (the digits are light strokes on black) and this one is light there, or the other way
-    round, it is inverted.
+    file: a path or an open file of a PNG, a JPEG, or another format of Pillow. It is cropped to a square around its
+    centre and resized. For a grey split it is converted to grey with full contrast; and it is inverted if its border is
+    light where the split's borders are dark (the digits are light strokes on black), or the other way round.
     Raises ValueError, in one sentence, for a file that is no image.
     """
     channels, size = split.shape["in_channels"], split.shape["image_size"]
@@ -204,25 +199,25 @@ def picture(file, split):
     except ValueError as error:
         raise ValueError("This file is no image that can be read; take a PNG or a JPEG of ordinary size.") from error
     image = ImageOps.fit(drawn.convert("L") if channels == 1 else drawn, (size, size), Image.Resampling.BOX)
-    said = f"cut square, {size} × {size} pixels"
+    done = f"cut square, {size} × {size} pixels"
     if channels == 1:
-        image, said = ImageOps.autocontrast(image), said + ", grey"
+        image, done = ImageOps.autocontrast(image), done + ", grey"
         if _light_border(np.asarray(image)) != _light_border(split.x_test[:IMAGES].cpu().numpy()):
-            image, said = ImageOps.invert(image), said + ", inverted"
+            image, done = ImageOps.invert(image), done + ", inverted"
     # (C, S, S)
     pixels = torch.from_numpy(np.array(image)).reshape(size, size, channels).permute(2, 0, 1) / 255 * split.scale
-    return (pixels if split.x_test.is_floating_point() else pixels.round()).to(split.x_test.dtype), said
+    return (pixels if split.x_test.is_floating_point() else pixels.round()).to(split.x_test.dtype), done
 
 
 def _light_border(images):
-    """Whether images (..., S, S) are lighter along their edges than on the whole."""
+    """Whether images (..., S, S) are lighter at their border than on average."""
     inner = images[..., 1:-1, 1:-1]
     return images.mean() > inner.mean()
 
 
 def _all_trained(nets, seeds, base, split, how, device, progress):
-    """(net, Run) of every net and seed, trained side by side on the cores of a CPU, behind a progress bar; ValueError
-    for a name that FAMILY does not have."""
+    """(net, Run) of every net and seed, trained in parallel on the cores of a CPU, with a progress bar; ValueError for
+    a name that is not in FAMILY."""
     known = [FAMILY[checks.choice("a net", name, FAMILY)] for name in nets]
     specs = [replace(base, depth=spec.depth, skip=spec.skip) for spec in known]
     jobs = [(spec, seed) for spec in specs for seed in seeds]
@@ -233,17 +228,15 @@ def _all_trained(nets, seeds, base, split, how, device, progress):
 
 
 def _batch(split, own=None):
-    """The first test images, normalised (N, C, S, S); an image of one's own, (C, S, S) as the split stores them, goes
-    before them."""
+    """The first test images, normalised (N, C, S, S); an image of your own, (C, S, S), comes before them."""
     x, y = split.x_test[:IMAGES], split.y_test[:IMAGES]
     if own is not None:
         x, y = torch.cat([own[None].to(x), x]), torch.cat([y[:1], y])  # its label is not used
     return dataclasses.replace(split, x_test=x, y_test=y).batch(slice(None), "test")[0]
 
 
-def _watch(net, modules, x):
-    """One pass of images x in training mode: `capture`'s frame, by module, and the outputs themselves, {module:
-    tensor}."""
+def _captured_pass(net, modules, x):
+    """One pass of images x in training mode: the frame of `capture`, by module, and the outputs, {module: tensor}."""
     kept, mode = [], net.training
     # copies: in training mode BatchNorm's statistics move
     running = {name: buffer.clone() for name, buffer in net.named_buffers()}
@@ -261,7 +254,7 @@ def _watch(net, modules, x):
 
 
 def _labelled(frame, net, run):
-    """The frame with the columns before it that say which net it is of, and what training it has had."""
+    """The frame, after columns for the net and its training."""
     made = run.provenance if run else Provenance.here(next(net.parameters()).device)
     labels = {
         "name": f"{net.spec.name} · {'trained' if run else 'untrained'}",

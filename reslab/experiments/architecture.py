@@ -1,4 +1,4 @@
-"""The layers of nets as a tidy frame for the architecture map: what each is, what it costs, its block and its path."""
+"""The layers of nets as a tidy frame for the architecture map: kind, costs, block and path of each."""
 
 import math
 
@@ -79,13 +79,13 @@ def reslab_blocks(net):
 
 
 def adding_blocks(net, image, name):
-    """The same of any other module: its blocks are the modules in whose forward pass an addition happens."""
+    """The same for any other module: its blocks are the modules whose forward pass has an addition."""
     with capture(net, (), activation={}, gradient={}, additions=True) as trace:
         run(net, image, name=name)
     frame = trace.frame()
     blocks = {}
     adding = frame.loc[frame["part"] == "sum", "module"].unique()
-    for name in adding[adding != type(net).__name__]:  # the net as a whole is no block of itself
+    for name in adding[adding != type(net).__name__]:  # the whole net is not a block
         parts = [part for part, module in net.get_submodule(name).named_children() if part in SHORTCUTS]
         blocks[name] = ("projection", f"{name}.{parts[0]}") if parts else ("identity", f"{name}.")
     return blocks
@@ -102,7 +102,7 @@ def _is_inside(module, outer):
 
 
 def label(module):
-    """What a layer is called on the map, "3×3 conv, 128, /2"; "" for what is drawn as part of the layer before it."""
+    """The label of a layer on the map, "3×3 conv, 128, /2"; "" if it is drawn as part of the layer before it."""
     if isinstance(module, nn.Conv2d):
         size, groups = "×".join(map(str, module.kernel_size)), module.groups
         kind = "depthwise" if groups == module.in_channels > 1 else "conv"

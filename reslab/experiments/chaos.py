@@ -1,13 +1,12 @@
-"""Lessons 02 and 04: chaos in a net, which grows forward as an exploding gradient grows backward.
+"""Lessons 02 and 04: chaos in a net: a change grows forward at the rate at which the gradient grows backward.
 
-A net is chaotic where a small change of its input grows from block to block. How fast it grows forward, and how fast
-the gradient grows backward, are both the size of one Jacobian J, of m outputs by n inputs: for a random change v and a
-random gradient g, in the mean
+A net is chaotic if a small change of its input grows from block to block. Its growth forward, and the growth of the
+gradient backward, both depend on the size of one Jacobian J, of m outputs by n inputs: for a random change v and a
+random gradient g, on average
 |Jv|² / |v|² = |J|² / n, and |Jᵀg|² / |g|² = |J|² / m,
-with |J| the Frobenius norm. So the length of a change grows as much forward as
-the RMS of the gradient, √(|g|² / m), grows backward (Poole et al. 2016, arXiv:1606.05340, §2 and §3; Schoenholz et al.
-2017,
-1611.01232, §3 and §4; with BatchNorm: Yang et al. 2019, 1902.08129; residual nets: Yang & Schoenholz 2017, 1712.08969).
+with |J| the Frobenius norm. So the length of a change grows as much forward as the RMS of the gradient, √(|g|² / m),
+grows backward (Poole et al. 2016, arXiv:1606.05340, §2 and §3; Schoenholz et al. 2017, 1611.01232, §3 and §4; with
+BatchNorm: Yang et al. 2019, 1902.08129; residual nets: Yang & Schoenholz 2017, 1712.08969).
 """
 
 import pandas as pd
@@ -17,7 +16,7 @@ import torch.nn.functional as F
 from reslab.capture import capture
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
-from reslab.experiments.features import stations
+from reslab.experiments.features import stem_and_blocks
 from reslab.experiments.representations import NETS, jobs, labelled
 from reslab.nets import build
 from reslab.train.device import settings
@@ -31,9 +30,9 @@ def growth(net, split, *, images=IMAGES, seed=0):
 
     net: of `build`; it is measured in float64, as a copy, BatchNorm normalising by the statistics of the images and
     their changed copies.
-    seed: of the change. Columns: module, index (0: the stem), change (length of what the change of the images makes at
-    the block's output, √(Σ Δ²), over that of the stem: forward it grows from 1), gradient (RMS of ∂loss/∂output over
-    that of the last block: backward it grows from 1).
+    seed: of the change. Columns: module, index (0: the stem), change (length of the change at the block's output,
+    √(Σ Δ²), over that at the stem: it starts at 1), gradient (RMS of ∂loss/∂output over that of the last block: it is 1
+    there).
     """
     x, y = (part.cpu() for part in split.batch(slice(images), "train"))
     twin = build(net.spec, seed=net.seed).double()
@@ -42,7 +41,7 @@ def growth(net, split, *, images=IMAGES, seed=0):
     drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype)
     half = len(x)
     changed = {"change": lambda output: torch.linalg.vector_norm(output[half:] - output[:half])}
-    with settings(threads=1), capture(twin.train(), stations(twin), activation=changed) as trace:
+    with settings(threads=1), capture(twin.train(), stem_and_blocks(twin), activation=changed) as trace:
         logits = twin(torch.cat([x, x + CHANGE * drawn]))
         F.cross_entropy(logits, y.repeat(2)).backward()
     frame = trace.frame()
@@ -58,8 +57,7 @@ def growth(net, split, *, images=IMAGES, seed=0):
 
 
 def before_training(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, progress=True, **changes):
-    """`growth` of untrained nets, with the columns of `representations.before_training` before it; arguments as
-    there."""
+    """`growth` of untrained nets, after the columns of `representations.before_training`; arguments as there."""
     split, frames = split or digits(), []
     for spec, seed in jobs(nets, seeds, base or small_net(split), changes, progress):
         net = build(spec, seed=seed)

@@ -22,7 +22,7 @@ SMALL = {
 
 
 def small_net(split):
-    """The net that the lesson varies: width 8, so that 56 layers on the digits train in seconds on a laptop."""
+    """The net that the lesson changes: width 8, so that 56 layers on the digits train in seconds on a laptop."""
     return NetSpec(width=8, **split.shape)
 
 
@@ -53,23 +53,24 @@ def by_depth(
 
 
 def with_recorded(frame):
-    """Histories of nets on the digits, as `by_depth` gives them, and those of the same nets that came with reslab:
-    seeds 0, 1 and 2. What was measured here says how it went this time, the others how it goes."""
+    """Histories of nets on the digits, as `by_depth` gives them, and the recorded ones of the same nets, seeds 0, 1, 2.
+
+    The first are one measurement on this machine, the others show the usual result.
+    """
     runs = recorded().history(**SMALL, depth=set(frame["depth"]), epochs=6, lr=0.05, capture_every=5)
     return pd.concat([frame, runs], ignore_index=True)
 
 
 def by_rate(depth=56):
-    """How far recorded trainings on the digits came, by their learning rate and length: a row a net, rate, length and
-    seed.
+    """Final errors of recorded trainings on the digits: a row a net, learning rate, length and seed.
 
-    Of the plain net of that depth every rate and length that came with reslab, of the residual one the lesson's own
-    rate. Columns: name, skip, depth, seed, lr (the highest rate of a one-cycle training), epochs, steps, train_error,
+    Of the plain net of that depth every recorded rate and length; of the residual net only the lesson's own rate.
+    Columns: name, skip, depth, seed, lr (the highest rate of a one-cycle training), epochs, steps, train_error,
     test_error (fractions), outcome, origin.
     """
     rows = {}
     runs = recorded().runs(**SMALL, depth=depth, capture_every={0, 5})
-    for run in sorted(runs, key=lambda run: run.how["capture_every"]):  # of two alike, the one that `with_recorded` has
+    for run in sorted(runs, key=lambda run: run.how["capture_every"]):  # of two equal ones, as `with_recorded`
         how, row = run.how, run.summary()
         rows[run.name, how["lr"], how["epochs"], run.seed] = {
             "name": run.name, "skip": run.spec.skip, "depth": depth, "seed": run.seed, "lr": how["lr"],
@@ -80,7 +81,7 @@ def by_rate(depth=56):
 
 
 def beside_the_paper(frame):
-    """What runs came to, a row a net, beside the test errors of He et al. 2015 (arXiv:1512.03385, Table 6) on all of
+    """Final errors of runs, a row a net, and the test errors of He et al. 2015 (arXiv:1512.03385, Table 6) on all of
     CIFAR-10.
 
     frame: the histories of runs, as `Run.frame` has them. Columns: name, parameters, seeds (how many), steps,
@@ -97,12 +98,12 @@ def beside_the_paper(frame):
 
 
 def by_construction(depth=56, *, shallow=8, seeds=(0, 1, 2), split=None, how=None, device="auto"):
-    """Make a deep plain net that errs exactly as a shallow one, without training it: the layers added compute the
+    """Make a deep plain net with exactly the errors of a shallow one, without training: the added layers compute the
     identity.
 
     The argument of He et al. 2015, §1: such a solution exists, so a deep net that trains worse did not find it.
-    Of each seed a row for the shallow net, the deep one made from it, and the deep one trained as usual. Columns: net,
-    how ("trained" or "made"), depth, seed, parameters, train_error, test_error (fractions, eval mode).
+    A row a seed for the shallow net, the deep net made from it, and the deep net trained as usual. Columns: net, how
+    ("trained" or "made"), depth, seed, parameters, train_error, test_error (fractions, eval mode).
     """
     split, how = split or digits(), how or TrainSpec()
     rows = []
@@ -132,9 +133,10 @@ def _trained(depth, split, how, seed, device):
 
 @torch.no_grad()
 def extend(net, depth):
-    """A plain net of that depth which computes in eval mode what a shallower plain net of `build` does.
+    """A plain net of this depth with the same outputs, in eval mode, as a shallower plain net of `build`.
 
-    Each stage begins with the shallow net's blocks; those added are identities, since what enters them is not negative.
+    Each stage begins with the shallow net's blocks; the added blocks are identities, because their input is not
+    negative.
     Raises ValueError for a net that is not plain with basic blocks, BatchNorm and ReLU.
     """
     spec = net.spec

@@ -1,8 +1,8 @@
-"""What each block of a net makes of a batch of images, as vectors ("features"): one pass, and the net left as it was.
+"""The output of each block of a net for a batch of images, as vectors ("features"); the net is not changed.
 
-BatchNorm normalises by the statistics of the images that are passed, all in one batch, before training and after it: in
-eval mode an untrained BatchNorm does next to nothing. All else (dropout, stochastic depth) is in eval mode. Modes,
-running statistics, gradients and the random state are left as they were.
+BatchNorm normalises by the statistics of these images, all in one batch, before and after training: in eval mode an
+untrained BatchNorm does almost nothing. All else (dropout, stochastic depth) is in eval mode. Modes, running
+statistics, gradients and the random state are not changed.
 """
 
 from contextlib import contextmanager
@@ -21,8 +21,8 @@ SMALL = 65_536  # numbers in a batch of images, below which a second thread cost
 
 
 def features(model, x, layers=None):
-    """What each block makes of images, as vectors: {name of the module: (N, D) float32}, in the order of the forward
-    pass.
+    """The output of each block for images, as vectors: {name of the module: (N, D) float32}, in the order of the
+    forward pass.
 
     model, x, layers: as `outputs` takes them. Feature maps larger than LARGEST are averaged down.
     """
@@ -30,13 +30,13 @@ def features(model, x, layers=None):
 
 
 def outputs(model, x, layers=None, reduce=lambda output: output.clone()):
-    """What each block puts out in one pass of `batch_forward`: {name of the module: reduce(its output)}, in the order
+    """The output of each block in one pass of `batch_forward`: {name of the module: reduce(its output)}, in the order
     of the pass.
 
-    model: any nn.Module. x: (N, C, S, S), normalised as `Split.batch` does it. layers: which modules, said as `capture`
-    takes them; by default the stem and the blocks of reslab's nets, or the leaves of a model of your own. A module
-    called twice counts at its last call. reduce: called inside the pass, so that whole outputs need not be kept.
-    ValueError if fewer than two images are given.
+    model: any nn.Module. x: (N, C, S, S), normalised as `Split.batch` does it. layers: modules, as `capture` takes
+    them; by default the stem and the blocks of reslab's nets, or the leaves of a model of your own. Of a module that is
+    called twice, the last call counts. reduce: called inside the pass, so that whole outputs are not kept. ValueError
+    for fewer than two images.
     """
     checks.integer("the number of images", len(x), 2)
     kept = []
@@ -45,14 +45,13 @@ def outputs(model, x, layers=None, reduce=lambda output: output.clone()):
         kept.append(reduce(output.detach()))
         return output.new_zeros(())  # `capture` asks for a number
 
-    with capture(model, layers or stations(model), activation={"kept": keep}, gradient={}) as trace:
+    with capture(model, layers or stem_and_blocks(model), activation={"kept": keep}, gradient={}) as trace:
         batch_forward(model, x)
     return dict(zip(trace.frame()["module"], kept, strict=True))
 
 
 def batch_forward(model, x):
-    """One forward pass without gradients in which BatchNorm normalises by this batch and all else is in eval mode; see
-    the module."""
+    """One forward pass without gradients; BatchNorm normalises by this batch, all else is in eval mode."""
     device = device_of(model)
     threads = 1 if device.type == "cpu" and x.numel() < SMALL else torch.get_num_threads()
     with (
@@ -68,7 +67,7 @@ def batch_forward(model, x):
 
 @contextmanager
 def unchanged(model):
-    """Put back every module's mode and buffers (BatchNorm's running statistics) after the `with` block."""
+    """Restore every module's mode and buffers (BatchNorm's running statistics) after the `with` block."""
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(module, dict(module._buffers)) for module, _ in modes if module._buffers]
     values = [(buffer, buffer.clone()) for _, named in buffers for buffer in named.values() if buffer is not None]
@@ -84,7 +83,7 @@ def unchanged(model):
                 buffer.copy_(value)
 
 
-def stations(model):
+def stem_and_blocks(model):
     """The stem and the blocks of a net of `build`; None, which is `capture`'s own choice, for other models."""
     if any(isinstance(module, Block) for module in model.modules()):
         return lambda name, module: name == "stem" or isinstance(module, Block)
@@ -92,8 +91,7 @@ def stations(model):
 
 
 def _vectors(output):
-    """(N, D) float32 of a batch's outputs: (N, C, H, W), (N, D), or whatever a layer puts out; maps averaged down to
-    LARGEST pixels."""
+    """(N, D) float32 of a batch's outputs, (N, C, H, W), (N, D) or others; maps are averaged down to LARGEST pixels."""
     output = output.float()
     if output.dim() == 4 and max(output.shape[2:]) > LARGEST:
         output = F.adaptive_avg_pool2d(output, LARGEST)

@@ -1,4 +1,4 @@
-"""The film of a training: a plain net and its residual twin, trained on the same images, measured on the way.
+"""The film of a training: a plain net and its residual twin, trained on the same images and measured at some steps.
 
     state = begin(spec, split)              # one plain JSON value: nets, classes, pictures; no frames yet
     for patch in film(spec, split):         # trains; each patch is a point of a curve, a frame, or both

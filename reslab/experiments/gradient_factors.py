@@ -1,4 +1,4 @@
-"""Lesson 02: what a gradient is multiplied by on its way back, layer by layer, and the remedies turned on one by one.
+"""Lesson 02: the factor of each layer on the gradient in the backward pass, and the remedies turned on one by one.
 
 A layer's factor is RMS(gradient at its input) / RMS(gradient at its output). The product of all factors between the
 last block's output and the first's is the ratio first/last of `experiments.gradient_flow`, exactly.
@@ -21,8 +21,8 @@ from reslab.results.gradient_factors import KINDS
 from reslab.runs import Provenance
 from reslab.train.device import settings
 
-# The remedies, turned on one after the other: what is changed, and the fields that change it. The first row is where
-# one begins.
+# The remedies, turned on one after the other: what is changed, and the fields that change it. The first row is the
+# start.
 STAIRCASE = (
     (
         "sigmoid, torch init, no norm, no skips",
@@ -36,12 +36,11 @@ STAIRCASE = (
 
 
 def factors(spec, split=None, *, seed=0, mode="train"):
-    """What each layer multiplies the gradient by on its way back from the last block's output to the first's: a row a
-    layer.
+    """The factor of each layer on the gradient, from the last block's output back to the first's: a row a layer.
 
     A layer's factor is RMS(gradient at its input) / RMS(gradient at its output), so that the product of all factors is
-    the ratio first/last, exactly. In a plain net the layers come one after the other; in a residual net the branch and
-    the skip lie side by side, and count as one. Measured in float64, which holds what float32 would lose.
+    the ratio first/last, exactly. In a plain net the layers are in sequence; in a residual net the branch and the skip
+    are parallel, and count as one. Measured in float64, because float32 can underflow or overflow.
     Columns: name, skip, depth, seed, norm, init, activation, residual_scale, mode, origin, module, index (of the
     layer's block), kind (one of `KINDS`), factor, slope (of activations in plain nets of the original order: RMS of
     their derivative over the batch).
@@ -52,7 +51,7 @@ def factors(spec, split=None, *, seed=0, mode="train"):
         ((name, module) for name, module in net.named_modules() if isinstance(module, Block)), 1
     ):
         layers = [f"{name}.branch.{layer}" for layer, _ in block.branch.named_children()]
-        if index > 1:  # the way ends at the first block's output
+        if index > 1:  # up to the first block's output
             trunk |= (
                 {layer: (index, _kind(layer)) for layer in layers} if not spec.skip else {layers[-1]: (index, KINDS[3])}
             )
@@ -68,12 +67,11 @@ def factors(spec, split=None, *, seed=0, mode="train"):
 
 
 def staircase(depth=56, *, seeds=(0, 1, 2), split=None, stairs=STAIRCASE):
-    """The remedies turned on one after the other, and what each does to the gradient: a row a stair × seed × kind of
-    factor.
+    """The remedies turned on one after the other, and the gradient after each: a row a step × seed × kind of factor.
 
-    Columns: stair (from 1), change (what is turned on), name, skip, depth, seed, mode, origin, kind, decades: log10 of
-    the product of the factors of that kind (see `factors`), so that a stair's decades add up to log10 of the ratio
-    first/last.
+    Columns: stair (the step, from 1), change (what is turned on), name, skip, depth, seed, mode, origin, kind, decades:
+    log10 of the product of the factors of that kind (see `factors`), so that the decades of a step add up to log10 of
+    the ratio first/last.
     """
     split, frames, fields = split or digits(), [], {}
     for stair, (change, changes) in enumerate(stairs, 1):
@@ -102,8 +100,8 @@ def table(nets=("plain-20", "plain-56", "plain-110", "resnet-56", "resnet-110"),
     a net × seed.
 
     Columns: norm, init, name, skip, depth, seed, origin, ratio (L2 norm of ∂loss/∂output, the stem's over the last
-    block's), ratio_rms (the same of the RMS: half as large, since the stem puts out four times as many numbers). In
-    float64.
+    block's), ratio_rms (the same of the RMS: half as large, because the stem's output has four times as many numbers).
+    In float64.
     """
     rows = []
     for norm, init in (("batch", "kaiming"), ("none", "kaiming"), ("none", "torch")):

@@ -1,8 +1,7 @@
 """Lesson 02: when gradients vanish, when they explode, and that degradation is neither.
 
-A gradient here is ∂loss/∂(output of a block), and its size the RMS over all of its elements, on one batch of images.
-From the last block, where it begins, it goes back to the first: the ratio first/last says how much it has shrunk or
-grown on the way.
+A gradient here is ∂loss/∂(output of a block), and its size is the RMS over all its elements, on one batch of images.
+The backward pass goes from the last block to the first: the ratio first/last shows how much the gradient changed.
 """
 
 import copy
@@ -21,10 +20,10 @@ from reslab.train import TrainSpec, check_fit, fit
 from reslab.train.device import settings
 
 MODES = ("train", "eval")
-BATCH = 128  # images that a gradient is measured on
-SETTINGS = ("norm", "init", "activation", "residual_scale")  # that decide, with skip and depth, how a gradient flows
+BATCH = 128  # images for a gradient
+SETTINGS = ("norm", "init", "activation", "residual_scale")  # they decide, with skip and depth, how a gradient flows
 
-# Parts of a step: which parameters it moves, and whether convolutions get back the size (norm) that they had.
+# Parts of a step: which parameters it changes, and whether convolutions are scaled back to their old norm.
 PARTS = {
     "nothing": (lambda name: False, False),
     "everything": (lambda name: True, False),
@@ -35,18 +34,18 @@ PARTS = {
 
 
 def label(spec, mode="train"):
-    """A net's name, and what sets it apart from the house's usual: "plain-56 · no norm · torch init · sigmoid"."""
-    said = {
+    """A net's name, and its fields that are not at their default: "plain-56 · no norm · torch init · sigmoid"."""
+    words = {
         "norm": "no norm",
-        "init": f"{spec.init} init" if spec.init != "fixup" else "",  # the name says it
+        "init": f"{spec.init} init" if spec.init != "fixup" else "",  # it is in the name
         "activation": spec.activation,
         "residual_scale": (
             {"depth": "branch × 1/√blocks", "learned": "branch × learned"}.get(spec.residual_scale) if spec.skip else ""
         ),
     }
-    words = [word for field, word in said.items() if word and getattr(spec, field) != getattr(NetSpec(), field)]
-    name = replace(spec, residual_scale="one").name  # which would say SkipInit or ReZero
-    return " · ".join([name, *words, *["eval mode"] * (mode == "eval")])
+    changed = [word for field, word in words.items() if word and getattr(spec, field) != getattr(NetSpec(), field)]
+    name = replace(spec, residual_scale="one").name  # without "skipinit" or "rezero"
+    return " · ".join([name, *changed, *["eval mode"] * (mode == "eval")])
 
 
 def at_initialisation(spec, split=None, *, seed=0, mode="train"):
@@ -56,7 +55,7 @@ def at_initialisation(spec, split=None, *, seed=0, mode="train"):
     variance, which is 1 before training. The batch is the first that training sees.
     Columns: name, skip, depth, seed, norm, init, activation, residual_scale, mode, origin, step (0), module, index
     (from 1), shape, activation_rms, activation_mean, activation_dead, gradient_rms (in float32, as in training: it can
-    underflow to 0, overflow to infinity, and after that be NaN). ValueError for a spec that does not suit the split, or
+    underflow to 0, overflow to infinity, and after that be NaN). ValueError for a spec that does not fit the split, or
     an unknown mode.
     """
     frame = backward(build(spec, seed=seed), split or digits(), mode)
@@ -92,11 +91,11 @@ def first_steps(spec, split=None, *, seed=0, steps=20, lr=0.1, device="auto", **
     outcome.
     """
     split = split or digits()
-    run = fit(spec, split, early(split, steps, lr, **how), seed=seed, device=device, progress=False)
+    run = fit(spec, split, first_steps_spec(split, steps, lr, **how), seed=seed, device=device, progress=False)
     return labelled(run.layers, spec, seed, "train", run.origin).assign(outcome=run.outcome)
 
 
-def early(split, steps=20, lr=0.1, **how):
+def first_steps_spec(split, steps=20, lr=0.1, **how):
     """The TrainSpec of `first_steps`."""
     batch = min(BATCH, len(split.y_train))
     epochs = steps / (len(split.y_train) // batch)
@@ -105,11 +104,11 @@ def early(split, steps=20, lr=0.1, **how):
 
 
 def one_step(spec, split=None, *, seeds=(0,), lr=0.1):
-    """One step of gradient descent, or a part of it alone, and the gradient after it on the same images: a row a part ×
+    """One step of gradient descent, or only a part of it, and the gradient after it on the same images: a row a part ×
     seed.
 
-    Columns: name, skip, depth, seed, and the other settings; moved, which part: of `PARTS`; ratio (first/last); growth
-    (of the norm of the stem's weights, times). In float64. ValueError for a net without BatchNorm, or whose stem is not
+    Columns: name, skip, depth, seed, and the other settings; moved: the part, of `PARTS`; ratio (first/last); growth
+    (factor on the norm of the stem's weights). In float64. ValueError for a net without BatchNorm, or whose stem is not
     one convolution.
     """
     split = split or digits()
@@ -147,8 +146,7 @@ def one_step(spec, split=None, *, seeds=(0,), lr=0.1):
 
 
 def backward(net, split, mode, layers=None, activation=ACTIVATION_STATISTICS):
-    """The captured frame of one pass forward and back on the first batch that training sees, in the net's own
-    precision."""
+    """The captured frame of one forward and backward pass on the first batch of training, in the net's precision."""
     check_fit(net.spec, split, TrainSpec(batch_size=1))
     net.to(memory_format=torch.channels_last).train(checks.choice("mode", mode, MODES) == "train")
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[:BATCH]
@@ -161,7 +159,7 @@ def backward(net, split, mode, layers=None, activation=ACTIVATION_STATISTICS):
 
 
 def labelled(frame, spec, seed, mode, origin=None):
-    """The frame with the columns that say which net it is of, and where and how it was measured."""
+    """The frame with columns for the net, the origin and the mode."""
     labels = {"name": label(spec, mode), "skip": spec.skip, "depth": spec.depth, "seed": seed}
     labels |= {name: getattr(spec, name) for name in SETTINGS}
     labels |= {"mode": mode, "origin": origin or Provenance.here().origin}

@@ -1,9 +1,8 @@
-"""Lesson 05: what is left of a trained net when blocks are taken out of it, or change places.
+"""Lesson 05: the error of a trained net when blocks are taken out of it, or change places.
 
-Veit et al. 2016 (arXiv:1605.06431), §4.1 to §4.3, on nets of one's own. What is put in the place of a block: see
-`reslab.nets.lesion`. Errors are of test images, in eval mode: BatchNorm keeps the statistics that it gathered in
-training, of a net that was whole. `calibrated=True` gathers them anew behind the first change, from one batch of
-training images: what is lost for good is told apart from what is only out of scale.
+Veit et al. 2016 (arXiv:1605.06431), §4.1 to §4.3. What replaces a block: see `reslab.nets.lesion`. Errors are of test
+images, in eval mode: BatchNorm uses the statistics of training, of the whole net. `calibrated=True` measures them
+again after the first change, from one batch of training images: this separates a wrong scale from lost information.
 """
 
 import gzip
@@ -36,11 +35,11 @@ CALIBRATION = 250  # training images that BatchNorm's statistics are gathered fr
 
 
 class Kept:
-    """A net, and what each of its parts was given for some images: a lesion runs only what comes behind it.
+    """A net, and the stored input of each of its parts for some images: a lesion computes only the parts after it.
 
     net: a net of `build`, or any nn.Module, which is one part and is run as a whole. x: (N, C, S, S), normalised as
-    `Split.batch` does it. calibration: training images, normalised, (M, C, S, S); needed for calibrated logits alone.
-    It keeps about as much memory as a training step of N images takes.
+    `Split.batch` does it. calibration: training images, normalised, (M, C, S, S); needed only for calibrated logits.
+    It uses about as much memory as a training step of N images.
     blocks: the names of the blocks, in the order of the forward pass.
     """
 
@@ -81,7 +80,7 @@ class Kept:
 
     @contextmanager
     def _calibrated(self, first):
-        """BatchNorm with statistics of the training images, in all parts from the first that was changed."""
+        """BatchNorm with statistics of the training images, in all parts from the first changed one."""
         norms = [m for _, part in self.parts[first:] for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
         with unchanged(self.net):
@@ -103,7 +102,7 @@ class Kept:
 
 
 def parts_of(net):
-    """[(name, module)]: the parts that make up a forward pass, one after the other; of a model of your own, itself."""
+    """[(name, module)]: the parts of a forward pass in their order; of a model of your own, only itself."""
     if isinstance(net, ResNet):
         head = nn.Sequential(net.final or nn.Identity(), net.pool, nn.Flatten(1), net.fc)
         first = [("stem", net.stem)]
@@ -203,7 +202,7 @@ def over_seeds(
 
 
 def trained(spec, split, how=RECORDED, *, seed=0, device="cpu"):
-    """The trained net of a spec, in eval mode: recorded where its weights come with reslab, else trained here."""
+    """The trained net of a spec, in eval mode: recorded if its weights come with reslab, otherwise trained here."""
     store = recorded()
     run = store.find(spec, split, how, seed)
     if run and store.has_weights(run):

@@ -1,8 +1,8 @@
 """Lesson 02: the loss along the gradient, early in training, after Santurkar et al. 2018 (arXiv:1805.11604), §3.
 
-A step of gradient descent trusts the gradient: a small step against it lowers the loss by the rate times the gradient's
-squared length. How far that promise holds is measured by going: from the weights that training has reached, against
-the gradient of one batch, for several rates, and the loss of the same batch there.
+To first order, a step against the gradient lowers the loss by the rate times the gradient's squared length. How far
+this prediction holds is measured: from the current weights, against the gradient of one batch, for several rates, the
+loss of the same batch after the step.
 """
 
 import pandas as pd
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.features import unchanged
-from reslab.experiments.gradient_flow import BATCH, early
+from reslab.experiments.gradient_flow import BATCH, first_steps_spec
 from reslab.experiments.representations import jobs, labelled
 from reslab.nets import build, replace
 from reslab.train import train
@@ -33,7 +33,7 @@ def in_training(
     after that. ValueError for an unknown name.
     """
     split, frames = split or digits(), []
-    how = replace(early(split, max(steps)), capture_every=0, log_every=1)
+    how = replace(first_steps_spec(split, max(steps)), capture_every=0, log_every=1)
     for spec, seed in jobs(nets, seeds, base or small_net(split), {}, progress):
         net = build(spec, seed=seed)
         if 0 in steps:
@@ -45,11 +45,11 @@ def in_training(
 
 
 def along(net, split, rates=RATES):
-    """The loss of the first batch of training where a net is, and after a step of each rate against its gradient: a row
-    a rate, 0 first.
+    """The loss of the first batch of training at a net's weights, and after a step of each rate against its gradient: a
+    row a rate, 0 first.
 
-    Columns: rate, loss (nats, in training mode), promised (nats: the rate times the squared length of the gradient, by
-    which the loss would fall were it a plane). The net is left as it was.
+    Columns: rate, loss (nats, in training mode), predicted (nats: the loss decrease to first order, the rate times the
+    squared length of the gradient). The net is not changed.
     """
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[:BATCH]
     x, y = split.to("cpu").batch(order, "train")
@@ -64,4 +64,4 @@ def along(net, split, rates=RATES):
                 moved = {name: value - rate * gradients[name] for name, value in parameters.items()}
                 there = F.cross_entropy(torch.func.functional_call(net, moved, x), y)
                 rows.append((rate, there.item(), rate * squared))
-    return pd.DataFrame(rows, columns=["rate", "loss", "promised"])
+    return pd.DataFrame(rows, columns=["rate", "loss", "predicted"])

@@ -1,4 +1,4 @@
-"""Lesson 02: why BatchNorm makes the gradient of a plain ReLU net explode, on nets simple enough for an exact answer.
+"""Lesson 02: why BatchNorm makes the gradient of a plain ReLU net explode, in nets that theory describes exactly.
 
 Fully connected layers, wide, with He's weights: each layer is linear → BatchNorm → ReLU, or lacks one of the two.
 Before ReLU a unit z has mean 0 and variance 1 over the batch. After it the square is 1/2 on average, the mean is
@@ -19,7 +19,7 @@ from reslab.capture import capture
 from reslab.runs import Provenance
 from reslab.train.device import settings
 
-# What a layer is made of beside its weights: name → (BatchNorm, ReLU).
+# The parts of a layer in addition to its weights: name → (BatchNorm, ReLU).
 LAYERS = {"ReLU alone": (False, True), "BatchNorm alone": (True, False), "BatchNorm and ReLU": (True, True)}
 
 

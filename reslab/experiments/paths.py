@@ -1,19 +1,19 @@
-"""Lesson 05: how long the paths are that the gradient takes: exactly, as Veit et al. 2016 estimate it, and as counted.
+"""Lesson 05: the lengths of the gradient's paths: exact, estimated as in Veit et al. 2016, and by their number.
 
-A residual net of L blocks is y = x + F(x) again and again. Multiplied out, the gradient of the loss is a sum over 2^L
-paths: each goes through the branch of every block or around it. Multiply what each branch passes back by a number z,
-and the gradient is a polynomial,
+A residual net is L blocks y = x + F(x) in sequence. Expanded, the gradient of the loss is a sum over 2^L paths: each
+goes through the branch of every block or around it. If the gradient through each branch is multiplied by a number z,
+the gradient becomes a polynomial,
 
     G(z) = G_0 + z G_1 + z² G_2 + ... + z^L G_L,
 
 where G_k is the sum over all paths that go through exactly k branches, and G(1) is the gradient itself. The
-polynomial's coefficients are carried back through the net, block by block: one that is given Σ zᵏ D_k passes back
-Σ zᵏ (Sᵀ D_k + Jᵀ D_{k-1}), with J the branch's Jacobian and S the shortcut's. So no path is sampled, and nothing is
-fitted. (L + 1 backward passes at as many values of z, and one solve, give the same with twice the work and a loss of
-digits.)
+polynomial's coefficients are computed block by block, backward: a block with Σ zᵏ D_k at its output has
+Σ zᵏ (Sᵀ D_k + Jᵀ D_{k-1}) at its input, with J the branch's Jacobian and S the shortcut's. So no path is sampled, and
+nothing is fitted. (L + 1 backward passes at as many values of z, and one linear solve, give the same with twice the
+work and less precision.)
 
-What it is not: an ensemble of shallow nets. The forward pass is kept, so which units are active is as the whole net
-decides, and a path alone would see other activations; the reviewers of Veit et al. asked for "behaves like".
+This does not show that the net is an ensemble of shallow nets: the active units are those of the whole net, and a path
+alone would have other activations. The reviewers of Veit et al. asked for "behaves like".
 """
 
 import copy
@@ -36,10 +36,10 @@ IMAGES = 32  # training images that the gradient is of
 
 
 def by_length(net, split, *, images=IMAGES, step=0):
-    """How much of the gradient at the stem's output came by paths of each length: a row a length, 0 to L.
+    """The share of the gradient at the stem's output that comes by paths of each length: a row a length, 0 to L.
 
     net: a residual net of `build`. images: so many of the first training images, in one batch: BatchNorm normalises by
-    it, as in a training step. All in float64; the net is left as it was. step: of its training, for the label.
+    it, as in a training step. All in float64; the net is not changed. step: of its training, for the label.
     Columns: name, skip, depth, norm, init, seed, step, origin; blocks (L), length (k), paths (how many: L over k),
     counted (their share of 2^L), size (the norm of G_k), share (of the sum of the sizes), along (of the gradient's own
     length, what G_k adds: <G_k, G> / <G, G>, which sums to 1; it can be negative), residual (|Σ G_k - G| / |G|, G by
@@ -59,11 +59,11 @@ def by_length(net, split, *, images=IMAGES, step=0):
 
 
 def sampled(net, split, *, samples=10, repeats=3, images=IMAGES, seed=0, step=0):
-    """Veit et al. 2016, §4.3 and Fig. 6: some paths of each length are drawn, the gradient is sent back along each
-    alone, and the mean of its size is multiplied by the number of such paths.
+    """Veit et al. 2016, §4.3 and Fig. 6: the gradient along single random paths of each length; the mean of its size is
+    multiplied by the number of such paths.
 
-    So sizes are added where gradients are, in truth: paths that cancel each other count, and a few large ones decide.
-    samples: paths of each length; repeats: the whole experiment so many times, to see how far it scatters.
+    This adds sizes instead of gradients: paths that cancel each other count, and a few large ones dominate. samples:
+    paths of each length; repeats: of the whole experiment, to see its scatter.
     Columns: name ... origin, blocks, length, paths, counted (as above); repeat, size (mean size times paths), share.
     """
     record = _Record(net, split, images)
@@ -105,7 +105,7 @@ def _lengths(count):
 
 
 class _Record:
-    """One forward pass, part by part, in float64, and what can be sent back through it."""
+    """One forward pass, part by part, in float64, and backward passes through it."""
 
     def __init__(self, net, split, images):
         if not any(isinstance(module, Block) and module.shortcut is not None for module in net.modules()):
@@ -128,7 +128,7 @@ class _Record:
                 self.blocks.append((x, branch, shortcut, added, y))
             else:
                 y = part(x)
-            behind, x = x, y  # in the end: what the last part, the head, is given
+            behind, x = x, y  # in the end: the input of the last part, the head
         (self.behind,) = torch.autograd.grad(F.cross_entropy(x, self.labels), behind)
 
     def polynomial(self):

@@ -1,18 +1,18 @@
-"""Lesson 04: which pictures a net can still tell apart, block by block: untrained, while it trains, and afterwards.
+"""Lesson 04: which pictures a net can distinguish, block by block: before, during and after training.
 
 Four measurements of the outputs ("features") of every block:
 
-- nearest-neighbour accuracy: the share of test images whose most similar test image, as this block sees them, has their
-  class;
-- readout accuracy: the share of test images that a linear classifier, trained on the block's features of training
-  images, gets right (Alain & Bengio 2016, arXiv:1610.01644);
-- noise cosine: how similar an image and its copy with a little noise are. Where it falls from block to block the net is
+- nearest-neighbour accuracy: the share of test images whose most similar test image, by this block's features, has the
+  same class;
+- readout accuracy: the test accuracy of a linear classifier, trained on the block's features of training images (Alain
+  & Bengio 2016, arXiv:1610.01644);
+- noise cosine: the similarity of an image and its copy with a little noise. If it falls from block to block, the net is
   chaotic: Poole et al. 2016 (arXiv:1606.05340), Schoenholz et al. 2017 (1611.01232); for residual nets Yang &
   Schoenholz 2017 (1712.08969), and with BatchNorm Yang et al. 2019 (1902.08129);
 - the nearest neighbours of given images.
 
-Similar means: the cosine of the angle between two feature vectors, each less the mean over the images ("centred
-cosine"). How the features are taken: `experiments.features`.
+Similarity is the cosine of the angle between two feature vectors, each minus the mean over the images ("centred
+cosine"). The features: see `experiments.features`.
 """
 
 import numpy as np
@@ -70,15 +70,14 @@ def nearest_neighbours(cosines, places=None, count=1):
 
 
 def neighbour_accuracy(cosines, labels):
-    """The share of images whose nearest neighbour has their label: cosines (..., N, N), labels (N,) → (...); NaN where
-    they are."""
+    """The share of images whose nearest neighbour has the same label: cosines (..., N, N), labels (N,) → (...); NaN
+    where the cosines are."""
     right = labels[nearest_neighbours(cosines)[..., 0]] == labels
     return right.float().mean(-1).where(cosines[..., 0, 0].isfinite(), torch.nan)
 
 
 def readout_accuracy(train_features, train_labels, test_features, test_labels):
-    """The share of test images that a ridge classifier of the training images' features gets right; NaN where one is
-    not finite."""
+    """The test accuracy of a ridge classifier of the training images' features; NaN if one is not finite."""
     if not (train_features.isfinite().all() and test_features.isfinite().all()):
         return float("nan")
     mean = train_features.double().mean(0)
@@ -157,9 +156,9 @@ def neighbours(model, split, places, layers=None, *, images=None, count=3):
 def walk(
     nets=("plain-56", "resnet-56"), place=0, *, blocks=(0, 3, 7, 10, 13, 17, 20, 23, 27), seed=0, split=None, base=None
 ):
-    """The nearest neighbour of one test image as some blocks of untrained nets see it: a row a net × block.
+    """The nearest neighbour of one test image after some blocks of untrained nets: a row a net × block.
 
-    nets, base: as `before_training` takes them. blocks: by index, 0 for the stem; those that a net does not have are
+    nets, base: as `before_training` takes them. blocks: by index, 0 for the stem; blocks that a net does not have are
     left out. Columns: those that `before_training` puts first; module, index, and the rest of `neighbours`' columns;
     image and picture: the image itself and its neighbour, (S, S) arrays, the mean over the channels.
     """
@@ -175,7 +174,7 @@ def walk(
 
 
 def before_training(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, progress=True, **changes):
-    """`by_block` of untrained nets: its columns, and before them name, skip, depth, norm, init, seed, step (0), origin.
+    """`by_block` of untrained nets: its columns, after name, skip, depth, norm, init, seed, step (0) and origin.
 
     nets: names of FAMILY, of which depth and skip are taken. base: the NetSpec that all share but for those, by default
     width 8 on the digits; changes: fields of it, such as norm="none". ValueError for an unknown name.
@@ -216,7 +215,7 @@ def _first(split, part, images):
 
 
 def jobs(nets, seeds, base, changes, progress):
-    """(spec, seed) of every net to measure, behind a progress bar; ValueError for a name that FAMILY does not have.
+    """(spec, seed) of every net to measure, with a progress bar; ValueError for a name that is not in FAMILY.
 
     nets: names, of which depth and skip are taken; base: the NetSpec that all share but for those, and for the changes,
     {field: value}.
@@ -227,7 +226,7 @@ def jobs(nets, seeds, base, changes, progress):
 
 
 def labelled(frame, net, step=0):
-    """The frame with the columns before it that say which net it is of, and what training it has had."""
+    """The frame, after columns for the net and its training."""
     spec = net.spec
     labels = {
         "name": spec.name,

@@ -1,6 +1,6 @@
-"""Lesson 03: a block that must learn the identity, with a skip and without; the effect of decay, distance and depth.
+"""Lesson 03: a block that learns the identity, with and without a skip; the effect of decay, distance and depth.
 
-The blocks are those of the nets: `stack` takes them out of `build`, so plain and residual ones begin with the same
+The blocks are those of the nets: `stack` takes them from `build`, so plain and residual ones start with the same
 weights.
 """
 
@@ -37,8 +37,8 @@ __all__ = [
 ]
 # fmt: on
 
-RATES = (0.03, 0.1, 0.3, 1.0, 3.0)  # learning rates: each kind of block is compared at its best one
-STACK_RATES = (0.001, 0.01, 0.1, 1.0, 10.0)  # and each kind of stack: their best ones are a hundredfold apart
+RATES = (0.03, 0.1, 0.3, 1.0, 3.0)  # learning rates; each kind of block is compared at its best one
+STACK_RATES = (0.001, 0.01, 0.1, 1.0, 10.0)  # of stacks, whose best rates differ by a factor of 100
 WITHIN = 0.1  # a relative error below this counts as learned
 
 
@@ -48,10 +48,10 @@ def identity(x):
 
 
 def away_from_identity(distance):
-    """The target (1−d)·x + d·(x with its channels moved on by one): for d = 0 the identity, for d = 1 nothing of x.
+    """The target (1−d)·x + d·(x with its channels shifted by one): d = 0 is the identity, d = 1 has no x in place.
 
     It is x + d·g(x) with a fixed linear g. One 3×3 convolution computes it exactly for every d: all targets are equally
-    simple, and only the way to find them differs.
+    simple.
     """
     distance = checks.number("distance", distance, 0.0, 1.0)
     return lambda x: (1 - distance) * x + distance * x.roll(1, dims=1)
@@ -59,12 +59,13 @@ def away_from_identity(distance):
 
 @settings(threads=1)  # small tensors are not faster with more threads, and slower beside other programs
 def learn(spec, *, blocks=1, target=identity, lr=0.1, steps=150, batch_size=128, seed=0, split=None):
-    """Train a stack of blocks to put out target(x), by SGD (momentum 0.9) on ‖H(x) − target‖²/‖target‖²; a row a step.
+    """Train a stack of blocks on the output target(x), by SGD (momentum 0.9) on ‖H(x) − target‖²/‖target‖²; a row a
+    step.
 
     x is the input of these blocks in an untrained net, for the digits; `seed` draws weights and batches.
     Columns: name, skip, depth, blocks, norm, lr, seed, origin, outcome ("finished" or "diverged"), parameters, step
-    (from 0), error = ‖H(x) − target‖/‖target‖ and branch = ‖F(x)‖/‖x‖ (mean over the blocks), both of the batch that
-    the step is about to learn from.
+    (from 0), error = ‖H(x) − target‖/‖target‖ and branch = ‖F(x)‖/‖x‖ (mean over the blocks), both of the step's batch,
+    before the update.
     """
     lr, steps = checks.number("lr", lr, above=True), checks.integer("steps", steps, 1)
     split = split or digits()
@@ -116,7 +117,7 @@ def forward(chain, x):
 
 
 def labels(spec, blocks, lr, seed):
-    """The columns of a frame that say which block learned."""
+    """The columns of a frame for the block and its training."""
     kind = "residual" if spec.skip else "plain"
     name = f"{kind} block" if blocks == 1 else f"{blocks} {kind} blocks"
     where = {"name": f"{name} · lr {lr:g}", "skip": spec.skip, "depth": 6 * blocks + 2, "blocks": blocks}
@@ -126,8 +127,7 @@ def labels(spec, blocks, lr, seed):
 def learn_identity(
     *, skips=(False, True), blocks=(1,), rates=RATES, seeds=(0,), target=identity, base=None, split=None, steps=150
 ):
-    """`learn` for every combination, one tidy frame. At equal seeds, blocks begin with the same weights and see the
-    same batches."""
+    """`learn` for every combination, one tidy frame. Blocks of one seed have the same initial weights and batches."""
     split = split or digits()
     base = base or one_block(split)
     frames = [
@@ -153,8 +153,8 @@ def learn_in_a_row(blocks=8, *, rates=STACK_RATES, seeds=(0, 1, 2), split=None):
 
 
 def ended(frame):
-    """The error that each run ends with, the mean over its last ten steps (infinite if it diverged): a row a run, with
-    its labels."""
+    """The final error of each run, the mean over its last ten steps (infinite if it diverged): a row a run, with its
+    labels."""
     runs = [column for column in ("distance", "blocks", "skip", "norm", "lr", "seed") if column in frame]
     last = frame.groupby(runs, sort=False).tail(10)
     means = {"error": ("error", "mean"), "branch": ("branch", "mean"), "outcome": ("outcome", "last")}
@@ -164,7 +164,7 @@ def ended(frame):
 
 
 def at_best_rate(frame):
-    """The rows of each kind of block at the learning rate at which it ends best, on average over the seeds that were
+    """The rows of each kind of block at its best learning rate: the lowest mean final error over the seeds that were
     trained at all rates."""
     kinds = [column for column in ("distance", "blocks", "skip", "norm") if column in frame]
     table = ended(frame)
@@ -183,8 +183,8 @@ def steps_to(frame, within=WITHIN):
 
 
 def sooner(frame, within=WITHIN):
-    """Which learns it sooner, each at its best rate: "with the skip", "without", or "about the same" (seeds disagree,
-    or neither does)."""
+    """Which block learns faster, each at its best rate: "with the skip", "without", or "about the same" (seeds
+    disagree, or neither learns)."""
     steps = steps_to(at_best_rate(frame), within)
     plain, residual = (steps[skip].droplevel("lr") for skip in (False, True))
     if (residual < plain).all():
@@ -193,8 +193,8 @@ def sooner(frame, within=WITHIN):
 
 
 def nearer(frame):
-    """Which ends nearer to its target, each at its best rate: "with the skip", "without", or "about the same" (seeds
-    disagree)."""
+    """Which block has the lower final error, each at its best rate: "with the skip", "without", or "about the same"
+    (seeds disagree)."""
     errors = ended(at_best_rate(frame)).set_index(["skip", "seed"])["error"]
     if (errors[True] < errors[False]).all():
         return "with the skip"
@@ -202,12 +202,12 @@ def nearer(frame):
 
 
 def by_distance(distances=(0.0, 0.25, 0.5, 0.75, 1.0), *, seeds=(0,), rates=RATES, split=None, steps=150):
-    """Learn targets from the identity (distance 0) to one with no x in it (1), with the skip and without; `learn`'s
-    frame and distance.
+    """Learn targets from the identity (distance 0) to a full shift of the channels (1), with and without the skip; the
+    frame of `learn`, and distance.
 
     He et al. 2015, §3.1: a residual block should find it easier "to find the perturbations with reference to an
     identity mapping" when "the optimal function is closer to an identity mapping than to a zero mapping".
-    `away_from_identity` says what the targets are.
+    The targets: see `away_from_identity`.
     """
     split = split or digits()
     shared = {"rates": rates, "seeds": seeds, "split": split, "steps": steps}
@@ -215,8 +215,8 @@ def by_distance(distances=(0.0, 0.25, 0.5, 0.75, 1.0), *, seeds=(0,), rates=RATE
     return pd.concat(frames, ignore_index=True)
 
 
-# What decays: (norm, "all" parameters or the "convolutions" alone) → the case in words. Without a norm the two are one:
-# biases begin at 0.
+# What decays: (norm, "all" parameters or only the "convolutions") → the name of the case. Without a norm both are the
+# same, because biases start at 0.
 DECAYS = {
     ("none", "all"): "no norm",
     ("batch", "all"): "BatchNorm",
@@ -227,12 +227,10 @@ DECAYS = {
 def decay_alone(*, seeds=(0,), steps=300, shrink=0.02, split=None):
     """Weight decay alone, without data: every step makes the weights smaller by the fraction `shrink`.
 
-    Only learning rate × decay matters to it: in the recipe of He et al. 2015, §4.2, a step takes 0.1 · 1e-4 off,
-    and ten times that once momentum 0.9 has built up. Three cases (DECAYS):
-    without a norm; with BatchNorm, all parameters; with BatchNorm, the convolutions alone, as many do since. A row
-    every tenth step.
-    Columns: those of `learn`, and case, left (the fraction of each decayed weight that is still there), size =
-    ‖H(x)‖/‖x‖.
+    Only learning rate × decay matters: in the recipe of He et al. 2015, §4.2, a step subtracts a fraction 0.1 · 1e-4,
+    and ten times that with momentum 0.9 after some steps. Three cases (DECAYS): without a norm; with BatchNorm, all
+    parameters; with BatchNorm, only the convolutions, as is common today. A row every tenth step.
+    Columns: those of `learn`, and case, left (the fraction of each decayed weight that is left), size = ‖H(x)‖/‖x‖.
     """
     split = split or digits()
     shrink = checks.number("shrink", shrink, 0.0, 1.0)
@@ -262,13 +260,13 @@ def _decay(spec, decayed, seed, steps, shrink, split):
             parameter.mul_(1 - shrink)
     frame = pd.DataFrame(rows, columns=["step", "left", "error", "branch", "size"])
     case = DECAYS[spec.norm, decayed]
-    said = labels(spec, 1, 0.0, seed) | {"name": f"{'residual' if spec.skip else 'plain'} block · {case}"}
-    return frame.assign(**said, case=case, outcome="finished", parameters=count(chain))
+    columns = labels(spec, 1, 0.0, seed) | {"name": f"{'residual' if spec.skip else 'plain'} block · {case}"}
+    return frame.assign(**columns, case=case, outcome="finished", parameters=count(chain))
 
 
 def starts(depth=56):
-    """Is it the skip, or where a net starts? Whole trainings on the digits that came with reslab; `Run.frame`'s
-    columns.
+    """Is the skip needed, or is a start near the identity enough? Recorded trainings on the digits; the columns of
+    `Run.frame`.
 
     name: "plain-56 · He", whose weights are He's, "plain-56 · identity", whose convolutions start near the identity
     (init "dirac"; Xiao et al. 2018, arXiv:1806.05393, trained 10,000 plain layers from such a start), and "resnet-56".
@@ -283,7 +281,7 @@ def starts(depth=56):
     for (skip, init), name in names.items():
         runs = recorded().runs(dataset="digits", depth=depth, epochs=6, lr=0.05, order="original", skip=skip, init=init)
         usual = replace(small_net(digits()), depth=depth, skip=skip, init=init)
-        alike = {run.seed: run for run in runs if run.spec == usual}  # one a seed, however it was captured
+        alike = {run.seed: run for run in runs if run.spec == usual}  # one a seed, whatever was captured
         if not alike:
             raise ValueError(f"no run of {name.format(depth)} on the digits came with reslab; depth 56 has them.")
         frames += [run.frame().assign(name=name.format(depth)) for _, run in sorted(alike.items())]

@@ -1,5 +1,4 @@
-"""Lesson 03: a block taken out of its net: what flows through it, what it costs, and what its shortcut does to a real
-tensor."""
+"""Lesson 03: one block of a net: its tensors, its costs, and the effect of its shortcut on a real tensor."""
 
 import math
 
@@ -19,7 +18,7 @@ LIVE = "live, this machine"
 
 
 def one_block(split):
-    """The net that the lesson takes its block from: width 8, on the digits."""
+    """The net of the lesson's block: width 8, on the digits."""
     return NetSpec(depth=8, width=8, **split.shape)
 
 
@@ -42,8 +41,8 @@ def stack(spec, *, blocks=1, seed=0):
 def a_block(spec, *, changes_shape=False, seed=0, split=None):
     """(block, x): one block of an untrained net, and its input for the digits, (N, C, H, W).
 
-    changes_shape: the first block of stage 2, which halves the image and doubles the channels; else a block of stage 1
-    that changes nothing. The tensor is the same with and without skips: what the residual net with ReLU puts there.
+    changes_shape: the first block of stage 2, which halves the image and doubles the channels; otherwise a block of
+    stage 1 that keeps the shape. x is the same with and without skips: the one in the residual net with ReLU.
     """
     split = split or digits()
     images, _ = split.batch(slice(None))
@@ -61,7 +60,7 @@ def a_block(spec, *, changes_shape=False, seed=0, split=None):
 def anatomy(spec, *, changes_shape=False, seed=0, split=None):
     """The shapes and costs in a block: a first row for x, then a row a module, in the order of the forward pass.
 
-    Columns: part ("x", "branch", "shortcut", "sum", "y"), module (its name in the block), layer (what it is, in words),
+    Columns: part ("x", "branch", "shortcut", "sum", "y"), module (its name in the block), layer ("3×3 conv"),
     shape (of its output for one image, "16×4×4"), numbers (their count), parameters, multiply_adds and additions (the
     sum's, element by element). Shapes and costs are those of `complexity`.
     """
@@ -70,9 +69,9 @@ def anatomy(spec, *, changes_shape=False, seed=0, split=None):
 
 
 def dissect(block, shape):
-    """`anatomy` of any block and the shape of what enters it, (C, H, W): the frame without what tells blocks apart.
+    """`anatomy` of any block with the shape of its input, (C, H, W), without the columns that identify the block.
 
-    One part more than there: "before", what both paths begin with where an order puts a norm or activation before a
+    One part more than there: "before", layers that both paths share, if an order has a norm or activation before a
     projection.
     """
     rows = [("x", "x", "input", "×".join(map(str, shape)), 0, 0, 0)]
@@ -118,8 +117,8 @@ def tensors(spec, *, changes_shape=False, image=0, seed=0, split=None):
 
 
 def shortcut_costs(depths=(20, 56, 110), shortcuts=("A", "B", "C"), *, base=None):
-    """What the shortcuts of whole nets cost, counted: a row for each plain net and each residual net with option A, B,
-    C.
+    """The cost of the shortcuts of whole nets, counted: a row for each plain net and each residual net with option A,
+    B, C.
 
     base: a NetSpec for all but depth, skip and shortcut; the CIFAR nets of He et al. 2015, §4.2 by default. Columns:
     net, shortcut ("none" for plain), depth, skip, parameters, multiply_adds (for one image), additions (element-wise,
@@ -145,7 +144,7 @@ def block_costs(size=56, width=64):
     bottleneck, counted.
 
     size: height and width of the image (pixels). Columns: block, channels, parameters, weights (those of the
-    convolutions), multiply_adds, and numbers (in the block's output: what is handed on).
+    convolutions), multiply_adds, and numbers (of the block's output).
     """
     rows = []
     for block, channels in (("basic", width), ("bottleneck", 4 * width), ("basic", 4 * width)):
@@ -160,7 +159,7 @@ def block_costs(size=56, width=64):
 
 
 def describe(module):
-    """A module of a block in the words of the field: "3×3 conv, stride 2"."""
+    """The usual name of a module of a block: "3×3 conv, stride 2"."""
     if isinstance(module, nn.Conv2d):
         groups, stride = (
             f", {module.groups} groups" * (module.groups > 1),
@@ -189,7 +188,7 @@ def count(module):
 
 
 def _numbers(shape):
-    """How many numbers a tensor of a shape has: "16×4×4"."""
+    """The number of elements of a tensor of a shape such as "16×4×4"."""
     return math.prod(map(int, shape.split("×")))
 
 

@@ -25,17 +25,16 @@ from reslab.sweep import sweep
 from reslab.train import TrainSpec, fit, pick_device, train
 
 PAPER_STEPS = 64_000  # He et al. 2015 (arXiv:1512.03385), §4.2, of 128 images each
-# seconds without progress after which a training by torchrun is ended: without a network it can wait for ever
+# seconds without progress, then a training by torchrun is ended: without a network it can wait for ever
 PATIENCE = 300
 
 
 def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, precision="fp32", steps=2, device="auto"):
-    """How long the CIFAR-10 trainings of He et al. 2015 (§4.2) would take here, from a few steps of each on images of
-    noise.
+    """The time of the CIFAR-10 trainings of He et al. 2015 (§4.2) on this machine, from a few steps on images of noise.
 
-    The time of a step does not depend on the images. The first step is slower and not counted. precision:
-    as in `TrainSpec`. Columns: name, depth, skip, precision, step_seconds (the fastest of `steps`: what else runs on
-    the machine only slows it), hours (of 64,000 steps), device, machine.
+    The time of a step does not depend on the images. The first step is slower and not counted. precision: as in
+    `TrainSpec`. Columns: name, depth, skip, precision, step_seconds (the fastest of `steps`: other programs only slow
+    it), hours (of 64,000 steps), device, machine.
     """
     device, rows = pick_device(device), []
     split, how = noise(), TrainSpec(epochs=steps + 1, test_every=steps + 2, precision=precision)
@@ -69,10 +68,10 @@ def verdict(frame, name="resnet-56"):
 
 
 def stopped(depth=20, *, at=(15, 40), seed=0, split=None, how=None, device="auto"):
-    """Train a residual net twice: in one go, and stopped after the steps `at`, each time going on from the checkpoint
-    in a file.
+    """Train a residual net twice: without a stop, and stopped after the steps `at`, each time resumed from the
+    checkpoint in a file.
 
-    The tidy frame of `Run.frame` for the two, told apart by name.
+    The tidy frame of `Run.frame` for the two, with different names.
     """
     split, how = split or digits(), how or TrainSpec()
     spec = replace(small_net(split), depth=depth)
@@ -90,7 +89,7 @@ def stopped(depth=20, *, at=(15, 40), seed=0, split=None, how=None, device="auto
 
 
 def same_numbers(frame):
-    """Whether the runs of a frame have the same numbers in every row, to the last digit; the seconds aside."""
+    """Whether the runs of a frame have the same numbers in every row, to the last digit, except the seconds."""
     runs = [run.drop(columns=["name", "seconds"]).reset_index(drop=True) for _, run in frame.groupby("name")]
     return all(run.equals(runs[0]) for run in runs)
 
@@ -111,11 +110,11 @@ def throughput(workers=(1, 2), *, nets=4, depth=20, split=None, how=None):
 
 
 def torchrun(command, processes=(1, 2), *, patience=PATIENCE):
-    """Give a `reslab train` command to PyTorch's torchrun, with each number of processes; each has a thread and a share
-    of every batch.
+    """Run a `reslab train` command with PyTorch's torchrun, with each number of processes; each has one thread and a
+    share of every batch.
 
-    The columns of `Run.frame`, and where ("1 process", "2 processes"). A command that made no run, or made no progress
-    for `patience` seconds, is a warning, and has no rows.
+    The columns of `Run.frame`, and where ("1 process", "2 processes"). A command without a run, or without progress for
+    `patience` seconds, gives a warning and no rows.
     """
     runs = {}
     for count in processes:
@@ -128,7 +127,7 @@ def torchrun(command, processes=(1, 2), *, patience=PATIENCE):
 
 
 def _torchrun(count, words, patience):
-    """The run of a command; RuntimeError with the first error printed if there is none, or with why it failed."""
+    """The run of a command; RuntimeError with the first printed error, or the reason, if there is none."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     start += ["--nproc-per-node", str(count), "-m", *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -139,15 +138,15 @@ def _torchrun(count, words, patience):
             try:
                 _wait_while_it_moves(process, Path(folder), errors, patience)
             finally:
-                process.terminate()  # if it still runs: then its workers end too; a kill would leave them
+                process.terminate()  # if it still runs: so its workers end too; a kill would not end them
         errors.seek(0)
         runs = Store(folder).runs()
         if not runs:
-            lines = [line for line in errors if "Error" in line]  # those of the workers come before torchrun's own
+            lines = [line for line in errors if "Error" in line]  # the workers' errors come before torchrun's own
             raise RuntimeError(lines[0].strip() if lines else f"it ended with code {process.returncode}.")
         if runs[0].outcome == "failed":
             raise RuntimeError(runs[0].cause)
-    return replace(runs[0], recorded=False)  # it was measured here and now
+    return replace(runs[0], recorded=False)  # it was measured live
 
 
 def _wait_while_it_moves(process, folder, errors, patience):
@@ -167,11 +166,11 @@ def _wait_while_it_moves(process, folder, errors, patience):
 
 
 def clustered(seeds=(0, 1, 2, 3), *, split=None, how=None):
-    """Train a residual net without BatchNorm with each seed, as tasks of a Ray started for the occasion, and again
+    """Train a residual net without BatchNorm with each seed, as tasks of a Ray that is started for this, and again
     without Ray.
 
-    The columns of `Run.frame`, and where ("on Ray", "without Ray"); no rows where Ray is not installed. Where Ray does
-    not start, a warning says so, and the rows are those without Ray.
+    The columns of `Run.frame`, and where ("on Ray", "without Ray"); no rows if Ray is not installed. If Ray does not
+    start, there is a warning, and only the rows without Ray.
     """
     if importlib.util.find_spec("ray") is None:
         return _by_place({})

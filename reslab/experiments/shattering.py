@@ -1,7 +1,7 @@
-"""Lesson 02, shattered gradients: does the gradient at one input say anything about the gradient at the next?
+"""Lesson 02, shattered gradients: is the gradient at one input correlated with the gradient at the next?
 
-After Balduzzi et al. 2017 (arXiv:1702.08591), Fig. 1: the gradient of a random net of one input, at inputs side by
-side, looks like brown noise (a walk) where the net is shallow, and like white noise where it is deep and has no skips.
+After Balduzzi et al. 2017 (arXiv:1702.08591), Fig. 1: the gradient of a random net of one input, at neighbouring
+inputs, looks like brown noise (a random walk) if the net is shallow, and like white noise if it is deep without skips.
 """
 
 import math
@@ -19,11 +19,10 @@ from reslab.runs import Provenance
 from reslab.train import TrainSpec, check_fit
 from reslab.train.device import settings
 
-POINTS = 256  # inputs side by side
+POINTS = 256  # neighbouring inputs
 NORMS = ("batch", "none")
 
-# What the lesson compares, flag by flag. 0.1 is the factor on the branch (the paper's β) of the residual net in its
-# Fig. 1.
+# The nets that the lesson compares. 0.1 is the factor on the branch (the paper's β) of the residual net in its Fig. 1.
 NETS = {
     "plain · no norm": {"skip": False, "norm": "none"},
     "plain · BatchNorm": {"skip": False, "norm": "batch"},
@@ -37,8 +36,7 @@ class ScalarNet(nn.Module):
     scale·W·ReLU(norm(h)).
 
     Weights are He normal (gain √2, fan in; gain 1 in the first layer, which follows no ReLU). bias True draws biases as
-    nn.Linear does by itself, False makes them 0. All come from `seed`; the caller's random state is neither read nor
-    moved.
+    nn.Linear does, False makes them 0. All come from `seed`; the caller's random state is neither read nor changed.
     Raises ValueError for an impossible value.
     """
 
@@ -95,11 +93,11 @@ def noise(*, seeds=(0,)):
 
 
 def along_a_line(spec, split=None, *, seed=0):
-    """The same of an image net: the gradient of one logit along the straight line from one training image to another,
-    untrained.
+    """The same for an untrained image net: the gradient of one logit along the straight line from one training image to
+    another.
 
     The images are the first two of the training part, 0 and 1 on the line, and the logit is that of the first's class.
-    Columns: as `on_a_grid`, with x from 0 to 1. ValueError for a spec that does not suit the split.
+    Columns: as `on_a_grid`, with x from 0 to 1. ValueError for a spec that does not fit the split.
     """
     split = split or digits()
     check_fit(spec, split, TrainSpec(batch_size=1))
@@ -111,9 +109,9 @@ def along_a_line(spec, split=None, *, seed=0):
 
 
 def autocorrelation(frame, lags=32):
-    """How a gradient correlates with the one `lag` inputs further: a row a net × depth × seed × lag, from lag 0.
+    """The correlation of a gradient with that at the input `lag` places further: a row a net × depth × seed × lag.
 
-    1: equal but for scale; 0: unrelated.
+    From lag 0. 1: proportional; 0: unrelated.
 
     frame: as `on_a_grid`, `noise` and `along_a_line` give it. Columns: name, skip, depth, seed, origin, lag,
     autocorrelation: Σ(g(i) - ḡ)(g(i + lag) - ḡ) / Σ(g(i) - ḡ)², NaN where the gradient is the same at every input.
@@ -132,8 +130,8 @@ def autocorrelation(frame, lags=32):
 def _gradient(net, x, feed, read):
     """d read(net(feed(x))) / dx at every x, (N,), as float64.
 
-    BatchNorm is held at the statistics of these very inputs: in training mode a gradient would run through its
-    neighbours as well.
+    BatchNorm has the fixed statistics of these inputs: in training mode, a gradient would also depend on its
+    neighbours.
     """
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):

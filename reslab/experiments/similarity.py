@@ -1,10 +1,10 @@
-"""Lesson 04: how much of a block's input is left in its output, in three measures that forgive more and more.
+"""Lesson 04: the similarity of a block's output to its input, by three measures, each invariant to more changes.
 
-- cosine: channel by channel, pixel by pixel. Put the channels in another order, and it falls to that of strangers;
+- cosine: channel by channel, pixel by pixel. With the channels in another order, it falls to that of unrelated images;
 - linear CKA (centred kernel alignment, Kornblith et al. 2019, arXiv:1905.00414, §3): are the same images near each
-  other? Any rotation of the channels is forgiven;
-- R² of reading the input from the output by the best linear map of the channels, the same at every pixel (a 1×1
-  convolution): any invertible mixing of the channels is forgiven.
+  other? Invariant to any rotation of the channels;
+- R² of predicting the input from the output by the best linear map of the channels, the same at every pixel (a 1×1
+  convolution): invariant to any invertible linear map of the channels.
 """
 
 import numpy as np
@@ -21,26 +21,26 @@ def measures(before, after):
 
 
 def cosine(before, after):
-    """The cosine of the angle between the two, as vectors, the mean over the images; 1/π for unrelated normal numbers
+    """The cosine of the angle between the two as vectors, the mean over the images; 1/π for unrelated normal numbers
     after ReLU."""
     return F.cosine_similarity(before.flatten(1), after.flatten(1)).mean().item()
 
 
 def cka(before, after):
-    """Linear CKA of (N, ...) and (N, ...): 1 where one is a rotation of the other, times a number."""
+    """Linear CKA of (N, ...) and (N, ...): 1 if one is a rotation of the other, times a number."""
     kernels = []
     for features in (before, after):
         features = features.flatten(1).double()
         features = features - features.mean(0)
-        kernels.append(features @ features.T)  # (N, N): what ‖YᵀX‖² is made of, without the (D, D) matrix
+        kernels.append(features @ features.T)  # (N, N): they give ‖YᵀX‖² without the (D, D) matrix
     product, *sizes = (kernels[0] * kernels[1]).sum(), *(kernel.norm() for kernel in kernels)
     return (product / (sizes[0] * sizes[1]).clamp_min(1e-12)).item()
 
 
 def readable(before, after):
     """R² of the best linear map (with a constant) from the channels of `after` to those of `before`, over all images
-    and pixels: 1 where `before` can be read from `after` without loss, 0 where the mean is as good a guess."""
+    and pixels: 1 if `before` can be computed from `after` exactly, 0 if the map is not better than the mean."""
     x, y = (part.double().movedim(1, -1).flatten(0, -2) for part in (before, after))  # (N·H·W, C)
     x, y = x - x.mean(0), y - y.mean(0)
-    map_ = torch.linalg.lstsq(y, x, driver="gelsd").solution  # dead channels leave y without full rank
+    map_ = torch.linalg.lstsq(y, x, driver="gelsd").solution  # with dead channels, y has not full rank
     return (1 - (x - y @ map_).square().sum() / x.square().sum().clamp_min(1e-12)).item()

@@ -1,7 +1,7 @@
-"""Lesson 02: which nets train, and what sets apart those that do not: three symptoms of each.
+"""Lesson 02: which nets train, and what is different in those that do not: three symptoms of each.
 
-The symptoms, all measured before training: the gradient has shrunk or grown on its way (`gradient_flow`), it is
-shattered (`shattering`), or neither; beside them the training error that the net ends with.
+The symptoms, measured before training: the gradient shrinks or grows from block to block (`gradient_flow`), it is
+shattered (`shattering`), or neither; and the final training error of the net.
 """
 
 import pandas as pd
@@ -14,7 +14,7 @@ from reslab.nets import replace
 from reslab.sweep import sweep
 from reslab.train import TrainSpec
 
-# Nets for the question which of them trains: their gradients vanish, explode or stay level, at few layers and at many.
+# Nets for the question which of them train: their gradients vanish, explode or stay level, at few layers and at many.
 SUSPECTS = (
     {"depth": 20, "skip": False, "norm": "none", "activation": "sigmoid"},
     {"depth": 56, "skip": False, "norm": "none"},
@@ -25,7 +25,7 @@ SUSPECTS = (
     {"depth": 56, "skip": True},
     {"depth": 56, "skip": True, "norm": "none"},
 )
-# And three that fail, each for a reason of its own.
+# And three that fail, each for a different reason.
 PUZZLE = (
     {"depth": 20, "skip": False, "norm": "none", "activation": "sigmoid"},
     {"depth": 32, "skip": False},
@@ -34,8 +34,7 @@ PUZZLE = (
 
 
 def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, workers=None, progress=True):
-    """Each net's three symptoms: how its gradient has shrunk or grown, whether it is shattered, and whether the net
-    trains.
+    """Each net's three symptoms: the size of its gradient, whether it is shattered, and whether the net trains.
 
     specs: NetSpecs; by default those of `SUSPECTS`, of width 8 on the digits. how: a TrainSpec; by default that of
     lesson 01. A row a net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation,
@@ -63,7 +62,7 @@ def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, workers=None,
 
 
 def puzzle(split=None, *, seeds=(0, 1, 2), how=None, workers=None, progress=True):
-    """`symptoms` of the nets of `PUZZLE`, and shallow_error: the training error of each one's twin of 8 layers."""
+    """`symptoms` of the nets of `PUZZLE`, and shallow_error: the training error of the same net with 8 layers."""
     split = split or digits()
     nets = [replace(small_net(split), **changes) for changes in PUZZLE]
     twins = [replace(net, depth=8) for net in nets]

@@ -1,4 +1,4 @@
-"""Lesson 09: what the variants cost: counted, in the papers' sizes and on a block; and what a step takes, measured."""
+"""Lesson 09: the costs of the variants: counted, in papers' sizes and for a block; and the measured time of a step."""
 
 from functools import cache
 from itertools import islice
@@ -24,9 +24,9 @@ def cost(spec):
 
 
 def depth_costs(names=("resnet-18", "resnet-34", "resnet-50", "resnet-101", "resnet-152", "resnet-110", "resnet-1202")):
-    """What depth costs, counted: a row a net of FAMILY. Columns: net, image, parameters, multiply_adds,
-    with_early_stride (see `early_stride`) and memory (bytes of all that its layers put out; training keeps most of it
-    for the way back), the last three for one image."""
+    """The cost of depth, counted: a row a net of FAMILY. Columns: net, image, parameters, multiply_adds,
+    with_early_stride (see `early_stride`) and memory (bytes of all layers' outputs; training keeps most of it for the
+    backward pass), the last three for one image."""
     rows = []
     for name in names:
         spec, layers = FAMILY[name], complexity(FAMILY[name])
@@ -41,8 +41,8 @@ def depth_costs(names=("resnet-18", "resnet-34", "resnet-50", "resnet-101", "res
 def early_stride(spec):
     """The multiply-adds of one image if the stride of a bottleneck were in its first 1×1 convolution.
 
-    So the net of He et al. 2015 (arXiv:1512.03385, Table 1) has it: 3.8 G at 50 layers. Ours has it in the 3×3, as
-    torchvision does. Then the 1×1 convolution before it sees four times the pixels in the first block of stages 2 to 4.
+    The net of He et al. 2015 (arXiv:1512.03385, Table 1) has it there: 3.8 G at 50 layers. Ours has it in the 3×3, like
+    torchvision; the 1×1 convolution before it then has four times the pixels in the first block of stages 2 to 4.
     """
     layers = complexity(spec)
     is_first = layers["module"].str.fullmatch(r"stage[2-4]\.block1\.branch\.conv1") & (spec.block == "bottleneck")
@@ -50,8 +50,8 @@ def early_stride(spec):
 
 
 def step_times(specs, *, steps=20, seed=0, split=None):
-    """What a step of training takes, in seconds: the nets train in turn, a step of each, so that a busy machine is busy
-    for all of them.
+    """The time of a training step, in seconds: the nets train in turn, a step each, so that other load on the machine
+    affects all of them.
 
     specs: a dict name → NetSpec. Columns: name, step (from 2: the first also prepares), seconds. On the CPU.
     """
@@ -68,10 +68,10 @@ def step_times(specs, *, steps=20, seed=0, split=None):
 
 
 def time_saved(depth=110, *, stochastic_depth=0.5, steps=20, split=None):
-    """(measured, expected): the share of a step's time that stochastic depth saves, by `step_times`, and of the
-    branches that it passes by.
+    """(measured, expected): the share of a step's time that stochastic depth saves, by `step_times`, and the share of
+    skipped branches.
 
-    A branch is passed by with a probability that rises linearly to `stochastic_depth` at the last of L blocks (Huang et
+    A branch is skipped with a probability that rises linearly to `stochastic_depth` at the last of L blocks (Huang et
     al. 2016, arXiv:1603.09382): on average stochastic_depth · (L + 1) / 2L of them.
     """
     split = split or digits()
@@ -83,11 +83,11 @@ def time_saved(depth=110, *, stochastic_depth=0.5, steps=20, split=None):
 
 
 def block(spec):
-    """A block from the middle of a net as `residual_block.anatomy` has it, counted on shapes alone: the second of stage
-    2.
+    """The frame of `residual_block.anatomy` for a block from the middle of a net, from shapes alone: the second of
+    stage 2.
 
-    Where it would hide what the spec changes, the first of stage 2, which halves the image and doubles the channels:
-    with shortcuts other than A, which differ there alone, and in a net of one block a stage.
+    With shortcuts other than A, which differ only in blocks that change the shape, and with one block a stage: the
+    first block of stage 2, which halves the image and doubles the channels.
     """
     changes_shape = spec.blocks_per_stage[1] == 1 or (spec.skip and spec.shortcut in ("B", "D"))
     channels = spec.width * (EXPANSION if spec.block == "bottleneck" else spec.widen)  # of stage 1

@@ -10,8 +10,8 @@ from reslab.train import TrainSpec
 
 DEPTH = 20  # of the net that the variants change
 RATES = (0.02, 0.05, 0.1, 0.2, 0.5)
-# What a variant's authors train otherwise: Fixup's biases and scales at a tenth of the rate (hongyi-zhang/Fixup,
-# cifar/cifar_train.py). A warm-up has each of them: the one-cycle schedule rises from 0 in 30 % of the steps.
+# Where a variant's authors train differently: Fixup's biases and scales at a tenth of the rate (hongyi-zhang/Fixup,
+# cifar/cifar_train.py). All have a warm-up: the one-cycle schedule rises from 0 in 30 % of the steps.
 TRAINED = {"Fixup": {"bias_lr": 0.1}}
 
 
@@ -24,10 +24,10 @@ def rated(name, lr, split=None):
 def rates():
     """The recorded trainings: a row each, made by data/record_rates.py.
 
-    Columns: lr, those that the charts and sentences of a `race` take (name; of: the original, with which each is
-    compared here; change, parameters, multiply_adds, seed, outcome, step, final_train_error, test_error), claim (the
-    paper's), and where it comes from: machine, torch, commit, date, origin (for a chart). Seed 0 is there at all
-    rates, seeds 1 and 2 at the best one of seed 0.
+    Columns: lr; those of the charts and sentences of a `race` (name; of: the net that it is compared with; change,
+    parameters, multiply_adds, seed, outcome, step, final_train_error, test_error); claim (the paper's); and the origin:
+    machine, torch, commit, date, origin (for a chart). Seed 0 was trained at all rates, seeds 1 and 2 at the best rate
+    of seed 0.
     """
     package = Path(__file__).parents[1]
     checkout = package.parent / "data" / "rates.csv"
@@ -44,8 +44,7 @@ def rates():
 
 
 def at_best_rate(frame):
-    """The rows of each variant at the rate that was best for its first seed, which was trained at all of them; and
-    rates: these."""
+    """The rows of each variant at its best rate, that of its first seed; column rates: all rates of that seed."""
     first = frame[frame["seed"] == frame["seed"].min()]
     finished = first.assign(error=first["final_train_error"].fillna(1.0))
     best = finished.loc[finished.groupby("name", sort=False)["error"].idxmin(), ["name", "lr"]]

@@ -35,8 +35,7 @@ HARD = TrainSpec(lr=0.1)
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A net as a change of another: of which, which fields of its NetSpec, and what its paper says that this
-    brought."""
+    """A net as a change of another net: its name, the changed fields of its NetSpec, and the claim of its paper."""
 
     of: str = BASE
     fields: dict = field(default_factory=dict)  # the changed fields, with their new values
@@ -47,7 +46,7 @@ class Variant:
 
     @property
     def change(self):
-        """The changed fields, as they are written: 'order="preact"'."""
+        """The changed fields as code: 'order="preact"'."""
         return ", ".join(
             f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}" for name, value in self.fields.items()
         )
@@ -82,7 +81,7 @@ VARIANTS = {
         fields={"shortcut": "B"},
         claim="ImageNet, 34 layers: 24.52 % top-1 error (10 crops) with option B, 25.03 % with A",
         preset="resnet-34",
-        against="plain-34",  # what option A costs: nothing
+        against="plain-34",  # the cost of option A: nothing
     ),
     "ResNet-D shortcut": Variant(
         of="projection",
@@ -158,7 +157,7 @@ def race(
     workers=None,
     progress=True,
 ):
-    """Train variants on the same images in the same order, for as many steps, with each seed: the tidy frame of all
+    """Train variants on the same images in the same order, for the same steps, with each seed: the tidy frame of all
     their histories.
 
     base: the NetSpec that they change; by default 56 layers of width 8. Columns: those of `Run.frame`, where name is
@@ -169,14 +168,13 @@ def race(
     base = base or a_net(split)
     specs = {}
     for name in names:
-        specs.setdefault(spec_of(name, base), name)  # a base may be a variant already, and keeps its name
+        specs.setdefault(spec_of(name, base), name)  # the base may itself be a variant, and keeps its name
     runs = list(sweep(specs, split, how or TrainSpec(), seeds=seeds, device=device, workers=workers, progress=progress))
     return _labelled(runs, specs)
 
 
 def recorded_race(base, dataset, **filters):
-    """What `race` gives, of the runs that came with reslab: those of a net, and of the variants of it, on a dataset.
-    ValueError if none.
+    """The frame of `race` from recorded runs: those of a net and of its variants, on a dataset. ValueError if none.
 
     filters: as `Store.runs` takes them, for a dataset on which nets were trained in several ways.
     """
@@ -190,8 +188,7 @@ def recorded_race(base, dataset, **filters):
 
 
 def recorded_nets(names, dataset, **filters):
-    """What nets of the papers came to, of the runs that came with reslab: a row a net and precision. ValueError if
-    there is none.
+    """Final errors of the papers' nets in recorded runs: a row a net and precision. ValueError if there is none.
 
     names: in FAMILY. filters: as `Store.runs` takes them. Columns: those of `degradation.beside_the_paper`, and after
     the name precision and multiply_adds (of one image).
@@ -210,8 +207,7 @@ def recorded_nets(names, dataset, **filters):
 
 
 def _recorded(what, wanted, dataset, filters):
-    """The wanted ones of the runs on a dataset that came with reslab; ValueError, saying `what` was wanted, if there
-    are none."""
+    """The wanted ones of the recorded runs on a dataset; if there are none, ValueError about `what` was wanted."""
     runs = [run for run in recorded().runs(dataset=dataset, **filters) if wanted(run)]
     if not runs:
         checks.choice("dataset", dataset, sorted({run.dataset for run in recorded().runs()}))
@@ -225,9 +221,9 @@ def _labelled(runs, names):
     frames = []
     for run in sorted(runs, key=lambda run: (list(names).index(run.spec), run.seed)):
         variant = VARIANTS[names[run.spec]]
-        said = {"name": names[run.spec], "of": variant.of, "change": variant.change, "multiply_adds": cost(run.spec)[1]}
-        said["claim"] = variant.claim
-        frames.append(run.frame().assign(**said, origin=run.origin if run.recorded else LIVE))
+        columns = {"name": names[run.spec], "of": variant.of, "change": variant.change, "claim": variant.claim}
+        columns |= {"multiply_adds": cost(run.spec)[1], "origin": run.origin if run.recorded else LIVE}
+        frames.append(run.frame().assign(**columns))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -253,7 +249,7 @@ def table(frame):
 
 
 def paper_costs(names=None):
-    """What the papers' own nets cost beside those that they are compared with, counted, not trained.
+    """The costs of the papers' nets and of the nets that they are compared with: counted, not trained.
 
     Columns: variant, net, against (names in FAMILY), parameters, multiply_adds (of one image, for net),
     parameters_ratio and multiply_adds_ratio (net's over against's), claim and source.

@@ -1,6 +1,5 @@
-"""The explorer of lesson 04: what travels through a net, block by block, and the feature maps of an image."""
+"""The explorer of lesson 04: the activations at every block of a net, and the feature maps of an image."""
 
-import dataclasses
 import io
 import time
 from collections import OrderedDict
@@ -8,32 +7,22 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
 
-import ipywidgets as widgets
 import pandas as pd
 
 from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments import activations as experiments
+from reslab.explorers.activations_view import View, ViewControls
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import split_line
 from reslab.explorers.instant import LIVE, Instant
-from reslab.explorers.setting import Setting, code_of, parse_fields, parse_state, plain_text, snapped
+from reslab.explorers.setting import Setting, code_of, parse_state, plain_text
 from reslab.figures import activations as figures
 from reslab.figures import feature_maps, histograms, theme
 from reslab.nets import build, replace
 from reslab.train import TrainSpec, train
 
 REDRAW = 0.2  # seconds between updates of the progress of a training
-SHOWS = {  # what the left-hand chart can show, and what the menu calls it
-    "ratio": "|F(x)| against |x|",
-    "cosine": "output against input",
-    "activation_rms": "RMS",
-    "activation_mean": "mean",
-    "activation_std": "standard deviation",
-    "activation_dead": "dead channels",
-    "inner_dead": "dead inside branch",
-    "histogram": "histogram of the block",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +30,7 @@ class Signal(Setting):
     """One net, untrained or trained; written "plain-20" or "resnet-20,weights=trained"."""
 
     options: ClassVar = {"weights": ("untrained", "trained"), "init": ("kaiming", "xavier", "torch")}
-    in_sight: ClassVar = ("skip", "depth", "weights")
+    always_shown: ClassVar = ("skip", "depth", "weights")
 
     skip: bool = True
     depth: int = 20
@@ -53,7 +42,7 @@ class Signal(Setting):
 
     @property
     def label(self):
-        """As the lesson's frames call it: "resnet-20 · trained"."""
+        """The name in the lesson's frames: "resnet-20 · trained"."""
         return " · ".join([self.name, *self.words(but=("weights",)), self.weights])
 
     def as_code(self, base=None):
@@ -61,70 +50,34 @@ class Signal(Setting):
         return super().as_code(base) if self.weights == "trained" else f"{code_of(self.net())}, seed={self.seed}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """What is looked at: a statistic, a block (from 1) and a test image; written "show=ratio,block=5,image=3"."""
-
-    options: ClassVar = {"show": tuple(SHOWS)}
-
-    show: str = "ratio"
-    block: int = 1
-    image: int = 0
-
-    def __post_init__(self):
-        checks.choice("show", self.show, SHOWS)
-        checks.integer("block", self.block, 1, (Signal.deepest - 2) // 2)
-        checks.integer("image", self.image, 0)
-
-    def __str__(self):
-        return ",".join(f"{name}={value}" for name, value in dataclasses.asdict(self).items())
-
-    @classmethod
-    def parse(cls, text):
-        """The View that `str` wrote, or a part of it; ValueError in one sentence for anything else."""
-        return parse_fields(cls, text)
-
-
 class Activations(Instant):
     """The signal of plain and residual nets, untrained or trained, at every block, and the feature maps of one block.
 
-    state: the controls, behind a bar the settings pinned, and behind another the view: "resnet-20,weights=trained |
-    plain-20,weights=trained | show=ratio,block=5,image=3". An image of one's own is not part of it.
+    state: the controls, after a bar the pinned settings, and after another the view: "resnet-20,weights=trained |
+    plain-20,weights=trained | show=ratio,block=5,image=3". The learner's own image is not part of it.
     """
 
     kind = Signal
-    kept = 24  # trained nets
+    trained_cache_size = 24  # nets
 
     def __init__(self, state="resnet-20 | plain-20", *, split=None, how=None, device="auto"):
         super().__init__()
         self.split, self.how, self.device = split or digits(), how or TrainSpec(), device
         self.view, self.own = View(), None  # own: an image of the learner's, as `experiments.picture` makes it
         self._trained = OrderedDict()  # Signal → (net, Run)
-        self._taking = False  # whether the view's controls are changed by `_look`
         self.control(self.kind(), self.chosen)
-        self._make_view_controls()
+        self.view_controls = ViewControls(self._looked, self._limits, self._uploaded)
+        for name in ("show", "block", "image", "upload"):
+            setattr(self, name, getattr(self.view_controls, name))
         self.profile = Chart(figures.profile(pd.DataFrame(), draw=theme.chart), name="All blocks")
         self.maps = Chart(feature_maps.block(pd.DataFrame(), 1, draw=theme.chart), name="The block's maps")
-        view = [self.show, self.block, self.image, self.upload]
-        self.arrange([self.profile, self.maps], [self.pin], [*view, self.clear])
+        self.arrange([self.profile, self.maps], [self.pin], [*self.view_controls.all, self.clear])
         self.state = state
-
-    def _make_view_controls(self):
-        described, width = {"style": {"description_width": "auto"}}, widgets.Layout
-        menu = [(said, name) for name, said in SHOWS.items()]
-        self.show = widgets.Dropdown(options=menu, description="Show", layout=width(width="214px"), **described)
-        self.block = widgets.IntText(description="Block", layout=width(width="92px"), **described)
-        self.image = widgets.IntText(description="Test image", layout=width(width="128px"), **described)
-        self.upload = widgets.FileUpload(description="Your image", multiple=False, layout=width(width="142px"))
-        self.upload.tooltip = "A PNG or a JPEG from your computer; it stays there"
-        for name in ("show", "block", "image", "upload"):
-            getattr(self, name).add_class(f"reslab-{name}")
-            getattr(self, name).observe(self._uploaded if name == "upload" else self._looked, "value")
 
     # --- state --------------------------------------------------------------------------------------------------------
 
     def write_state(self):
-        """The controls; what is pinned; what is looked at. An image of one's own is not part of it."""
+        """The controls, the pinned settings and the view. The learner's own image is not part of it."""
         nets = super().write_state()
         return f"{nets} | {self.view}" if self.view != View() else nets
 
@@ -140,53 +93,35 @@ class Activations(Instant):
         self.changed(setting)
 
     def _check_image(self, view):
-        """ValueError if the test part has no such image."""
-        checks.integer("image", view.image, 0, self._images - 1)
+        """ValueError if there is no such test image."""
+        checks.integer("image", view.image, *self._limits()["image"])
 
-    @property
-    def _images(self):
-        return min(experiments.IMAGES, len(self.split.y_test))
+    def _limits(self):
+        """field of the view → (lowest, highest) number allowed now."""
+        blocks = max((setting.depth - 2) // 2 for setting in (self.setting, *self.pins))
+        return {"block": (1, blocks), "image": (0, min(experiments.IMAGES, len(self.split.y_test)) - 1)}
 
-    @property
-    def _blocks(self):
-        return max((setting.depth - 2) // 2 for setting in (self.setting, *self.pins))
-
-    def changed(self, setting, said=""):
-        """Take a setting, as every instant explorer does; the block that is looked at stays one that a net has."""
+    def changed(self, setting, notice=""):
+        """Take a setting; the block of the view is limited to those that the nets have."""
         self.setting = setting
-        self._look(replace(self.view, block=min(self.view.block, self._blocks)))
-        super().changed(setting, said)
+        self._look(replace(self.view, block=min(self.view.block, self._limits()["block"][1])))
+        super().changed(setting, notice)
 
     def _look(self, view):
         """Take a view, and show it in the controls."""
-        self.view, self._taking = view, True
-        for name, value in dataclasses.asdict(view).items():
-            getattr(self, name).value = value
-        self._taking = False
-        self.controls.tell(self._view_words())
+        self.view = view
+        self.view_controls.take(view)
+        self.controls.show_changed(view.changes() if self.own is None else [*view.changes(), "your image"])
 
-    def _view_words(self):
-        """What is looked at, where it is not as usual: ["block 3", "your image"]."""
-        usual, words = View(), {"show": SHOWS[self.view.show], "block": f"block {self.view.block}"}
-        words["image"] = f"test image {self.view.image}"
-        changed = [said for name, said in words.items() if getattr(self.view, name) != getattr(usual, name)]
-        return changed if self.own is None else [*changed, "your image"]
+    def _looked(self, name, view, notice):
+        """A control of the view was moved."""
+        self._open(view, notice, own=self.own if name != "image" else None)
 
-    def _looked(self, change):
-        """A control of the view was moved: numbers are changed to the nearest that there is, and that is said."""
-        if self._taking:
-            return
-        name = next(name for name in ("show", "block", "image") if getattr(self, name) is change.owner)
-        value, said = change.new, ""
-        if name != "show":
-            value, said = snapped(name, value, *{"block": (1, self._blocks), "image": (0, self._images - 1)}[name])
-        self._open(replace(self.view, **{name: value}), said, own=self.own if name != "image" else None)
-
-    def _open(self, view, said="", own=None):
-        """Draw a view, of a test image or of one's own; missing feature maps are measured in the background."""
+    def _open(self, view, notice="", own=None):
+        """Draw a view, of a test image or of the image `own`; missing feature maps are measured in the background."""
         with self._lock:
-            self.own, self._said = own, said
-            self._remark(said)
+            self.own, self._notice = own, notice
+            self._show_notice(notice)
             self._look(view)
             self.refresh_texts()
         self._latest.ask(self.setting)
@@ -198,16 +133,12 @@ class Activations(Instant):
             self._open(replace(self.view, block=int(block)), own=self.own)
             self.front(self.maps)
 
-    def _uploaded(self, change):
-        """A file of the learner's: make it an image like the others, or say why not and leave all as it was."""
-        files = list(change.new.values() if isinstance(change.new, dict) else change.new)  # ipywidgets 7 has a dict
-        if not files:
-            return
-        self.upload.set_trait("value", type(self.upload.value)())  # so that the same file can be taken again
+    def _uploaded(self, content):
+        """Show an image file like a test image; if it cannot be read, give the reason and change nothing."""
         try:
-            own, done = experiments.picture(io.BytesIO(bytes(files[-1]["content"])), self.split)
+            own, done = experiments.picture(io.BytesIO(content), self.split)
         except ValueError as error:
-            self.say(str(error), error=True)
+            self.show_message(str(error), error=True)
             return
         self._open(self.view, f"Your image: {done}.", own=own)
 
@@ -238,12 +169,12 @@ class Activations(Instant):
         try:
             if self._train(setting):
                 super()._answer(setting)
-        except Exception as error:  # shown here: nothing else would, in a thread
-            self._stop_waiting()
+        except Exception as error:  # shown here: a thread's exception is not shown otherwise
+            self._cancel_timer()
             self.report(error)
 
     def _train(self, setting):
-        """Train those of the settings on the page that are to be trained; False if a newer request came meanwhile."""
+        """Train the chosen and pinned nets that need it; False if a newer request arrived meanwhile."""
         for wanted in (setting, *self.pins):
             if wanted.weights != "trained" or wanted in self._trained:
                 continue
@@ -253,32 +184,32 @@ class Activations(Instant):
                     self.show_progress()
                     return False
                 if time.monotonic() - drawn > REDRAW:
-                    said = f"training {wanted.name}: step {event.step} of {event.steps}"
-                    self.show_progress(event.step, event.steps, said)
+                    text = f"training {wanted.name}: step {event.step} of {event.steps}"
+                    self.show_progress(event.step, event.steps, text)
                     drawn = time.monotonic()
             self._trained[wanted] = net, event.run()
-            while len(self._trained) > max(self.kept, len(self.pins) + 1):
+            while len(self._trained) > max(self.trained_cache_size, len(self.pins) + 1):
                 self._trained.popitem(last=False)
         self.show_progress()
         return True
 
     def measure(self, setting):
-        """The net, its Run (None if untrained) and its signal; then the feature maps. Histograms: when shown."""
+        """Yield the net, its Run (None if untrained) and its signal; then the feature maps. Histograms: when shown."""
         if setting.weights == "trained":
             if setting not in self._trained:
-                return  # pinned while another was in training; the request that pinned it comes next
+                return  # pinned while another net trained; the request that pinned it follows
             net, run = self._trained[setting]
         else:
             net, run = build(setting.net(**self.split.shape), seed=setting.seed), None
         signal = experiments.signal(net, self.split, run).assign(name=setting.label, origin=LIVE)
         measured = SimpleNamespace(net=net, run=run, signal=signal, histograms=None, maps=None, mapped=None)
         yield measured
-        with self._lock:  # one pass through a net at a time: draw() may want another of it
+        with self._lock:  # one forward pass of a net at a time: draw() may start another
             self._maps_of(setting, measured)
         yield measured
 
     def _maps_of(self, setting, measured):
-        """The feature maps of the image that is looked at; those of the image before are forgotten."""
+        """The feature maps of the shown image; those of the image before are dropped."""
         image = self.view.image if self.own is None else self.own
         if measured.maps is None or measured.mapped is not image:
             maps = experiments.feature_maps(measured.net, self.split, image, measured.run)
@@ -293,17 +224,18 @@ class Activations(Instant):
         return measured.histograms
 
     def draw(self):
-        """Bring charts and sentence up to date: all that is pinned at the left, the last two nets at the right."""
+        """Update charts and sentence: the first chart has all pinned nets, the second the last two."""
         shown, view = self.shown, self.view
         if view.show == "histogram":
             bins = _together([self._histograms_of(setting, measured) for setting, measured in shown])
             self.profile.show(histograms.block(bins, view.block, draw=theme.chart))
-            self.tell(histograms.alt_text(bins))
+            self.show_sentence(histograms.alt_text(bins))
         else:
             signal = _together([measured.signal for _, measured in shown])
             room = _together([measured.signal for _, measured in self.shown_and_other])
             self.profile.show(figures.profile(signal, view.show, opened=view.block, room=room, draw=theme.chart))
-            self.tell(figures.sentence(signal, view.show), figures.alt_text(signal, view.show) if len(signal) else "")
+            alt_text = figures.alt_text(signal, view.show) if len(signal) else ""
+            self.show_sentence(figures.sentence(signal, view.show), alt_text)
             for trace in self.profile.figure.data:
                 if trace.meta["key"].endswith("/profile"):
                     trace.on_click(self._clicked)

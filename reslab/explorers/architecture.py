@@ -1,5 +1,4 @@
-"""The architecture map as an explorer: choose nets to stand side by side, and click a layer to open it and read its
-code."""
+"""The architecture map as an explorer: nets side by side; a click on a layer shows its numbers and its code."""
 
 import inspect
 from html import escape
@@ -20,8 +19,8 @@ from reslab.nets import FAMILY
 from reslab.nets.skeleton import skeleton
 
 NONE = "–"  # an empty column
-MOST_LINES = 40  # of code that is shown of a lone layer
-# The page's own ink: near-black on a light page, near-white on a dark one; and no words smaller than the map's labels.
+MOST_LINES = 40  # of code that is shown of a layer
+# The text colour of the page, light or dark; and no text smaller than the map's labels.
 STYLE = """<style>
 .reslab-map .js-plotly-plot text { fill: var(--jp-ui-font-color1, currentColor) !important; }
 .reslab-map .js-plotly-plot .annotation-text { font-size: 14px !important; }
@@ -29,10 +28,10 @@ STYLE = """<style>
 
 
 class Architecture(Explorer):
-    """Nets side by side, a box a layer; the layer or block that is clicked is opened beside them, with its code.
+    """Nets side by side, one box a layer; a click on a box shows the numbers and the code of its layer or block.
 
     state: names of FAMILY and the cost that fills the boxes, "vgg-19 + plain-34 + resnet-34 | multiply_adds".
-    nets, images: NetSpecs and modules of your own to choose from too, as `experiments.architecture.layers` takes them.
+    nets, images: your own NetSpecs and modules, as `experiments.architecture.layers` takes them.
     """
 
     columns = 3
@@ -70,7 +69,7 @@ class Architecture(Explorer):
 
     @property
     def chosen(self):
-        """The names of the nets that stand side by side."""
+        """The names of the chosen nets, from left to right."""
         return [picker.value for picker in self.pickers if picker.value != NONE]
 
     @property
@@ -81,7 +80,7 @@ class Architecture(Explorer):
     @state.setter
     def state(self, text):
         names, _, cost = plain_text(text).partition("|")
-        names = [self._named(name.strip()) for name in names.split("+") if name.strip()]
+        names = [self._net_named(name.strip()) for name in names.split("+") if name.strip()]
         cost = cost.strip().lower().replace(" ", "_") or "multiply_adds"
         checks.choice("the cost", cost, figures.COSTS)
         if len(names) > self.columns:
@@ -92,9 +91,9 @@ class Architecture(Explorer):
         self.cost.value, self._silent = cost, False
         self._picked(None)
 
-    def _named(self, text):
-        """The net of a name in a state line, whatever its capitals and quotes; ValueError if there is none."""
-        by_name = {plain_text(name).lower(): name for name in reversed(self.nets)}  # the first of two alike
+    def _net_named(self, text):
+        """The net of a name in a state line; capitals and quotes do not matter. ValueError if there is none."""
+        by_name = {plain_text(name).lower(): name for name in reversed(self.nets)}  # the first of equal names
         return by_name[checks.choice("a net", text.lower(), by_name)]
 
     @property
@@ -114,14 +113,14 @@ class Architecture(Explorer):
             return
         try:
             self.draw()
-        except ValueError as error:  # a module of somebody's own may not take the images
-            self.say(str(error), error=True)
+        except ValueError as error:  # a learner's own module may not accept the images
+            self.show_message(str(error), error=True)
             return
-        self.say("")
+        self.show_message("")
         self.refresh_texts()
 
     def layers(self):
-        """The frame of the nets chosen: see `experiments.architecture.layers`."""
+        """The frame of the chosen nets: see `experiments.architecture.layers`."""
         for name in self.chosen:
             if name not in self._counted:
                 self._counted[name] = experiment.layers({name: self.nets[name]}, images=self._images)
@@ -136,9 +135,9 @@ class Architecture(Explorer):
             if trace.meta["key"].endswith("/box"):
                 trace.on_click(self._clicked)
         if len(layers):
-            self.tell(figures.sentence(layers), figures.alt_text(layers))
+            self.show_sentence(figures.sentence(layers), figures.alt_text(layers))
         else:
-            self.tell("Choose a net.")
+            self.show_sentence("Choose a net.")
         self.opened.value = "<p>Click a layer to open it.</p>"
 
     def _clicked(self, trace, points, _state):
@@ -147,8 +146,7 @@ class Architecture(Explorer):
             self.open(trace.name, module, block)
 
     def open(self, net, module, block=""):
-        """Show a layer of a net and its forward, or the block that it is in, with all its code: what it is, and its
-        numbers."""
+        """Show the numbers of a layer and its `forward`, or of the whole block that it is in and all its code."""
         layers = self._counted[net]
         rows = layers[layers["block"] == block] if block else layers[layers["module"] == module]
         numbers = rows[["module", "output_shape", "parameters", "multiply_adds", "memory"]]
@@ -161,34 +159,28 @@ class Architecture(Explorer):
             part = whole.get_submodule(block or module)
             if block or "parameters" not in set(rows["kind"]):
                 texts = [repr(part), _source(part, whole=bool(block))]
-            # used by the forward of the module that has them; or, if that is a layer that was not called, of the one
-            # that has it
-            else:
+            else:  # parameters are used by the forward of their module, or of its parent if it is a layer not called
                 user = part if any(part.children()) or not module else whole.get_submodule(module.rpartition(".")[0])
                 texts = [_own_parameters(part), _source(user, whole=False)]
-        name = block or module or "what the net itself does"
+        name = block or module or "the net's own operations"
         self.opened.value = f"<h4>{escape(net)}: {escape(name)}</h4>{numbers.to_html(index=False, border=0)}"
         self.opened.value += "".join(f"<pre>{escape(text)}</pre>" for text in texts)
 
 
 def _own_parameters(module):
-    """The parameters that a module has beside its layers, "class_token: 1×1×768", a line each."""
+    """The parameters of a module that are in none of its layers, one a line: "class_token: 1×1×768"."""
     return "\n".join(
         f"{name}: {'×'.join(map(str, parameter.shape))}" for name, parameter in module.named_parameters(recurse=False)
     )
 
 
 def _source(module, whole):
-    """The code of a module's class, the whole of it or the beginning of its forward; a sentence where Python has none
-    to show."""
+    """The code of a module's class, or only the start of its `forward`; a sentence if Python cannot find the code."""
     kind = type(module)
     try:
         lines = dedent(inspect.getsource(kind if whole else kind.forward)).splitlines()
-    except (OSError, TypeError):  # of a class written in a cell of a notebook; of one that is not written in Python
-        return (
-            f"# Python does not know where {kind.__name__} is written; a class in a module of its own shows its code"
-            " here."
-        )
+    except (OSError, TypeError):  # the class is in a notebook cell; the class is not written in Python
+        return f"# Python cannot find the code of {kind.__name__}; write the class in a .py file to see its code here."
     if not whole and (more := len(lines) - MOST_LINES) > 0:
         lines[MOST_LINES:] = [f"# … {more} more lines in {kind.__module__}"]
     return "\n".join(lines)

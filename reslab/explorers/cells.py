@@ -1,7 +1,6 @@
 """Which cell of the notebook made an explorer: when that cell is run again, the explorer is closed.
 
-A cell that is run again draws a new explorer in its place, and nothing would stop the one before: it would train on,
-unseen.
+Otherwise the old explorer would go on training in the background, with no widget on the page.
 """
 
 import re
@@ -12,7 +11,7 @@ _made = {}  # cell → the explorers that it made when it was last run
 
 
 def register(explorer):
-    """Note that the running cell made an explorer. Does nothing outside a notebook, nor in the handler of a widget."""
+    """Note that the running cell made an explorer. Does nothing outside a notebook or in a widget's handler."""
     cell = _running_cell()
     if cell is None:
         return
@@ -30,10 +29,10 @@ def _close_replaced(_info):
 
 
 def _forget(explorer):
-    """Take it out of IPython's history of results, which would keep its nets and charts in memory.
+    """Remove it from IPython's history of results, which would keep its nets and charts in memory.
 
-    The history is more than Out[1], _1 and _: hidden copies of these names too. `del_var` knows them all, but deletes
-    the learner's variables with them; these are put back.
+    The history is Out[1], _1, _, and hidden copies of them. `del_var` deletes them all, but the learner's own variables
+    too; these are set again.
     """
     shell = get_ipython()
     history = re.compile(r"_+|_\d+")

@@ -1,4 +1,4 @@
-"""A plotly chart in the page that takes new numbers without being created again."""
+"""A plotly chart in the page: new numbers replace the old ones, and the chart is not created again."""
 
 import re
 from contextlib import nullcontext
@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 
 from reslab.figures import theme
 
-# plotly subscribes each view of a chart to changes as if it was the model. A view that was removed from the page (its
-# cell is run again) then still gets every change, fails, and keeps the change from the views that are left. Here a
-# view subscribes as a view, and anywidget ends that when the view is removed.
+# plotly subscribes each view of a chart to the changes of the model, and never unsubscribes. A view that was removed
+# from the page (its cell was run again) then fails at the next change, and the other views do not get that change. Here
+# the view itself subscribes, so anywidget unsubscribes it when it is removed.
 SUBSCRIBE_AS_VIEW = """
 export default () => {
     const chart = plotly()
@@ -37,7 +37,7 @@ def _page_code():
 
 
 class Figure(go.FigureWidget):
-    """Takes messages of the page only while no thread draws: else traitlets loses what is drawn meanwhile."""
+    """Takes messages from the page only while no thread draws: otherwise traitlets loses what is drawn meanwhile."""
 
     lock = nullcontext()  # its explorer's
     if hasattr(go.FigureWidget, "_esm"):  # since plotly 6; before, the code is in an extension of JupyterLab
@@ -49,11 +49,11 @@ class Figure(go.FigureWidget):
 
 
 class Chart:
-    """A FigureWidget that `show` fills with the traces and layout of a chart: {"data": [...], "layout": {...}} as plain
-    values.
+    """A FigureWidget whose traces and layout `show` replaces.
 
-    Traces are told apart by meta["key"]: where the keys are the same as before, only what differs is sent. Its height
-    is that of its box, which the style sheet of `Page` sets, unless the chart's layout has one.
+    A chart is a dict of plain values, {"data": [...], "layout": {...}}; each trace has a meta["key"]. If the keys are
+    the same as before, only the differences are sent. The height is that of its box, which the style sheet of `Page`
+    sets, unless the chart's layout has a height.
     """
 
     def __init__(self, chart, *, name=""):
@@ -71,23 +71,23 @@ class Chart:
         return [trace.meta["key"] for trace in self.figure.data]
 
     def trace(self, key):
-        """The trace of a key, for tests and for people who restyle; KeyError if it is not there."""
+        """The trace with this key, for tests and for changes of style; KeyError if there is none."""
         return dict(zip(self.keys, self.figure.data, strict=True))[key]
 
     def show(self, chart):
-        """Take over a chart's traces and layout; once closed, do nothing."""
+        """Show a chart's traces and layout; after `close`, do nothing."""
         with self.figure.lock:
             if not self.closed:
                 self._send(chart)
 
     def close(self):
-        """Send nothing any more: the page has removed the chart, and plotly.js can change only one that is there."""
+        """Send nothing from now on: plotly.js cannot change a chart that the page has removed."""
         with self.figure.lock:
             self.closed = True
 
     def _send(self, chart):
         figure, keys = self.figure, [trace["meta"]["key"] for trace in chart["data"]]
-        # Axes with square pixels: plotly.js keeps a domain that it has shrunk until it is set by this name.
+        # Axes with square pixels: plotly.js shrinks their domain, and keeps it until the domain itself is set.
         axes = {name: axis for name, axis in chart["layout"].items() if "axis" in name and name in set(figure.layout)}
         figure.update_layout({f"{name}_domain": axis["domain"] for name, axis in axes.items() if "domain" in axis})
         with figure.batch_update():
@@ -102,6 +102,6 @@ class Chart:
             figure.add_traces([go.Figure(data=[trace]).data[0] for trace in chart["data"]])
 
     def still(self):
-        """The chart as it stands, as a plain Figure."""
+        """The chart as it is now, as a plain Figure."""
         figure = go.Figure(self.figure)
         return figure.update_layout(height=figure.layout.height or theme.HEIGHT)

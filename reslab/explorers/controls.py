@@ -1,36 +1,38 @@
-"""The controls of a `Setting`: a widget for each field, kept in step with it; every refusal is said."""
+"""The controls of a `Setting`: a widget for each field, in step with it; a refused value gives a message."""
 
 import dataclasses
 from html import escape
 
 import ipywidgets as widgets
 
-from reslab.explorers.setting import called
+from reslab.explorers.setting import display_name
 from reslab.specs import replace
 
 
 class Controls:
     """The widgets of a Setting's fields: a toggle for skip, menus for names, checkboxes for bools, boxes for numbers.
 
-    on_change(setting, said): a control was moved to a valid value; said: how a number was changed to the nearest valid
-    one. Whoever takes the setting calls `take`. on_refusal(sentence): the value is not valid, and the control has been
-    put back. Controls that have no effect are greyed out; their tooltips, `also` and `why` say for what reason.
+    on_change(setting, notice): a control was moved to a valid value; notice: how a number was changed to the nearest
+    valid one, or "". The caller takes the setting with `take`. on_refusal(sentence): the value is not valid, and the
+    control was set back. Controls that have no effect are greyed out; their tooltips, `also` and `why` give the reason.
 
-    row: the controls of `setting.in_sight`. folded: all others. also: why one in the row is greyed out, and what the
-    folded ones are set to, if it is not their default. why: the reasons of the folded ones.
+    row: the controls of `setting.always_shown`. folded: all others. also: the reasons for greyed-out controls of the
+    row, and the values of folded controls that are not at their default. why: the reasons for greyed-out folded ones.
     """
 
     def __init__(self, setting, on_change, on_refusal):
         self.setting, self._on_change, self._on_refusal = setting, on_change, on_refusal
-        self._taking = False  # whether the values that change are those of `take`
-        self._others = ()  # see `tell`
-        self.by_field = {field.name: self._make(field.name) for field in dataclasses.fields(setting)}
+        self._taking = False  # True while `take` changes the controls
+        fields = [field.name for field in dataclasses.fields(setting)]
+        self._folded_names = [name for name in fields if name not in setting.always_shown]
+        self._others = ()  # see `show_changed`
+        self.by_field = {name: self._make(name) for name in fields}
         self.depth_text = widgets.IntText(layout=widgets.Layout(width="60px"))
         self.also, self.why = widgets.HTML(), widgets.HTML()
         self.row, self.folded = [], []
         for name, control in self.by_field.items():
             control.add_class(f"reslab-{name.replace('_', '-')}")
-            place = self.row if name in setting.in_sight else self.folded
+            place = self.folded if name in self._folded_names else self.row
             place += [control, self.depth_text] if name == "depth" else [control]
             control.observe(self._changed, "value")
         self.by_field["skip"].add_class("reslab-toggle")
@@ -42,7 +44,7 @@ class Controls:
 
     def _make(self, name):
         value, menu = getattr(self.setting, name), self.setting.choices().get(name)
-        words = called(name).capitalize()
+        words = display_name(name).capitalize()
         described = {"description": words, "style": {"description_width": "auto"}}
         if name == "skip":
             return widgets.ToggleButton(layout=widgets.Layout(width="216px"))
@@ -73,33 +75,36 @@ class Controls:
         skip.description = f"Skip connections: {'ON' if setting.skip else 'OFF'}"
         skip.remove_class("reslab-off" if setting.skip else "reslab-on")
         skip.add_class("reslab-on" if setting.skip else "reslab-off")
-        self.why.value = "<br>".join(self._reasons(in_sight=False))
-        self.tell(self._others)
+        self.why.value = "<br>".join(self._reasons(folded=True))
+        self.show_changed(self._others)
         self._taking = False
 
-    def tell(self, others):
-        """Name what the folded controls are set to, where it is not usual; others: the words of those of no field."""
-        self._others = others
-        changed = escape(", ".join([*self.setting.words(but=self.setting.in_sight), *others]))
-        self.also.value = " ".join([*self._reasons(in_sight=True), f"Also: {changed}." if changed else ""])
+    def show_changed(self, others):
+        """Write the values that are not at their default, for folded controls.
 
-    def _reasons(self, in_sight):
-        """Why controls are greyed out, a sentence each."""
-        idle = {name: why for name, why in self.setting.idle.items() if (name in self.setting.in_sight) == in_sight}
-        return [escape(f"{called(name).capitalize()}: {why}") for name, why in idle.items()]
+        others: texts for folded controls that the subclass made itself, such as ["block 3"].
+        """
+        self._others = others
+        changed = escape(", ".join([*self.setting.words(but=self.setting.always_shown), *others]))
+        self.also.value = " ".join([*self._reasons(folded=False), f"Also: {changed}." if changed else ""])
+
+    def _reasons(self, folded):
+        """Why controls of the row, or folded ones, are greyed out, a sentence each."""
+        idle = [(name, why) for name, why in self.setting.idle.items() if folded == (name in self._folded_names)]
+        return [escape(f"{display_name(name).capitalize()}: {why}") for name, why in idle]
 
     def _changed(self, change):
-        """A control was moved: hand on the new setting, or say why not and put the control back."""
+        """A control was moved: pass on the new setting, or give the reason and set the control back."""
         if self._taking:
             return
         name = next((name for name, control in self.by_field.items() if control is change.owner), "depth")
-        value, said = change.new, ""
+        value, notice = change.new, ""
         try:
             if isinstance(value, int | float) and not isinstance(value, bool) and name not in self.setting.choices():
-                value, said = self.setting.nearest(name, value)
+                value, notice = self.setting.nearest(name, value)
             setting = replace(self.setting, **{name: value})
         except ValueError as error:
             self.take(self.setting)
             self._on_refusal(str(error))
             return
-        self._on_change(setting, said)
+        self._on_change(setting, notice)

@@ -1,4 +1,4 @@
-"""The explorer of lesson 01: pick a net, press Start, and watch it learn or fail beside the ones before it."""
+"""The explorer of lesson 01: choose a net, press Start, and compare its training with those before."""
 
 from dataclasses import dataclass
 
@@ -28,8 +28,8 @@ class Training(Setting):
 class Degradation(Live):
     """Train plain and residual nets on the digits, live, and compare them.
 
-    state: the controls, and behind a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs
-    named there are trained when Start is pressed.
+    state: the controls, and after a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs
+    in a pasted line are trained when Start is pressed.
     """
 
     kind = Training
@@ -43,15 +43,15 @@ class Degradation(Live):
         self.state = state
 
     def measure(self, setting):
-        """The gradients in an untrained net, block by block, as `Trace.frame` has them."""
+        """The gradients in an untrained net, one row a block: the columns of `Trace.frame`."""
         frame = at_initialisation(setting.net(**self.split.shape), self.split, seed=setting.seed)
         return frame.assign(name=f"{setting.label} · untrained", origin=LIVE)
 
     @property
     def code(self):
-        """The lines that reproduce the left-hand chart without widgets; for an empty chart, the chosen net's."""
+        """The lines that reproduce the training curves without widgets; of the chosen net, if the chart is empty."""
         lines = ["import pandas as pd", "from reslab import NetSpec, TrainSpec, digits, figures, fit", ""]
-        lines += self.code_of_runs(self._named() or [self.setting])
+        lines += self.code_of_runs(self._all_settings() or [self.setting])
         return "\n".join([*lines, "figures.degradation.training_curves(pd.concat(run.frame() for run in runs))"])
 
     # --- frames and drawing -------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ class Degradation(Live):
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=LAYERS)
 
     def draw(self):
-        """Bring charts and sentence up to date with the runs."""
+        """Update charts and sentence from the runs."""
         with self._lock:
             frame = self.frame()
             empty = f"Press Start to train {self.setting.label}"
@@ -72,12 +72,12 @@ class Degradation(Live):
             self.curves.show(curves)
             self.gradients.show(gradient_flow.gradient_profile(self.layers(), draw=theme.chart))
             if len(frame):
-                self.tell(figures.sentence(frame), figures.alt_text(frame))
+                self.show_sentence(figures.sentence(frame), figures.alt_text(frame))
             else:
-                self.tell("Pick a net, and press Start to watch it train on real digits.")
+                self.show_sentence("Pick a net, and press Start to watch it train on real digits.")
 
     def prepare(self):
-        """Train the three nets of the lesson, so that the picture shows them."""
+        """Train the lesson's three nets for the stored picture."""
         self.state = "resnet-56 | plain-20 + plain-56 + resnet-56"
         self._on_start()
         self.worker.join()

@@ -1,4 +1,4 @@
-"""What all explorers share: the parts on the page, the sentence, the state line, the shown code, and how they end."""
+"""What all explorers share: the parts on the page, the sentence, the state line, the shown code, and closing."""
 
 import threading
 import traceback
@@ -18,19 +18,19 @@ HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-pa
 
 
 class Explorer:
-    """Three controls, one chart in front, one measured sentence, buttons with a progress bar; the rest is folded away.
+    """Three controls, one chart in front, one measured sentence, buttons with a progress bar; all else is folded.
 
     A subclass calls `control`, makes the charts and buttons, and calls `arrange`. It has `write_state` and `take_state`
-    (one line of text that says everything) and `code`. It holds no science: it calls plain functions of `experiments`
+    (the whole state in one line of text) and `code`. It measures nothing itself: it calls functions of `experiments`
     and draws their frames with `figures`. When its cell is run again, it is closed.
     """
 
     def __init__(self):
         self.closed = False
         self._page = Page()  # before any chart, because it gives charts more time to load
-        self._lock = threading.RLock()  # for what messages of the page and threads both set; never held during a join
-        self._written = ""  # the state line that was last written here
-        self._states = {}  # to try: what to look at → state line
+        self._lock = threading.RLock()  # for what page messages and threads both set; never held during a join
+        self._written = ""  # the last state line that this explorer wrote itself
+        self._states = {}  # of `try_states`: what to look at → state line
         self.sentence, self.message, self.source = widgets.HTML(), widgets.HTML(), widgets.HTML()
         bar = widgets.Layout(flex="1 1 40px", width="auto", visibility="hidden")
         self.progress = widgets.IntProgress(value=0, min=0, max=1, layout=bar)
@@ -41,17 +41,17 @@ class Explorer:
         self.share.observe(self._pasted, "value")
 
     def control(self, setting, on_change):
-        """Make the controls of a setting, each an attribute named as its field. on_change: see `Controls`."""
+        """Make the controls of a setting, each an attribute with the name of its field. on_change: see `Controls`."""
         self.setting = setting
-        self.controls = Controls(setting, on_change, lambda refusal: self.say(refusal, error=True))
+        self.controls = Controls(setting, on_change, lambda refusal: self.show_message(refusal, error=True))
         for name, control in self.controls.by_field.items():
             setattr(self, name, control)
         self.depth_text = self.controls.depth_text
 
     def arrange(self, charts, buttons, folded=()):
-        """Put the parts on the page, the controls first; `widget` is the whole. Of several charts, one is in front.
+        """Put the parts into `widget`, the controls first. Of several charts, one is in front.
 
-        buttons: under the chart. folded: controls and buttons that are under "More", behind those of the setting.
+        buttons: under the chart. folded: controls and buttons under "More", after those of the setting.
         """
         wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 6px"}
         self.more = widgets.ToggleButton(description="More", icon="chevron-down", tooltip="Show all other controls")
@@ -61,7 +61,7 @@ class Explorer:
         self._charts = [chart for chart in charts if isinstance(chart, Chart)]
         self.tabs = widgets.ToggleButtons(options=[(chart.name, chart) for chart in self._charts])
         self.tabs.style.button_width = "auto"
-        self.tabs.observe(lambda change: self._turn_to(change.new), "value")
+        self.tabs.observe(lambda change: self._bring_to_front(change.new), "value")
         tabs = [self.tabs] * (len(self._charts) > 1)
         done = widgets.HBox([self.progress, self.progress_text], layout=widgets.Layout(flex="1 1 300px", min_width="0"))
         parts = {
@@ -82,13 +82,13 @@ class Explorer:
         for name, part in named.items():
             part.add_class(f"reslab-{name}")
         self.widget.add_class("reslab")
-        self._turn_to(next(iter(self._charts), None))
+        self._bring_to_front(next(iter(self._charts), None))
         for chart in self._charts:
             chart.figure.lock = self._lock
         cells.register(self)
 
     def _folds(self):
-        """The code, and the line to share, each folded away under its title."""
+        """The code, and the line to share, each folded under its title."""
         help_text = widgets.HTML("Copy this line to share what you see, or paste one here and press Enter.")
         contents = {"Show the code": self.source, "Share this state": widgets.VBox([help_text, self.share])}
         layout = {"selected_index": None, "layout": widgets.Layout(flex="1 1 320px")}
@@ -102,9 +102,9 @@ class Explorer:
         self.more.description, self.more.icon = ("Less", "chevron-up") if change.new else ("More", "chevron-down")
 
     def try_states(self, lines):
-        """Put buttons under the explorer that set it to states; return the explorer, for the end of its cell.
+        """Put a button for each state under the explorer; return the explorer, so that a cell can end with this call.
 
-        lines: dict what to look at → state line. A button does what pasting its line does.
+        lines: dict what to look at → state line. A button does the same as pasting its line.
         """
         self._states = dict(lines)
         self.body.children += (states.buttons(self._states, self._try),)
@@ -118,13 +118,13 @@ class Explorer:
         """Bring one of the charts to the front, as a click on its tab does."""
         self.tabs.value = chart
 
-    def _turn_to(self, front):
+    def _bring_to_front(self, front):
         for chart in self._charts:
-            # Behind and not removed: it keeps its width, so it is there at once.
+            # Hidden and not removed: it keeps its width, so it is shown at once.
             (chart.widget.remove_class if chart is front else chart.widget.add_class)("reslab-behind")
 
     def close(self):
-        """End all work in the background and remove the widgets; nothing is drawn from the first moment on."""
+        """End all work in the background and remove the widgets; nothing is drawn after the call begins."""
         with self._lock:
             self.closed = True
             for chart in self._charts:
@@ -133,13 +133,13 @@ class Explorer:
         _close(self.widget)
 
     def end_work(self):
-        """Stop the threads; a subclass that has some overrides it. Called by `close`."""
+        """Stop the threads. Called by `close`; overridden by subclasses that have threads."""
 
     # --- the state line -----------------------------------------------------------------------------------------------
 
     @property
     def state(self):
-        """Everything that the explorer shows, in one line of text; set it, and the explorer shows that."""
+        """Everything that the explorer shows, as one line of text; setting it changes what is shown."""
         return self.write_state()
 
     @state.setter
@@ -147,7 +147,7 @@ class Explorer:
         self.take_state(text)
 
     def refresh_texts(self):
-        """Bring the shown code and the state line up to date."""
+        """Update the shown code and the state line."""
         with self._lock:
             self.source.value = f"<pre>{escape(self.code)}</pre>"
             self._written = self.state
@@ -163,38 +163,38 @@ class Explorer:
             self.state = change.new
         except ValueError as error:
             self.refresh_texts()
-            self.say(str(error), error=True)
+            self.show_message(str(error), error=True)
 
-    # --- what is said -------------------------------------------------------------------------------------------------
+    # --- sentence, messages, progress ---------------------------------------------------------------------------------
 
-    def tell(self, said, alternative=""):
-        """Put the measured sentence under the charts; alternative: what they show, for screen readers only."""
+    def show_sentence(self, sentence, alternative=""):
+        """Put the measured sentence under the charts; alternative: what the charts show, for screen readers only."""
         hidden = f'<span style="{HIDDEN}">{escape(alternative, quote=False)}</span>'
-        self.sentence.value = f"{escape(said, quote=False)}{hidden}"
+        self.sentence.value = f"{escape(sentence, quote=False)}{hidden}"
 
-    def say(self, text, error=False):
-        """Put one line under the buttons; errors stand out, and screen readers read both aloud."""
+    def show_message(self, text, error=False):
+        """Put one line under the buttons; errors are marked, and screen readers read both."""
         role = "alert" if error else "status"
         self.message.value = f'<span role="{role}">{"⚠ " if error else ""}{escape(text)}</span>'
 
     def report(self, error):
-        """Show an exception from a thread: its sentence, and its traceback folded away."""
-        self.say(str(error) or type(error).__name__, error=True)
+        """Show an exception from a thread: its message, and its traceback, folded."""
+        self.show_message(str(error) or type(error).__name__, error=True)
         lines = "".join(traceback.format_exception(error))
         self.message.value += f"<details><summary>Details</summary><pre>{escape(lines)}</pre></details>"
 
     def show_progress(self, step=0, steps=1, text=""):
-        """Fill the bar to `step` of `steps`, with a text beside it; with no arguments, empty it."""
+        """Set the bar to `step` of `steps`, with a text beside it; without arguments, empty it."""
         self.progress.max, self.progress.value, self.progress_text.value = steps, step, text
-        self.progress.layout.visibility = "visible" if text else "hidden"  # it keeps its place
+        self.progress.layout.visibility = "visible" if text else "hidden"  # the layout does not move
 
     # --- on the page --------------------------------------------------------------------------------------------------
 
     def prepare(self):
-        """Bring it to what its picture for readers without a kernel shows; called when the lessons are refreshed."""
+        """Set it to the state that its stored picture shows; called when the lessons are refreshed."""
 
     def _ipython_display_(self):
-        if pio.renderers.default == "png":  # the lessons are being made into pictures
+        if pio.renderers.default == "png":  # the lessons are being refreshed: pictures instead of widgets
             self.prepare()
             for chart in self._charts:
                 chart.still().show()
@@ -205,21 +205,21 @@ class Explorer:
 
 
 def is_digits(split):
-    """Whether a split is all of the digits, which the shown code can load by name."""
+    """Whether a split is the whole digits dataset, which the shown code can load by name."""
     from reslab.datasets import digits
 
     return split.fingerprint == digits().fingerprint
 
 
 def split_line(split):
-    """The line of the shown code that loads a split: "split = digits()", or what the learner gave, as a comment."""
+    """The line of the shown code that loads a split: "split = digits()", or a comment for a split of the learner's."""
     if is_digits(split):
         return "split = digits()"
     return f"# split: what you gave to this explorer ({split.name}, {len(split.y_train)} training images)"
 
 
 def _close(widget):
-    """Close a widget and all that it holds: ipywidgets keeps each, its layout and style too, until it is closed."""
+    """Close a widget and all widgets in it: ipywidgets keeps each, with its layout and style, until it is closed."""
     for name in widget.keys:
         value = getattr(widget, name, None)
         for held in value if isinstance(value, tuple | list) else (value,):

@@ -1,4 +1,4 @@
-"""The explorer of lesson 02: how the gradient flows in a net of your choice, and how twenty steps change it."""
+"""The explorer of lesson 02: the gradient in a net of your choice, and how twenty steps of training change it."""
 
 import time
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pandas as pd
 
 from reslab.datasets import digits
 from reslab.experiments.gradient_factors import factors
-from reslab.experiments.gradient_flow import MODES, SETTINGS, at_initialisation, early, label
+from reslab.experiments.gradient_flow import MODES, SETTINGS, at_initialisation, first_steps_spec, label
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import split_line
 from reslab.explorers.instant import LIVE, Instant
@@ -22,7 +22,7 @@ from reslab.train import TrainSpec, train
 
 REDRAW = 0.2  # seconds between drawings while training
 STEPS = 20
-EXPLAINED = 110  # layers: the factors of deeper nets, in float64, take longer than a learner waits
+DEEPEST_WITH_FACTORS = 110  # layers; the factors of deeper nets, in float64, take longer than a learner waits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Flow(Setting):
 
     @property
     def label(self):
-        """As the lesson's frames call it: "plain-56 · no norm · eval mode"."""
+        """The name in the lesson's frames: "plain-56 · no norm · eval mode"."""
         return " · ".join([label(self.net(), self.mode), *self.words(but=(*SETTINGS, "mode", "seed"))])
 
     @property
@@ -66,10 +66,10 @@ class Flow(Setting):
 
 
 class GradientFlow(Instant):
-    """The gradient at every block of an untrained net, what multiplies it, and how the first twenty steps change it.
+    """The gradient at every block of an untrained net, the factors that multiply it, and its first twenty steps.
 
-    state: the controls, and behind a bar what is pinned: "plain-56,norm=none" or "resnet-56 | plain-56".
-    The right-hand chart shows the factors of the chosen net, or its first twenty steps once it was trained.
+    state: the controls, and after a bar what is pinned: "plain-56,norm=none" or "resnet-56 | plain-56".
+    The second chart shows the factors of the chosen net, or its first twenty steps after it was trained.
     """
 
     kind = Flow
@@ -77,52 +77,52 @@ class GradientFlow(Instant):
     def __init__(self, state="plain-56", *, split=None, device="auto"):
         super().__init__()
         self.split, self.device = split or digits(), device
-        self.steps = {}  # Flow → the captured blocks of its first steps, as far as they have come
-        self.explaining = False  # show the factors, though there are steps to show
-        self._progress = {}  # Flow → what the bar shows of its training
-        self._training = self._event = None  # the Flow in training, and the last event of it
+        self.steps = {}  # Flow → the frame of its first steps so far
+        self.show_factors = False  # show the factors even if there are steps to show
+        self._progress = {}  # Flow → the arguments of `show_progress` for its training
+        self._training = self._event = None  # the Flow in training, and its last event
         self._drawn = 0.0
         self.worker = Worker(self._on_event, self._on_end)
         self.control(self.kind(), self.chosen)
         self.profile = Chart(gradient_flow.gradient_profile(pd.DataFrame(), draw=theme.chart), name="Gradients")
         self.right = Chart(gradient_factors.product(pd.DataFrame(), draw=theme.chart), name="Causes, or first steps")
         self.go = widgets.Button(layout=widgets.Layout(width="150px"))
-        self.turn = widgets.Button(icon="exchange", layout=widgets.Layout(width="132px"))
+        self.switch = widgets.Button(icon="exchange", layout=widgets.Layout(width="132px"))
         self.go.add_class("reslab-go")
-        self.turn.add_class("reslab-turn")
+        self.switch.add_class("reslab-switch")
         self.go.on_click(lambda _: self._on_go())
-        self.turn.on_click(lambda _: self._on_turn())
-        self.arrange([self.profile, self.right], [self.go, self.turn, self.pin], [self.clear])
+        self.switch.on_click(lambda _: self._on_switch())
+        self.arrange([self.profile, self.right], [self.go, self.switch, self.pin], [self.clear])
         self.state = state
 
     def measure(self, setting):
-        """Its profile as {"layers": frame}, and then its factors with it."""
+        """Yield the gradient by block as {"layers": frame}; then again with {"factors": frame}."""
         spec, options = setting.net(**self.split.shape), {"seed": setting.seed, "mode": setting.mode}
         labels = {"name": setting.label, "origin": LIVE}
         found = {"layers": at_initialisation(spec, self.split, **options).assign(**labels)}
         yield found
-        if setting.depth <= EXPLAINED:
+        if setting.depth <= DEEPEST_WITH_FACTORS:
             yield found | {"factors": factors(spec, self.split, **options).assign(**labels)}
 
-    def changed(self, setting, said=""):
+    def changed(self, setting, notice=""):
         if setting != self._training:
             self.worker.stop()  # only the chosen net is trained
-        self.explaining = False
+        self.show_factors = False
         if setting != self.setting:
             self.show_progress(*self._progress.get(setting, ()))
-        super().changed(setting, said)
+        super().changed(setting, notice)
 
     def end_work(self):
         super().end_work()
         self.worker.stop()
-        self.worker.join(2)  # so that it writes into no widget while that is closed
+        self.worker.join(2)  # so that it does not write into a widget that is being closed
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 
     def draw(self):
-        """Bring charts, sentence and buttons up to date with what is shown."""
+        """Update charts, sentence and buttons."""
         with self._lock:
-            # The same net, written in two ways, is drawn once.
+            # Two settings of the same net are drawn once.
             found = {(setting.label, setting.seed): frames for setting, frames in self.shown}
             layers = pd.concat([pd.DataFrame(), *(frames["layers"] for frames in found.values())])
             behind = dict(self.shown_and_other)
@@ -130,17 +130,17 @@ class GradientFlow(Instant):
             explained = found.get((self.setting.label, self.setting.seed), {}).get("factors", pd.DataFrame())
             measuring = f"Measuring {self.setting.label} ..."
             self.profile.show(gradient_flow.gradient_profile(layers, room=room, empty=measuring, draw=theme.chart))
-            if self.setting in self.steps and not self.explaining:
-                said = gradient_flow.steps_sentence(self.steps[self.setting])
+            if self.setting in self.steps and not self.show_factors:
+                sentence = gradient_flow.steps_sentence(self.steps[self.setting])
                 self.right.show(gradient_flow.first_steps(self.steps[self.setting], steps=STEPS, draw=theme.chart))
             else:
-                factors_said = gradient_factors.factors_sentence(explained) if len(explained) else ""
-                said = f"{gradient_flow.sentence(layers)} {factors_said}"
-                deep = f"The factors are measured for nets of up to {EXPLAINED} layers."
-                empty = deep if self.setting.depth > EXPLAINED else measuring
+                factors_text = gradient_factors.factors_sentence(explained) if len(explained) else ""
+                sentence = f"{gradient_flow.sentence(layers)} {factors_text}"
+                deep = f"The factors are measured for nets of up to {DEEPEST_WITH_FACTORS} layers."
+                empty = deep if self.setting.depth > DEEPEST_WITH_FACTORS else measuring
                 other = behind.get(replace(self.setting, skip=not self.setting.skip), {}).get("factors")
                 self.right.show(gradient_factors.product(explained, room=other, empty=empty, draw=theme.chart))
-            self.tell(said, gradient_flow.alt_text(layers)) if len(layers) else self.tell("")
+            self.show_sentence(sentence, gradient_flow.alt_text(layers)) if len(layers) else self.show_sentence("")
             self._buttons()
 
     def _buttons(self):
@@ -148,12 +148,12 @@ class GradientFlow(Instant):
         self.go.description, self.go.icon = ("Stop", "stop") if training else (f"Train {STEPS} steps", "play")
         train = f"Train {self.setting.label} for {STEPS} steps"
         self.go.tooltip = "End this training; its steps so far stay" if training else train
-        self.turn.description = "Show factors" if known and not self.explaining else "Show steps"
-        self.turn.disabled = not known
-        self.turn.tooltip = "Change what the right-hand chart shows" if known else f"Train {self.setting.label} first"
+        self.switch.description = "Show factors" if known and not self.show_factors else "Show steps"
+        self.switch.disabled = not known
+        self.switch.tooltip = "Change what the second chart shows" if known else f"Train {self.setting.label} first"
 
-    def _on_turn(self):
-        self.explaining = not self.explaining
+    def _on_switch(self):
+        self.show_factors = not self.show_factors
         self.refresh_texts()
         self.draw()
 
@@ -163,12 +163,12 @@ class GradientFlow(Instant):
         if self._training is not None:
             self.worker.stop()
             return
-        self.worker.join()  # one that was stopped may be in its last step
+        self.worker.join()  # a stopped training may be in its last step
         self.front(self.right)
         with self._lock:
             net = build(self.setting.net(**self.split.shape), seed=self.setting.seed)
-            how = self.setting.how(early(self.split, STEPS))
-            self._training, self.explaining = self.setting, False
+            how = self.setting.how(first_steps_spec(self.split, STEPS))
+            self._training, self.show_factors = self.setting, False
             self.worker.start(train(net, self.split, how, device=self.device))
             self._buttons()
 
@@ -186,7 +186,7 @@ class GradientFlow(Instant):
             if event is not None and (event.state != "running" or setting == self.setting):
                 self._keep(event, "stopped" if event.state == "running" else event.state, setting)
             else:
-                self.steps.pop(setting, None)  # another net was chosen meanwhile
+                self.steps.pop(setting, None)  # another net was chosen in the meantime
             self.refresh_texts()
             self._buttons()
         if error is not None:
@@ -219,7 +219,7 @@ class GradientFlow(Instant):
             "])",
             "figures.gradient_flow.gradient_profile(layers).show()",
         ]
-        if self.setting in self.steps and not self.explaining:
+        if self.setting in self.steps and not self.show_factors:
             shown = f"figures.gradient_flow.first_steps(lesson.first_steps({self.setting.steps_as_code()}))"
         else:
             shown = f"figures.gradient_factors.product(experiments.gradient_factors.factors({self.setting.as_code()}))"

@@ -1,4 +1,4 @@
-"""Explorers that measure at once: every toggle is answered, and curves can be pinned to compare."""
+"""Explorers that measure at every change of a control; curves can be pinned for comparison."""
 
 import threading
 from collections import OrderedDict
@@ -10,36 +10,35 @@ from reslab.explorers.setting import parse_state, write_state
 from reslab.explorers.worker import Latest
 from reslab.specs import replace
 
-PATIENCE = 0.3  # seconds that the last curve stays while a new one is measured; then the chart is emptied
+EMPTY_AFTER = 0.3  # seconds that the old curve stays while a new one is measured
 LIVE = "live, this machine"
 
 
 class Instant(Explorer):
-    """Measures the chosen setting in the background, the newest request first; results are kept, and can be pinned.
+    """Measures the chosen setting in the background, the newest request first; results are cached and can be pinned.
 
-    After it, the same net with the switch the other way is measured: so the switch answers at once, and the axes, which
-    have room for both, stay where they are.
+    Then the same net with the other value of the skip switch is measured: so the switch shows it at once, and the axes,
+    which have room for both, do not move.
 
-    A subclass has `kind` (its Setting), `measure(setting)`, which yields whatever it draws (called in a thread),
-    `draw()`, which brings charts and sentence up to date with `shown`, and `code`. It calls `control(self.kind(),
-    self.chosen)`, makes its charts, and calls `arrange(charts, [self.pin, ...], [self.clear, ...])`; then it sets
-    `state`.
+    A subclass has `kind` (its Setting), `measure(setting)`, which yields what it draws (called in a thread), `draw()`,
+    which updates charts and sentence from `shown`, and `code`. It calls `control(self.kind(), self.chosen)`, makes its
+    charts, and calls `arrange(charts, [self.pin, ...], [self.clear, ...])`; then it sets `state`.
 
-    state: the controls, and behind a bar the settings pinned: "resnet-56" or "resnet-56 | plain-56 +
+    state: the controls, and after a bar the pinned settings: "resnet-56" or "resnet-56 | plain-56 +
     plain-56,norm=none".
     """
 
     kind = None
-    remembered = 64  # measurements kept; the one longest unused goes first
+    cache_size = 64  # measurements in the cache; the least recently used one is dropped first
 
     def __init__(self):
         super().__init__()
         self.pins = []
         self._measured = OrderedDict()  # Setting → measurement
-        self._unfinished = None  # the Setting in there of which there is more to come
+        self._unfinished = None  # the Setting in it whose `measure` has more to yield
         self._latest = Latest(self._answer)
-        self._patience = None  # the timer that runs while a new setting is measured
-        self._said = self._remarked = ""  # what to say of the setting; the message that was last said in passing
+        self._empty_timer = None  # the timer that runs while a new setting is measured
+        self._notice = self._last_notice = ""  # about the setting; the last message that `_show_notice` wrote
         self.pin = widgets.Button(icon="thumb-tack", layout=widgets.Layout(width="112px"))
         self.clear = widgets.Button(description="Clear pins", icon="trash", layout=widgets.Layout(width="112px"))
         self.pin.add_class("reslab-pin")
@@ -49,74 +48,77 @@ class Instant(Explorer):
 
     def end_work(self):
         self._latest.stop()
-        self._stop_waiting()
+        self._cancel_timer()
 
     # --- what the subclass has ----------------------------------------------------------------------------------------
 
     def measure(self, setting):
-        """Yield what is drawn of a setting, and again with what takes longer; in a thread, once per setting."""
+        """Yield what is drawn of a setting, and again with what takes longer; called in a thread, once per setting."""
         raise NotImplementedError
 
     def draw(self):
-        """Bring charts and sentence up to date with `shown`."""
+        """Update charts and sentence from `shown`."""
         raise NotImplementedError
 
     @property
     def shown(self):
-        """[(setting, measurement)] of what is pinned, in that order, then of the chosen one; only what is measured."""
+        """[(setting, measurement)] of the pinned settings, then of the chosen one; only of those already measured."""
         with self._lock:
             wanted = dict.fromkeys([*(pin for pin in self.pins if pin != self.setting), self.setting])
             return [(setting, self._measured[setting]) for setting in wanted if setting in self._measured]
 
     @property
     def shown_and_other(self):
-        """`shown`, and the same of the net behind the switch, once it is measured: what the axes have room for."""
+        """`shown`, and the net with the other value of the skip switch, if measured: the axes have room for all."""
         with self._lock:
             other = self._other(self.setting)
             return [*self.shown, *((one, self._measured[one]) for one in other if one in self._measured)]
 
     def join(self, timeout=None):
-        """Wait until everything asked for is measured and drawn; True if so."""
+        """Wait until all requests are measured and drawn; True if so."""
         return self._latest.join(timeout)
 
     # --- state --------------------------------------------------------------------------------------------------------
 
     def write_state(self):
-        """The controls, and behind a bar what is pinned."""
+        """The controls, and after a bar what is pinned."""
         return write_state(self.setting, self.pins)
 
     def take_state(self, text):
-        """Show the setting of a state line, and pin the others that it names."""
+        """Show the setting of a state line, and pin the others in it."""
         setting, pins = parse_state(self.kind, text)
         self.pins = list(dict.fromkeys(pins))
         self.changed(setting)
 
-    def chosen(self, setting, said=""):
-        """Take a setting that a control came to. Where the switch finds the other net pinned, they change places: so
-        both stay on the chart, and its axes where they are."""
+    def chosen(self, setting, notice=""):
+        """Take a setting that a control was moved to.
+
+        If the skip switch leads to a pinned net, the pinned and the chosen net are exchanged. So both stay on the
+        chart, and the axes do not change.
+        """
         with self._lock:
             before = self.setting
             if setting in self.pins and before == replace(setting, skip=not setting.skip):
                 self.pins = list(dict.fromkeys(before if pin == setting else pin for pin in self.pins))
-        self.changed(setting, said)
+        self.changed(setting, notice)
 
-    def changed(self, setting, said=""):
-        """Take a setting: draw it if it has been measured, else measure it."""
+    def changed(self, setting, notice=""):
+        """Take a setting: draw it if it has been measured, otherwise measure it."""
         with self._lock:
             self.setting = setting
             self.controls.take(setting)
-            self._said = said
-            self._remark(said)
+            self._notice = notice
+            self._show_notice(notice)
             self._refresh()
             missing = self._missing(setting)
             is_here = not {setting, *self.pins} & {*missing}
             if is_here:
                 self._redraw()
         if not is_here:
-            self._stop_waiting()
-            self._patience = threading.Timer(PATIENCE, self._lose_patience, [setting])
-            self._patience.daemon = True
-            self._patience.start()
+            self._cancel_timer()
+            self._empty_timer = threading.Timer(EMPTY_AFTER, self._empty_chart, [setting])
+            self._empty_timer.daemon = True
+            self._empty_timer.start()
         if missing:
             self._latest.ask(setting)
 
@@ -147,12 +149,12 @@ class Instant(Explorer):
     # --- work, in the background --------------------------------------------------------------------------------------
 
     def _missing(self, setting):
-        """What is to be shown with a setting, or behind its switch, and has yet to be measured."""
+        """The settings to be shown, and the one with the other skip switch, that are not measured yet."""
         wanted = dict.fromkeys([setting, *self.pins, *self._other(setting)])
         return [one for one in wanted if one not in self._measured or one == self._unfinished]
 
     def _other(self, setting):
-        """The setting with the switch the other way, in a list; none where there is no such net."""
+        """A list of the setting with the other value of the skip switch; empty if there is no such net."""
         try:
             return [replace(setting, skip=not setting.skip)]
         except ValueError:
@@ -169,9 +171,9 @@ class Instant(Explorer):
                         self._measured[wanted], self._unfinished = measurement, wanted
                         if setting == self.setting:
                             self._redraw()
-            except Exception as error:  # shown here: nothing else would, in a thread
+            except Exception as error:  # shown here: a thread's exception is not shown otherwise
                 self._measured.pop(wanted, None)
-                self._stop_waiting()
+                self._cancel_timer()
                 self.report(error)
                 return
             finally:
@@ -183,31 +185,31 @@ class Instant(Explorer):
                 self._redraw()
 
     def _redraw(self):
-        """Draw, and drop the measurements that were not looked at for longest."""
-        self._stop_waiting()
+        """Draw, and drop the least recently used measurements."""
+        self._cancel_timer()
         for setting, _ in self.shown_and_other:
             self._measured.move_to_end(setting)
-        while len(self._measured) > max(self.remembered, len(self.pins) + 2):
+        while len(self._measured) > max(self.cache_size, len(self.pins) + 2):
             self._measured.popitem(last=False)
         self.draw()
-        self._remark(self._said, over=True)
+        self._show_notice(self._notice, over=True)
 
-    def _lose_patience(self, setting):
-        """The measurement takes long: empty the chart, because what it shows is no longer chosen."""
+    def _empty_chart(self, setting):
+        """The measurement takes long: empty the chart, because it shows the setting before."""
         with self._lock:
             if setting == self.setting and setting not in self._measured and not self.closed:
                 self.draw()
-                self._remark(f"Measuring {setting.label} ...", over=True)
+                self._show_notice(f"Measuring {setting.label} ...", over=True)
 
-    def _remark(self, text, over=False):
-        """Say something in passing. over: only if the last message was said in passing too, and not an error."""
-        if not over or self.message.value == self._remarked:
-            self.say(text)
-            self._remarked = self.message.value
+    def _show_notice(self, text, over=False):
+        """Show a message that the next one may replace. over: only if the last message was such a one."""
+        if not over or self.message.value == self._last_notice:
+            self.show_message(text)
+            self._last_notice = self.message.value
 
-    def _stop_waiting(self):
-        if self._patience is not None:
-            self._patience.cancel()
+    def _cancel_timer(self):
+        if self._empty_timer is not None:
+            self._empty_timer.cancel()
 
     def prepare(self):
         self.join()

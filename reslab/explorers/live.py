@@ -1,4 +1,4 @@
-"""Explorers that train while you watch: Start, Pause, Step, Stop, Reset, and runs that pile up on a chart."""
+"""Explorers that train live: Start, Pause, Step, Stop, Reset, and all runs on one chart."""
 
 import dataclasses
 import time
@@ -21,11 +21,11 @@ class Live(Explorer):
     """Trains the nets of its settings in the background, and measures the chosen one before any training.
 
     A subclass has `kind` (its Setting), `measure(setting)`, which returns what is shown of a net before it is trained
-    (called in a thread), `draw()`, which brings charts and sentence up to date, and `code`. It makes its charts, calls
+    (called in a thread), `draw()`, which updates charts and sentence, and `code`. It makes its charts, calls
     `control(self.kind(), self.chosen)` and `arrange(charts, self.buttons, self.more_buttons)`; then it sets `state`.
 
-    state: the controls, and behind a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs
-    named there are trained when Start is pressed. runs: the runs on the chart, a dict Setting → reslab.Run.
+    state: the controls, and after a bar the runs on the chart: "plain-56" or "plain-56 | plain-20 + resnet-56". Runs
+    in a pasted line are trained when Start is pressed. runs: the runs on the chart, a dict Setting → reslab.Run.
     """
 
     kind = None
@@ -33,14 +33,15 @@ class Live(Explorer):
     def __init__(self, *, split=None, how=None, device="auto"):
         super().__init__()
         self.split, self.how, self.device = split or digits(), how or TrainSpec(), device
-        self.runs, self._waiting, self._queue = {}, [], []  # measured; named, for the next Start; of this Start
+        self.runs = {}  # Setting → Run, of nets that have been trained
+        self._waiting, self._queue = [], []  # settings for the next Start; settings of this Start
         self._current = self._event = None  # the setting of the net that took the last step, and the event of that step
         self._last = {}  # setting → its last event, of the nets in training
-        self._training = False  # from Start until the training has ended and is drawn
+        self._training = False  # True from Start until the training has ended and is drawn
         self._drawn = 0.0
         self.preview = self._previewed = None  # the last answer of `measure`, and its setting
-        self._next = ""  # the message that says which net is next
-        self._ending = ""  # the progress text of the last step, which replaces "stopping ..."
+        self._next = ""  # the message about which net is next
+        self._last_text = ""  # the progress text of the last step; replaces "stopping ..."
         self.worker = Worker(self._on_event, self._on_end)
         self._previews = Latest(self._on_preview)
         self._make_buttons()
@@ -48,7 +49,7 @@ class Live(Explorer):
     def end_work(self):
         self.worker.stop()
         self._previews.stop()
-        self.worker.join(2)  # so that it writes into no widget while that is closed
+        self.worker.join(2)  # so that it does not write into a widget that is being closed
 
     # --- controls -----------------------------------------------------------------------------------------------------
 
@@ -72,32 +73,32 @@ class Live(Explorer):
         self.stop.on_click(lambda _: self._on_stop())
         self.reset.on_click(lambda _: self._on_reset())
 
-    def chosen(self, setting, said):
-        """Take the setting that the controls have come to."""
+    def chosen(self, setting, notice):
+        """Take a setting that a control was moved to."""
         self._take(setting)
-        if said:
-            self.say(said)
+        if notice:
+            self.show_message(notice)
         elif self._training:
-            self.say(f"{self._current.label} is training; {setting.label} is next, when you press Start.")
+            self.show_message(f"{self._current.label} is training; {setting.label} is next, when you press Start.")
             self._next = self.message.value
 
     def _take(self, setting):
-        """Make a setting the chosen one: in the controls, in the line to share, in the code, and in the preview."""
+        """Make this the chosen setting: in the controls, the line to share, the code and the preview."""
         self.setting = setting
         self.controls.take(setting)
         self.refresh_texts()
         if not self._training:
-            self.say("")
+            self.show_message("")
             self._previews.ask(setting)
 
     # --- state --------------------------------------------------------------------------------------------------------
 
     def write_state(self):
-        """The controls, and behind a bar the runs on the chart and those that wait for Start."""
-        return write_state(self.setting, self._named())
+        """The controls, and after a bar the runs on the chart and those that wait for Start."""
+        return write_state(self.setting, self._all_settings())
 
     def take_state(self, text):
-        """Show a state line; the runs that it names and that are measured stay, and the others wait for Start."""
+        """Show a state line; of its runs, those already trained stay on the chart, the others wait for Start."""
         setting, waiting = parse_state(self.kind, text)
         self.worker.stop()
         self.worker.join()
@@ -108,25 +109,25 @@ class Live(Explorer):
         self._buttons()
         self.draw()
         if self._waiting:
-            self.say(f"Press Start to train {', '.join(run.label for run in self.queue())}.")
+            self.show_message(f"Press Start to train {', '.join(run.label for run in self.queue())}.")
 
-    def _named(self):
+    def _all_settings(self):
         """The settings on the chart, in training, and waiting."""
         return list(dict.fromkeys([*self.runs, *self._queue, *self._waiting]))
 
-    # --- buttons: they set the worker's state and their own looks, and return -----------------------------------------
+    # --- buttons: they set the worker's state and their own labels, and return at once --------------------------------
 
     def _on_start(self, paused=False):
         if self._training or self.closed:
             return
         self._queue, self._waiting = self.queue(), []
         for setting in self._queue:
-            self.runs.pop(setting, None)  # trained again, it takes its place at the end
+            self.runs.pop(setting, None)  # a net that is trained again goes to the end
         self.refresh_texts()
-        self.say("")
+        self.show_message("")
         self.front(self.curves)
         self._clear_progress()
-        self.worker.join()  # the last run has been drawn; its thread may need another moment
+        self.worker.join()  # the last run is drawn, but its thread may not have ended yet
         with self._lock:
             self._training, self._current = True, self._queue[0]
             self.worker.start(self._train(self._queue), paused=paused)
@@ -162,11 +163,11 @@ class Live(Explorer):
         self.draw()
 
     def _clear_progress(self):
-        self._ending = ""
+        self._last_text = ""
         self.show_progress()
 
     def _buttons(self):
-        """Grey out what cannot apply now, and say why."""
+        """Disable the buttons that have no effect now, with the reason in their tooltips."""
         with self._lock:
             training, paused = self._training, self._training and self.worker.paused
             self.start.disabled = training
@@ -181,7 +182,7 @@ class Live(Explorer):
 
     @property
     def last_step(self):
-        """The step at which a training of the chosen net ends; the axis of the curves goes so far from the start."""
+        """The last step of a training of the chosen net; the step axis has this length from the start."""
         return self.setting.how(self.how).steps(len(self.split.y_train))[1]
 
     # --- work, in the worker's thread ---------------------------------------------------------------------------------
@@ -207,8 +208,8 @@ class Live(Explorer):
                 del self._last[self._current]
             left = len(self._last) * (event.steps - event.step) * event.seconds / event.step
             state = f"about {left:.0f} s left" if event.state == "running" else event.state
-            self._ending = f"{self._current.label}: step {event.step} of {event.steps}, {state}"
-            self.show_progress(event.step, event.steps, self._ending)
+            self._last_text = f"{self._current.label}: step {event.step} of {event.steps}, {state}"
+            self.show_progress(event.step, event.steps, self._last_text)
             self.draw()
             self._drawn = time.monotonic()
 
@@ -221,17 +222,17 @@ class Live(Explorer):
     def _on_end(self, error):
         if self.closed:
             return
-        with self._lock:  # so that "stopping ...", of a Stop at this moment, does not replace the text below
+        with self._lock:  # so that a click on Stop at this moment does not replace the text below
             for setting, event in self._last.items():
                 if event.state == "running":
                     self.runs[setting] = event.run()  # "stopped"
-                    self._ending = f"{setting.label}: stopped at step {event.step} of {event.steps}"
-            self.progress_text.value = self._ending
+                    self._last_text = f"{setting.label}: stopped at step {event.step} of {event.steps}"
+            self.progress_text.value = self._last_text
             self._event, self._last = None, {}
             self._training, self._queue = False, []
             self._buttons()
             if self.message.value == self._next:
-                self.say("")
+                self.show_message("")
             if self._previewed != self.setting:
                 self._previews.ask(self.setting)
         if error is not None:
@@ -242,20 +243,20 @@ class Live(Explorer):
     def _on_preview(self, setting):
         try:
             measured = self.measure(setting)
-            if setting == self.setting and not self.closed:  # else a newer request is being answered next
+            if setting == self.setting and not self.closed:  # otherwise a newer request follows
                 self.preview, self._previewed = measured, setting
                 self.draw()
-        except Exception as error:  # shown here: nothing else would, in a thread
+        except Exception as error:  # shown here: a thread's exception is not shown otherwise
             self.report(error)
 
-    # --- what the subclass has, and what it may use -------------------------------------------------------------------
+    # --- for subclasses to override, and to use -----------------------------------------------------------------------
 
     def measure(self, setting):
-        """What is shown of a net before it is trained; called in a thread of its own."""
+        """What is shown of a net before it is trained; called in a thread."""
         raise NotImplementedError
 
     def draw(self):
-        """Bring charts and sentence up to date with the runs and the preview."""
+        """Update charts and sentence from the runs and the preview."""
         raise NotImplementedError
 
     def queue(self):
@@ -268,14 +269,14 @@ class Live(Explorer):
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=HISTORY)
 
     def code_of_runs(self, settings, ending=""):
-        """The lines of the shown code that train these settings; ending: follows each `fit(...)`, with {} the label.
+        """The lines of the shown code that train these settings; ending: text after each `fit(...)`, {} is the label.
 
-        For the digits, which are a dataset's name, so do the commands of a terminal in the comments.
+        For the digits, the commands for a terminal follow as comments: they can name that dataset.
         """
         fits = [f"    fit({setting.as_code(self.how)}){ending.format(setting.label)}," for setting in settings]
         commands = [f"#   {setting.as_command(self.how)}" for setting in settings] if is_digits(self.split) else []
-        told = ["# In a terminal, where `reslab runs list` then shows them:"] * bool(commands)
-        return [split_line(self.split), "runs = [", *fits, "]", *told, *commands]
+        heading = ["# In a terminal, where `reslab runs list` then shows them:"] * bool(commands)
+        return [split_line(self.split), "runs = [", *fits, "]", *heading, *commands]
 
 
 LABELS = ["name", "skip", "depth", "seed", "parameters", "outcome", "final_train_error", "origin", "step"]

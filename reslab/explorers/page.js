@@ -1,9 +1,9 @@
-// anywidget gives a widget two seconds to load, and a chart loads all of plotly.js. Without this patch a
-// chart that takes longer is shown, but ignores every later change from Python.
+// anywidget gives a widget two seconds to load, and a chart loads all of plotly.js. Without this patch, a chart
+// that takes longer is shown, but ignores every later change from Python. No other timeout is changed.
 const timeout = AbortSignal.timeout
 AbortSignal.timeout = milliseconds => timeout.call(AbortSignal, milliseconds === 2000 ? 60000 : milliseconds)
 
-const SILENCE = 8000  // milliseconds without an answer after which it is said
+const SILENCE = 8000  // milliseconds without an answer, after which a message is shown
 
 const INNER = { width: 984, height: 553 }  // pixels of an explorer's page on a projector, before it is scaled
 const LEAST = 1.3  // times larger, at least: texts of 14 pixels become 18
@@ -27,8 +27,8 @@ function presenterOf(explorer, resized) {
         label(on)
         scale()
         box.classList.toggle("reslab-present", on)
-        box.toggleAttribute("data-lm-suppress-shortcuts", on)  // else a key may be a command of JupyterLab
-        // A page may forbid the full screen; then the explorer fills the window.
+        box.toggleAttribute("data-lm-suppress-shortcuts", on)  // otherwise a key may be a command of JupyterLab
+        // If the page forbids full screen, the explorer fills the window.
         if (on) box.requestFullscreen?.().catch(() => {})
         else if (document.fullscreenElement === box) document.exitFullscreen()
         resized()
@@ -69,7 +69,7 @@ export default {
             box.classList.add("reslab-lost")
             box.inert = true
         })
-        // plotly's charts follow the size of the window alone, and not that of their box.
+        // plotly's charts follow the size of the window only, not the size of their box.
         const resized = () => requestAnimationFrame(() => window.dispatchEvent(new Event("resize")))
         const observer = new ResizeObserver(resized)
 

@@ -1,4 +1,4 @@
-"""What explorers and questions need of their page: a style, a larger view, and a word when the kernel is gone."""
+"""What explorers and questions need from their page: a style, a larger view, and a message when the kernel is gone."""
 
 from pathlib import Path
 
@@ -12,17 +12,17 @@ HERE = Path(__file__).parent
 
 
 def show(widget, what):
-    """Display a widget; where no kernel is behind it, a page that knows no widgets says so. what: "The explorer X"."""
+    """Display a widget, and a text for pages that cannot show widgets. what: the text's subject, "The explorer X"."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     text = f"{what} needs a running kernel. Run this cell again."
     display({"application/vnd.jupyter.widget-view+json": view, "text/plain": text}, raw=True)
 
 
 class Page(anywidget.AnyWidget):
-    """The style sheet of an explorer or a question, its button "Present", and the few things that Python cannot do.
+    """The style sheet of an explorer or a question, its button "Present", and what only JavaScript can do.
 
-    It makes the explorer fill the screen, resizes plotly's charts with their box, gives them time to load, and says
-    when the kernel was restarted or is silent. presents: whether the button is there.
+    It makes the explorer fill the screen, resizes plotly's charts with their box, gives them time to load, and shows a
+    message when the kernel was restarted or does not answer. presents: whether the button is there.
     """
 
     presents = traitlets.Bool().tag(sync=True)
@@ -34,5 +34,5 @@ class Page(anywidget.AnyWidget):
         self.on_msg(lambda _widget, _content, _buffers: self.send({}))
 
     def show_charts(self):
-        """Scroll the charts of this explorer into the window, if they are not all in it."""
+        """Scroll until the charts of this explorer are visible."""
         self.send({"show": True})

@@ -1,4 +1,4 @@
-"""A question before an experiment: the learner answers it, which runs the experiment and draws what came out."""
+"""A question before an experiment: an answer starts the experiment, and its result is drawn."""
 
 import threading
 import time
@@ -16,30 +16,26 @@ from reslab.figures import theme
 from reslab.progress import shown_by
 
 UPDATE = 0.1  # seconds between two updates of the bar
-MARK = 34  # pixels over the chart for the learner's answer and what was measured
+MARK = 34  # pixels above the chart for the learner's answer and the measured one
 
 
 class Question:
-    """A question with its answers; giving one, or passing it over, measures, and draws the figure with the answer
-    marked on it.
+    """A question with answers to choose from. Answer or skip it: the experiment runs, and its figure shows the answer.
 
-    text, answers: what is asked, and the answers to choose from.
-    measure: a function of no arguments that returns what was measured (a frame, or whatever draw and verdict take). It
-    is called once: when the learner answers, or presses Skip, in a thread; or at once, when a later cell asks for
-    `measured`.
-    verdict: measured → the one of the answers that is right. draw: measured → a plotly Figure; None where there is
-    nothing to draw.
-    takes: how long measuring takes, in words, for the learner to read beforehand.
+    text, answers: the question, and the answers to choose from.
+    measure: a function without arguments that returns what was measured (a frame, or what draw and verdict take). It is
+    called once: in a thread, when the learner answers or skips; or at once, when a later cell reads `measured`.
+    verdict: measured → the correct answer. draw: measured → a plotly Figure; None if there is nothing to draw.
+    takes: how long measuring takes, in words, for the learner to read before.
 
-    measured: what `measure` returned. figure: the Figure. answer: the learner's, None if passed over. sentence: the
-    answer, beside what was measured. An exception in `measure` is shown in the widget and raised where `measured` is
-    asked for.
+    measured: what `measure` returned. figure: the Figure. answer: the learner's, None if skipped. sentence: the answer
+    and the measured one. An exception in `measure` is shown in the widget, and raised again when `measured` is read.
     """
 
     def __init__(self, text, answers, *, measure, verdict, draw=None, takes="a few seconds"):
         self.text, self.answers, self.takes, self.answer = text, list(answers), takes, None
         self._measure, self._draw, self._verdict = measure, draw, verdict
-        self._lock = threading.RLock()  # of two who ask at once, one measures; drawing asks again
+        self._lock = threading.RLock()  # so that only one thread measures; reentrant: drawing reads `measured`
         self._found = self._error = self._thread = None
         page = Page(presents=False)  # before any chart, because it gives charts more time to load
         wide = widgets.Layout(width="auto")
@@ -49,8 +45,8 @@ class Question:
         self.progress = widgets.FloatProgress(
             value=0, min=0, max=1, layout=widgets.Layout(flex="1 1 120px", width="auto")
         )
-        self.said = widgets.HTML(escape(f"Measuring takes {takes}."))
-        self.place = widgets.VBox([])  # of the figure
+        self.status = widgets.HTML(escape(f"Measuring takes {takes}."))
+        self.figure_box = widgets.VBox([])
         self.choice.observe(self._chosen, "value")
         self.go.on_click(lambda _: self._begin(self.choice.value))
         self.skip.on_click(lambda _: self._begin(None))
@@ -60,26 +56,26 @@ class Question:
         heading = widgets.HTML(
             f'<div style="font-size: 18px; line-height: 1.35; font-weight: 600">{escape(text)}</div>'
         )
-        self.widget = widgets.VBox([page, heading, self.choice, row, self.said, self.place])
-        for name in ("choice", "go", "skip", "said", "place"):
-            getattr(self, name).add_class(f"reslab-question-{name}")
+        self.widget = widgets.VBox([page, heading, self.choice, row, self.status, self.figure_box])
+        for name in ("choice", "go", "skip", "status", "figure_box"):
+            getattr(self, name).add_class(f"reslab-question-{name.replace('_', '-')}")
         self.widget.add_class("reslab-question")
 
     # --- what was measured -----------------------------------------------------------------------------------------
 
     @property
     def measured(self):
-        """What `measure` returned; measures first if nobody has, and waits if it is being measured."""
+        """What `measure` returned; measures now if that was not done, and waits if it is being done."""
         with self._lock:
             if not self._done:
-                self._run(nullcontext())  # the bar is the asking cell's own
+                self._run(nullcontext())  # the progress bar appears in the cell that reads it
         if self._error is not None:
             raise self._error
         return self._found
 
     @property
     def figure(self):
-        """The Figure of what was measured, with the learner's answer on it."""
+        """The Figure of what was measured, with the learner's answer above it."""
         figure = go.Figure(self._draw(self.measured))
         top = figure.layout.margin.t or theme.template.layout.margin.t
         figure.update_layout(margin_t=top + MARK)
@@ -90,7 +86,7 @@ class Question:
 
     @property
     def sentence(self):
-        """The learner's answer, if there is one, and the one that was measured."""
+        """The learner's answer, if there is one, and the measured one."""
         right = self._verdict(self.measured)
         if self.answer is None:
             return f"Measured: {right}."
@@ -102,14 +98,14 @@ class Question:
         self.go.disabled = change.new is None or self._thread is not None
 
     def _begin(self, answer):
-        if self._thread is None:  # a second click, while the first is being answered, changes nothing
+        if self._thread is None:  # a second click changes nothing
             self.answer = answer
             self.choice.disabled = self.go.disabled = self.skip.disabled = True
             self._thread = threading.Thread(target=self._in_background, name="reslab-question", daemon=True)
             self._thread.start()
 
     def join(self, timeout=None):
-        """Wait until an answer that was given has been measured; True if it has."""
+        """Wait until the measurement that a click started has ended; True if it has."""
         if self._thread is not None:
             self._thread.join(timeout)
         return self._thread is None or not self._thread.is_alive()
@@ -125,20 +121,20 @@ class Question:
 
     def _run(self, bar):
         self.choice.disabled = self.go.disabled = self.skip.disabled = True
-        self.said.value = escape(f"Measuring; this takes {self.takes}.")
+        self.status.value = escape(f"Measuring; this takes {self.takes}.")
         try:
             with bar:
                 self._found = self._measure()
             self._show_figure()
-            seen = "font-size: 18px" if self._draw is None else HIDDEN  # the figure says it already
-            self.said.value = f'<span role="status" style="{seen}">{escape(self.sentence)}</span>'
-        except Exception as error:  # shown here, and raised again where `measured` is asked for
+            style = "font-size: 18px" if self._draw is None else HIDDEN  # a figure shows the sentence itself
+            self.status.value = f'<span role="status" style="{style}">{escape(self.sentence)}</span>'
+        except Exception as error:  # shown here, and raised again when `measured` is read
             self._error = error
-            self.said.value = f'<span role="alert">⚠ {escape(str(error) or type(error).__name__)}</span>'
+            self.status.value = f'<span role="alert">⚠ {escape(str(error) or type(error).__name__)}</span>'
         self.progress.value = 1
 
     def _listener(self):
-        """The listener of the experiment's bar: moves this widget's."""
+        """The listener of the experiment's progress bar: it updates the bar of this widget."""
         last = 0.0
 
         def listener(done, total, words):
@@ -146,7 +142,7 @@ class Question:
             if time.monotonic() - last > UPDATE:
                 last = time.monotonic()
                 self.progress.value = done / total if total else 0
-                self.said.value = escape(words)
+                self.status.value = escape(words)
 
         return listener
 
@@ -156,7 +152,7 @@ class Question:
         figure = go.FigureWidget(self.figure)
         figure.update_layout(autosize=True)
         figure._config = {"responsive": True, "displaylogo": False}
-        self.place.children = [figure]
+        self.figure_box.children = [figure]
 
     # --- in the page --------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Whether this machine is ready for the lessons: what `reslab doctor` finds, as a line of ticks."""
+"""Whether this machine is ready for the lessons: what `reslab doctor` finds, as a line of check marks."""
 
 import threading
 from html import escape
@@ -12,26 +12,26 @@ STYLE = "display: inline-block; margin: 0 1.1em 0.3em 0; font-size: 16px; line-h
 
 
 class Ready:
-    """Runs the checks in the background and shows each as it is done; what needs care says what to do.
+    """Runs the checks in the background and shows each result; a problem comes with advice.
 
-    findings: those so far, dicts of check, level ("ok", "note" or "problem"), found and advice.
+    findings: the results so far, dicts of check, level ("ok", "note" or "problem"), found and advice.
     """
 
     def __init__(self):
         self.findings, self.widget = [], widgets.HTML()
         self._thread = threading.Thread(target=self._examine, name="reslab-ready", daemon=True)
-        self._draw("Looking at this machine; it takes a few seconds.")
+        self._draw("Checking this machine; it takes a few seconds.")
         self._thread.start()
 
     def join(self, timeout=None):
-        """Wait until all is checked; True if it is."""
+        """Wait until everything is checked; True if it is."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _examine(self):
         for finding in examine():
             self.findings.append(finding)
-            self._draw("Looking further.")
+            self._draw("Still checking.")
         problems = [finding["check"] for finding in self.findings if finding["level"] == "problem"]
         self._draw(f"Not ready: see {', '.join(problems)}." if problems else "This machine is ready.")
 

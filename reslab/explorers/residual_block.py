@@ -1,4 +1,4 @@
-"""The explorer of lesson 03: take one block apart, and watch it learn the identity."""
+"""The explorer of lesson 03: the parts of one block, and how it learns the identity."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -28,18 +28,18 @@ class OneBlock(Setting):
         "blocks": (1, 2, 4, 8),
         "show": ("learning", "tensors"),
     }
-    in_sight: ClassVar = ("skip", "shape", "shortcut")
+    always_shown: ClassVar = ("skip", "shape", "shortcut")
 
     skip: bool = True
     block: str = "basic"
-    shape: str = "kept"  # what the block does to it; "halved": stride 2, twice the channels
+    shape: str = "kept"  # of the tensor; "halved": stride 2, twice the channels
     shortcut: str = "A"
     norm: str = "batch"
     activation: str = "relu"
     blocks: int = 1
     lr: float = 0.1
     seed: int = 0
-    show: str = "learning"  # in the right-hand chart
+    show: str = "learning"  # in the second chart
 
     @property
     def layers(self):
@@ -52,12 +52,12 @@ class OneBlock(Setting):
     @property
     def label(self):
         blocks = 1 if "blocks" in self.idle else self.blocks
-        said = f"{self.name} block" if blocks == 1 else f"{blocks} {self.name} blocks"
+        first = f"{self.name} block" if blocks == 1 else f"{blocks} {self.name} blocks"
         words = [word.removeprefix("block ") for word in self.words(but=("blocks", "show"))]
-        return " · ".join([said, *words])
+        return " · ".join([first, *words])
 
     def as_code(self, steps=None):
-        """The arguments of what the right-hand chart draws: of `learn`, for so many steps, or of `tensors`."""
+        """The arguments of the function for the second chart: `learn`, with a number of steps, or `tensors`."""
         if not self.learns:
             return self.anatomy_as_code()
         options = {"blocks": self.blocks} | self.of(TrainSpec) | {"steps": steps, "seed": self.seed}
@@ -69,7 +69,7 @@ class OneBlock(Setting):
         return f"{code_of(self.net())}, changes_shape={self.halves}, seed={self.seed}, split=split"
 
     @classmethod
-    def named(cls, name, hint):
+    def parse_name(cls, name, hint):
         if name not in ("residual", "plain"):
             raise ValueError(f"{name!r} is no block of this lesson; write residual or plain, {hint}")
         return {"skip": name == "residual"}
@@ -80,7 +80,7 @@ class OneBlock(Setting):
 
     @property
     def learns(self):
-        """Whether the right-hand chart shows it learning: a block that changes the shape cannot be the identity."""
+        """Whether the second chart shows learning curves: a block that changes the shape cannot be the identity."""
         return self.show == "learning" and not self.halves
 
     @property
@@ -89,16 +89,16 @@ class OneBlock(Setting):
         if not self.skip:
             why["shortcut"] = "A plain block has no shortcut: turn skip connections on."
         if self.halves:
-            why["show"] = "A block that changes the shape cannot put out what it gets: its tensors are shown instead."
+            why["show"] = "A block that changes the shape cannot be the identity: its tensors are shown instead."
         if not self.learns:
-            why["lr"] = why["blocks"] = "Nothing is learned here: the tensors are those of a block before training."
+            why["lr"] = why["blocks"] = "Nothing is trained here: the tensors are those of an untrained block."
         return why
 
 
 class ResidualBlock(Instant):
-    """Left: a block as a diagram with shapes and costs. Right: it learns the identity, live, or its tensors are shown.
+    """A block as a diagram with shapes and costs; and how it learns the identity, live, or its tensors.
 
-    state: the controls, and behind a bar the blocks pinned: "residual" or "residual,norm=none | plain,norm=none". The
+    state: the controls, and after a bar the pinned blocks: "residual" or "residual,norm=none | plain,norm=none". The
     learning curves of pinned blocks are compared.
     """
 
@@ -114,7 +114,7 @@ class ResidualBlock(Instant):
         self.state = state
 
     def measure(self, setting):
-        """{"anatomy": frame} for the diagram; then with "learning" or "tensors", for the right-hand chart."""
+        """Yield {"anatomy": frame} for the diagram; then again with "learning" or "tensors" for the second chart."""
         spec = setting.net(**self.split.shape)
         where = {"changes_shape": setting.halves, "seed": setting.seed, "split": self.split}
         measured = {"anatomy": experiments.anatomy(spec, **where)}
@@ -127,7 +127,7 @@ class ResidualBlock(Instant):
             yield measured | {"tensors": experiments.tensors(spec, **where)}
 
     def draw(self):
-        """Bring charts and sentence up to date with `shown`."""
+        """Update charts and sentence from `shown`."""
         shown = dict(self.shown)
         chosen = shown.get(self.setting, {})
         anatomy = chosen.get("anatomy", pd.DataFrame())
@@ -141,13 +141,13 @@ class ResidualBlock(Instant):
         else:
             self.chart.show(figures.learning_curves(frame, room=room, draw=theme.chart))
         if not chosen:
-            self.tell("")
+            self.show_sentence("")
             return
-        said = figures.cost_sentence(anatomy)
+        sentence = figures.cost_sentence(anatomy)
         if "learning" in chosen:
-            said = f"{figures.sentence(frame)} {said if len(learning) == 1 else ''}"
+            sentence = f"{figures.sentence(frame)} {sentence if len(learning) == 1 else ''}"
         alternative = figures.block_text(anatomy) + (f" {figures.alt_text(frame)}" if "learning" in chosen else "")
-        self.tell(said, alternative)
+        self.show_sentence(sentence, alternative)
 
     @property
     def code(self):

@@ -1,4 +1,4 @@
-"""What the controls of an explorer are set to. The run and every word about it are made from this one value."""
+"""The values of an explorer's controls. The run, its label, its code and its command are made from this one object."""
 
 import dataclasses
 import inspect
@@ -13,22 +13,23 @@ from reslab.specs import NetSpec, TrainSpec, nearest_depth
 SPECS = {spec: {field.name: field for field in dataclasses.fields(spec)} for spec in (NetSpec, TrainSpec)}
 OF_THE_IMAGES = ("in_channels", "image_size", "classes")  # fields of NetSpec that the split decides
 SEEDS = 2**31 - 1
-WORDS = {"lr": "learning rate", "init": "initial weights"}  # of fields, if not their names
+DISPLAY_NAMES = {"lr": "learning rate", "init": "initial weights"}  # where it is not the field's name
 BOOLS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 class Setting:
-    """One value of all controls, written "plain-56" or "resnet-56,norm=none,seed=1". Raises ValueError like the specs.
+    """The values of all controls, written "plain-56" or "resnet-56,norm=none,seed=1". Raises ValueError like the specs.
 
-    Each lesson has its own: a frozen, keyword-only dataclass. A field with the name of a field of NetSpec or TrainSpec
-    goes into the net or the training, and has its choices, limits and help; seed draws the weights. So a new control is
-    one line: `momentum: float = 0.9`. Any other field needs a menu, and its class says what it does.
+    Each lesson has its own subclass, a frozen, keyword-only dataclass. A field with the name of a field of NetSpec or
+    TrainSpec goes into the net or the training, with that field's choices, limits and help; seed sets the initial
+    weights. So a new control is one line: `momentum: float = 0.9`. Any other field needs `options`, and the subclass
+    uses it.
     """
 
     deepest: ClassVar = 110  # deeper nets take longer than a learner waits
     width: ClassVar = 8  # of the nets, unless there is a control for it
-    options: ClassVar = {}  # field → its values, where they are fewer than those of the spec, or no spec has the field
-    in_sight: ClassVar = ("skip", "depth")  # fields whose controls are always there; the others are under "More"
+    options: ClassVar = {}  # field → values; for fields of no spec, or with fewer values than the spec allows
+    always_shown: ClassVar = ("skip", "depth")  # fields with a control in the row; the others are under "More"
 
     def __init_subclass__(cls):
         for name, kind in inspect.get_annotations(cls).items():
@@ -48,21 +49,21 @@ class Setting:
     # --- the run ------------------------------------------------------------------------------------------------------
 
     def net(self, **shape):
-        """The NetSpec. shape: what the images decide, as in `setting.net(**split.shape)`."""
+        """The NetSpec. shape: the fields that depend on the images, as in `setting.net(**split.shape)`."""
         return NetSpec(**{"width": self.width} | self.of(NetSpec) | {"depth": self.layers} | shape)
 
     def how(self, base=None):
-        """The TrainSpec: that of the explorer, with the fields of this setting."""
+        """The TrainSpec: `base`, with the fields of this setting."""
         return checks.replace(base or TrainSpec(), **self.of(TrainSpec))
 
     @property
     def layers(self):
-        """The depth of the net as it is built."""
+        """The depth of the net that is built."""
         return self.depth
 
     @property
     def idle(self):
-        """field → why it has no effect now. Net, training, label and code leave it out."""
+        """field → the reason why it has no effect now. Net, training, label and code leave it out."""
         return {}
 
     def of(self, spec):
@@ -73,7 +74,7 @@ class Setting:
     def _fields_of(cls, spec):
         return [field.name for field in dataclasses.fields(cls) if field.name in SPECS[spec]]
 
-    # --- the words about it -------------------------------------------------------------------------------------------
+    # --- label, state line, code, command -----------------------------------------------------------------------------
 
     @property
     def name(self):
@@ -82,33 +83,33 @@ class Setting:
 
     @property
     def changed(self):
-        """field → value, for the fields that are not as usual and that the name does not say."""
+        """field → value, for the fields that are not at their default and not part of the name."""
         fields = {field.name: (getattr(self, field.name), field.default) for field in dataclasses.fields(self)}
         differ = {name: value for name, (value, usual) in fields.items() if value != usual}
         return {name: value for name, value in differ.items() if name not in ("skip", "depth")}
 
     def words(self, *, but=()):
-        """What was changed and has an effect, for a label: ["norm none", "learning rate 0.01"]."""
-        told = {name: value for name, value in self.changed.items() if name not in self.idle and name not in but}
-        return [_word(called(name), value) for name, value in told.items()]
+        """The changed fields that have an effect, for a label: ["norm none", "learning rate 0.01"]."""
+        shown = {name: value for name, value in self.changed.items() if name not in self.idle and name not in but}
+        return [_word(display_name(name), value) for name, value in shown.items()]
 
     @property
     def label(self):
-        """What the charts call it: "plain-56 · learning rate 0.01"."""
+        """The name on the charts: "plain-56 · learning rate 0.01"."""
         return " · ".join([self.name, *self.words()])
 
     def __str__(self):
-        return ",".join([self.name, *(f"{name}={written(value)}" for name, value in self.changed.items())])
+        return ",".join([self.name, *(f"{name}={as_text(value)}" for name, value in self.changed.items())])
 
     def as_code(self, base=None):
-        """The arguments that the shown code gives to `fit`, or to what its lesson has in the place of `fit`."""
+        """The arguments of `fit` in the shown code, or of the lesson's own function in its place."""
         return f"{code_of(self.net())}, split, {code_of(self.how(base))}, seed={self.seed}"
 
     def as_command(self, base=None):
         """The command that trains this net in a terminal, on the digits."""
         return train_command(self.net(), self.how(base), seed=self.seed)
 
-    # --- a line that somebody wrote -----------------------------------------------------------------------------------
+    # --- reading a state line -----------------------------------------------------------------------------------------
 
     @classmethod
     def choices(cls):
@@ -118,21 +119,21 @@ class Setting:
 
     @classmethod
     def help(cls, name):
-        """What a field is, in one line; "" if no spec has it."""
+        """The help of a field, one line; "" if no spec has it."""
         return _of_spec(name, "help") or ""
 
     @classmethod
     def nearest(cls, name, value):
-        """(value, said): the nearest value that a number can have, and what to say of it if it is another."""
+        """(value, notice): the nearest allowed number, and a sentence about the change, or ""."""
         if name == "depth":
             near, allowed = min(nearest_depth(value), cls.deepest), f"they are 6n+2, from 8 to {cls.deepest}"
             return near, "" if near == value else f"There is no depth {value}: {allowed}; the nearest is {near}."
         low, high = (0, SEEDS) if name == "seed" else (_of_spec(name, "low"), _of_spec(name, "high"))
-        return snapped(name, value, low, high)
+        return nearest_allowed(name, value, low, high)
 
     @classmethod
-    def named(cls, name, hint):
-        """field → value, of the first word of a line; ValueError for one that is no net's, with `hint` at its end."""
+    def parse_name(cls, name, hint):
+        """field → value, from the first word of a state line; a ValueError for no net ends with `hint`."""
         found = re.fullmatch(r"(plain|resnet)[-_ ]?([0-9]+)", name)
         if not found:
             raise ValueError(f"{name!r} is no net of this lesson; write plain-56 or resnet-56, {hint}")
@@ -140,10 +141,10 @@ class Setting:
 
     @classmethod
     def parse(cls, text):
-        """The Setting that `str` wrote, whatever capitals, quotes and spaces; ValueError in one sentence."""
+        """The Setting that `str` wrote; capitals, quotes and spaces do not matter. ValueError in one sentence."""
         menus, name, parts = cls.choices(), *_split(text)
-        example = next((f"{field}={written(menu[1])}" for field, menu in menus.items()), "seed=1")
-        values = cls.named(name, f"and perhaps ,{example} or ,seed=1 behind it.")
+        example = next((f"{field}={as_text(menu[1])}" for field, menu in menus.items()), "seed=1")
+        values = cls.parse_name(name, f"and perhaps ,{example} or ,seed=1 behind it.")
         usual = {field.name: field.default for field in dataclasses.fields(cls) if field.name not in values}
         for field, value in parts:
             checks.choice("a setting", field, usual)
@@ -164,9 +165,9 @@ def write_state(chosen, others):
 
 
 def plain_text(text):
-    """A line as it was before a mail program or a document made it pretty: no quotes, plain hyphens and spaces."""
-    pretty = dict.fromkeys("\"'`´‘’‚‛“”„‟«»‹›\\\u200b\ufeff", "") | dict.fromkeys("‐‑‒–—―−", "-")
-    return " ".join(unicodedata.normalize("NFKC", text.translate(str.maketrans(pretty))).split())
+    """A line without the changes of mail programs and word processors: no quotes, plain hyphens and spaces."""
+    typographic = dict.fromkeys("\"'`´‘’‚‛“”„‟«»‹›\\\u200b\ufeff", "") | dict.fromkeys("‐‑‒–—―−", "-")
+    return " ".join(unicodedata.normalize("NFKC", text.translate(str.maketrans(typographic))).split())
 
 
 def parse_fields(cls, text):
@@ -181,9 +182,9 @@ def parse_fields(cls, text):
 
 
 def read_value(name, text, usual, menu=None):
-    """What somebody wrote for a field, in the type of its usual value; ValueError in one sentence."""
+    """The value of a field from its text, in the type of its default `usual`; ValueError in one sentence."""
     for value in menu or ():
-        if written(value).lower() == text.lower():
+        if as_text(value).lower() == text.lower():
             return value
     if isinstance(usual, bool):
         return BOOLS[checks.choice(name, text.lower(), BOOLS)]
@@ -194,28 +195,28 @@ def read_value(name, text, usual, menu=None):
         raise ValueError(f"{name} is {text!r}; it must be a {number}.") from None
 
 
-def called(name):
-    """What a field is called in a label, and in front of its control: "learning rate" of lr."""
-    return WORDS.get(name, name.replace("_", " "))
+def display_name(name):
+    """The name of a field in a label and in front of its control: "learning rate" for lr."""
+    return DISPLAY_NAMES.get(name, name.replace("_", " "))
 
 
-def written(value):
-    """A value in a state line, which `read_value` reads: true, 0.01, 1e12."""
+def as_text(value):
+    """A value as a state line has it, for `read_value`: true, 0.01, 1e12."""
     return str(value).lower() if isinstance(value, bool) else str(value).replace("e+", "e")
 
 
-def snapped(name, value, low, high):
-    """(value, said): the nearest value from low to high (None: no limit), and what to say of it if it is another."""
+def nearest_allowed(name, value, low, high):
+    """(value, notice): the nearest value from low to high (None: no limit), and a sentence about the change, or ""."""
     near = value if low is None else max(value, low)
     near = near if high is None else min(near, high)
-    if near == value or near != near:  # NaN is near to nothing: the spec refuses it
+    if near == value or near != near:  # NaN: the spec refuses it
         return value, ""
     limits = f"at least {low}" if high is None else f"from {low} to {high}"
     return near, f"There is no {name.replace('_', ' ')} {value}: it must be {limits}; the nearest is {near}."
 
 
 def code_of(spec):
-    """The Python expression that makes a spec: its fields that are not as usual; for a net, the split's shape."""
+    """The Python expression that makes a spec: fields that are not at their default; for a net, the split's shape."""
     arguments = []
     for name, field in SPECS[type(spec)].items():
         value = getattr(spec, name)
@@ -233,9 +234,9 @@ def _split(text):
 
 
 def _of_spec(name, what):
-    """What the specs say of a field: its choices, help, low or high; None if no spec has it."""
+    """An entry of a field's metadata in the specs: its choices, help, low or high; None if no spec has the field."""
     return next((fields[name].metadata[what] for fields in SPECS.values() if name in fields), None)
 
 
 def _word(name, value):
-    return {True: name, False: f"no {name}"}[value] if isinstance(value, bool) else f"{name} {written(value)}"
+    return {True: name, False: f"no {name}"}[value] if isinstance(value, bool) else f"{name} {as_text(value)}"

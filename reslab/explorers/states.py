@@ -1,4 +1,4 @@
-"""States to try, as buttons under an explorer, each with its line of text beside it for copying."""
+"""States to try: buttons under an explorer, each with its state line beside it for copying."""
 
 from html import escape
 
@@ -6,7 +6,7 @@ import ipywidgets as widgets
 
 
 def buttons(states, take):
-    """A widget with a row a state: a button that says what it shows, and its line.
+    """A widget with one row per state: a button with the text of what to look at, and the state line.
 
     states: dict what to look at → state line. take: called with the line when its button is pressed.
     """
@@ -24,7 +24,7 @@ def buttons(states, take):
 
 
 def table(states):
-    """The same as HTML, for readers with no kernel."""
+    """The same as HTML, for readers without a kernel."""
     rows = "".join(
         f"<tr><td>{escape(look_at)}</td><td><code>{escape(line)}</code></td></tr>" for look_at, line in states.items()
     )

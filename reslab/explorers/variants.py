@@ -1,4 +1,4 @@
-"""The explorer of lesson 09: compose a net from variants, see its block and its cost, and race it against a base."""
+"""The explorer of lesson 09: combine variants into a net, see its block and cost, and train it beside a base net."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from reslab.nets import NetSpec, nearest_depth, replace
 
 @dataclass(frozen=True, kw_only=True)
 class Composed(Setting):
-    """One net, put together from the variants, and how it is trained: "resnet-56" or "resnet-56,order=preact,lr=0.1".
+    """One net, combined from the variants, and its training: "resnet-56" or "resnet-56,order=preact,lr=0.1".
 
-    depth is that of basic blocks, 6n+2; wide nets are counted 6n+4 and bottlenecks make 9n+2, so `layers` is the
-    nearest of theirs.
+    depth is that of basic blocks, 6n+2. Wide nets have depth 6n+4 and bottleneck nets 9n+2, so `layers` is the nearest
+    depth of that kind.
     """
 
     options: ClassVar = {
@@ -31,7 +31,7 @@ class Composed(Setting):
         "init": ("kaiming", "fixup"),
         "stochastic_depth": (0.0, 0.25, 0.5),
     }
-    in_sight: ClassVar = ("skip", "depth", "order")
+    always_shown: ClassVar = ("skip", "depth", "order")
 
     skip: bool = True
     depth: int = 56
@@ -70,18 +70,18 @@ class Composed(Setting):
         return why
 
     def words(self, *, but=()):
-        """The values of order, block and init say by themselves what they are: ["preact", "widen 2"]."""
+        """The changed fields; order, block and init by their values alone: ["preact", "widen 2"]."""
         words = super().words(but=but)
         return [word.removeprefix("order ").removeprefix("block ").removeprefix("initial weights ") for word in words]
 
     @property
     def label(self):
-        """What the chart calls it, with the depth as it is built: "resnet-58 · widen 2 · lr 0.1"."""
+        """The name on the chart, with the depth that is built: "resnet-58 · widen 2 · lr 0.1"."""
         return " · ".join([self.built, *self.words()])
 
     @property
     def net_label(self):
-        """What is told of the net alone, without its training and seed: "resnet-58 · widen 2"."""
+        """The label without training and seed: "resnet-58 · widen 2"."""
         of_the_run = [field.name for field in dataclasses.fields(self) if field.name not in SPECS[NetSpec]]
         return " · ".join([self.built, *self.words(but=of_the_run)])
 
@@ -90,16 +90,16 @@ class Composed(Setting):
         return f"{'resnet' if self.skip else 'plain'}-{self.layers}"
 
     def against(self, base):
-        """That net as the base of a race with this one: it takes this one's training and seed, so the race is fair."""
+        """`base` with this setting's training and seed, so that the two can be compared."""
         followed = [field.name for field in dataclasses.fields(self) if field.name not in SPECS[NetSpec]]
         return replace(base, **{name: getattr(self, name) for name in followed})
 
 
 class Variants(Live):
-    """Compose a net: its block is drawn and its cost counted at once. Start races it against the base, step by step.
+    """Combine a net: its block is drawn and its cost counted at once. Start trains it and the base in turn.
 
-    state: the controls, and behind a bar the base and other nets on the chart: "resnet-56,order=preact | resnet-56".
-    The base is trained like the chosen net and has its seed, so that a race is fair.
+    state: the controls, and after a bar the base and other nets on the chart: "resnet-56,order=preact | resnet-56".
+    The base has the training and the seed of the chosen net, so that the two can be compared.
     """
 
     kind = Composed
@@ -124,12 +124,12 @@ class Variants(Live):
         super().take_state(text)
         self._waiting = [waiting for waiting in self._waiting if waiting != self.base]  # `queue` adds the base itself
 
-    def _named(self):
-        return list(dict.fromkeys([self.base, *super()._named()]))
+    def _all_settings(self):
+        return list(dict.fromkeys([self.base, *super()._all_settings()]))
 
-    def chosen(self, setting, said):
+    def chosen(self, setting, notice):
         self.base = setting.against(self.base)
-        super().chosen(setting, said)
+        super().chosen(setting, notice)
 
     def _on_set_base(self):
         self.base = self.setting
@@ -146,7 +146,7 @@ class Variants(Live):
     # --- the race -----------------------------------------------------------------------------------------------------
 
     def queue(self):
-        """The base, what waits, and the chosen net; of the first two only what has no ended run yet."""
+        """The base, the waiting nets, and the chosen net; those with a complete run only if chosen."""
         ended = {setting for setting, run in self.runs.items() if run.ended}
         others = [setting for setting in (self.base, *self._waiting) if setting not in ended]
         return list(dict.fromkeys([*others, self.setting]))
@@ -164,13 +164,13 @@ class Variants(Live):
     # --- frames and drawing -------------------------------------------------------------------------------------------
 
     def measure(self, setting):
-        """What it is, what its block looks like, and what it and the base cost, counted."""
+        """Its setting and the base's, the frame of its block, and the costs of both nets."""
         specs = [chosen.net(**self.split.shape) for chosen in (setting, self.base)]
         counted = {"block": experiments.block(specs[0]), "costs": list(map(experiments.cost, specs))}
         return {"setting": setting, "base": self.base} | counted
 
     def draw(self):
-        """Bring charts and sentence up to date with the runs and the chosen net."""
+        """Update charts and sentence from the runs and the chosen net."""
         with self._lock:
             frame, counted = self.frame(), self.preview
             chosen, base = (theme.wrap(setting.label, 40) for setting in (self.setting, self.base))
@@ -181,23 +181,23 @@ class Variants(Live):
                 return
             self.diagram.show(figures.diagram(counted["block"], draw=theme.chart))
             net, base = counted["setting"].net_label, counted["base"].net_label
-            said = [f"{net} costs {figures.ratio(*counted['costs'])} of {base}."]
+            sentences = [f"{net} costs {figures.ratio(*counted['costs'])} of {base}."]
             alternative = [residual_block.block_text(counted["block"])]
             if len(frame):
-                said.append(degradation.sentence(frame))
+                sentences.append(degradation.sentence(frame))
                 alternative.append(degradation.alt_text(frame))
-            self.tell(" ".join(said), " ".join(alternative))
+            self.show_sentence(" ".join(sentences), " ".join(alternative))
 
     @property
     def code(self):
         """The lines that reproduce both charts without widgets."""
         lines = ["import pandas as pd", "from reslab import NetSpec, TrainSpec, digits, experiments, figures, fit", ""]
-        lines += self.code_of_runs(dict.fromkeys([*self._named(), self.setting]), ".frame().assign(name={!r})")
+        lines += self.code_of_runs(dict.fromkeys([*self._all_settings(), self.setting]), ".frame().assign(name={!r})")
         lines += [f"spec = {code_of(self.setting.net())}", "figures.variants.diagram(experiments.variants.block(spec))"]
         return "\n".join([*lines, f"figures.variants.race(pd.concat(runs), base={self.base.label!r})"])
 
     def prepare(self):
-        """Run the race that the lesson begins with, so that the picture shows it."""
+        """Train the lesson's first pair of nets for the stored picture."""
         self.state = "resnet-110,order=preact,lr=0.1 | resnet-110,lr=0.1"
         self._on_start()
         self.worker.join()

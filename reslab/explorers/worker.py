@@ -1,7 +1,6 @@
 """Work in the background of a widget: a daemon thread that iterates a generator, and methods that only set its state.
 
-A loop in a button's handler, or in a cell, would block the kernel, and with it every other control (in JupyterLab and
-in Colab).
+A loop in a button's handler, or in a cell, would block the kernel and so every other control.
 """
 
 import sys
@@ -12,9 +11,9 @@ TRAINING, USUAL = 0.001, sys.getswitchinterval()
 
 
 class Worker:
-    """Runs the items of one generator after another in the background; pause, step and stop answer at once.
+    """Iterates one generator after another in the background; pause, step and stop return at once.
 
-    on_item(item) and on_end(error) are called from the worker's thread; error is the exception that ended the work, or
+    on_item(item) and on_end(error) are called in the worker's thread; error is the exception that ended the work, or
     None.
     """
 
@@ -23,7 +22,7 @@ class Worker:
         self._state = threading.Condition()
         self._thread = None
         self._paused = self._stopping = False
-        self._steps = 0  # single steps still to take while paused
+        self._steps = 0  # single steps to take while paused
         self.waiting = False  # paused, with no step to take
 
     @property
@@ -85,7 +84,7 @@ class Worker:
                 except StopIteration:
                     break
                 self._on_item(item)
-        except Exception as caught:  # handed on: nothing else would show it, in a thread
+        except Exception as caught:  # passed to on_end: a thread's exception is not shown otherwise
             error = caught
         finally:
             sys.setswitchinterval(USUAL)
@@ -94,7 +93,7 @@ class Worker:
 
 
 class Latest:
-    """Answers requests in the background; of those that come meanwhile, only the newest."""
+    """Answers requests in the background; of those that arrive meanwhile, only the newest."""
 
     def __init__(self, answer):
         self._answer = answer  # called with a request, in a thread of its own; must not raise
@@ -104,7 +103,7 @@ class Latest:
         self._stopped = False
 
     def ask(self, request):
-        """Answer this request next, and none that was asked before."""
+        """Answer this request next; older requests that wait are dropped."""
         with self._lock:
             if self._stopped:
                 return
@@ -114,12 +113,12 @@ class Latest:
                 self._thread.start()
 
     def stop(self):
-        """Answer no more requests, from now on."""
+        """Answer no more requests."""
         with self._lock:
             self._stopped, self._wanted = True, []
 
     def join(self, timeout=None):
-        """Wait until nothing is asked any more; True if so."""
+        """Wait until no request is left; True if so."""
         thread = self._thread
         if thread is not None:
             thread.join(timeout)
@@ -134,7 +133,7 @@ class Latest:
                 request = self._wanted.pop()
             try:
                 self._answer(request)
-            except BaseException:  # our own fault; the next request gets a new thread
+            except BaseException:  # a bug in `answer`; the next request gets a new thread
                 with self._lock:
                     self._thread = None
                 raise

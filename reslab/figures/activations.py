@@ -1,7 +1,7 @@
-"""Lesson 04, activations: what travels along the skip, block by block, and how widely each layer's response spreads.
+"""Lesson 04, activations: their size block by block, and the spread of each layer's response.
 
-`frame` is what `experiments.activations` gives: a row a net × block (or layer), of nets before training and after. Nets
-that are trained have filled markers, untrained ones open markers. Every chart takes draw=theme.chart, to come as plain
+`frame` is what `experiments.activations` gives: a row a net × block (or layer), of nets before and after training.
+Trained nets have filled markers, untrained ones open markers. With draw=theme.chart, every chart is returned as plain
 dictionaries.
 """
 
@@ -34,14 +34,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Statistic:
-    """How a column of the frame is drawn: the chart's title, its y axis, and a level to compare with."""
+    """How a column of the frame is drawn: the chart's title, its y axis, and a reference level."""
 
     title: str
     axis: str
     log: bool = False
     factor: float = 1.0  # 100 where a fraction is shown in per cent
     level: float | None = None
-    says: str = ""  # what the level means
+    note: str = ""  # the meaning of the level
 
 
 GAP = 0.07  # between two panels, as a share of the chart's width
@@ -51,17 +51,17 @@ STATISTICS = {
         "RMS of F(x) / RMS of x",
         log=True,
         level=1.0,
-        says="as large as x (1)",
+        note="as large as x (1)",
     ),
     "cosine": Statistic(
         "How alike a block's output and input are",
         "Cosine of output with input",
         level=1 / math.pi,
-        says="unrelated: 1/π",
+        note="unrelated: 1/π",
     ),
-    "cka": Statistic("Are the same images near each other?", "Linear CKA of output with input", level=0.0, says="no"),
+    "cka": Statistic("Are the same images near each other?", "Linear CKA of output with input", level=0.0, note="no"),
     "r2": Statistic(
-        "Can the input be read from the output?", "R² of reading the input", level=0.0, says="no better than the mean"
+        "Can the input be read from the output?", "R² of reading the input", level=0.0, note="no better than the mean"
     ),
     "activation_rms": Statistic("Size of the signal", "RMS at block output", log=True),
     "activation_mean": Statistic("Mean of the signal", "Mean at block output"),
@@ -74,13 +74,12 @@ STATISTICS = {
 
 
 def profile(frame, statistic="ratio", *, opened=None, room=None, empty=EMPTY, draw=theme.figure):
-    """One statistic at every block, a line a net; the blocks are placed by index / number of blocks, so that all nets
-    span the chart.
+    """One statistic at every block, a line a net; x is index / number of blocks, so that all nets have the same length.
 
     frame: as `experiments.activations.signal` gives it. statistic: a key of STATISTICS. opened: the index of the block
-    to mark, in every net that has it. Over several seeds: the median, in a band from the lowest to the highest. What is
-    infinite or not a number is a mark at the top. room: the same of nets that are not drawn, for which the axis has
-    room. ValueError for another statistic or a missing column.
+    to mark, in every net that has it. Over several seeds: the median, in a band from the lowest to the highest. Values
+    that are infinite or not a number are marks at the top. room: the same of nets that are not drawn, but fit into the
+    axis. ValueError for another statistic or a missing column.
     """
     if statistic not in STATISTICS:
         raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, STATISTICS))}.")
@@ -95,14 +94,14 @@ def profile(frame, statistic="ratio", *, opened=None, room=None, empty=EMPTY, dr
         at = 100 * run["index"] / run["index"][-1]
         good = np.isfinite(value) & ((value > 0) | (not shown.log))
         about = list(zip(run["module"], run["shape"], run["index"], strict=True))
-        said = (
+        hover = (
             f"<b>{run.label}</b><br>%{{customdata[0]}}, %{{customdata[1]}}<br>{shown.axis}:"
             f" %{{y:.3~g}}<extra>{run.origin}</extra>"
         )
         style = dict(
-            mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said
+            mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=hover
         )
-        traces += bands.behind(run, at, good, shown.factor)
+        traces += bands.band(run, at, good, shown.factor)
         traces.append(theme.trace(run, "profile", at, np.where(good, value, np.nan), **style))
         ends.append(
             (run.key("name"), theme.wrap(run.label), 100, value[-1] if good[-1] else top, theme.run_line(run)["color"])
@@ -110,9 +109,9 @@ def profile(frame, statistic="ratio", *, opened=None, room=None, empty=EMPTY, dr
         lost = ~good & ~((statistic == "cosine") & np.isnan(value))  # no cosine where the shape changes
         if lost.any():
             mark = dict(color=theme.run_line(run)["color"], symbol="x", size=10)
-            said = f"<b>{run.label}</b><br>%{{customdata[0]}}: %{{text}}<extra>{run.origin}</extra>"
+            hover = f"<b>{run.label}</b><br>%{{customdata[0]}}: %{{text}}<extra>{run.origin}</extra>"
             words = [str(number).replace("nan", "not a number").replace("inf", "infinite") for number in value[lost]]
-            style = dict(mode="markers", marker=mark, text=words, hovertemplate=said, showlegend=False)
+            style = dict(mode="markers", marker=mark, text=words, hovertemplate=hover, showlegend=False)
             style["customdata"] = [about[i] for i in np.flatnonzero(lost)]
             traces.append(theme.trace(run, "lost", at[lost], [top] * lost.sum(), **style))
         if opened is not None and (here := run["index"] == opened).any():
@@ -121,19 +120,19 @@ def profile(frame, statistic="ratio", *, opened=None, room=None, empty=EMPTY, dr
             traces.append(theme.trace(run, "opened", at[here], np.where(good, value, top)[here], **style))
     if shown.level is not None and traces:
         line = dict(color=theme.GREY, width=1.5, dash="dot")
-        look = dict(mode="lines", line=line, name=shown.says, hoverinfo="skip", meta={"key": "level"})
+        look = dict(mode="lines", line=line, name=shown.note, hoverinfo="skip", meta={"key": "level"})
         traces.append(dict(type="scatter", x=[0, 103], y=[shown.level] * 2, **look))
-        ends.append(("level", shown.says, 103, shown.level, theme.GREY))
+        ends.append(("level", shown.note, 103, shown.level, theme.GREY))
     x = _way("block")
     named = theme.name_lines(ends, x, y)
     return draw(traces, title=shown.title, origin=_origin(runs, frame), empty=empty, x=x, y=y, **named)
 
 
-SIMILAR = {"cosine": "Cosine", "cka": "Linear CKA", "r2": "R²"}  # each forgives more
+SIMILAR = {"cosine": "Cosine", "cka": "Linear CKA", "r2": "R²"}  # each ignores more than the one before
 
 
 def similarity(frame, *, empty=EMPTY, draw=theme.figure):
-    """How much of a block's input is left in its output, by three measures side by side: a line a net in each.
+    """The similarity of a block's output to its input, by three measures side by side: a line a net in each.
 
     frame: as `experiments.activations.signal` gives it. Over several seeds: the median, in a band from the lowest to
     the highest. Blocks that change the shape have no value. ValueError for a missing column.
@@ -142,14 +141,14 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
     traces, axes, named, runs = [], {}, {}, []
     for place, (measure, title) in enumerate(SIMILAR.items()):
         number, left = str(place + 1) * (place > 0), place * (1 + GAP) / 3
-        kept = frame[frame[measure].notna()]  # a line goes on over the block that has none
+        kept = frame[frame[measure].notna()]  # the line passes over blocks without a value
         runs, ends, drawn = frames.runs(medians(kept, measure)), [], []
         longest = frame.groupby(["name", "origin"])["index"].max()
         for run in runs:
             value, at = run.numbers(measure), 100 * run["index"] / longest[run.name, run.origin]
-            said = f"<b>{run.label}</b><br>%{{customdata}}: %{{y:.2f}}<extra>{run.origin}</extra>"
-            style = dict(mode="lines+markers", line=theme.run_line(run), marker=_marker(run), hovertemplate=said)
-            drawn += bands.behind(run, at, np.isfinite(value))
+            hover = f"<b>{run.label}</b><br>%{{customdata}}: %{{y:.2f}}<extra>{run.origin}</extra>"
+            style = dict(mode="lines+markers", line=theme.run_line(run), marker=_marker(run), hovertemplate=hover)
+            drawn += bands.band(run, at, np.isfinite(value))
             drawn.append(theme.trace(run, "median", at, value, customdata=run["module"], **style))
             ends.append((run.key("name"), theme.wrap(run.label), at[-1], value[-1], theme.run_line(run)["color"]))
         on = dict(xaxis=f"x{number}", yaxis=f"y{number}")
@@ -159,7 +158,7 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
         axes[f"xaxis{number}"] = across | dict(title=dict(text=below))
         axes[f"yaxis{number}"] = dict(range=[-0.03, 1.03], anchor=on["xaxis"], showticklabels=place == 0)
         named = theme.name_lines(ends, axes[f"xaxis{number}"], axes[f"yaxis{number}"])
-    for note in named.get("annotations", []):  # the names stand beside the last of the three
+    for note in named.get("annotations", []):  # names are shown only beside the last panel
         note.update(xref="x3", yref="y3", axref="x3", ayref="y3")
     first = dict(x=axes.pop("xaxis", " "), y=axes.pop("yaxis", {}) | dict(title="Output against input"))
     return draw(
@@ -169,7 +168,7 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _origin(runs, frame):
-    """Where the numbers come from, and of which seeds."""
+    """The origin of the numbers, and their seeds."""
     seeds = phrases.seeds(frame["seed"].dropna().unique().tolist()) if len(frame) else ""
     return ", ".join(filter(None, ["; ".join(dict.fromkeys(run.origin for run in runs)), seeds]))
 
@@ -195,7 +194,7 @@ def _axis(shown, values):
         room = 0.08 * ((high - low) or 1)
         return axis | dict(range=[low - room, high + room]), high + room / 2
     low, high = math.log10(low), math.log10(high)
-    low, high = min(low, high - 0.3), max(high, low + 0.3)  # never so near that noise looks like a trend
+    low, high = min(low, high - 0.3), max(high, low + 0.3)  # so wide that noise does not look like a trend
     room = 0.08 * (high - low)
     steps = (
         (1, 1.5, 2, 3, 5, 7)
@@ -226,14 +225,14 @@ def responses(frame, *, empty=EMPTY, draw=theme.figure):
     runs, traces, ends = frames.runs(medians(frame, "std")), [], []
     y, top = _axis(shown, frame["std"].to_numpy(float))
     for run in runs:
-        said = f"<b>{run.label}</b>, layer %{{customdata[1]}}<br>%{{customdata[0]}}<br>"
-        said += f"standard deviation %{{y:.3f}}<extra>{run.origin}</extra>"
+        hover = f"<b>{run.label}</b>, layer %{{customdata[1]}}<br>%{{customdata[0]}}<br>"
+        hover += f"standard deviation %{{y:.3f}}<extra>{run.origin}</extra>"
         about = list(zip(run["module"], run["index"], strict=True))
         style = dict(
-            mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=said
+            mode="lines+markers", line=theme.run_line(run), marker=_marker(run), customdata=about, hovertemplate=hover
         )
         at = 100 * run["index"] / run["index"][-1]
-        traces += bands.behind(run, at, np.isfinite(run.numbers("std")))
+        traces += bands.band(run, at, np.isfinite(run.numbers("std")))
         traces.append(theme.trace(run, "response", at, run.numbers("std"), **style))
         last = run.numbers("std")[-1]
         end = last if np.isfinite(last) and last > 0 else top
@@ -270,7 +269,7 @@ def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
             width=5,
             thickness=1.3,
         )
-        said = (
+        hover = (
             f"<b>residual, {word}</b><br>%{{x}} blocks: |F(x)| is %{{y:.2f}} × |x|<extra>mean of {kept['size'].max()}"
             " seeds</extra>"
         )
@@ -279,7 +278,7 @@ def by_depth(frame, *, empty=EMPTY, draw=theme.figure):
         )
         blocks = kept.index.to_numpy()
         traces.append(
-            dict(type="scatter", x=blocks, y=mean, name=word, hovertemplate=said, meta={"key": f"norm/{norm}"}, **look)
+            dict(type="scatter", x=blocks, y=mean, name=word, hovertemplate=hover, meta={"key": f"norm/{norm}"}, **look)
         )
         ends.append((norm, word.replace(" ", "<br>", 1), blocks[-1], mean[-1], line["color"]))
         if norm == "batch":

@@ -30,15 +30,15 @@ COLUMNS = (
     "memory",
 )
 COSTS = {"multiply_adds": "multiply-adds", "parameters": "parameters", "memory": "bytes of output"}
-MOST_ROWS = 60  # of a net that is drawn whole; in a deeper one, equal blocks that follow one another are drawn once
+MOST_ROWS = 60  # boxes of a net that is drawn in full; in a deeper one, a sequence of equal blocks is drawn once
 WIDTH, STRIDE = 1.0, 1.75  # of a box, and from one net to the next; what lies between is for the skips
-TEXT = 14  # pixels: as much as the last row of a classroom can read
-ROOM = 26  # pixels a row, so that the labels of two rows are apart
+TEXT = 14  # pixels; can be read from the last row of a classroom
+ROOM = 26  # pixels a row, so that the labels of two rows do not overlap
 
 
 @dataclass
 class Box:
-    """A layer as it is drawn, with the norm and the activation behind it counted in."""
+    """A layer in the drawing; its costs include the norm and the activation after it."""
 
     module: str
     label: str
@@ -56,9 +56,9 @@ class Box:
 
 @dataclass
 class Group:
-    """A residual or plain block, or a lone layer: what a skip spans and a fold repeats."""
+    """A residual or plain block, or a single layer: the unit of skips and of folding."""
 
-    module: str  # the block's name, "" for a lone layer
+    module: str  # the block's name, "" for a single layer
     shortcut: str
     boxes: list = field(default_factory=list)
     times: int = 1
@@ -73,10 +73,10 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
     """Nets side by side from top to bottom, a box a weighted or pooling layer; skips as arcs, dotted where the shape
     changes.
 
-    A box is filled as far as its `cost` ("multiply_adds", "parameters" or "memory") is of the dearest box drawn. Layers
-    of equal output size stand level where every net only shrinks its images. fold: whether equal blocks in a row are
-    drawn once, with their number; None folds nets of over 60 boxes. Traces carry customdata [module, block] for a
-    click. ValueError for another cost or a missing column.
+    The filled part of a box is its `cost` ("multiply_adds", "parameters" or "memory") over that of the most expensive
+    box. Layers of equal output size are at the same height if every net only shrinks its images. fold: whether a
+    sequence of equal blocks is drawn once, with their number; None folds nets of over 60 boxes. Traces have customdata
+    [module, block] for clicks. ValueError for another cost or a missing column.
     """
     if cost not in COSTS:
         raise ValueError(f"cost is {cost!r}; it can be {', '.join(map(repr, COSTS))}.")
@@ -144,14 +144,13 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
 
 
 def sentence(layers):
-    """What each net drawn costs for one image, and what skips add to a net that has a plain twin among them, in
-    words."""
+    """The cost of each net for one image, and what the skips add where a plain net of the same depth is drawn too."""
     total = layers.groupby("net", sort=False)[["multiply_adds", "parameters"]].sum()
-    said = [
+    costs = [
         f"{net} takes {theme.amount(n)} multiply-adds and {theme.amount(p)} parameters"
         for net, n, p in total.itertuples()
     ]
-    words = "; ".join(said)
+    words = "; ".join(costs)
     for net in layers.loc[layers["skip"], "net"].unique():
         if (twin := net.replace("resnet", "plain")) != net and twin in total.index:
             more = total.loc[net] - total.loc[twin]
@@ -163,7 +162,7 @@ def sentence(layers):
 
 
 def _why(net):
-    """Where the costs of a net's skips come from: its projections."""
+    """The reason for the costs of a net's skips: its projections."""
     kinds = net[net["block"] != ""].drop_duplicates("block")["shortcut"]
     projections, others = (kinds == "projection").sum(), set(kinds) - {"projection", ""}
     cause = (
@@ -174,7 +173,7 @@ def _why(net):
 
 
 def alt_text(layers):
-    """The map in words, for who cannot see it: every net from top to bottom, equal blocks counted together."""
+    """A text alternative for the map: every net from top to bottom, equal blocks counted together."""
     nets = [(net, groups(rows, True)) for net, rows in layers.groupby("net", sort=False)]
     parts = [f"{net}: {', '.join(map(_in_words, drawn))}" for net, drawn in nets]
     return f"Architecture map of {len(parts)} net{'s' * (len(parts) != 1)}. " + ". ".join(parts) + "."
@@ -189,8 +188,7 @@ def _in_words(group):
 
 
 def groups(rows, fold=None):
-    """One net's layers as `Group`s: blocks, and between them lone layers; norms and activations count into the layer
-    before them."""
+    """One net's layers as `Group`s: blocks and single layers; a norm or activation belongs to the layer before it."""
     drawn = []
     for _, part in groupby(rows.to_dict("records"), key=lambda row: row["block"] or row["module"]):
         part = [row for row in part if row["path"] == "branch"]
@@ -215,8 +213,10 @@ def groups(rows, fold=None):
 
 
 def place(nets):
-    """Give every box its row; the bands of equal output size as (size, first row, last row), where the nets have them
-    in one order."""
+    """Set the row of every box; return the bands of equal output size, (size, first row, last row), if there are any.
+
+    There are bands if all nets have their output sizes in the same order.
+    """
     orders = [[size for size, _ in groupby(box.size for group in drawn for box in group.boxes)] for drawn in nets]
     sizes = sorted({size for order in orders for size in order}, key=lambda size: -_pixels(size))
     if any(order != [size for size in sizes if size in order] for order in orders):

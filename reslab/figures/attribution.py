@@ -108,7 +108,7 @@ def curves(frame, name=results.NAME, method=results.METHOD, way="deletion", *, e
     for row in each.drop_duplicates("kind").itertuples():
         looks[_kind(row.kind, method)] = look(row.kind, row.skip, row.depth)
     each = each.assign(name=[_kind(kind, method) for kind in each["kind"]], share=100 * each["share"].astype(float))
-    traces, ends = bands.lines(each, "share", "p", said="probability", look=looks)
+    traces, ends = bands.lines(each, "share", "p", quantity="probability", look=looks)
     verb = WAYS[checks.choice("way", way, WAYS)]
     x = dict(title=f"Pixels {verb} (%), those of the map first", range=[-2, 102])
     names = [(key, label, *_middle(each, label, at), hue) for key, label, at, _, hue in ends]
@@ -128,7 +128,7 @@ def randomised(frame, name=results.NAME, *, empty=EMPTY, draw=theme.figure):
         method: (dict(color=hue, dash=dash, width=3), dict(color=hue, symbol=symbol, size=8))
         for method, (hue, dash, symbol) in METHODS.items()
     }
-    traces, ends = bands.lines(each, "share", "alike", said="rank correlation", look=look)
+    traces, ends = bands.lines(each, "share", "alike", quantity="rank correlation", look=look)
     x = dict(title="Layers drawn anew (%), the last first", range=[-2, 102])
     y = dict(title="Rank correlation with the net's own map", range=[-0.65, 1.05])
     layout = theme.name_lines(ends, x, y) if ends else {}
@@ -141,7 +141,7 @@ def gaps(frame, *, empty=EMPTY, draw=theme.figure):
     ValueError for a missing column."""
     each = results.per_seed(frame, ["steps"], "gap", middle="median")
     each = each.assign(gap=100 * each["gap"].astype(float))
-    traces, ends = bands.lines(each, "steps", "gap", said="gap (%)")
+    traces, ends = bands.lines(each, "steps", "gap", quantity="gap (%)")
     counts = sorted(each["steps"].unique()) or [8, 64]
     span = np.log10(min(counts)) - 0.05, np.log10(max(counts)) + 0.05
     x = dict(title="Steps from the mean picture to the picture", type="log", range=list(span), tickvals=counts)
@@ -157,7 +157,7 @@ def branches(frame, *, empty=EMPTY, draw=theme.figure):
     each = results.per_seed(frame, ["index"], "branch")
     last = each.groupby("name")["index"].transform("max")
     each = each.assign(branch=100 * each["branch"].astype(float), way=100 * (each["index"] - 1) / (last - 1))
-    traces, ends = bands.lines(each, "way", "branch", said="through the branch (%)")
+    traces, ends = bands.lines(each, "way", "branch", quantity="through the branch (%)")
     y = dict(title="Answer through the branch (%)", range=[-5, 125])
     layout = theme.name_lines(ends, BLOCKS, y) if ends else {}
     title = "How much of the answer each block's branch carries"

@@ -10,12 +10,12 @@ from reslab.results.frames import recorded
 NET = ["name", "skip", "depth", "origin"]
 
 
-def lines(frame, x, value, *, said, look=None, each="seeds"):
-    """(traces, ends): the lines of a frame with a row a net × seed × x, and where each ends, for `theme.name_lines`.
+def lines(frame, x, value, *, quantity, look=None, each="seeds"):
+    """(traces, ends): the lines of a frame with a row a net × seed × x, and their ends, for `theme.name_lines`.
 
-    frame: name, skip, depth, seed, origin, and the columns x and value. Seeds that are not finite there do not count.
-    said: what stands before the number when one points at it: "loss". look: name → (line, marker) as plotly
-    dictionaries; by default those of plain and residual nets. each: what the rows at one x are, for who points at it.
+    frame: name, skip, depth, seed, origin, and the columns x and value. Values that are not finite do not count.
+    quantity: the word before the number in the hover text: "loss". look: name → (line, marker) as plotly
+    dictionaries; by default those of plain and residual nets. each: the rows at one x, for the hover text.
     """
     frame = frame[np.isfinite(frame[value].astype(float))]
     traces, ends = [], []
@@ -32,7 +32,7 @@ def lines(frame, x, value, *, said, look=None, each="seeds"):
             edge = [*at.index, *at.index[::-1]], [*at["max"], *at["min"][::-1]]
             hidden = dict(hoverinfo="skip", showlegend=False, meta={"key": f"{key}/band"})
             traces.append(shared | dict(x=edge[0], y=edge[1]) | around | hidden)
-        hover = f"<b>{name}</b>, %{{x}}<br>{said} %{{y:.3~g}}"
+        hover = f"<b>{name}</b>, %{{x}}<br>{quantity} %{{y:.3~g}}"
         hover += " (%{customdata[0]:.3~g} to %{customdata[1]:.3~g}, %{customdata[2]} " + f"{each})"
         traces.append(shared | dict(
             x=list(at.index), y=list(at["median"]), mode="lines+markers", line=line, marker=marker,
@@ -43,10 +43,10 @@ def lines(frame, x, value, *, said, look=None, each="seeds"):
     return traces, ends
 
 
-def behind(run, at, good, factor=1.0):
-    """The band of one run, as traces: one, or none where its lowest is its highest everywhere.
+def band(run, at, good, factor=1.0):
+    """The band of one run as a list of traces: one, or none if its lowest is its highest everywhere.
 
-    run: with the columns low and high; at: where its rows are drawn; good: which of them can be; factor: of the values.
+    run: with the columns low and high; at: x of its rows; good: which rows can be drawn; factor: of the values.
     """
     low, high = (factor * run.numbers(column) for column in ("low", "high"))
     good = good & np.isfinite(low) & np.isfinite(high)

@@ -31,14 +31,14 @@ _X = {"step": "Step (one batch of images)", "epoch": "Epoch (one pass over the i
 
 
 def training_curves(frame, *, x="step", until=None, empty=EMPTY, draw=theme.figure):
-    """Training error (%) against time: a named line a run, test error as open marks; a run that broke or was stopped
-    says so.
+    """Training error (%) against time: a named line a run, test error as open marks; runs that diverged or were
+    stopped are marked.
 
     frame: name, skip, depth, seed, origin, outcome, loss (nats), train_error and test_error (fractions), step, and the
     column `x`: "step", "epoch" or "seconds" (s). A diverged run's line ends where its loss was last finite; its name
-    adds the step of its last row. until: the x at which the axis ends, by default that of the last row; a live chart
-    gives the end of its training, so that the axis stands still. empty: the sentence shown instead of lines. ValueError
-    for another x or a missing column.
+    adds the step of its last row. until: the end of the x axis, by default that of the last row; a live chart gives the
+    end of its training, so that the axis does not move. empty: the sentence shown instead of lines. ValueError for
+    another x or a missing column.
     """
     if x not in _X:
         raise ValueError(f"x is {x!r}; training error can be drawn against {', '.join(map(repr, _X))}.")
@@ -50,16 +50,17 @@ def training_curves(frame, *, x="step", until=None, empty=EMPTY, draw=theme.figu
         keep = np.isfinite(run.numbers("loss")) if outcome == "diverged" else slice(None)
         at, train, test = (run.numbers(column)[keep] for column in (x, "train_error", "test_error"))
         train, test = 100 * train, 100 * test
-        said = f"<b>{run.label}</b>, {x} %{{x:.4~g}}<br>%{{y:.1f}} % of the ... images wrong<extra>{run.origin}</extra>"
-        # The first step alone is a point: a line needs two, and the learner should see the curve begin.
+        hover = f"<b>{run.label}</b>, {x} %{{x:.4~g}}<br>%{{y:.1f}} % of the ... images wrong"
+        hover += f"<extra>{run.origin}</extra>"
+        # A line needs two points; the first step alone is a marker, so that the learner sees where the curve begins.
         style = dict(mode="lines" if len(at) > 1 else "lines+markers", line=line)
-        traces.append(theme.trace(run, "train", at, train, hovertemplate=said.replace("...", "training"), **style))
+        traces.append(theme.trace(run, "train", at, train, hovertemplate=hover.replace("...", "training"), **style))
         style = dict(mode="markers", marker=theme.marker(run.skip, run.depth), showlegend=False)
         done = np.isfinite(test)
         traces.append(
-            theme.trace(run, "test", at[done], test[done], hovertemplate=said.replace("...", "test"), **style)
+            theme.trace(run, "test", at[done], test[done], hovertemplate=hover.replace("...", "test"), **style)
         )
-        x_end, y_end = (at[-1], train[-1]) if len(at) else (last, 100)  # never finite: at the top, where it broke
+        x_end, y_end = (at[-1], train[-1]) if len(at) else (last, 100)  # never finite: at the top
         text = run.label
         if outcome in ("diverged", "stopped"):
             text = traces[-2]["name"] = theme.wrap(f"{run.label} · {outcome} at step {step}")
@@ -74,7 +75,7 @@ def training_curves(frame, *, x="step", until=None, empty=EMPTY, draw=theme.figu
 
 
 def _origin(runs):
-    """Where the numbers come from, and what an open mark is."""
+    """The origin of the numbers, and the meaning of open marks."""
     return f"{phrases.origin(runs)}; open marks: test error" if runs else ""
 
 
@@ -98,7 +99,7 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
         for part, word in (("train", "training"), ("test", "test")):
             errors = [100 * np.array([getattr(run, part + "_error") for run in group]) for _, group in points]
             mean, low, high = (np.array([f(error) for error in errors]) for f in (np.mean, np.min, np.max))
-            said = [
+            hover = [
                 f"<b>{label}, {depth} layers</b><br>{error.mean():.1f} % of the {word} images wrong"
                 + (f" ({error.min():.1f} to {error.max():.1f})" if len(error) > 1 else "")
                 + f"<br>{phrases.seeds(run.seed for run in group)}<extra>{origin}</extra>"
@@ -111,11 +112,11 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
                 )
                 look = dict(mode="lines+markers", marker=theme.marker(skip, 56, open=False), line=line, error_y=bars)
             at = [depth for (depth,), _ in points]
-            traces.append(_by_depth(f"{family}/{origin}", part, label, at, mean, said, **look))
+            traces.append(_by_depth(f"{family}/{origin}", part, label, at, mean, hover, **look))
             if part == "train" and at:
                 names.append((f"{family}/{origin}", theme.wrap(label), at[-1], mean[-1], line["color"]))
         if broken := [run for run in runs if run.outcome == "diverged"]:
-            said = [
+            hover = [
                 f"<b>{run.net}</b>, seed {run.seed}<br>diverged at step {run.steps}<extra>{origin}</extra>"
                 for run in broken
             ]
@@ -125,7 +126,7 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
             )
             # as in training_curves
             error = [100 if np.isnan(run.train_error) else 100 * run.train_error for run in broken]
-            traces.append(_by_depth(f"{family}/{origin}", "end", label + " · diverged", at, error, said, **look))
+            traces.append(_by_depth(f"{family}/{origin}", "end", label + " · diverged", at, error, hover, **look))
     x_axis, y_axis = theme.depth_axis(depths), _errors("Training error (%)")
     named = theme.name_lines(names, x_axis, y_axis)
     return draw(traces, title="Final training error", origin=_origin(ended), empty=empty, x=x_axis, y=y_axis, **named)
@@ -142,7 +143,7 @@ def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
     for (skip, depth, name, lr), rows in table.groupby(["skip", "depth", "name", "lr"]):
         median, low, high = (100 * rows[column].to_numpy() for column in ("median", "low", "high"))
         epochs, label = rows["epochs"].to_numpy(), f"{name}, rate {lr:g}"
-        said = [
+        hover = [
             f"<b>{label}, {row.epochs:g} epochs</b><br>{phrases.percent(row.median)} of the training images wrong"
             f" ({phrases.percent(row.low)} to {phrases.percent(row.high)})<br>{row.seeds} seeds"
             f"<extra>{row.origin}</extra>"
@@ -151,7 +152,7 @@ def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
         bars = dict(type="data", symmetric=False, array=high - median, arrayminus=median - low, width=5, thickness=1.3)
         look = dict(mode="lines+markers", marker=theme.marker(skip, depth, open=False), line=theme.line(skip, depth))
         key = f"{name}/{lr:g}"
-        traces.append(_by_depth(key, "train", label, epochs, median, said, error_y=bars, **look))
+        traces.append(_by_depth(key, "train", label, epochs, median, hover, error_y=bars, **look))
         names.append((f"{key}/train", label, epochs[-1], median[-1], look["line"]["color"]))
     lengths = sorted(set(table["epochs"]))
     ends = [np.log10(lengths[0]) - 0.08, np.log10(lengths[-1]) + 0.05] if lengths else [0, 1]
@@ -166,6 +167,6 @@ def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
     return draw(traces, title=title, origin=origin * bool(traces), empty=empty, x=x_axis, y=y_axis, **named)
 
 
-def _by_depth(group, part, label, x, y, said, **look):
+def _by_depth(group, part, label, x, y, hover, **look):
     name = dict(name=theme.wrap(label), legendgroup=group, meta={"key": f"{group}/{part}"})
-    return dict(type="scatter", x=x, y=y, hovertemplate=said, **name, **look)
+    return dict(type="scatter", x=x, y=y, hovertemplate=hover, **name, **look)

@@ -1,9 +1,7 @@
-"""Lesson 04, feature maps: what blocks make of one image, a small picture a channel, plain nets above and residual nets
-below.
+"""Lesson 04, feature maps: what blocks make of one image, a small picture a channel; plain nets above residual ones.
 
-`frame` is what `experiments.activations.feature_maps` gives, of one net or of several below one another: a row a
-channel of a block, with its map as an (H, W) array, and at index 0 the image itself. The lighter a pixel, the larger
-the activation.
+`frame` is what `experiments.activations.feature_maps` gives, of one net or several: a row a channel of a block, with
+its map as an (H, W) array, and at index 0 the image itself. Lighter pixels are larger activations.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -25,10 +23,9 @@ IMAGE = 3  # the axes of the image: after those of the nets that `block` has roo
 
 
 def block(frame, index, *, empty=EMPTY, draw=theme.figure):
-    """Every channel of one block of each net (of three at most), on one scale of activation a net, and the image at the
-    left.
+    """Every channel of one block of each net (three at most), with one colour scale a net, and the image at the left.
 
-    index: of the block, from 1; of a net that has fewer, the last one is shown. ValueError for a missing column.
+    index: of the block, from 1; of a net with fewer blocks, the last one is shown. ValueError for a missing column.
     """
     nets = results.nets(frame)[:IMAGE]
     traces, axes = [], {}
@@ -38,18 +35,18 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         z, channel = _tiled(maps, WIDE * len(nets))
         top, bottom = _rows(row, len(nets))
         bar = dict(thickness=12, len=top - bottom, y=(top + bottom) / 2, x=1.0, nticks=4, outlinewidth=0)
-        said = f"<b>{name}</b>, {here['module'].iloc[0]}<br>channel %{{customdata}}: %{{z:.3~g}}<extra></extra>"
+        hover = f"<b>{name}</b>, {here['module'].iloc[0]}<br>channel %{{customdata}}: %{{z:.3~g}}<extra></extra>"
         look = dict(
             colorscale="Cividis",
             zmin=z[np.isfinite(z)].min(initial=0),
             colorbar=bar,
             customdata=channel,
-            hovertemplate=said,
+            hovertemplate=hover,
         )
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"maps/{row}"}, **look))
         count, height, width = maps.shape
         title = (
-            f"{here['module'].iloc[0]}: {count} maps of {height} × {width}; answer: {here['says'].iloc[0]}"
+            f"{here['module'].iloc[0]}: {count} maps of {height} × {width}; answer: {here['predicted'].iloc[0]}"
         )
         axes |= _axes(row, (0.27, 1.0), (bottom, top), title, "<br>".join(name.rsplit(" · ", 1)))
     if nets:
@@ -64,10 +61,10 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
 
 
 def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
-    """The first channels of every block, from the first block at the left to the last at the right; each block on a
-    scale of its own.
+    """The first channels of every block, from the first block at the left to the last at the right.
 
-    Of nets with more than 27 blocks, 27 are shown, evenly spread. ValueError for a missing column.
+    Each block has its own colour scale. Of nets with more than 27 blocks, 27 are shown, evenly spread. ValueError for a
+    missing column.
     """
     nets = results.nets(frame)
     traces, axes = [], {}
@@ -81,7 +78,7 @@ def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
         top, bottom = _rows(row, len(nets), gap=0.25)
         look = dict(colorscale="Cividis", zmin=0, zmax=1, showscale=False, hoverinfo="skip")
         traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"walk/{row}"}, **look))
-        title = f"Block, {channels} channels each; the net says: {shown['says'].iloc[0]}"
+        title = f"Block, {channels} channels each; the net's answer: {shown['predicted'].iloc[0]}"
         axes |= _axes(row, (0.0, 1.0), (bottom, top), title, "<br>".join(net["name"].iloc[0].rsplit(" · ", 1)))
         ticks = dict(
             tickvals=places,
@@ -95,8 +92,7 @@ def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
 
 
 def _tiled(maps, wide):
-    """(C, H, W) maps as one picture with gaps of a pixel, and the channel that each pixel belongs to; wide rather than
-    high."""
+    """(C, H, W) maps as one picture, wider than high, with gaps of a pixel; and the channel of each pixel."""
     count, height, width = maps.shape
     across = min(range(1, count + 1), key=lambda n: max(n * (width + 1) / wide, -(-count // n) * (height + 1)))
     down = -(-count // across)
@@ -109,8 +105,8 @@ def _tiled(maps, wide):
 
 
 def _stacked(maps, size):
-    """Maps of one block below one another, each blown up to `size` pixels, with gaps of a pixel, relative to the
-    largest of them."""
+    """Maps of one block below one another, each enlarged to `size` pixels, with gaps of a pixel, relative to the
+    largest value."""
     largest = max(map_[np.isfinite(map_)].max(initial=0) for map_ in maps) or 1.0
     grown = [np.kron(map_ / largest, np.ones((size // len(map_),) * 2)) for map_ in maps]
     return np.vstack([np.pad(map_, ((0, 1), (0, 1)), constant_values=np.nan) for map_ in grown])
@@ -123,8 +119,7 @@ def _image(net):
 
 
 def _rows(row, count, gap=0.2):
-    """The top and the bottom of a net's room, as shares of the chart, with a gap (a share of its own) for the words
-    below it."""
+    """The top and the bottom of a net's rows, as shares of the chart, with a gap for the text below them."""
     return 1 - row / count, 1 - (row + 1 - gap) / count
 
 

@@ -1,8 +1,7 @@
-"""Lesson 02, what explains a gradient's size: the factors that it meets on its way, and whether a level gradient is
-enough to train.
+"""Lesson 02: the factors that explain the size of a gradient, layer by layer; and whether a level gradient is enough.
 
-Each kind of layer has a colour of its own; a plain net is vermillion and a residual net blue, as everywhere. Every
-chart takes draw=theme.chart, to come as plain dictionaries.
+Each kind of layer has its own colour; plain nets are vermillion and residual nets blue, as in all charts. With
+draw=theme.chart, every chart is returned as plain dictionaries.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -51,8 +50,7 @@ KINDS = {
 
 
 def product(factors, *, room=None, empty=EMPTY, draw=theme.figure):
-    """What the gradient has been multiplied by since the last block, block by block: by all layers together, and by
-    each kind.
+    """The factor on the gradient since the last block, at every block: of all layers together, and of each kind.
 
     factors: a row a layer, as `experiments.gradient_factors.factors` gives them for one net: name, skip, depth, seed,
     index (of its block), kind, factor. room: the same of another net that is not drawn, for which the axis has room.
@@ -66,10 +64,10 @@ def product(factors, *, room=None, empty=EMPTY, draw=theme.figure):
         blocks = decades.index.to_numpy()
         y = 10.0 ** decades.to_numpy()
         drawn.append(y)
-        said = f"<b>{name}</b>, {kind}<br>from the last block to block %{{customdata}}: × %{{y:.3~g}}<extra></extra>"
+        hover = f"<b>{name}</b>, {kind}<br>from the last block to block %{{customdata}}: × %{{y:.3~g}}<extra></extra>"
         traces.append(dict(
             type="scatter", mode="lines", x=100 * blocks / blocks[-1], y=y, line=line, name=kind, customdata=blocks,
-            hovertemplate=said, meta={"key": f"{name}/{kind}/product"},
+            hovertemplate=hover, meta={"key": f"{name}/{kind}/product"},
         ))  # fmt: skip
         text = f"{kind}<br>× {log_scale.power(f'{decades.iloc[0]:.1f}')}"
         ends.append((kind, text, 100 * blocks[0] / blocks[-1], y[0], line["color"]))
@@ -89,12 +87,11 @@ def product(factors, *, room=None, empty=EMPTY, draw=theme.figure):
 
 
 def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
-    """Decades that the gradient gains or loses from the last block to the first: a bar a stair, a part a kind of layer.
+    """Decades that the gradient gains or loses from the last block to the first: a bar a step, a part a kind of layer.
 
     stairs: as `experiments.gradient_factors.staircase` gives them: stair, change, name, skip, depth, seed, kind,
-    decades.
-    Parts are means over the seeds; the marker is their sum, with a bar from the lowest seed to the highest. ValueError
-    for a missing column.
+    decades. Parts are means over the seeds; the marker is their sum, with a bar from the lowest seed to the highest.
+    ValueError for a missing column.
     """
     stairs = frames.require(stairs, STAIRS, "The staircase")
     traces, totals, parts = [], results.totals(stairs), results.parts(stairs)
@@ -156,7 +153,7 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
         mark = theme.marker(skip, depth, open=False, size=12)
         mark["symbol"] = np.where(broke, "x", mark["symbol"])
         about = [f"seed {seed}{', diverged' * bad}" for seed, bad in zip(group["seed"], broke, strict=True)]
-        said = (
+        hover = (
             f"<b>{name}</b>, %{{customdata}}<br>first block's gradient %{{x:.3~g}} × the last's<br>%{{y:.1f}} % of the"
             " training"
         )
@@ -165,7 +162,7 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
             marker=mark,
             text=[f"<b>{number}</b>", *[""] * (len(group) - 1)], textposition="middle right", customdata=about,
             textfont=dict(color=theme.INK, size=theme.SMALL), name=f"{number} {'<br>'.join(wrap(name, 26))}",
-            hovertemplate=f"{said} images wrong<extra></extra>",
+            hovertemplate=f"{hover} images wrong<extra></extra>",
             meta={"key": f"{name}/symptoms"},
         ))  # fmt: skip
     low, high = 1 / LEVEL, LEVEL

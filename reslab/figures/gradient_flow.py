@@ -1,7 +1,7 @@
 """Lesson 02, gradient flow: the gradient at every block, before training, by depth, and over the first steps.
 
 `layers` has a row a net × seed × step × block, as `experiments.gradient_flow` and `reslab.runs.Run` give it. A gradient
-that is 0, infinite or not a number has no place on a log scale, and is drawn as what it is. A trace's key ends in its
+that is 0, infinite or not a number has no place on a log scale, and is drawn as a named mark. A trace's key ends in its
 part: gradient, ratio, map or lost. Every chart takes draw=theme.chart, to come as plain dictionaries.
 """
 
@@ -31,7 +31,7 @@ __all__ = [
     "verdict",
 ]
 
-# Nets alike in skip and depth share colour and dash: the second and those after it wear these, a few along the line.
+# Nets of equal skip and depth share colour and dash: from the second on, these markers tell them apart.
 SYMBOLS = ("circle", "square", "triangle-up", "x", "star", "cross")
 # The x axis of charts by block.
 WAY = dict(title="Way through the net, block by block (%)", range=[0, 102], tickvals=[0, 25, 50, 75, 100], tickangle=0)
@@ -41,14 +41,13 @@ LOST = "#CC79A7"  # Okabe and Ito's purple: no colour of the map, which goes fro
 
 
 def gradient_profile(layers, *, relative=True, room=None, empty=EMPTY, draw=theme.figure):
-    """RMS gradient at each block's output, at the latest step of each run; relative to the last block's unless told not
-    to.
+    """RMS gradient at each block's output, at the latest step of each run, by default relative to the last block's.
 
     layers: name, skip, depth, seed, step, module, index (from 1), shape, gradient_rms (RMS of ∂loss/∂output: nats per
-    unit of the activation; relative: no unit). The blocks are placed by index / number of blocks, so that nets of any
-    depth begin and end together and their stages, a third of the net each, lie over one another. A gradient of 0, of
-    infinity or that is not a number is a mark at the chart's floor or ceiling. room: the same of nets that are not
-    drawn, for which the axis has room. ValueError for a missing column.
+    unit of the activation; relative: no unit). x is index / number of blocks, so that nets of any depth have the same
+    length and their stages, a third of the net each, lie over one another. A gradient that is 0, infinite or not a
+    number is a mark at the bottom or top of the chart. room: the same of nets that are not drawn, but fit into the
+    axis. ValueError for a missing column.
     """
     layers = frames.require(layers, (*LAYERS, "module", "shape"), "The gradient profile")
     runs = frames.runs(layers)
@@ -60,23 +59,23 @@ def gradient_profile(layers, *, relative=True, room=None, empty=EMPTY, draw=them
     for run, gradient, value, state in profiles:
         at = 100 * run["index"] / run["index"][-1]
         about = list(zip(run["module"], run["shape"], gradient, state, strict=True))
-        said = f"<b>{run.label}</b>, {_when(run['step'][-1])}<br>%{{customdata[0]}}, %{{customdata[1]}}<br>"
-        said += "RMS gradient %{customdata[2]:.3~g}" + (", %{y:.3~g} × the last block's" if relative else "")
+        hover = f"<b>{run.label}</b>, {_when(run['step'][-1])}<br>%{{customdata[0]}}, %{{customdata[1]}}<br>"
+        hover += "RMS gradient %{customdata[2]:.3~g}" + (", %{y:.3~g} × the last block's" if relative else "")
         before, good = alike[run.skip, run.depth], state == ""
         alike[run.skip, run.depth] += 1
         mark = dict(size=9, symbol=SYMBOLS[(before - 1) % len(SYMBOLS)], maxdisplayed=10) if before else dict(size=7)
         style = dict(
             mode="lines+markers" if before or len(at) <= 12 else "lines", line=theme.run_line(run), marker=mark
         )
-        style |= dict(customdata=about, hovertemplate=said + f"<extra>{run.origin}</extra>")
+        style |= dict(customdata=about, hovertemplate=hover + f"<extra>{run.origin}</extra>")
         traces.append(theme.trace(run, "gradient", at, np.where(good, value, np.nan), **style))
         if not good.all():
-            said = (
+            hover = (
                 f"<b>{run.label}</b><br>%{{customdata[0]}},"
                 f" %{{customdata[1]}}<br>%{{customdata[3]}}<extra>{run.origin}</extra>"
             )
             y, look = log_scale.lost(state[~good], limits, theme.run_line(run)["color"])
-            style = dict(customdata=[row for row in about if row[3]], hovertemplate=said, showlegend=False)
+            style = dict(customdata=[row for row in about if row[3]], hovertemplate=hover, showlegend=False)
             traces.append(theme.trace(run, "lost", at[~good], y, **look, **style))
             states |= set(state[~good])
         start = value[0] if good[0] else log_scale.lost(state[:1], limits, "")[0][0]
@@ -112,9 +111,9 @@ def _profile(run, relative):
 def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
     """The gradient at the first block over that at the last, against depth: a line a family of nets.
 
-    layers: as `ratios` takes them; of each net its latest step counts. Over several seeds: the median, with a bar from
-    the lowest to the highest. A ratio that float32 could not hold is a mark at the floor or ceiling. ValueError for a
-    missing column.
+    layers: as `ratios` takes them; of each net, the latest step is drawn. Over several seeds: the median, with a bar
+    from the lowest to the highest. A ratio outside the range of float32 is a mark at the bottom or top. ValueError for
+    a missing column.
     """
     table = frames.latest(ratios(layers))
     limits, states, traces = log_scale.limits(table.loc[table["state"] == "", "ratio"]), set(), []
@@ -124,7 +123,7 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
         look = dict(name=theme.wrap(family.replace("resnet", "residual")), legendgroup=f"{family}/{source}")
         line, good = theme.line(skip, 56, recorded=frames.recorded(source)), group[group["state"] == ""]
         at = good.groupby("depth")["ratio"].agg(["median", "min", "max", "size"])
-        said = [
+        hover = [
             f"<b>{family}-{row.Index}</b><br>first block's gradient {row.median:.3g} × the last's"
             + f" ({row.min:.3g} to {row.max:.3g}, {row.size} seeds)" * (row.size > 1)
             + f"<extra>{source}</extra>"
@@ -139,7 +138,7 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
                 type="scatter",
                 x=at.index,
                 y=at["median"],
-                hovertemplate=said,
+                hovertemplate=hover,
                 meta={"key": f"{family}/{source}/ratio"},
                 mode="lines+markers",
                 line=line,
@@ -150,11 +149,12 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
         )
         if len(lost := group[group["state"] != ""].drop_duplicates(["depth", "state"])):
             y, mark = log_scale.lost(lost["state"], limits, line["color"])
-            said = [f"<b>{family}-{row.depth}</b><br>{row.state}<extra>{source}</extra>" for row in lost.itertuples()]
+            hover = [f"<b>{family}-{row.depth}</b><br>{row.state}<extra>{source}</extra>" for row in lost.itertuples()]
             key = {"key": f"{family}/{source}/lost"}
             traces.append(
                 dict(
-                    type="scatter", x=lost["depth"], y=y, hovertemplate=said, meta=key, showlegend=False, **look, **mark
+                    type="scatter", x=lost["depth"], y=y, hovertemplate=hover, meta=key, showlegend=False,
+                    **look, **mark,
                 )
             )
             states |= set(lost["state"])
@@ -177,12 +177,12 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
 def over_steps(layers, *, empty=EMPTY, draw=theme.figure):
     """The gradient at the first block over that at the last, step by step of training: a line a net.
 
-    layers: as `ratios` takes them. Over several seeds: the median, in a band from the lowest to the highest. What
-    float32 could not hold is left out. ValueError for a missing column.
+    layers: as `ratios` takes them. Over several seeds: the median, in a band from the lowest to the highest. Values
+    outside the range of float32 are left out. ValueError for a missing column.
     """
     table = ratios(layers)
     table["ratio"] = table["ratio"].where(table["state"] == "")
-    traces, ends = bands.lines(table, "step", "ratio", said="first block's gradient, against the last's: ×")
+    traces, ends = bands.lines(table, "step", "ratio", quantity="first block's gradient, against the last's: ×")
     limits = log_scale.limits(table.loc[table["state"] == "", "ratio"].to_numpy(float))
     x = dict(title="Step of training", range=[0, 1.01 * (table["step"].max() if len(table) else 20)])
     y = log_scale.axis("RMS gradient at block output,<br>first block / last (log scale)", limits)
@@ -196,9 +196,9 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
     """The gradient as a map, block × step of training, relative to the last block of its step: a map a run, side by
     side.
 
-    layers: name, skip, depth, seed, step, module, index, gradient_rms, and outcome where there is one. The colour is on
-    a log scale centred on 1; what is 0, infinite or not a number is purple, and named. steps: how many the axis is to
-    hold; by default those there are. ValueError for a missing column.
+    layers: name, skip, depth, seed, step, module, index, gradient_rms, and outcome if there is one. The colour is on a
+    log scale centred on 1; values that are 0, infinite or not a number are purple, with a note. steps: the length of
+    the axis; by default the steps in the frame. ValueError for a missing column.
     """
     layers = frames.require(layers, (*LAYERS, "module"), "The map of gradients")
     runs, traces, notes, axes = frames.runs(layers), [], [], {}
@@ -216,9 +216,9 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
             xaxis=f"x{number}",
             name=run.label,
         )
-        said = f"<b>{run.label}</b>, step %{{x}}<br>%{{customdata}}<br>%{{text}}<extra>{run.origin}</extra>"
+        hover = f"<b>{run.label}</b>, step %{{x}}<br>%{{customdata}}<br>%{{text}}<extra>{run.origin}</extra>"
         about = np.broadcast_to(np.array([*blocks.values()])[:, None], value.shape)
-        place |= dict(type="heatmap", customdata=about, hovertemplate=said, hoverongaps=False, showlegend=False)
+        place |= dict(type="heatmap", customdata=about, hovertemplate=hover, hoverongaps=False, showlegend=False)
         text = np.vectorize("{:.3g} × the last block's".format, otypes=[str])(value)
         decades = np.log10(np.where(state == "", value, np.nan))
         traces.append(dict(place, z=decades, text=text, coloraxis="coloraxis", meta={"key": run.key("map")}))
@@ -226,13 +226,13 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         traces.append(
             dict(place, z=np.where(state == "", np.nan, 1), text=state, meta={"key": run.key("lost")}, **purple)
         )
-        told = [f"purple: {' or '.join(sorted(set(state.flat) - {''}))}"] * bool((state != "").any())
-        told += [f"diverged at step {run['step'][-1]}"] * (
+        notices = [f"purple: {' or '.join(sorted(set(state.flat) - {''}))}"] * bool((state != "").any())
+        notices += [f"diverged at step {run['step'][-1]}"] * (
             "outcome" in run.columns and run["outcome"][-1] == "diverged"
         )
         left, right = i * (width + GAP), i * (width + GAP) + width
         inside = dict(x=right, y=0.98, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False)
-        notes += [dict(name=run.key("state"), text="<br>".join(told), **inside)] * bool(told)
+        notes += [dict(name=run.key("state"), text="<br>".join(notices), **inside)] * bool(notices)
         title = f"Step of training,<br>{theme.wrap(run.label)}"
         axes[f"xaxis{number}"] = dict(
             title=dict(text=title), domain=[left, right], range=[0.5, steps + 0.5], tickvals=_ticks(steps)
@@ -257,7 +257,7 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         coloraxis=dict(colorscale="Cividis", cmin=-reach, cmax=reach, colorbar=bar),
         **axes,
         shapes=[],
-        uirevision="steps",  # where it takes another chart's place, that one's lines and zoom are not for it
+        uirevision="steps",  # it may replace another chart, whose zoom and hidden lines must not stay
     )
 
 

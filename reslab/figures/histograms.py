@@ -1,8 +1,6 @@
-"""Lesson 04, histograms: how the activations at every block's output spread, of one block in lines, of the whole net in
-colours.
+"""Lesson 04, histograms of the activations at block outputs: one block as lines, or the whole net as colours.
 
-`frame` is what `experiments.activations.histograms` gives, of one net or of several one after the other: a row a block
-× bin.
+`frame` is what `experiments.activations.histograms` gives, of one net or several: a row a block × bin.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -22,22 +20,22 @@ LOWEST = 0.005  # % of the activations, where the log scale of shares ends
 
 
 def block(frame, index, *, empty=EMPTY, draw=theme.figure):
-    """The share of one block's activations in each bin (%, log scale), a stepped line a net; the last bin holds all
-    that is larger.
+    """The share of one block's activations in each bin (%, log scale), a stepped line a net.
 
-    index: of the block, from 1; of a net that has fewer, the last one is drawn. ValueError for a missing column.
+    The last bin has all larger values. index: of the block, from 1; of a net with fewer blocks, the last one is drawn.
+    ValueError for a missing column.
     """
     traces, runs, ends = [], _runs(frame), [0.0, 1.0]
     for run in runs:
         here = run["index"] == min(index, run["index"].max())
         left, share = run.numbers("left")[here], 100 * run.numbers("share")[here]
-        left[0] = 2 * left[1] - left[2]  # the first bin has no left end: as wide as the next
+        left[0] = 2 * left[1] - left[2]  # the first bin has no left edge: drawn as wide as the next
         ends += [left[share > 0].min(initial=0), left[share > 0].max(initial=1)]
-        said = (
+        hover = (
             f"<b>{run.label}</b>, {run['module'][here][0]}<br>from %{{x}}: %{{y:.2f}} % of the"
             f" activations<extra>{run.origin}</extra>"
         )
-        style = dict(mode="lines", line=theme.run_line(run) | dict(shape="hv"), hovertemplate=said)
+        style = dict(mode="lines", line=theme.run_line(run) | dict(shape="hv"), hovertemplate=hover)
         traces.append(theme.trace(run, "histogram", left, np.maximum(share, LOWEST / 10), **style))
     x = dict(title="Activation at block output", range=[min(ends) - 0.3, max(ends) + 0.6])
     title = f"Histogram of block {index}"
@@ -67,7 +65,7 @@ def net(frame, *, empty=EMPTY, draw=theme.figure):
             ticktext=scale["tickvals"],
         )
         look = dict(colorscale="Cividis", zmin=scale["range"][0], zmax=2, colorbar=bar, showscale=panel == 0)
-        said = (
+        hover = (
             f"<b>{run.label}</b>, block %{{x}}<br>about %{{y}}: %{{customdata:.2f}} % of the"
             f" activations<extra>{run.origin}</extra>"
         )
@@ -75,7 +73,7 @@ def net(frame, *, empty=EMPTY, draw=theme.figure):
         place = dict(
             x=np.arange(1, blocks + 1), y=left + width / 2, z=z, customdata=share, xaxis=f"x{number}", yaxis="y"
         )
-        traces.append(dict(type="heatmap", **place, hovertemplate=said, meta={"key": run.key("histograms")}, **look))
+        traces.append(dict(type="heatmap", **place, hovertemplate=hover, meta={"key": run.key("histograms")}, **look))
         room = [panel / len(runs) + 0.02 * (panel > 0), (panel + 1) / len(runs) - 0.02 * (panel + 1 < len(runs))]
         axes[f"xaxis{number}"] = dict(title=f"Block of {run.label}", domain=room, range=[0.5, blocks + 0.5])
         axes[f"xaxis{number}"] |= dict(tickvals=sorted({1, (blocks + 1) // 2, blocks}))

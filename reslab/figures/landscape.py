@@ -38,7 +38,7 @@ def bands(frame, *, empty=EMPTY, draw=theme.figure):
     """The loss along random lines: of each net the median over directions and seeds, in a band from the lowest to the
     highest. frame: as `experiments.landscape.bands` gives it. ValueError for a missing column."""
     frame = results.require(frame, (*results.NET, "alpha", "loss", "mode", "normalisation"), "The loss along lines")
-    traces, ends = of_lines.lines(_floored(frame), "alpha", "loss", said="loss", each="lines")
+    traces, ends = of_lines.lines(_floored(frame), "alpha", "loss", quantity="loss", each="lines")
     reach = frame["alpha"].abs().max() if len(frame) else 1
     raw = len(frame) and (frame["normalisation"] == "none").all()
     x = dict(title=RAW if raw else ALONG, range=[-1.02 * reach, 1.02 * reach])
@@ -55,7 +55,7 @@ def between(frame, *, empty=EMPTY, draw=theme.figure):
     """The loss on straight lines from one trained net to another of the same spec: the median over pairs, in a band.
     frame: as `experiments.landscape.between` gives it. ValueError for a missing column."""
     frame = results.require(frame, (*results.NET, "alpha", "loss", "mode"), "The loss between two nets")
-    traces, ends = of_lines.lines(_floored(frame), "alpha", "loss", said="loss", each="pairs")
+    traces, ends = of_lines.lines(_floored(frame), "alpha", "loss", quantity="loss", each="pairs")
     low, high, _ = results.LEVELS
     x = dict(title="Place on the line, from one net (0) to the other (1)", range=[-0.02, 1.02])
     y = dict(NATS, range=[low, high], tickvals=TICKS)

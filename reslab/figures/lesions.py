@@ -1,7 +1,7 @@
 """Lesson 05: the error of a trained net without one block, without several, and with its blocks in another order.
 
 `frame` has a row a net × seed × lesion, as `experiments.lesions` gives it. A line is the median over seeds, in a band
-from the lowest to the highest; the dotted level is the whole net's. Every chart takes draw=theme.chart.
+from the lowest to the highest; the dotted line is the whole net's error. Every chart takes draw=theme.chart.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -48,8 +48,8 @@ def _counts(frame, title, words, draw, empty):
     return _draw(table, frame, f"{words.lower()}: %{{customdata[0]}}", draw, title=title, x=x, empty=empty)
 
 
-def _draw(table, frame, said, draw, *, title, x, empty, level=False):
-    """A chart of a table of medians; at and about: columns with the place on the x axis and what is said of it."""
+def _draw(table, frame, hover, draw, *, title, x, empty, level=False):
+    """A chart of a table of medians. Its columns at and about: x, and the number in the hover text."""
     traces, ends, shapes = [], [], []
     for (name, skip, depth, origin), rows in table.groupby(["name", "skip", "depth", "origin"], sort=False):
         rows = rows.sort_values("at")
@@ -62,7 +62,7 @@ def _draw(table, frame, said, draw, *, title, x, empty, level=False):
                 type="scatter", x=np.concatenate([here, here[::-1]]), y=np.concatenate([high, low[::-1]]), **band,
                 hoverinfo="skip", showlegend=False, legendgroup=key, meta={"key": f"{key}/band"},
             ))  # fmt: skip
-        label = f"<b>{name}</b>, {said}<br>error %{{y:.1f}} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
+        label = f"<b>{name}</b>, {hover}<br>error %{{y:.1f}} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
         traces.append(dict(
             type="scatter", mode="lines+markers", x=rows["at"], y=middle, name=name, legendgroup=key,
             line=theme.line(skip, depth, recorded(origin)), marker=theme.marker(skip, depth, open=False, size=8),

@@ -14,9 +14,9 @@ LEVEL = dict(type="line", xref="paper", x0=0, x1=1, y0=1, y1=1, line=dict(color=
 
 
 def limits(*drawn):
-    """(floor, ceiling) of a log axis: whole powers of ten beyond what is drawn, from 0.1 to 10 at least.
+    """(floor, ceiling) of a log axis: the next powers of ten around the values, at least from 0.1 to 10.
 
-    So a live chart's axis stands still while its values stay within them, and noise does not look like a trend.
+    So the axis of a live chart changes rarely, and noise does not look like a trend.
     """
     drawn = np.concatenate([[0.3, 3.0], *drawn])
     bottom, top = np.log10([drawn.min(), drawn.max()])

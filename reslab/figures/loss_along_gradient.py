@@ -1,4 +1,4 @@
-"""Lesson 02: how far the loss falls along the gradient in the first steps of training, plain against residual."""
+"""Lesson 02: how far the loss falls along the gradient in the first steps of training, for plain and residual nets."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
@@ -19,7 +19,7 @@ def falls(frame, *, empty=EMPTY, draw=theme.figure):
     lowest to the highest. ValueError for a missing column.
     """
     table = by_step(frame)
-    traces, ends = bands.lines(table, "step", "fall", said="the loss falls by")
+    traces, ends = bands.lines(table, "step", "fall", quantity="the loss falls by")
     top = max(1.0, table["fall"].max()) if len(table) else 1.0
     x = dict(title="Steps of training done", range=[-0.5, (table["step"].max() if len(table) else 20) + 0.5])
     y = dict(title="Largest fall of the loss<br>along the gradient (nats)", range=[-0.04 * top, 1.05 * top])

@@ -1,4 +1,4 @@
-"""Lesson 02: how the gradient of a simple deep net grows, layer by layer, and how the theory says that it does."""
+"""Lesson 02: the growth of the gradient of a simple deep net, layer by layer: measured, and predicted by theory."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
@@ -16,20 +16,20 @@ __all__ = ["alt_text", "growth", "sentence"]
 
 
 def growth(frame, *, empty=EMPTY, draw=theme.figure):
-    """The gradient over that at the last layer, against the layers that it has come back: a line a kind of net.
+    """The gradient relative to the last layer's, against the number of layers back: a line a kind of net.
 
     frame: as `experiments.mean_field.growth_by_layer` gives it. Over several seeds: the median, in a band from the
     lowest to the highest. The dotted line grows by the predicted factor a layer. ValueError for a missing column.
     """
     frame = frames.require(frame, (*COLUMNS, "origin"), "The growth of the gradient")
-    table = frame.assign(skip=False, depth=56, step=0)  # no nets of the family: only their colours are of it
+    table = frame.assign(skip=False, depth=56, step=0)  # for their colours
     look = {}
     for name, norm, relu in frame[["name", "norm", "relu"]].drop_duplicates().itertuples(index=False):
         colour, dash, _ = KINDS["norms" if norm else "activations"]
         look[name] = dict(color=colour, dash=dash, width=3), dict(color=colour, size=7, maxdisplayed=10)
         if norm and relu:
             look[name] = theme.line(False, 56), theme.marker(False, 56, open=False, size=8) | dict(maxdisplayed=10)
-    traces, ends = bands.lines(table, "back", "gradient", said="the gradient ×", look=look)
+    traces, ends = bands.lines(table, "back", "gradient", quantity="the gradient ×", look=look)
     limits = log_scale.limits(frame["gradient"].to_numpy(float))
     last = int(frame["back"].max()) if len(frame) else 50
     x = dict(title="Layers that the gradient has come back", range=[-1, last + 1])

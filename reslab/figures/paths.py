@@ -1,4 +1,4 @@
-"""Lesson 05: how much of the gradient comes by paths of each length, exactly, beside the number of such paths.
+"""Lesson 05: the exact share of the gradient of each path length, and the number of such paths.
 
 `frame` has a row a net × seed × step × length, as `experiments.paths` gives it. Every chart takes draw=theme.chart.
 """
@@ -38,7 +38,7 @@ def by_length(frame, name="resnet-56", *, sampled=None, empty=EMPTY, draw=theme.
         peak = one.loc[one["counted"].idxmax()]
         ends.append(("count", "paths counted alike", peak["length"], 100 * peak["counted"], theme.GREY))
     for step, rows in table.groupby("step", sort=True):
-        said, hue = "trained" if step else "untrained", theme.colour(True, rows["depth"].iloc[0])
+        label, hue = "trained" if step else "untrained", theme.colour(True, rows["depth"].iloc[0])
         line = dict(color=hue, width=4 if step else 1.6, dash="solid")
         low, high = (100 * rows[column].to_numpy() for column in ("low", "high"))
         if (low < high).any():
@@ -46,11 +46,11 @@ def by_length(frame, name="resnet-56", *, sampled=None, empty=EMPTY, draw=theme.
             traces.append(dict(
                 type="scatter", mode="lines", fill="toself", fillcolor=theme.rgba(hue, 0.16), line=dict(width=0),
                 x=np.concatenate([here, here[::-1]]), y=np.concatenate([high, low[::-1]]), hoverinfo="skip",
-                showlegend=False, meta={"key": f"{said}/band"},
+                showlegend=False, meta={"key": f"{label}/band"},
             ))  # fmt: skip
-        traces.append(_line(said, rows["length"], 100 * rows["median"], line, f"the gradient, {said}"))
+        traces.append(_line(label, rows["length"], 100 * rows["median"], line, f"the gradient, {label}"))
         peak = rows.loc[rows["median"].idxmax()]
-        ends.append((said, f"the gradient,<br>{said}", peak["length"], 100 * peak["median"], hue))
+        ends.append((label, f"the gradient,<br>{label}", peak["length"], 100 * peak["median"], hue))
         highest = max(highest, high.max())
     if sampled is not None and len(sampled):
         for repeat, rows in sampled.groupby("repeat"):
@@ -68,8 +68,8 @@ def by_length(frame, name="resnet-56", *, sampled=None, empty=EMPTY, draw=theme.
     return draw(traces, title=title, origin=origin, empty=empty, x=x, y=y, **layout)
 
 
-def _line(key, x, y, line, said):
+def _line(key, x, y, line, label):
     return dict(
-        type="scatter", mode="lines", x=x, y=y, line=line, name=said, meta={"key": key},
-        hovertemplate=f"<b>{said}</b><br>%{{x}} branches: %{{y:.1f}} %<extra></extra>",
+        type="scatter", mode="lines", x=x, y=y, line=line, name=label, meta={"key": key},
+        hovertemplate=f"<b>{label}</b><br>%{{x}} branches: %{{y:.1f}} %<extra></extra>",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Lesson 04: one picture on its way: what each block of a net would take it for, as pictures."""
+"""Lesson 04: the test picture that is nearest to one picture after each block of a net, as pictures."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 

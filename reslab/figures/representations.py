@@ -1,9 +1,8 @@
-"""Lesson 04: which pictures a net tells apart, block by block and over training; and, with lesson 02, chaos and the
-gradient.
+"""Lesson 04: which pictures a net can distinguish, block by block and during training; for lesson 02 too, chaos.
 
 `frame` has a row a net × seed × step × block, as `experiments.representations` and `experiments.chaos` give it. Over
-several seeds the line is the median, in a band from the lowest to the highest. Every chart takes draw=theme.chart, to
-come as plain dictionaries.
+several seeds the line is the median, in a band from the lowest to the highest. With draw=theme.chart, every chart is
+returned as plain dictionaries.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -38,7 +37,7 @@ WAY = dict(
 
 @dataclass(frozen=True)
 class Statistic:
-    """How a column of the frame is drawn: the chart's title, its y axis, and what the level of a guess is called."""
+    """How a column of the frame is drawn: the chart's title, its y axis, and the label of the chance level."""
 
     title: str
     axis: str
@@ -91,12 +90,12 @@ def chaos(frame, *, empty=EMPTY, draw=theme.figure):
     """How a small change of the picture grows forward (▶), and the gradient backward (◀), at every block: two lines a
     net.
 
-    The change is relative to the stem's, the gradient to the last block's, so that each grows from 1, one from the left
-    and one from the right. What is 0, infinite or not a number is a mark at the floor or the ceiling. ValueError for a
-    missing column.
+    The change is relative to the stem's, the gradient to the last block's: the change grows from 1 at the left, the
+    gradient from 1 at the right. Values that are 0, infinite or not a number are marks at the bottom or top. ValueError
+    for a missing column.
     """
     runs, pairs = [], []
-    for way, symbol, said in (
+    for way, symbol, quantity in (
         ("change", "triangle-right", "change of the picture"),
         ("gradient", "triangle-left", "gradient"),
     ):
@@ -106,18 +105,18 @@ def chaos(frame, *, empty=EMPTY, draw=theme.figure):
             state = np.select(
                 [value == 0, np.isinf(value), np.isnan(value)], [log_scale.LOW, "infinite", "not a number"], ""
             )
-            pairs.append((run, way, symbol, said, value, state))
+            pairs.append((run, way, symbol, quantity, value, state))
     limits = log_scale.limits(*(value[state == ""] for *_, value, state in pairs))
     traces, states = [], set()
-    for run, way, symbol, said, value, state in pairs:
+    for run, way, symbol, quantity, value, state in pairs:
         at, good = 100 * run["share"], state == ""
-        label = f"<b>{run.label}</b>, block %{{customdata}}<br>{said} × %{{y:.3~g}}<extra>{run.origin}</extra>"
+        label = f"<b>{run.label}</b>, block %{{customdata}}<br>{quantity} × %{{y:.3~g}}<extra>{run.origin}</extra>"
         mark = dict(symbol=symbol, size=9, maxdisplayed=9)
         style = dict(
             mode="lines+markers", line=theme.run_line(run), marker=mark, customdata=run["index"], hovertemplate=label
         )
         trace = theme.trace(run, way, at, np.where(good, value, np.nan), **style)
-        traces.append(trace | dict(name=f"{trace['name']}: {said}", legendgroup=run.key(way)))
+        traces.append(trace | dict(name=f"{trace['name']}: {quantity}", legendgroup=run.key(way)))
         if not good.all():
             y, look = log_scale.lost(state[~good], limits, theme.run_line(run)["color"])
             traces.append(theme.trace(run, f"{way}/lost", at[~good], y, **look, showlegend=False, hoverinfo="skip"))
@@ -143,19 +142,19 @@ def _runs(frame, column):
 def _line(run, statistic, at, here, factor, about, where):
     """The traces of a run: its median, over the band between its lowest and its highest."""
     middle, low, high = (factor * run.numbers(column)[here] for column in ("median", "low", "high"))
-    traces = bands.behind(replace(run, at=run.at[here]), at, np.isfinite(middle), factor)
-    said = (
+    traces = bands.band(replace(run, at=run.at[here]), at, np.isfinite(middle), factor)
+    hover = (
         f"<b>{run.label}</b>, {where}<br>%{{y:.3~g}} (%{{customdata[1]:.3~g}} to"
         f" %{{customdata[2]:.3~g}})<extra>{run.origin}</extra>"
     )
     marker = theme.marker(run.skip, run.depth, open=False, size=6) | dict(maxdisplayed=14)
-    style = dict(mode="lines+markers", line=theme.run_line(run), marker=marker, hovertemplate=said)
+    style = dict(mode="lines+markers", line=theme.run_line(run), marker=marker, hovertemplate=hover)
     style |= dict(customdata=list(zip(about, low, high, strict=True)))
     return [*traces, theme.trace(run, statistic, at, middle, **style)]
 
 
 def _draw(traces, runs, frame, shown, draw, empty, x, after=""):
-    """A chart of fractions or cosines, with the level of a guess, or of unrelated pictures, as a dotted line."""
+    """A chart of fractions or cosines; a dotted line at the level of chance, or of unrelated pictures."""
     guess = 100 * frame["guess"].iloc[0] if shown.factor != 1 and traces and "guess" in frame else 0.0
     shapes = [
         dict(
@@ -172,6 +171,6 @@ def _draw(traces, runs, frame, shown, draw, empty, x, after=""):
 
 
 def _origin(runs, frame):
-    """Where the numbers come from, and of which seeds."""
+    """The origin of the numbers, and their seeds."""
     seeds = phrases.seeds(frame["seed"].dropna().unique().tolist()) if "seed" in frame else ""
     return ", ".join(filter(None, ["; ".join(dict.fromkeys(run.origin for run in runs)), seeds]))

@@ -1,7 +1,7 @@
-"""Lesson 03, the residual block: how it learns the identity, what it is better and worse at, what decay does to it.
+"""Lesson 03, the residual block: how it learns the identity and other targets, and the effect of weight decay.
 
-Frames are those of `reslab.experiments.residual_block`; the block itself is drawn by residual_block_diagram.py. Every
-chart takes draw=theme.chart, to come as plain dictionaries for a live chart. A trace's key ends in its part.
+Frames are those of `reslab.experiments.residual_block`; residual_block_diagram.py draws the block itself. With
+draw=theme.chart, every chart is returned as plain dictionaries, for live charts. A trace's key ends in its part.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -38,8 +38,8 @@ OVER = {
 
 
 def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
-    """Relative error against step, a line a run; ‖F(x)‖/‖x‖, the size of what the branch puts out, as a thin line with
-    open markers.
+    """Relative error against step, a line a run; ‖F(x)‖/‖x‖, the relative size of the branch's output, as a thin line
+    with open markers.
 
     frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios, no unit). room: the same of blocks
     that are not drawn, for which the axes have room. ValueError for a missing column.
@@ -51,14 +51,14 @@ def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
             np.where(np.isfinite(run.numbers(column)), run.numbers(column), np.nan) for column in ("error", "branch")
         )
         end = f"<br>diverged at step {run['step'][-1]}" if run["outcome"][-1] == "diverged" else ""
-        said = f"<b>{run.label}</b>, step %{{x}}<br>... %{{y:.3~g}}{end}<extra>{run.origin}</extra>"
-        look = dict(mode="lines", line=theme.run_line(run), hovertemplate=said.replace("...", "relative error"))
+        template = f"<b>{run.label}</b>, step %{{x}}<br>... %{{y:.3~g}}{end}<extra>{run.origin}</extra>"
+        look = dict(mode="lines", line=theme.run_line(run), hovertemplate=template.replace("...", "relative error"))
         traces.append(theme.trace(run, "error", run["step"], np.maximum(error, FLOOR), **look))
-        # a marker here and there: F's line lies close to the error's
+        # a few markers, because F's line is close to the error's
         every = slice(None, None, max(1, len(branch) // 15))
         mark = theme.marker(run.skip, run.depth, size=8)
         look = dict(mode="lines+markers", line=theme.run_line(run) | dict(width=1.2), marker=mark, showlegend=False)
-        hover = said.replace("...", "‖F(x)‖ / ‖x‖")
+        hover = template.replace("...", "‖F(x)‖ / ‖x‖")
         traces.append(
             theme.trace(
                 run, "branch", run["step"][every], np.maximum(branch, FLOOR)[every], hovertemplate=hover, **look
@@ -79,13 +79,11 @@ def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
 
 
 def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
-    """The error that learning ends with, against learning rate, distance of the target, or number of blocks: a line a
-    kind of block.
+    """The final error against learning rate, distance of the target, or number of blocks: a line a kind of block.
 
     table: as `experiments.residual_block.ended` gives it: skip, seed, error and the column `x` ("lr", "distance" or
-    "blocks"). Over
-    several seeds: the mean, with a bar from the lowest to the highest. A run that diverged is not drawn. ValueError for
-    another x, or a missing column.
+    "blocks"). Over several seeds: the mean, with a bar from the lowest to the highest. A run that diverged is not
+    drawn. ValueError for another x, or a missing column.
     """
     if x not in OVER:
         raise ValueError(f"x is {x!r}; the final error can be drawn against {', '.join(map(repr, OVER))}.")
@@ -99,13 +97,13 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
         label = "residual (with the skip)" if skip else "plain (without)"
         names.append((label, label.replace(" (", "<br>("), points.index[-1], mean[-1], theme.line(skip, 56)["color"]))
         bars = dict(type="data", symmetric=False, array=high - mean, arrayminus=mean - low, width=5, thickness=1.3)
-        said = f"<b>{label}</b>, %{{x}}<br>error %{{y:.3~g}}, %{{customdata[0]:.3~g}} to %{{customdata[1]:.3~g}}"
+        template = f"<b>{label}</b>, %{{x}}<br>error %{{y:.3~g}}, %{{customdata[0]:.3~g}} to %{{customdata[1]:.3~g}}"
         traces.append(dict(
             type="scatter", x=points.index.to_numpy(), y=mean, error_y=bars, mode="lines+markers", name=label,
             line=theme.line(skip, 56),
             marker=theme.marker(skip, 56, open=False, size=9), customdata=np.stack([low, high], axis=1),
             meta={"key": f"{label}/end"},
-            hovertemplate=said + f"<br>{phrases.seeds(table['seed'])}<extra></extra>",
+            hovertemplate=template + f"<br>{phrases.seeds(table['seed'])}<extra></extra>",
         ))  # fmt: skip
     ticks = sorted(set(table[x])) or [0.1, 1.0]
     axis = dict(title=OVER[x], tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
@@ -125,7 +123,7 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
 
 
 def decay(frame, *, empty=EMPTY, draw=theme.figure):
-    """‖H(x)‖/‖x‖ while weight decay alone shrinks the weights: 1 is the size of x, 0 is a block that puts out nothing.
+    """‖H(x)‖/‖x‖ while weight decay alone shrinks the weights: at 1 the output is as large as x, at 0 it is zero.
 
     frame: as `experiments.residual_block.decay_alone` gives it: name, skip, depth, seed, step, case, left (fraction of
     a weight that is left) and size (ratio, no unit). ValueError for a missing column.
@@ -135,11 +133,11 @@ def decay(frame, *, empty=EMPTY, draw=theme.figure):
     symbols = dict(zip(dict.fromkeys(frame["case"]), ("circle", "square", "x"), strict=False))
     for run in runs:
         mark = dict(symbol=symbols[run["case"][0]], size=9, color=theme.run_line(run)["color"])
-        said = (
+        template = (
             f"<b>{run.label}</b><br>%{{x:.2~g}} of each weight left<br>‖H(x)‖ / ‖x‖"
             f" %{{y:.3f}}<extra>{run.origin}</extra>"
         )
-        style = dict(mode="lines+markers", line=theme.run_line(run), marker=mark, hovertemplate=said)
+        style = dict(mode="lines+markers", line=theme.run_line(run), marker=mark, hovertemplate=template)
         traces.append(theme.trace(run, "size", run["left"], run["size"], **style))
         ends.append(
             (run.key("name"), theme.wrap(run.label), run["left"][-1], run["size"][-1], theme.run_line(run)["color"])

@@ -1,5 +1,4 @@
-"""Lesson 03: the block as a diagram in which each arrow is a tensor with its shape, and those tensors themselves as
-small pictures."""
+"""Lesson 03: the block as a diagram, an arrow a tensor with its shape; and the tensors themselves as small pictures."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
@@ -19,8 +18,7 @@ GAP, APART = 1, 9  # pixels between two channels, and between two tensors
 
 
 def diagram(frame, *, empty=EMPTY, draw=theme.figure):
-    """The block of an anatomy, x on the left and y on the right, the shortcut above the branch; below each box what it
-    costs.
+    """A block, x on the left and y on the right, the shortcut above the branch; the costs are below each box.
 
     frame: as `experiments.residual_block.anatomy` gives it: part, module, layer, shape, parameters, multiply_adds,
     additions, skip, block, shortcut, changes_shape, seed, origin. Every shape is of one image, channels × height ×
@@ -56,15 +54,15 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     shapes, notes, hover = [], [], []
     crowded = len(boxes) > 3
 
-    def text(x, y, said, size=theme.SMALL, **more):
-        notes.append(dict(x=x, y=y, text=said, showarrow=False, font=dict(size=size, color=theme.INK), **more))
+    def text(x, y, label, size=theme.SMALL, **more):
+        notes.append(dict(x=x, y=y, text=label, showarrow=False, font=dict(size=size, color=theme.INK), **more))
 
     def arrow(x0, y0, x1, y1, shape="", **place):
         ends = dict(x=x1, y=y1, ax=x0, ay=y0, axref="x", ayref="y", xref="x", yref="y", text="", showarrow=True)
         notes.append(dict(**ends, arrowhead=2, arrowsize=1, arrowwidth=2.2, arrowcolor=colour, standoff=0))
         if shape:
-            # Over the boxes, for a small chart leaves no room between them.
-            text(**dict(x=(x0 + x1) / 2, y=y0 + BOX, said=f"<b>{shape}</b>", yanchor="bottom", yshift=3) | place)
+            # Above the boxes: a small chart has no space between them.
+            text(**dict(x=(x0 + x1) / 2, y=y0 + BOX, label=f"<b>{shape}</b>", yanchor="bottom", yshift=3) | place)
 
     def box(x0, x1, y, half, layers, **look):
         shapes.append(
@@ -135,9 +133,9 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         "Block: " + price(frame["parameters"].sum(), frame["multiply_adds"].sum()) + " for one image",
         yanchor="bottom",
     )
-    x, y, said = zip(*hover, strict=True)
+    x, y, label = zip(*hover, strict=True)
     points = dict(
-        type="scatter", x=x, y=y, mode="markers", marker=dict(size=26, opacity=0), text=said, showlegend=False
+        type="scatter", x=x, y=y, mode="markers", marker=dict(size=26, opacity=0), text=label, showlegend=False
     )
     points |= dict(hovertemplate="%{text}<extra></extra>", meta={"key": "block/hover"}, name=block_text(frame))
     origin = f"{frame['origin'].iloc[0]}: counted in a forward pass" if "origin" in frame else ""
@@ -145,7 +143,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _boxes(branch):
-    """The branch, a box a convolution with what its order puts around it: (layers in words, shape put out, parameters,
+    """The branch, a box a convolution with its norm and activation: (names of layers, output shape, parameters,
     multiply-adds)."""
     # "branch.norm2" is of the second; "branch.scale" comes after the last
     number = branch["module"].str.extract(r"(\d+)$")[0].ffill()
@@ -167,7 +165,7 @@ def _boxes(branch):
 
 
 def _shortcut(frame):
-    """What the shortcut is: its layers in words, and first of all the option's letter."""
+    """The shortcut: the option's letter, and the names of its layers."""
     first, *others = (layer for layer in frame[frame["part"] == "shortcut"]["layer"])
     if first == "identity" and not others:
         return ["<b>identity</b>"]
@@ -175,21 +173,20 @@ def _shortcut(frame):
 
 
 def tiles(frame, *, empty=EMPTY, draw=theme.figure):
-    """The tensors in a block for one image, a tile a channel: x, what the shortcut makes of it over F(x), their sum,
-    and y.
+    """The tensors in a block for one image, a tile a channel: x, the shortcut's output above F(x), their sum, and y.
 
     frame: as `experiments.residual_block.tensors` gives it: part, channel, row, column, value. One colour scale for
-    all, in cividis, with 0 in its middle, and square pixels of one size, so that a halved image is seen to be one.
+    all, cividis with 0 in the middle, and square pixels of one size, so that a halved image is half as large.
     ValueError for a missing column.
     """
     frame = frames.require(frame, ("part", "channel", "row", "column", "value"), "The tensors")
     limit = float(np.abs(frame["value"]).max()) if len(frame) else 1.0
     limit = limit if 0 < limit < np.inf else 1.0
     sheets = {part: _sheet(rows) for part, rows in frame.groupby("part", sort=False)}
-    # Both addends in one column, the shortcut over the branch as in the diagram.
+    # Both addends in one column, the shortcut above the branch as in the diagram.
     both = "shortcut" in sheets
     height = sheets["branch"][0].shape[0] if both else 0
-    rise = height / 2 + max(0.8 * APART, 0.28 * height)  # room for a caption between them
+    rise = height / 2 + max(0.8 * APART, 0.28 * height)  # space for a caption between them
     traces, notes, at, top = [], [], 0.0, 1.0
     for part, (picture, shape) in sheets.items():
         high, wide = picture.shape
@@ -207,10 +204,10 @@ def tiles(frame, *, empty=EMPTY, draw=theme.figure):
         over = dict(x=at + wide / 2, y=middle + high / 2, yshift=2, yanchor="bottom", showarrow=False)
         notes.append(dict(text=f"<b>{sign}{TITLES[part]}</b><br>{shape}", **over))
         top = max(top, middle + high / 2)
-        if part != "shortcut":  # the branch comes under it
+        if part != "shortcut":  # the branch is below it
             at += wide + APART
     where = frame[["origin", "seed", "image"]].iloc[:1].itertuples(index=False) if "image" in frame else []
-    origin = "".join(f"{said}, seed {seed}, image {image}" for said, seed, image in where)
+    origin = "".join(f"{label}, seed {seed}, image {image}" for label, seed, image in where)
     hidden = dict(visible=False, constrain="domain")
     return draw(
         traces, title="What flows through it: a tile a channel", origin=origin, empty=empty, annotations=notes,

@@ -1,5 +1,5 @@
-"""Lesson 11, scaling up: how long the paper's trainings take here, what several workers bring, and whether the numbers
-stay."""
+"""Lesson 11, scaling up: the time of the paper's trainings on this machine, the speed of several workers, and whether
+the numbers stay the same."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
@@ -40,15 +40,15 @@ def hours(frame, *, draw=theme.figure):
 
 
 def throughput(frame, *, draw=theme.figure):
-    """Nets a minute against workers, with the line of as many times one worker's.
+    """Nets a minute against workers, with the line of linear scaling.
 
     frame: workers, nets_per_minute; ValueError for a missing column.
     """
     frame = frames.require(frame, ("workers", "nets_per_minute"), "The throughput")
     workers, rates = list(frame.get("workers", [])), list(frame.get("nets_per_minute", []))
     ideal = [rates[0] * count / workers[0] for count in workers]
-    said = "%{x} workers: %{y:.1f} nets a minute<extra></extra>"
-    measured = dict(type="scatter", x=workers, y=rates, name="measured", hovertemplate=said, meta={"key": "measured"})
+    hover = "%{x} workers: %{y:.1f} nets a minute<extra></extra>"
+    measured = dict(type="scatter", x=workers, y=rates, name="measured", hovertemplate=hover, meta={"key": "measured"})
     measured |= dict(mode="lines+markers", line=dict(color=theme.RESIDUAL, width=3), marker=dict(size=11))
     dotted = dict(type="scatter", x=workers, y=ideal, name="as many times the first", meta={"key": "ideal"})
     dotted |= dict(mode="lines", line=dict(color=theme.GREY, dash="dot", width=2), hoverinfo="skip")

@@ -22,7 +22,7 @@ STEP = 7  # standard deviations from one line to the next where lines are stacke
 
 
 def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
-    """The gradient against the input, one line a net × depth (its first seed), stacked like a seismograph's.
+    """The gradient against the input, one line a net × depth (its first seed), stacked one above the other.
 
     frame: name, skip, depth, seed, origin, x, gradient. Each line is centred and divided by its standard deviation. x:
     the axis's title. ValueError for a missing column.
@@ -35,14 +35,14 @@ def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
         spread = gradient.std()
         y = (gradient - gradient.mean()) / (spread if spread > 0 else 1) - STEP * row
         drawn.append(group)
-        said = (
+        hover = (
             f"<b>{_title(name, depth)}</b><br>at %{{x:.3f}}:"
             f" %{{customdata:.3~g}}<extra>{group['origin'].iloc[0]}</extra>"
         )
         traces.append(dict(
             type="scatter", mode="lines", x=group["x"], y=y,
             line=_look(name, skip, depth)["line"] | dict(width=1.5, dash="solid"),
-            name=_title(name, depth), showlegend=False, customdata=gradient, hovertemplate=said,
+            name=_title(name, depth), showlegend=False, customdata=gradient, hovertemplate=hover,
             meta={"key": f"{name}/{depth}/gradient"},
         ))  # fmt: skip
     names = ["<br>".join(wrap(_title(name, depth), 32)) for (name, _, depth), _ in lines]
@@ -63,8 +63,9 @@ def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
 
 
 def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
-    """Autocorrelation at one lag against depth: the mean over the seeds, with a bar from the lowest to the highest; the
-    noises as levels.
+    """Autocorrelation at one lag against depth: the mean over the seeds, with a bar from the lowest to the highest.
+
+    The two noises are horizontal lines.
 
     table: name, skip, depth, seed, origin, lag, autocorrelation. ValueError for a missing column.
     """
@@ -88,13 +89,13 @@ def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
             width=5,
             thickness=1.3,
         )
-        said = (
+        hover = (
             f"<b>{name}</b>, %{{x}} layers<br>autocorrelation %{{y:.2f}} (%{{customdata}}"
             f" seeds)<extra>{at['origin'].iloc[0]}</extra>"
         )
         traces.append(dict(
             type="scatter", mode="lines+markers", x=at["depth"], y=at["mean"], error_y=bars, customdata=at["size"],
-            hovertemplate=said,
+            hovertemplate=hover,
             name=theme.wrap(name), meta={"key": f"{name}/depth"}, **_look(name, skip, 56),
         ))  # fmt: skip
         ends.append((name, theme.wrap(name), at["depth"].iloc[-1], at["mean"].iloc[-1], traces[-1]["line"]["color"]))
@@ -117,8 +118,7 @@ def _title(name, depth):
 
 
 def _look(name, skip, depth):
-    """Line and marker: those of the house, and for what differs by a flag more an open marker and a finer dash; noises
-    are grey."""
+    """Line and marker: the usual ones; with one flag more, an open marker and a finer dash; noises are grey."""
     if depth == 0:
         return dict(line=dict(color=theme.GREY, width=2), marker=dict(color=theme.GREY))
     flagged = "no norm" in name or "×" in name
@@ -127,7 +127,7 @@ def _look(name, skip, depth):
 
 
 def _origin(frames):
-    """Where the numbers come from, and how many seeds."""
+    """The origin of the numbers, and the number of seeds."""
     where = dict.fromkeys(origin for frame in frames for origin in frame["origin"])
     seeds = phrases.seeds(seed for frame in frames for seed in frame["seed"].unique())
     return ", ".join(part for part in ("; ".join(where), seeds) if part)

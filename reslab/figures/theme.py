@@ -1,11 +1,11 @@
-"""The look of every chart: what a colour, a dash and a marker mean, and one function that makes every chart.
+"""The look of every chart: the meaning of colours, dashes and markers, and one function that makes every chart.
 
 Plain nets are vermillion, dashed, with diamonds; residual nets are blue, solid, with circles; a deeper net is darker; a
 recorded run is thinner than a live one. Every colour of a line has a contrast of at least 3:1 on white and on the dark
 background of JupyterLab (#111).
 
-Text is at least 14 px, axis titles and the names of lines 16 px. A figure by itself is near-black on white paper, in
-any theme; inside an explorer, PAGE_CSS takes paper and text from the page, light or dark, so the contrast is above 7:1.
+Text is at least 14 px, axis titles and the names of lines 16 px. A figure by itself is near-black on white in any
+theme; inside an explorer, PAGE_CSS takes background and text colour from the page, so the contrast is above 7:1.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -27,12 +27,11 @@ GREY = "#767676"  # lines and marks that belong to no net: 4.5:1 on white, 4.1:1
 GRID = "rgba(128, 128, 128, 0.22)"
 AXIS = "rgba(128, 128, 128, 0.60)"
 SMALL, LARGE, TITLE = 14, 16, 18  # px: of ticks and notes, of axis titles and names of lines, of the chart's title
-HEIGHT = 420  # px of a chart, if nothing else is said
+HEIGHT = 420  # px of a chart, by default
 TOP, BOTTOM = 66, 62  # px above and below the plot
 ORIGIN = 76  # letters of a line of the origin under the title
 
-# For the style of a page: the text and the background of a chart inside `.reslab` are those of the page, but for hover
-# labels.
+# For the style of a page: a chart inside `.reslab` has the page's text colour and background, except in hover labels.
 PAGE_CSS = """
     .reslab .js-plotly-plot {
         --reslab-ink: var(--jp-ui-font-color0, var(--vscode-foreground, var(--colab-primary-text-color, #1A1A1A)));
@@ -99,7 +98,7 @@ pio.templates["reslab"] = template  # can be chosen by name; plotly's own defaul
 
 
 def colour(skip, depth):
-    """The colour of a net, as "#RRGGBB": the hue says plain or residual, the lightness says how deep.
+    """The colour of a net, as "#RRGGBB": the hue shows plain or residual, the lightness shows depth.
 
     Darker with depth, on a log scale from 8 to 1202 layers, and constant outside; PLAIN is the colour of plain-20 and
     RESIDUAL that of resnet-56. ValueError for a depth that is not a number of at least 1.
@@ -127,7 +126,7 @@ def marker(skip, depth, *, open=True, size=9):
 
 
 def wrap(name, width=20):
-    """A name for the legend; a long one is broken into lines of about `width` letters: the chart stays wide."""
+    """A name for the legend; a long one is broken into lines of about `width` letters, so that the chart stays wide."""
     first, *parts = name.split(" · ")
     lines = [first]
     for part in parts:
@@ -139,7 +138,7 @@ def wrap(name, width=20):
 
 
 def rgba(colour, alpha):
-    """A "#RRGGBB" colour as plotly's "rgba(...)", see-through."""
+    """A "#RRGGBB" colour as plotly's "rgba(...)", transparent."""
     return f"rgba({', '.join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))}, {alpha})"
 
 
@@ -149,25 +148,25 @@ def run_line(run):
 
 
 def trace(run, part, x, y, **style):
-    """One of a run's traces as a dictionary; they share a legend entry, which the first of them shows.
+    """One of a run's traces as a dictionary; the traces of a run share one legend entry.
 
-    Its meta has a key, unique in its chart and the same from one redraw to the next, and the name of the run.
+    Its meta has the name of the run, and a key that is unique in its chart and equal in every redraw.
     """
     meta = {"key": run.key(part), "run": run.name}
     group = dict(name=wrap(run.label), legendgroup=run.key("run"), meta=meta)
     return dict(type="scatter", x=x, y=y, **group, **style)
 
 
-def apart(wanted, heights, low, high):
-    """Places for texts on an axis so that they do not overlap, each as near as possible to where it is wanted.
+def separated(wanted, heights, low, high):
+    """Positions of texts on an axis so that they do not overlap, each as near as possible to its wanted position.
 
-    wanted, heights: of each text, in units of the axis, which goes from low to high. The places are in the order of
+    wanted, heights: of each text, in units of the axis, which goes from low to high. The positions are in the order of
     `wanted`; None if the texts do not fit.
     """
     if sum(heights) > high - low:
         return None
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    groups = []  # [members, lower edge (the mean of what its members want), height]
+    groups = []  # [members, lower edge (the mean of its members' wanted ones), height]
     for i in order:
         group = [[i], wanted[i] - heights[i] / 2, heights[i]]
         while True:
@@ -188,7 +187,7 @@ def apart(wanted, heights, low, high):
 
 
 def name_lines(ends, x, y, *, left=False, height=HEIGHT - 40):
-    """Names of lines right (or left) of the plot, each as near as possible to the end of its line, and joined to it.
+    """Names of lines right (or left) of the plot, each near the end of its line and connected to it.
 
     ends: (key, text, x, y, colour) of each line. x, y: the axes, as plotly dictionaries with a range. height: px of the
     lowest chart in which the names must not overlap. Returns a layout: annotations, the margin that they need, and no
@@ -201,7 +200,7 @@ def name_lines(ends, x, y, *, left=False, height=HEIGHT - 40):
     scale = [np.log10 if axis.get("type") == "log" else float for axis in (x, y)]
     points = [(scale[0](at), scale[1](value)) for _, _, at, value, _ in ends]
     heights = [(LARGE + 5) * pixel * (1 + text.count("<br>")) for text in texts]
-    places = apart([value for _, value in points], heights, low, high)
+    places = separated([value for _, value in points], heights, low, high)
     if not places:
         return dict(annotations=[], showlegend=True, margin=margin)
     start, end = x["range"]
@@ -237,7 +236,7 @@ def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
 
     data: traces, as dictionaries. x, y: axes, as plotly dictionaries, or the axis title alone, with its unit.
     origin: where the numbers come from, shown under the title. empty: the sentence that an empty chart shows.
-    ValueError for an axis without a title, which says what it shows and in which unit.
+    ValueError for an axis without a title.
     """
     axes = {}
     for side, axis in (("x", x), ("y", y)):
@@ -272,7 +271,7 @@ def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
             margin = template.layout.margin.to_plotly_json() | dict(layout.get("margin") or {})
             layout["margin"] = margin | dict(t=margin["t"] + rise)
             heading["pad"] = dict(b=template.layout.title.pad.b + rise)
-    # uirevision: the zoom and the hidden lines of a learner stay when the numbers change.
+    # uirevision: the learner's zoom and hidden lines stay when the numbers change.
     fixed = dict(
         template=template, title=heading, annotations=annotations, uirevision="reslab", showlegend=True
     )

@@ -1,7 +1,7 @@
-"""Lesson 09, variants: where each ends, a mark a seed; and a race of a few, step by step.
+"""Lesson 09, variants: the final errors, a mark a seed; and the training curves of a few variants.
 
-Frames are those of `reslab.experiments.variants`; the blocks are drawn by residual_block_diagram.py. Every chart takes
-draw=theme.chart, to come as plain dictionaries for a live chart.
+Frames are those of `reslab.experiments.variants`; residual_block_diagram.py draws the blocks. With draw=theme.chart,
+every chart is returned as plain dictionaries, for live charts.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -21,8 +21,8 @@ __all__ = ["alt_text", "cost_sentence", "diagram", "errors", "outcome_table", "r
 ROW = 28  # pixels a variant
 NONE = 0.03  # where 0 % is drawn: a log scale has no 0; a single image of the digits is 0.07 %
 TICKS = {NONE: "0", 0.1: "0.1", 0.3: "0.3", 1: "1", 3: "3", 10: "10", 30: "30", 100: "100"}
-# Residual nets of one depth share a colour, so those that race a first one are told apart by these, each 3:1 on white
-# and on #111.
+# Residual nets of one depth have the same colour, so nets compared with a first one get these, each 3:1 on white and
+# on #111.
 LOOKS = (("#009E73", "9px,3px"), ("#B15E92", "2px,3px"), ("#A87B00", "9px,3px,2px,3px"), ("#767676", "4px,4px"))
 
 
@@ -30,8 +30,8 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     """Training error (%, log scale) after the last step, a row a variant and a mark a seed; test error as open marks
     below.
 
-    frame: as `experiments.variants.race` gives it. The first variant's training errors lie in a band through all rows;
-    a training that diverged is a cross at 100 %. A row's name ends in what a step costs, in multiply-adds, as a
+    frame: as `experiments.variants.race` gives it. A band through all rows shows the first variant's training errors;
+    a training that diverged is a cross at 100 %. A row's name ends in the cost of a step, in multiply-adds, as a
     multiple of the first's. ValueError for a missing column.
     """
     by_name = results(frame) if len(frame) else {}
@@ -44,19 +44,19 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
             for error, seed, shift in _seeds(v, part)
         ]
         look = theme.marker(True, 56, open=part == "test", size=11)
-        said = [
+        hover = [
             f"<b>{v.name}</b>, seed {seed}<br>{error:.2f} % of the {word} images wrong" for error, _, v, seed in points
         ]
         if points:
             x, y = [max(error, NONE) for error, *_ in points], [height for _, height, *_ in points]
             traces.append(
-                dict(x=x, y=y, hovertext=said, name=f"{word} error", marker=look, meta={"key": f"{part}/seeds"})
+                dict(x=x, y=y, hovertext=hover, name=f"{word} error", marker=look, meta={"key": f"{part}/seeds"})
             )
     if broken := [(row, v, *ended) for row, v in enumerate(table) for ended in v.broken]:
-        said = [f"<b>{v.name}</b>, seed {seed}<br>{outcome} at step {step}" for _, v, seed, outcome, step in broken]
+        hover = [f"<b>{v.name}</b>, seed {seed}<br>{outcome} at step {step}" for _, v, seed, outcome, step in broken]
         mark = dict(symbol="x", size=10, color=theme.RESIDUAL)
         at = dict(x=[100] * len(broken), y=[-row + 0.26 * (i % 3 - 1) for i, (row, *_) in enumerate(broken)])
-        traces.append(dict(**at, hovertext=said, name="diverged", marker=mark, meta={"key": "end/seeds"}))
+        traces.append(dict(**at, hovertext=hover, name="diverged", marker=mark, meta={"key": "end/seeds"}))
     if table and len(table[0].train):
         low, high = (max(100 * end(table[0].train), NONE) for end in (np.min, np.max))
         band = dict(
@@ -85,8 +85,7 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _seeds(variant, part):
-    """(error, seed, a little of a row's height, so that equal errors are seen to be several) of the seeds that
-    finished."""
+    """(error, seed, a small vertical offset, so that equal errors do not overlap) of the seeds that finished."""
     broken = {seed for seed, *_ in variant.broken}
     seeds = [seed for seed in variant.seeds if seed not in broken]
     return zip(
@@ -95,8 +94,8 @@ def _seeds(variant, part):
 
 
 def race(frame, *, base="", until=None, empty=EMPTY, draw=theme.figure):
-    """`degradation.training_curves` of nets of one kind: the run named `base` as it is there, each other one in a look
-    of its own."""
+    """`degradation.training_curves` of nets of one kind: the run named `base` as there, each other one with its own
+    line style."""
     names = [name for name in dict.fromkeys(frame["name"]) if name != base] if len(frame) else []
     looks = {name: LOOKS[i % len(LOOKS)] for i, name in enumerate(names)}
 

@@ -1,6 +1,6 @@
 """Tidy frames in, tables and verdicts out: numbers, with no sentence and no drawing; one module for each of `figures`.
 
-Nothing here needs torch, plotly or a browser. `figures.text` puts these results into sentences, `figures` draws them,
+Nothing here needs torch, plotly or a browser. `figures.text` writes sentences from these results, `figures` draws them,
 and the tests of claims compare them.
 """
 

@@ -9,16 +9,16 @@ import numpy as np
 from reslab import checks
 
 LABELS = ("name", "skip", "depth", "seed", "origin", "step", "outcome")
-LEARNED = 0.5  # a net that errs on a larger share of the training images is said not to have learned
-# Answers of the lesson's prediction → from which |F(x)|/|x| on.
+LEARNED = 0.5  # a net with a larger training error (fraction) counts as not having learned
+# Answers of the lesson's prediction → the lowest |F(x)|/|x| of each.
 SIZES = {"larger": 1.25, "about as large": 0.8, "smaller, but over a tenth of it": 0.1, "under a tenth of it": 0.0}
 Spread = namedtuple("Spread", "median low high")  # over the seeds
 
 
 def verdict(frame, name="resnet-56 · trained"):
-    """How large |F(x)| is against |x| in one net, on average over its blocks, the median over its seeds: one of SIZES.
+    """|F(x)| / |x| of one net, the mean over its blocks and the median over its seeds, as one of SIZES.
 
-    frame: as `experiments.activations.before_and_after` gives it; ValueError for a net that it does not have.
+    frame: as `experiments.activations.before_and_after` gives it; ValueError for a net that is not in it.
     """
     checks.choice("a net", name, list(frame["name"].unique()))
     ratio = frame[frame["name"] == name].groupby("seed")["ratio"].mean().median()
@@ -29,7 +29,7 @@ def medians(frame, column):
     """A column's median, lowest and highest value over the seeds: a row a net × state × block (or layer).
 
     Columns: name, skip, depth, origin, outcome, step, index, module, shape, the column itself (the median), low, high,
-    seed (that of the frame where it is one, else NaN). Seeds that are NaN there do not count.
+    seed (NaN if there are several). Values that are NaN do not count.
     """
     by = ["name", "skip", "depth", "origin", "outcome", "index"]
     groups = frame.groupby(by, sort=False)
@@ -44,9 +44,9 @@ def medians(frame, column):
 def nets(frame, column):
     """A namespace a net: name, skip, depth, before, after, blocks; plain nets first, each deeper than the one before.
 
-    before, after: the Spread, over the seeds, of a column's mean over the blocks, untrained and trained; None where the
-    frame has no such net, NaN where no value is finite. blocks: the median of each block over the seeds (of the later
-    state).
+    before, after: the Spread, over the seeds, of a column's mean over the blocks, untrained and trained; None if the
+    frame has no such net, NaN if no value is finite. blocks: the median of each block over the seeds (trained, if the
+    frame has that).
     """
     found = {}
     for (name, skip, depth, outcome), rows in frame.groupby(["name", "skip", "depth", "outcome"], sort=False):
@@ -67,7 +67,7 @@ def twins(nets):
 
 
 def failures(frame):
-    """[(net, outcome, training error), ...] of the nets that diverged, or err on more than half of the training images.
+    """[(net, outcome, training error), ...] of the nets that diverged, or have a training error of over one half.
 
     frame: name, seed, outcome, train_error (fraction; the median over the seeds is given).
     """

@@ -1,4 +1,4 @@
-"""Lesson 01: what each run ended with, and how training error depends on depth."""
+"""Lesson 01: the final errors of each run, and how training error depends on depth."""
 
 import re
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ def final(frame):
     """One row a run: name, skip, depth, seed, origin, parameters, steps, train_error, test_error, outcome, seconds.
 
     frame: the same columns for each logged step, with step, epoch and loss. Errors are fractions. train_error is
-    `final_train_error` where the frame has it; else the mean of the finite values of the last epoch. test_error is the
-    last one measured. ValueError for a missing column.
+    `final_train_error` if the frame has it, otherwise the mean of the finite values of the last epoch. test_error is
+    the last one measured. ValueError for a missing column.
     """
     columns = ["name", "skip", "depth", "seed", "origin", "parameters", "steps"]
     columns += ["train_error", "test_error", "outcome", "seconds"]
@@ -51,7 +51,7 @@ def results(frame):
 
 
 def grouped(items, *names):
-    """Items that agree in the named fields, in the order in which they first appear: {values: [item, ...]}."""
+    """Items with equal values in these fields, in the order in which they first appear: {values: [item, ...]}."""
     groups = {}
     for item in items:
         groups.setdefault(tuple(getattr(item, name) for name in names), []).append(item)
@@ -60,7 +60,7 @@ def grouped(items, *names):
 
 @dataclass(frozen=True)
 class Point:
-    """The training error (fraction) of one net over its seeds: mean, low, high, and of how many runs."""
+    """The training error (fraction) of one net over its seeds: mean, low, high, and the number of runs."""
 
     family: str
     skip: bool
@@ -125,13 +125,13 @@ def trend(points):
 
 
 def same_parameters(points):
-    """Whether plain and residual nets are compared at some depth, and have as many parameters wherever they are."""
+    """Whether there is a depth with plain and residual nets, and at each such depth all have the same parameters."""
     both = [group for group in grouped(points, "depth").values() if len({point.skip for point in group}) > 1]
     return bool(both) and all(len(frozenset.union(*(point.parameters for point in group))) == 1 for group in both)
 
 
 def same_seeds(points):
-    """The number of seeds that two or more nets all share; 0 where they differ."""
+    """The number of seeds if there are two or more nets with the same seeds; otherwise 0."""
     return len(points[0].seeds) if len(points) > 1 and all(point.seeds == points[0].seeds for point in points) else 0
 
 
@@ -153,7 +153,7 @@ def by_rate(frame):
 
 
 def best(table, epochs):
-    """The row of a table of `by_rate` with the lowest median among those of so many epochs."""
+    """The row of a table of `by_rate` with the lowest median, among those with this number of epochs."""
     rows = table[table["epochs"] == epochs]
     return rows.loc[rows["median"].idxmin()]
 

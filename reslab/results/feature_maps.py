@@ -5,7 +5,7 @@ import numpy as np
 from reslab.results.activations import LABELS
 from reslab.results.frames import require
 
-COLUMNS = (*LABELS, "module", "index", "channel", "map", "says")
+COLUMNS = (*LABELS, "module", "index", "channel", "map", "predicted")
 
 
 def nets(frame):
@@ -26,7 +26,7 @@ def of_block(net, index):
     return net[net["index"] == min(index, net["index"].max())].sort_values("channel")
 
 
-def dark(net, index):
+def zero_maps(net, index):
     """(number of maps, how many of them are 0 everywhere, the largest activation) of one block."""
     maps = np.stack(of_block(net, index)["map"])  # (C, H, W)
     return len(maps), int((maps == 0).all(axis=(1, 2)).sum()), maps.max()

@@ -1,4 +1,4 @@
-"""What all tidy frames share: the columns that they need, and the runs that they hold.
+"""What all tidy frames have in common: required columns, and runs.
 
 A run is a name × skip × depth × seed × origin of a tidy frame; its rows, in the order of their steps, are arrays.
 """
@@ -10,9 +10,9 @@ import pandas as pd
 
 
 def require(frame, columns, what):
-    """The frame, checked for `what` to be made from it. A frame without rows may lack any column: it gets them, empty.
+    """The frame, after a check for the columns that `what` needs. A frame without rows gets missing columns, empty.
 
-    ValueError naming the columns that are missing.
+    ValueError that names the missing columns.
     """
     missing = [column for column in columns if column not in frame]
     if missing and len(frame):
@@ -39,21 +39,21 @@ class Run:
         return self.columns[column][self.at]
 
     def numbers(self, column):
-        """A column's values by step as floats: missing values are NaN, whatever the column's type."""
+        """A column's values by step as floats; missing values are NaN."""
         return self[column].astype(float)
 
     def key(self, part):
-        """A name for one part of the run's drawing, equal in every redraw: "plain-56/0/live, this machine/train"."""
+        """A key for one trace of the run, equal in every redraw: "plain-56/0/live, this machine/train"."""
         return f"{self.name}/{self.seed}/{self.origin}/{part}"
 
 
 def runs(frame):
     """The runs of a tidy frame, as a list of `Run`s, in the order in which they first appear.
 
-    frame: name, skip, depth, seed, step, and origin where there is one. The labels of runs that share a name add the
-    seed; those of recorded runs beside live ones add "recorded".
+    frame: name, skip, depth, seed, step, and origin if there is one. Labels of runs with the same name add the seed;
+    those of recorded runs next to live ones add "recorded".
     """
-    # Arrays and not one small frame a run: a live chart is redrawn five times a second, and small frames are slow.
+    # Arrays instead of one frame a run: a live chart is redrawn five times a second, and small frames are slow.
     by = [column for column in ("name", "skip", "depth", "seed", "origin") if column in frame]
     columns = {column: frame[column].to_numpy() for column in frame}
     which = frame.groupby(by, sort=False, dropna=False).ngroup().to_numpy()
@@ -62,7 +62,7 @@ def runs(frame):
         at = np.flatnonzero(which == number)
         at = at[np.argsort(columns["step"][at], kind="stable")]
         run = {"origin": ""} | {column: columns[column][at[0]] for column in by}
-        # A net whose weights no seed drew has none, which turns the whole column to floats.
+        # A net whose weights come from no seed has None here, so pandas makes the whole column floats.
         run["seed"] = None if pd.isna(run["seed"]) else int(run["seed"])
         found.append((run, at))
     names = [name for name, _ in {(run["name"], run["seed"]) for run, _ in found}]
@@ -76,7 +76,7 @@ def runs(frame):
 
 
 def recorded(origin):
-    """Whether numbers of this origin are a recorded run's, not measured here and now."""
+    """Whether numbers of this origin come from a recorded run, and are not measured live."""
     return origin.startswith("recorded")
 
 

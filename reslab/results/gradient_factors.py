@@ -1,4 +1,4 @@
-"""Lesson 02: which kinds of layers make a gradient large or small, and what sets a net apart."""
+"""Lesson 02: which kinds of layers make a gradient large or small, and which symptoms a net has."""
 
 import numpy as np
 
@@ -40,8 +40,9 @@ def products(factors):
 
 
 def totals(stairs):
-    """Decades that the gradient gains from the last block to the first, a row a stair: stair, change, skip, mean, min,
-    max.
+    """Decades that the gradient gains from the last block to the first, a row a step of the staircase.
+
+    Columns: stair, change, skip, mean, min, max.
 
     stairs: stair, change, name, skip, depth, seed, kind, decades, of `experiments.gradient_factors.staircase`.
     """
@@ -73,7 +74,7 @@ def over_seeds(puzzle):
 
 
 def diagnosis(puzzle):
-    """What sets a net apart: "its gradient vanishes", "... explodes", "... is shattered", "degradation alone", or
+    """The main symptom of a net: "its gradient vanishes", "... explodes", "... is shattered", "degradation alone", or
     "nothing", by the medians over its seeds.
 
     puzzle: the rows of one net of `experiments.symptoms.puzzle`.
@@ -87,10 +88,10 @@ def diagnosis(puzzle):
 
 
 def best_and_worst(frame):
-    """{whether the gradient was level before training: (row of the net of lowest training error, row of the highest)}.
+    """{whether the gradient was level before training: (row of the lowest training error, row of the highest)}.
 
     frame: as `experiments.symptoms.symptoms` gives it. The rows are medians over the seeds: name, ratio, train_error,
-    low and high (the lowest and highest train_error). Nets of which a seed diverged do not count.
+    low and high (the lowest and highest train_error). Nets with a seed that diverged do not count.
     """
     nets = frame.groupby("name", sort=False)
     table = nets.agg(

@@ -15,7 +15,7 @@ LAYERS = ("name", "skip", "depth", "seed", "step", "index", "gradient_rms")
 def against_last(gradient):
     """(gradient / the last one, state) of one net's blocks, in order.
 
-    A state is "", or why the value has no place on a log scale.
+    A state is "", or the reason why the value cannot be drawn on a log scale.
     """
     gradient = np.asarray(gradient, dtype=float)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -42,8 +42,8 @@ def ratios(layers):
     """The gradient at the first block over that at the last, one row a net × seed × step.
 
     layers: name, skip, depth, seed, step, index, gradient_rms, as `experiments.gradient_flow` gives them. Columns:
-    name, skip, depth, seed, origin, mode ("" where the frame has none), step, ratio, state ("", or one of those of
-    `against_last`). ValueError for a missing column.
+    name, skip, depth, seed, origin, mode ("" if the frame has none), step, ratio, state (as in `against_last`).
+    ValueError for a missing column.
     """
     rows = []
     for run in runs(require(layers, LAYERS, "The ratio first/last")):
@@ -61,7 +61,7 @@ def verdict(layers):
     """The answer of the lesson's prediction that is nearest, on a log scale, to the median of first/last over the
     seeds.
 
-    layers: as `ratios` takes them, of one net and step; ValueError for several, or where a gradient was lost.
+    layers: as `ratios` takes them, of one net and step; ValueError for several, or if a gradient was lost.
     """
     table = ratios(layers)
     if len(table[["name", "step"]].drop_duplicates()) != 1 or (table["state"] != "").any():
@@ -86,7 +86,7 @@ def nets(layers):
 
 
 def a_layer(layers, skip=False):
-    """By how much the gradient grows a layer, from the last block to the first: a Series by seed.
+    """The growth factor of the gradient a layer, from the last block to the first: a Series by seed.
 
     layers: as `ratios` takes them, of nets that differ in depth. It is the slope of the logarithm of first/last against
     depth, of the plain nets (or the residual ones). Ratios that were lost do not count.

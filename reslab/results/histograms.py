@@ -6,7 +6,7 @@ COLUMNS = (*LABELS, "module", "index", "left", "right", "share")
 
 
 def largest(run):
-    """(first, last): the left edge of the highest bin that holds anything, in a run's first block and in its last.
+    """(first, last): the left edge of the highest bin that is not empty, in a run's first and last block.
 
     run: a `results.frames.Run` with index, left (edges, in units of the activation) and share.
     """

@@ -1,4 +1,4 @@
-"""Lesson 05: what blocks are worth to a trained net, over the seeds and the blocks."""
+"""Lesson 05: the error of trained nets without some of their blocks, over seeds and blocks."""
 
 import pandas as pd
 
@@ -11,9 +11,9 @@ ANSWERS = {"it hardly changes": 0.2, "about half of all pictures are wrong": 0.7
 
 
 def verdict(frame, name="resnet-56"):
-    """How a net does without one block, the median over its blocks and seeds: one of ANSWERS.
+    """The error of a net without one block, the median over its blocks and seeds, as one of ANSWERS.
 
-    frame: as `experiments.lesions.one_out` gives it. ValueError for a net that it does not have.
+    frame: as `experiments.lesions.one_out` gives it. ValueError for a net that is not in it.
     """
     checks.choice("a net", name, list(frame["name"].unique()))
     error = frame.loc[frame["name"] == name, "error"].median()
@@ -63,5 +63,5 @@ def _medians(frame, by):
 
 
 def beside(kept, calibrated):
-    """`summary` of two frames, one with BatchNorm's statistics kept and one with them gathered anew, together."""
+    """`summary` of two frames together: with BatchNorm's statistics unchanged, and with statistics measured again."""
     return pd.concat([summary(kept), summary(calibrated)], ignore_index=True)

@@ -1,28 +1,28 @@
-"""Lesson 02: what a step along the gradient promises, and how much of it comes true."""
+"""Lesson 02: the loss decrease that the gradient predicts, and how much of it is measured."""
 
 import numpy as np
 
 from reslab.results.frames import require
 
 NET = ["name", "skip", "depth", "origin", "seed", "step"]
-COLUMNS = (*NET, "rate", "loss", "promised")
-KEPT = 0.5  # a promise is kept where the loss falls by this share of it
-FELT = 1e-3  # nats: a promise of less is lost in float32's rounding of the loss
+COLUMNS = (*NET, "rate", "loss", "predicted")
+KEPT = 0.5  # a prediction holds if the loss falls by at least this share of it
+FELT = 1e-3  # nats; a smaller prediction is below float32's rounding of the loss
 
 
 def by_step(frame):
     """A row a net × seed × step: name, skip, depth, origin, seed, step, fall, reach.
 
     frame: as `experiments.loss_along_gradient.in_training` gives it. fall: nats, by how much the loss is lower at the
-    best of the rates than where training is (0 where none is lower). reach: the largest rate up to which every promise
-    that can be felt is kept; NaN where not even the first of them is. ValueError for a missing column.
+    best of the rates than at the weights themselves (0 if none is lower). reach: the largest rate up to which every
+    measurable prediction holds; NaN if the first does not. ValueError for a missing column.
     """
     frame = require(frame, COLUMNS, "The loss along the gradient")
     start = frame[frame["rate"] == 0].set_index(NET)["loss"]
     frame = frame[frame["rate"] > 0].join(start.rename("start"), on=NET).sort_values("rate")
     frame["fall"] = (frame["start"] - frame["loss"]).clip(lower=0)
-    felt = frame[frame["promised"] >= FELT].copy()
-    felt["reach"] = felt["rate"].where(felt["fall"] >= KEPT * felt["promised"])
+    felt = frame[frame["predicted"] >= FELT].copy()
+    felt["reach"] = felt["rate"].where(felt["fall"] >= KEPT * felt["predicted"])
     whole = felt["reach"].notna().groupby([felt[column] for column in NET]).cumprod()
     reach = felt["reach"].where(whole.astype(bool)).groupby([felt[column] for column in NET]).max()
     table = frame.groupby(NET, sort=False)["fall"].max().to_frame().join(reach)

@@ -1,4 +1,4 @@
-"""Lesson 02: by how much the gradient of a simple deep net grows a layer."""
+"""Lesson 02: the growth factor of the gradient a layer, in a simple deep net."""
 
 import math
 

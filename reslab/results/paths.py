@@ -1,4 +1,4 @@
-"""Lesson 05: how long the gradient's paths are, over the seeds."""
+"""Lesson 05: the lengths of the gradient's paths, over the seeds."""
 
 from reslab.results.frames import require
 
@@ -23,8 +23,8 @@ def lengths(frame):
     """How long the paths are, net by net: a row a name × step.
 
     frame: as above. Columns: name, depth, step, blocks, seeds, mean (path length, weighted by share: the median over
-    seeds), low, high (of the mean), counted (its value if every path counted alike: half the blocks), first, last (the
-    fewest neighbouring lengths that hold MOST of the shares, in the median over seeds).
+    seeds), low, high (of the mean), counted (its value if all paths had equal weights: half the blocks), first, last
+    (the shortest range of lengths with a total share of MOST, in the median over seeds).
     """
     by = ["name", "depth", "step", "blocks"]
     each = [*by, "seed", *(["repeat"] if "repeat" in frame else [])]
@@ -41,7 +41,7 @@ def lengths(frame):
 
 
 def _span(shares):
-    """(first, last): the fewest neighbouring lengths that hold MOST of the shares."""
+    """(first, last): the shortest range of lengths with a total share of MOST."""
     total = sum(shares)
     spans = (
         (last - first, first, last)

@@ -1,4 +1,4 @@
-"""Lesson 04: which pictures a net can tell apart, over the seeds; and how far a change grows forward and the gradient
+"""Lesson 04: which pictures a net can distinguish, over the seeds; the growth of a change forward and of the gradient
 backward."""
 
 import numpy as np
@@ -8,7 +8,7 @@ from reslab import checks
 from reslab.results.frames import require
 
 LABELS = ("name", "skip", "depth", "seed", "step", "index")
-# Answers of the lesson's prediction → from which share of the pictures on.
+# Answers of the lesson's prediction → the lowest share of the pictures of each.
 ANSWERS = {"nearly all": 0.7, "about half": 0.25, "as good as none": 0.0}
 
 
@@ -16,9 +16,8 @@ def over_seeds(frame, column):
     """A column's median, lowest and highest value over the seeds: a row a net × step × block.
 
     frame: as `experiments.representations` and `experiments.chaos` give it. Columns: name, skip, depth, origin, step,
-    index, share (of the way through the net: 0 the stem, 1 the last block), median, low, high, seed (that of the frame
-    where it has one, else NaN), seeds (how many). Seeds that are NaN there do not count. ValueError for a missing
-    column.
+    index, share (position in the net: 0 the stem, 1 the last block), median, low, high, seed (NaN if there are
+    several), seeds (how many). Values that are NaN do not count. ValueError for a missing column.
     """
     frame = require(frame, (*LABELS, column), "A chart by block")
     if "origin" not in frame:
@@ -34,10 +33,10 @@ def over_seeds(frame, column):
 
 
 def verdict(frame, name="plain-56", block=13):
-    """How many pictures a net tells apart after a block, the median over the seeds, at the latest step: one of ANSWERS.
+    """The share of pictures that a net distinguishes after a block, the median over seeds at the latest step, as one of
+    ANSWERS.
 
-    frame: as `experiments.representations.before_training` gives it. ValueError for a net or a block that it does not
-    have.
+    frame: as `experiments.representations.before_training` gives it. ValueError for a net or a block that is not in it.
     """
     checks.choice("a net", name, list(frame["name"].unique()))
     net = frame[(frame["name"] == name) & (frame["step"] == frame["step"].max())]
@@ -47,7 +46,7 @@ def verdict(frame, name="plain-56", block=13):
 
 
 def totals(frame):
-    """How far a small change of the images grows through each net, and the gradient on its way back: a row a net.
+    """The growth of a small change of the images through each net, and of the gradient backward: a row a net.
 
     frame: as `experiments.chaos.before_training` gives it. Columns: name, skip, depth, change and gradient: [median,
     lowest, highest] over the seeds, of the change at the last block and of the gradient at the stem. ValueError for a

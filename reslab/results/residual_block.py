@@ -10,16 +10,16 @@ from reslab.results.frames import require, runs
 LABELS = ("name", "skip", "depth", "seed", "step")
 ANATOMY = ("part", "layer", "parameters", "multiply_adds", "additions", "skip", "block", "shortcut", "changes_shape")
 WITHIN = 0.1  # a relative error below this counts as learned
-FLOOR = 1e-5  # the smallest error that is told: float32 measures no finer
+FLOOR = 1e-5  # the smallest error that is reported: float32 is not more precise
 
 
 def learned(frame, within=WITHIN):
     """A namespace for each kind of block, over its seeds, plain ones first.
 
     frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios), one learning rate a name. Fields:
-    name, seeds, first (of each seed that comes within the target, the first step), steps, error and branch (means of
-    the last 10 steps and over the seeds), diverged (the last step of a run that diverged, else None). ValueError for a
-    missing column.
+    name, seeds, first (the first step below `within`, of each seed that gets there), steps, error and branch (means of
+    the last 10 steps and over the seeds), diverged (the last step of a run that diverged, otherwise None). ValueError
+    for a missing column.
     """
     families = {}
     for run in runs(require(frame, (*LABELS, "outcome", "error", "branch"), "The sentence")):
@@ -69,8 +69,8 @@ def by_start(frame):
     return table.agg(low="min", median="median", high="max", seeds="size").reset_index()
 
 
-def part_of_the_start(table):
-    """The share of the way from the first net's median error to the last one's that the second has gone."""
+def share_of_the_start(table):
+    """The second net's median error between the first's (0) and the last's (1)."""
     first, second, last = table["median"]
     return (first - second) / (first - last)
 

@@ -1,4 +1,4 @@
-"""Lesson 11: whether trainings agree wherever they run, and whether a precision pays."""
+"""Lesson 11: whether trainings have the same losses in all places, and whether a precision is faster."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ PAYS, NO_DIFFERENCE, DOES_NOT_PAY = "it pays", "it makes no clear difference", "
 
 
 def precision(usual, other):
-    """How long a step takes in another precision against the usual: a row a net that both have.
+    """The time of a step in another precision over that in the usual one: a row a net that both have.
 
     usual, other: name, step_seconds, precision. Columns: those of `other`, those of `usual` with the suffix _usual,
     times (a ratio), and verdict (PAYS below 0.9, DOES_NOT_PAY above 1.1, else NO_DIFFERENCE).
@@ -21,14 +21,16 @@ def precision(usual, other):
 
 
 def agreement(losses):
-    """How far the losses of the same trainings agree between places, as a namespace: nets, steps, lost, apart, agree.
+    """How far the losses of the same trainings agree between places: nets, steps, lost, difference, agree.
 
-    losses: indexed by name, seed, step, a column a place. lost: the steps without a finite loss in every place. apart:
-    the largest relative difference (NaN if any step is lost). agree: no step is lost and the losses are the same to 4
-    digits.
+    losses: indexed by name, seed, step, a column a place. lost: the number of steps without a finite loss in every
+    place. difference: the largest relative one (NaN if any step is lost). agree: no step is lost and the losses are the
+    same to 4 digits.
     """
     lost = int((~np.isfinite(losses)).any(axis="columns").sum())
     low, high = losses.min(axis="columns"), losses.max(axis="columns")
-    apart = np.nan if lost else ((high - low) / low).max()
+    difference = np.nan if lost else ((high - low) / low).max()
     nets = losses.index.droplevel("step").nunique()
-    return SimpleNamespace(nets=nets, steps=len(losses), lost=lost, apart=apart, agree=bool(apart < EQUAL))
+    return SimpleNamespace(
+        nets=nets, steps=len(losses), lost=lost, difference=difference, agree=bool(difference < EQUAL)
+    )

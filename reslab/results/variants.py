@@ -1,4 +1,4 @@
-"""Lesson 09: what each variant came to beside the net that it changes, and what it costs."""
+"""Lesson 09: the error and cost of each variant, compared with the net that it changes."""
 
 from dataclasses import dataclass
 
@@ -52,10 +52,10 @@ def results(frame):
 
 
 def verdict(frame, name, *, of=None):
-    """A variant's training error beside that of the net it changes: LOWER, HIGHER, SAME or BROKEN.
+    """A variant's training error compared with that of the net it changes: LOWER, HIGHER, SAME or BROKEN.
 
-    Lower and higher: in every seed, and by 2 points in the median. Broken: any of its seeds did not finish. of: another
-    net to compare it with. ValueError where the frame lacks one of the two.
+    LOWER, HIGHER: in every seed, and by 2 points in the median. BROKEN: one of its seeds did not finish. of: another
+    net to compare it with. ValueError if the frame lacks one of the two.
     """
     table = results(frame)
     for needed in (name, of or (name in table and table[name].of)):
@@ -71,7 +71,7 @@ def compare(variant, base):
     if base is None:
         return ALONE
     if base.broken:
-        return LOWER  # it finished, where what it changes did not
+        return LOWER  # it finished, and the net that it changes did not
     overlap = variant.train.min() <= base.train.max() and base.train.min() <= variant.train.max()
     gap = variant.error - base.error
     return SAME if overlap or abs(gap) < CLEAR else HIGHER if gap > 0 else LOWER

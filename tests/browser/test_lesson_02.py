@@ -66,5 +66,5 @@ def test_twenty_steps_of_training_fill_the_map(notebook):
     notebook.click("text=Show the code")
     notebook.wait_until(lambda: "lesson.first_steps(" in notebook.text(".reslab-source"))
     notebook.click("text=Show the code")
-    notebook.click(".reslab-turn")
+    notebook.click(".reslab-switch")
     notebook.wait_until(lambda: trace(notebook, RIGHT, "weights"))

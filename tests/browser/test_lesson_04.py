@@ -26,12 +26,12 @@ def maps(notebook):
 
 
 def titles(notebook):
-    """What the right-hand chart writes below the maps of each net."""
+    """What the second chart writes below the maps of each net."""
     return notebook.find(f"{RIGHT} >> .infolayer").first.evaluate("layer => layer.textContent")
 
 
 def overlapping(notebook):
-    """Pairs of the right-hand chart's heatmaps that lie on one another."""
+    """Pairs of the second chart's heatmaps that lie on one another."""
     drawn = notebook.find(f"{RIGHT} >> .heatmaplayer image").all()
     boxes = [
         (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])

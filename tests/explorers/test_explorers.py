@@ -110,7 +110,7 @@ def test_each_control_reaches_the_setting(explorer):
 
 
 @pytest.mark.parametrize(("typed", "taken"), [(57, 56), (1, 8), (-3, 8), (999, 110), (23, 20), (20, 20)])
-def test_a_typed_depth_is_snapped_aloud(explorer, typed, taken):
+def test_a_typed_depth_becomes_the_nearest_and_a_message_says_so(explorer, typed, taken):
     explorer.depth_text.value = typed
     assert explorer.depth_text.value == explorer.depth.value == explorer.setting.depth == taken
     assert (f"the nearest is {taken}" in explorer.message.value) == (typed != taken)

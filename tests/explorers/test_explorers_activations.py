@@ -14,7 +14,8 @@ from waiting import LIVE, wait_until
 
 from reslab import TrainSpec, explorers
 from reslab.experiments import activations
-from reslab.explorers.activations import SHOWS, Signal, View
+from reslab.explorers.activations import Signal
+from reslab.explorers.activations_view import SHOWS, View
 from reslab.nets import build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -127,7 +128,7 @@ def test_every_profile_hears_clicks_however_often_it_was_drawn(explorer):
 
 
 @pytest.mark.parametrize(("typed", "taken"), [(4, 4), (0, 1), (-2, 1), (7, 6), (999, 6)])
-def test_a_typed_block_is_snapped_aloud(explorer, typed, taken):
+def test_a_typed_block_becomes_the_nearest_and_a_message_says_so(explorer, typed, taken):
     explorer.block.value = typed
     assert explorer.join(30)
     assert explorer.block.value == explorer.view.block == taken
@@ -135,7 +136,7 @@ def test_a_typed_block_is_snapped_aloud(explorer, typed, taken):
 
 
 @pytest.mark.parametrize(("typed", "taken"), [(63, 63), (64, 63), (-1, 0)])
-def test_a_typed_image_is_snapped_aloud(explorer, split, typed, taken):
+def test_a_typed_image_becomes_the_nearest_and_a_message_says_so(explorer, split, typed, taken):
     explorer.image.value = typed
     assert explorer.join(30)
     assert explorer.image.value == explorer.view.image == taken
@@ -161,7 +162,7 @@ def test_a_picture_of_ones_own_walks_through_the_nets(explorer, form):
     files = (
         ({"name": "one.png", "content": memoryview(content)},) if form is tuple else {"one.png": {"content": content}}
     )
-    explorer._uploaded(SimpleNamespace(new=files, owner=explorer.upload))
+    explorer.view_controls._uploaded(SimpleNamespace(new=files, owner=explorer.upload))
     assert explorer.join(30)
     image = seen(explorer)[0][-1]
     assert image.mean(axis=0).argmax() in (3, 4)
@@ -176,7 +177,7 @@ def test_a_picture_of_ones_own_walks_through_the_nets(explorer, form):
 
 
 def test_a_state_with_another_image_draws_that_and_not_ones_own(explorer):
-    explorer._uploaded(
+    explorer.view_controls._uploaded(
         SimpleNamespace(new=({"name": "one.png", "content": memoryview(picture())},), owner=explorer.upload)
     )
     assert explorer.join(30)
@@ -188,7 +189,7 @@ def test_a_state_with_another_image_draws_that_and_not_ones_own(explorer):
 
 def test_a_bad_file_says_so_and_changes_nothing(explorer):
     before, state = seen(explorer)[0], explorer.state
-    explorer._uploaded(
+    explorer.view_controls._uploaded(
         SimpleNamespace(new=({"name": "notes.txt", "content": memoryview(b"no image")},), owner=explorer.upload)
     )
     assert explorer.join(30)

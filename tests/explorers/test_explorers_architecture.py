@@ -114,7 +114,7 @@ def test_a_block_whose_code_is_nowhere_says_so():
          space)  # as a cell of a notebook does  # fmt: skip
     explorer = explorers.Architecture("mine", nets={"mine": nn.Sequential(space["Cell"]())})
     explorer.open("mine", "0.conv", "0")
-    assert "Python does not know where Cell is written" in explorer.opened.value
+    assert "Python cannot find the code of Cell" in explorer.opened.value
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_lone_layer_whose_forward_is_long_or_nowhere_says_so():
     exec("class Layer(nn.Module):\n    def forward(self, x):\n        return 2 * x", space)
     explorer = explorers.Architecture("mine", nets={"mine": nn.Sequential(nn.Conv2d(3, 3, 1), space["Layer"]())})
     explorer.open("mine", "1")
-    assert "Python does not know where Layer is written" in explorer.opened.value
+    assert "Python cannot find the code of Layer" in explorer.opened.value
 
 
 def test_parameters_of_no_layer_open_with_their_shapes_and_the_code_that_uses_them():
@@ -155,7 +155,7 @@ def test_parameters_of_no_layer_open_with_their_shapes_and_the_code_that_uses_th
     explorer = explorers.Architecture("vit", nets={"vit": vit}, images={"vit": (3, 32, 32)})
     assert list(boxes(explorer, "vit").text).count("parameters") == 2
     explorer.open("vit", "")
-    assert "vit: what the net itself does" in explorer.opened.value
+    assert "vit: the net&#x27;s own operations" in explorer.opened.value
     assert "class_token: 1×1×8" in explorer.opened.value
     assert "self.class_token.expand(" in explorer.opened.value
     explorer.open("vit", "encoder")

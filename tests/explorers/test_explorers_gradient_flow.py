@@ -129,7 +129,7 @@ def test_the_deepest_net_is_drawn_and_its_factors_are_said_to_be_too_much(explor
 
 
 def test_twenty_steps_fill_the_map(explorer, split):
-    assert explorer.turn.disabled
+    assert explorer.switch.disabled
     before = notes(explorer.right)
     explorer.go.click()
     assert explorer.worker.join(60)
@@ -142,16 +142,16 @@ def test_twenty_steps_fill_the_map(explorer, split):
     assert "step 20 of 20, finished" in explorer.progress_text.value
     assert "at step 20" in explorer.sentence.value
     assert "first_steps" in explorer.code
-    assert explorer.turn.description == "Show factors"
-    explorer.turn.click()
+    assert explorer.switch.description == "Show factors"
+    explorer.switch.click()
     assert "plain-8/all together/product" in drawn(explorer.right)
     assert notes(explorer.right) == before
     assert "first_steps" not in explorer.source.value
-    explorer.turn.click()
+    explorer.switch.click()
     take(explorer, depth=14)
     assert "plain-14/all together/product" in drawn(explorer.right)
     take(explorer, depth=8)
-    assert f"plain-8/0/{LIVE}/map" in drawn(explorer.right)  # what was trained is remembered
+    assert f"plain-8/0/{LIVE}/map" in drawn(explorer.right)  # what was trained is cache_size
 
 
 def gated(monkeypatch, after):

@@ -107,12 +107,12 @@ def test_what_is_said_of_a_bad_line_stays_when_the_chart_is_drawn(explorer):
 
 
 def test_what_is_said_of_a_bad_line_stays_when_the_measurement_was_slow(explorer, monkeypatch):
-    monkeypatch.setattr(instant, "PATIENCE", 0.01)
+    monkeypatch.setattr(instant, "EMPTY_AFTER", 0.01)
     explorer.gate.clear()
     explorer.depth.value = 14
     wait_until(lambda: "Measuring resnet-14" in explorer.message.value)
     explorer.share.value = "resnet-9"
-    explorer._lose_patience(explorer.setting)  # as it may, at the same moment
+    explorer._empty_chart(explorer.setting)  # as it may, at the same moment
     explorer.gate.set()
     assert explorer.join(30)
     assert explorer.drawn[-1] == ["resnet-14"]
@@ -143,7 +143,7 @@ def test_a_slider_dragged_through_fifty_values_measures_the_first_and_the_last(e
 
 
 def test_a_slow_measurement_empties_the_chart_and_says_so(explorer, monkeypatch):
-    monkeypatch.setattr(instant, "PATIENCE", 0.01)
+    monkeypatch.setattr(instant, "EMPTY_AFTER", 0.01)
     explorer.gate.clear()
     explorer.depth.value = 1202
     wait_until(lambda: "Measuring resnet-1202" in explorer.message.value)
@@ -200,7 +200,7 @@ def test_a_control_that_changes_nothing_is_greyed_out_and_says_why(explorer):
 
 
 def test_only_so_many_measurements_are_remembered_and_no_thread_stays(explorer, monkeypatch):
-    monkeypatch.setattr(Recorder, "remembered", 5)
+    monkeypatch.setattr(Recorder, "cache_size", 5)
     explorer.pin.click()
     for seed in range(40, 60):
         explorer.seed.value = seed

@@ -22,7 +22,7 @@ def shown(explorer, line):
 
 
 def click(explorer, block):
-    explorer._heard(explorer, {"do": "toggle", "block": block}, [])
+    explorer._on_message(explorer, {"do": "toggle", "block": block}, [])
     assert explorer.join(60)
 
 
@@ -55,7 +55,7 @@ def test_both_nets_answer_a_click_and_a_second_click_puts_the_block_back(explore
     click(explorer, 5)
     assert explorer.line == "layers=20 out=5"
     assert explorer.answer["plain"]["error"] > 0.5 > explorer.answer["residual"]["error"]
-    assert explorer.answer["said"].startswith("Without block 5, plain-20 gets")
+    assert explorer.answer["sentence"].startswith("Without block 5, plain-20 gets")
     assert explorer.alone["plain"][4] == explorer.answer["plain"]["error"]
     click(explorer, 5)
     assert explorer.answer == whole
@@ -68,7 +68,7 @@ def test_statistics_measured_anew_bring_back_what_was_a_matter_of_scale(explorer
 
 def test_three_pictures_with_the_answers_of_both_nets(explorer):
     answer = shown(explorer, "layers=20 out=none first=395")  # the last two, and the first
-    assert len(answer["pictures"]) == len(answer["plain"]["says"]) == 3
+    assert len(answer["pictures"]) == len(answer["plain"]["answers"]) == 3
     assert answer["pictures"][2] == shown(explorer, "layers=20 out=none")["pictures"][0]
     assert all(picture["url"].startswith("data:image/png") for picture in answer["pictures"])
 

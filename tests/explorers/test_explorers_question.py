@@ -39,15 +39,15 @@ def test_an_answer_measures_once_and_is_marked_on_the_figure():
     experiment = Experiment()
     question = asked(experiment, takes="20 seconds")
     assert question.go.disabled
-    assert "20 seconds" in question.said.value
+    assert "20 seconds" in question.status.value
     question.choice.value = "lower"
     question.go.click()
     question.go.click()
     assert question.join(60)
     assert (experiment.times, question.answer) == (1, "lower")
-    (figure,) = question.place.children
+    (figure,) = question.figure_box.children
     assert figure.layout.annotations[0].text == question.sentence == "You said: lower. Measured: higher. ✗"
-    assert question.sentence in question.said.value
+    assert question.sentence in question.status.value
     assert question.measured["error"].tolist() == [0.1, 0.8]
     assert experiment.times == 1
     assert all(control.disabled for control in (question.choice, question.go, question.skip))
@@ -69,7 +69,7 @@ def test_a_later_cell_measures_at_once_and_the_figure_is_shown():
     experiment = Experiment()
     question = asked(experiment)
     assert question.sentence == "Measured: higher."
-    assert (experiment.times, len(question.place.children)) == (1, 1)
+    assert (experiment.times, len(question.figure_box.children)) == (1, 1)
     question.skip.click()
     assert question.join(60)
     assert experiment.times == 1
@@ -99,7 +99,7 @@ def test_an_experiment_that_fails_says_why_here_and_where_it_is_asked_for():
     question = asked(Experiment(ValueError("depth is 57; take 56.")))
     question.skip.click()
     assert question.join(60)
-    assert "⚠ depth is 57; take 56." in question.said.value
+    assert "⚠ depth is 57; take 56." in question.status.value
     with pytest.raises(ValueError, match=r"depth is 57"):
         _ = question.measured
 

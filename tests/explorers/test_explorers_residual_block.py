@@ -108,7 +108,7 @@ def test_a_block_that_changes_the_shape_shows_its_tensors_and_says_why(explorer)
     assert explorer.chart.keys == [f"{part}/tiles" for part in ("x", "shortcut", "branch", "sum", "y")]
     assert explorer.show.disabled
     assert explorer.lr.disabled
-    assert "cannot put out what it gets" in explorer.show.tooltip
+    assert "cannot be the identity" in explorer.show.tooltip
     explorer.shape.value = "kept"
     assert len(curve(explorer, "residual block").y) == 5
     assert explorer.chart.figure.layout.yaxis.title.text  # the axes of a chart are back, which tiles have none of

@@ -10,7 +10,8 @@ from waiting import finish, wait_until
 
 from reslab import FAMILY, NetSpec, TrainSpec, cli, explorers, replace
 from reslab.cli import options
-from reslab.explorers.activations import Signal, View
+from reslab.explorers.activations import Signal
+from reslab.explorers.activations_view import View
 from reslab.explorers.degradation import Training
 from reslab.explorers.gradient_flow import Flow
 from reslab.explorers.residual_block import OneBlock
@@ -259,7 +260,7 @@ def test_a_switch_between_measured_nets_draws_once_and_moves_no_axis(monkeypatch
     """The other net behind the switch is measured, too: each of the two in two parts, the quick one first."""
     explorer = getattr(explorers, kind)(state, split=split, **({"steps": 3} if kind == "ResidualBlock" else {}))
     assert explorer.join(60)
-    monkeypatch.setattr("reslab.explorers.instant.PATIENCE", 60)
+    monkeypatch.setattr("reslab.explorers.instant.EMPTY_AFTER", 60)
     calls = counted(monkeypatch, explorer, "take", "measure", "draw", "refresh_texts")
 
     def ranges():

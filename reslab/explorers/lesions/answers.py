@@ -1,4 +1,4 @@
-"""What the explorer of lesson 05 measures: a pair of nets with blocks out, and what they say of three pictures."""
+"""What the explorer of lesson 05 measures: a pair of nets with blocks out, and their answers for three pictures."""
 
 import base64
 import io
@@ -13,7 +13,7 @@ TILE = 64  # px of a picture that is sent to the page, at least
 NAMES = {False: "plain", True: "residual"}
 
 
-def here():
+def available():
     """The data sets whose pictures are on this machine, and for which nets are recorded."""
     from reslab.downloads import bytes_here
 
@@ -32,10 +32,10 @@ def answer(view):
         logits = pair.logits(skip, view.out, calibrated)
         wrong = (logits.argmax(1) != pair.labels).float().mean().item()
         whole = (pair.logits(skip, (), False).argmax(1) != pair.labels).float().mean().item()
-        says = [pair.classes[logits[place].argmax()] for place in places]
+        answers = [pair.classes[logits[place].argmax()] for place in places]
         made[kind] = {"name": f"{'resnet' if skip else 'plain'}-{view.layers}", "whole": whole, "error": wrong}
-        made[kind]["says"] = says
-    return made | {"said": pair_sentence(view.out, made)}
+        made[kind]["answers"] = answers
+    return made | {"sentence": pair_sentence(view.out, made)}
 
 
 def alone(view, block):
@@ -51,7 +51,7 @@ def _pair(data, layers, seed):
 
 
 class Pair:
-    """A trained plain net and its residual twin, and what each of their blocks was given for the test pictures."""
+    """A trained plain net and its residual twin, and the stored inputs of their blocks for the test pictures."""
 
     def __init__(self, data, layers, seed):
         from reslab.datasets import DATASETS  # here, and not above: torch takes seconds to import
@@ -87,7 +87,7 @@ class Pair:
         """A test picture for the page: its class, and a PNG as a data URL."""
         pixels = self._split.x_test[place].float() / self._split.scale
         grey = pixels.shape[0] == 1
-        pixels = 1 - pixels if grey else pixels  # ink on paper
+        pixels = 1 - pixels if grey else pixels  # dark on light
         values = (255 * pixels).round().byte().permute(1, 2, 0).numpy()
         image = Image.fromarray(values[:, :, 0] if grey else values)
         times = -(-TILE // image.width)

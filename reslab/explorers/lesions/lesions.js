@@ -8,7 +8,7 @@ const KINDS = ["plain", "residual"]
 export default {
   render({ model, el }) {
     const root = html(el, "section", { class: "stage lesions", "aria-label": "Blocks out of two nets, and back in" })
-    const told = html(root, "p", { class: "say", role: "status" })
+    const sentence = html(root, "p", { class: "say", role: "status" })
     const bar = html(root, "div", { class: "bar" })
     const group = (name, options, field) => {
       const owner = html(bar, "div", { class: "group", role: "group", "aria-label": name })
@@ -28,11 +28,13 @@ export default {
       made.onclick = act
       return made
     }
-    const all = button("Each block alone", "Take out every block, one at a time: the blocks fill up to the error", () => model.send({ do: "all" }))
+    button("Each block alone", "Take out every block, one at a time: the blocks fill up to the error", () =>
+      model.send({ do: "all" }))
     const back = button("Put all back", "Put all blocks back in", () => change({ out: "none" }))
-    const three = button("Three others", "Show three other pictures", () => change({ first: Number(fields().first ?? 0) + 3 }))
+    button("Three others", "Show three other pictures", () => change({ first: Number(fields().first ?? 0) + 3 }))
 
-    html(root, "p", { class: "note" }, "Click a block. Filled: the error when it alone is out. Dotted: the error of the whole net.")
+    const note = "Click a block. Filled: the error when it alone is out. Dotted: the error of the whole net."
+    html(root, "p", { class: "note" }, note)
     const rows = KINDS.map(kind => {
       const row = html(root, "div", { class: `row ${kind}`, "data-kind": kind })
       const side = html(row, "div", { class: "side" })
@@ -41,7 +43,8 @@ export default {
       const whole = html(side, "p", { class: "whole" })
       const plot = html(row, "div", { class: "plot" })
       const three = pictures(html(row, "div", { class: "three" }))
-      return { kind, error, whole, plot, three, ribbon: ribbon(plot, kind, block => model.send({ do: "toggle", block })) }
+      const toggle = block => model.send({ do: "toggle", block })
+      return { kind, error, whole, plot, three, ribbon: ribbon(plot, kind, toggle) }
     })
     const share = html(root, "label", { class: "group share" })
     html(share, "span", {}, "Share this state")
@@ -68,13 +71,13 @@ export default {
       const size = { width: Math.floor(box.width), height: 158, em: 0.9 * em }
       root.classList.toggle("waiting", !current)
       const wrong = model.get("wrong")
-      say(told, wrong ? `⚠ ${wrong}` : (answer.said ?? "The two nets are being loaded ..."))
+      say(sentence, wrong ? `⚠ ${wrong}` : (answer.sentence ?? "The two nets are being loaded ..."))
       for (const { kind, error, whole, three, ribbon } of rows) {
         const net = answer.layers === Number(now.layers) ? answer[kind] : null
         ribbon.show(n, size, net, model.get("alone")[kind], out)
         say(error, net ? `${percent(net.error)} wrong` : "…")
         say(whole, net ? `whole net: ${percent(net.whole)}` : "")
-        if (answer.pictures && net) three(answer.pictures, net.says)
+        if (answer.pictures && net) three(answer.pictures, net.answers)
       }
       const usual = { statistics: "kept", data: "digits" }
       for (const [field, { buttons }] of Object.entries({ layers, statistics, data }))

@@ -1,4 +1,4 @@
-"""The explorer of lesson 05 as a widget: a ribbon of blocks for each of two nets; clicks are answered by the kernel."""
+"""The explorer of lesson 05 as a widget: a row of blocks for each of two nets; the kernel measures after each click."""
 
 import os
 from pathlib import Path
@@ -27,9 +27,9 @@ def style():
 class Lesions(anywidget.AnyWidget):
     """Click blocks out of a plain net and its residual twin, and back in: the error of both, and three pictures.
 
-    line: what is shown, as one line of text: "layers=56 out=5,7 statistics=anew seed=1". Set it, and it is shown; a
-    ValueError says why not. answer: what was measured, as a dict. alone: the error without each block, where that was
-    measured: {"plain": [...], "residual": [...]}. words: what goes on. pictures: the data sets that are here.
+    line: the state in one line of text, "layers=56 out=5,7 statistics=anew seed=1"; setting it changes what is shown.
+    wrong: the reason why a line was refused. answer: what was measured, as a dict. alone: the error without each block,
+    as far as measured: {"plain": [...], "residual": [...]}. words: the current work. pictures: the available data sets.
     """
 
     _esm = page.joined(FILES)
@@ -45,7 +45,7 @@ class Lesions(anywidget.AnyWidget):
         self.view, self.closed, self._states, self._alone = View.parse(line), False, {}, {}
         super().__init__(line=str(self.view))
         self._latest = Latest(self._measure)
-        self.on_msg(self._heard)
+        self.on_msg(self._on_message)
         self.observe(lambda change: self._take(change.new), "line")
         cells.register(self)
         self._latest.ask((self.view, False))
@@ -71,7 +71,7 @@ class Lesions(anywidget.AnyWidget):
 
     # --- what the page and the learner do ---------------------------------------------------------------------------
 
-    def _heard(self, _, message, __):
+    def _on_message(self, _, message, __):
         match message:
             case {"do": "toggle", "block": int(block)}:
                 out = set(self.view.out) ^ {block}
@@ -82,7 +82,7 @@ class Lesions(anywidget.AnyWidget):
                 self._take(line)
 
     def _take(self, line):
-        """Show what a line says, or say why not."""
+        """Show the state of a line, or set `wrong`."""
         try:
             view = View.parse(line)
         except ValueError as error:
@@ -111,7 +111,7 @@ class Lesions(anywidget.AnyWidget):
                 self.words = f"Block {block} of {BLOCKS[view.layers]}, alone"
                 self._keep_alone(view, block)
             self.words = ""
-        except Exception as error:  # in a thread, nothing else would say it
+        except Exception as error:  # shown here: a thread's exception is not shown otherwise
             self.words, self.wrong = "", str(error) or type(error).__name__
 
     def _answer(self, view):
@@ -123,7 +123,7 @@ class Lesions(anywidget.AnyWidget):
         if not self.closed and view == self.view:
             self.alone = self._alone.get(_nets(view), {})
             self.answer, self.words = made, ""
-            self.pictures = answers.here()
+            self.pictures = answers.available()
 
     def _keep_alone(self, view, block):
         from reslab.explorers.lesions import answers
@@ -144,13 +144,13 @@ class Lesions(anywidget.AnyWidget):
             self.join()
             data = {name: getattr(self, name) for name in ("line", "answer", "alone", "words", "wrong", "pictures")}
             text = page.with_widget(style(), page.joined(FILES), data)
-            said = self.answer.get("said", self.wrong)
-            display({"image/png": still.shot(text, width=1120, height=510), "text/plain": said}, raw=True)
+            sentence = self.answer.get("sentence", self.wrong)
+            display({"image/png": still.shot(text, width=1120, height=510), "text/plain": sentence}, raw=True)
             display(HTML(states.table(self._states)))
         else:  # in a box, which every version of ipywidgets shows alike
             display(widgets.VBox([self, *([states.buttons(self._states, self._take)] if self._states else [])]))
 
 
 def _nets(view):
-    """What errors without one block belong to."""
+    """The parts of a View on which the errors without one block depend."""
     return view.data, view.layers, view.seed, view.statistics

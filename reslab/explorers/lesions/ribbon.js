@@ -7,7 +7,9 @@ const ARCS = 26 // px over the blocks
 export function ribbon(owner, kind, pressed) {
   const plot = svg(owner, "svg", {
     role: "group",
-    "aria-label": `${kind === "plain" ? "Without skips" : "With skips"}: arrow keys go from block to block, Enter takes one out or puts it back`,
+    "aria-label":
+      (kind === "plain" ? "Without skips" : "With skips") +
+      ": arrow keys go from block to block, Enter takes one out or puts it back",
   })
   let blocks = [],
     drawn = ""
@@ -32,11 +34,10 @@ export function ribbon(owner, kind, pressed) {
       const x = gutter + i * step,
         wide = step - gap,
         group = svg(plot, "g", {})
-      if (kind === "residual")
-        svg(group, "path", {
-          class: "skip",
-          d: `M${x - gap / 2} ${middle}C${x - gap / 2} ${top - ARCS * 1.5} ${x + wide + gap / 2} ${top - ARCS * 1.5} ${x + wide + gap / 2} ${middle}`,
-        })
+      if (kind === "residual") {
+        const [from, to, roof] = [x - gap / 2, x + wide + gap / 2, top - ARCS * 1.5]
+        svg(group, "path", { class: "skip", d: `M${from} ${middle}C${from} ${roof} ${to} ${roof} ${to} ${middle}` })
+      }
       svg(group, "rect", { class: "shell", x, y: top, width: wide, height: base - top, rx: 3 })
       const fill = svg(group, "rect", { class: "fill", x, y: top, width: wide, height: base - top })
       const hit = svg(group, "rect", {
@@ -79,7 +80,8 @@ export function ribbon(owner, kind, pressed) {
   let level
   return {
     show(n, size, net, alone, out) {
-      if (drawn !== JSON.stringify([n, size.width, size.height, size.em])) level = build(n, size.width, size.height, size.em)
+      const sizes = [n, size.width, size.height, size.em]
+      if (drawn !== JSON.stringify(sizes)) level = build(...sizes)
       level(net?.whole ?? 0)
       blocks.forEach(({ group, fill, hit, title }, i) => {
         const isOut = out.includes(i + 1),
@@ -103,11 +105,11 @@ export function pictures(owner) {
     const figure = html(owner, "figure")
     return { figure, image: html(figure, "img", { alt: "" }), caption: html(figure, "figcaption") }
   })
-  return (given, says) =>
+  return (given, answers) =>
     shown.forEach(({ figure, image, caption }, i) => {
-      const right = says[i] === given[i].is
+      const right = answers[i] === given[i].is
       set(image, { src: given[i].url, alt: `the picture: ${given[i].is}` })
       set(figure, { class: right ? "right" : "wrong" })
-      say(caption, `${says[i]} ${right ? "✓" : "✗"}`)
+      say(caption, `${answers[i]} ${right ? "✓" : "✗"}`)
     })
 }

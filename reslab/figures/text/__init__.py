@@ -1,7 +1,7 @@
 """Results in words: the sentence under a chart and its alternative for screen readers; one module for each of
 `figures`.
 
-Nothing is decided here: which net is worse, or whether seeds overlap, is found in `reslab.results`.
+Which net is worse, or whether seeds overlap, is computed in `reslab.results`.
 """
 
 import lazy_loader

@@ -7,8 +7,8 @@ from reslab.results import activations as results
 from reslab.results.activations import LABELS
 from reslab.results.frames import require, runs
 
-# Statistic → what is said before a value, and after the first one.
-_WORDS = {
+# Statistic → the words before the values, and after the first value.
+_PHRASES = {
     "ratio": ("|F(x)| is", " × |x|"),
     "cosine": ("the cosine of a block's output with its input is", ""),
     "cka": ("the CKA of a block's output with its input is", ""),
@@ -22,25 +22,24 @@ _WORDS = {
 
 
 def sentence(frame, statistic="ratio"):
-    """One statistic, averaged over the blocks of every net, in one sentence for anybody; over several seeds median and
-    range.
+    """One statistic, averaged over the blocks of every net, in one sentence; over several seeds median and range.
 
     frame: as `experiments.activations` gives it. statistic: as `figures.activations.profile` takes it. Nets that did
     not learn, or diverged, are named. ValueError for another statistic or a missing column.
     """
-    if statistic not in _WORDS:
-        raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, _WORDS))}.")
+    if statistic not in _PHRASES:
+        raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, _PHRASES))}.")
     frame = require(frame, (*LABELS, "train_error", statistic), "The sentence")
-    lead, unit = _WORDS[statistic]
-    share, told = statistic.endswith("dead"), []
+    lead, unit = _PHRASES[statistic]
+    share, texts = statistic.endswith("dead"), []
     for net in results.nets(frame, statistic):
         means = (net.before, net.after)
-        before, after = ("" if mean is None else _number(mean, share, unit * (not told)) for mean in means)
+        before, after = ("" if mean is None else _number(mean, share, unit * (not texts)) for mean in means)
         if before and after:
-            told.append(f"{after} in {net.name} (untrained {_number(net.before, share)})")
+            texts.append(f"{after} in {net.name} (untrained {_number(net.before, share)})")
         else:
-            told.append(f"{after} in {net.name}" if after else f"{before} in the untrained {net.name}")
-    return f"On average over the blocks, {lead} {listed(told)}{_failures(frame)}.{_seeds(frame)}" if told else EMPTY
+            texts.append(f"{after} in {net.name}" if after else f"{before} in the untrained {net.name}")
+    return f"On average over the blocks, {lead} {listed(texts)}{_failures(frame)}.{_seeds(frame)}" if texts else EMPTY
 
 
 def responses_sentence(frame):
@@ -51,13 +50,13 @@ def responses_sentence(frame):
     """
     frame = require(frame, (*LABELS, "index", "train_error", "std"), "The sentence")
     nets = results.nets(frame, "std")
-    told = [f"{_number(net.after if net.before is None else net.before)} in {net.name}" for net in nets]
+    texts = [f"{_number(net.after if net.before is None else net.before)} in {net.name}" for net in nets]
     clauses = "".join(
         f"; {less} of the {len(plain.blocks)} layers of {residual.name} respond less than those of {plain.name}"
         for plain, residual, less in results.twins(nets)
     )
     lead = "Averaged over the layers, the standard deviation of the response is"
-    return f"{lead} {listed(told)}{clauses}{_failures(frame)}.{_seeds(frame)}" if told else EMPTY
+    return f"{lead} {listed(texts)}{clauses}{_failures(frame)}.{_seeds(frame)}" if texts else EMPTY
 
 
 def depth_sentence(frame):
@@ -79,10 +78,10 @@ def depth_sentence(frame):
 
 def alt_text(frame, statistic="ratio"):
     """A text alternative for `profile`: the axes, the lines, and what was measured. ValueError for a missing column."""
-    said = sentence(frame, statistic)
+    text = sentence(frame, statistic)
     named = [(run.label, run.skip) for run in runs(frame)] if len(frame) else []
     drawn = lines(named, "; open markers are untrained nets")
-    return f"Line chart of one statistic of the signal against the way through the net, block by block. {drawn}{said}"
+    return f"Line chart of one statistic of the signal against the way through the net, block by block. {drawn}{text}"
 
 
 def _failures(frame):
@@ -96,7 +95,7 @@ def _failures(frame):
 
 
 def _seeds(frame):
-    """What the ranges are over, as a sentence of its own; nothing for one seed."""
+    """A sentence about what the ranges are over; "" for one seed."""
     seeds = frame["seed"].nunique()
     return f" In brackets: the lowest and the highest of {seeds} seeds." if seeds > 1 else ""
 
@@ -106,8 +105,8 @@ def _number(spread, share=False, unit=""):
     if not np.isfinite(spread.median):
         return "no finite number"
 
-    def say(value):
+    def formatted(value):
         return percent(value) if share else f"{value:.2f}" if abs(value) < 1000 else f"{value:.1e}"
 
-    low, high = say(spread.low), say(spread.high)
-    return f"{say(spread.median)}{unit}" + f" ({low} to {high})" * (low != high)
+    low, high = formatted(spread.low), formatted(spread.high)
+    return f"{formatted(spread.median)}{unit}" + f" ({low} to {high})" * (low != high)

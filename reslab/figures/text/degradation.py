@@ -1,4 +1,4 @@
-"""Lesson 01 in words: what training error the nets ended with, and how it goes with depth."""
+"""Lesson 01 in words: the final training error of the nets, and how it changes with depth."""
 
 import numpy as np
 
@@ -8,16 +8,16 @@ from reslab.results.frames import require, runs
 
 
 def sentence(frame):
-    """What the runs of a frame did, in one sentence for anybody (one for each origin, if there are several).
+    """The result of the runs of a frame in one sentence (one for each origin, if there are several).
 
-    frame: as `results.degradation.final` takes it; ValueError for a missing column. A difference under 2 points is not
-    called one. Several seeds are told as their mean and range.
+    frame: as `results.degradation.final` takes it; ValueError for a missing column. A difference under 2 points counts
+    as none. Several seeds are given as their mean and range.
     """
     ordered = sorted(results.results(frame), key=lambda result: (result.skip, result.depth))
-    told = {origin: _told(group) for (origin,), group in results.grouped(ordered, "origin").items()}
-    if len(told) > 1:
-        return " ".join(f"{origin[:1].upper()}{origin[1:]}: {text}." for origin, text in told.items())
-    return "".join(told.values()) + "." if told else EMPTY
+    texts = {origin: _clauses_of(group) for (origin,), group in results.grouped(ordered, "origin").items()}
+    if len(texts) > 1:
+        return " ".join(f"{origin[:1].upper()}{origin[1:]}: {text}." for origin, text in texts.items())
+    return "".join(texts.values()) + "." if texts else EMPTY
 
 
 def alt_text(frame):
@@ -31,7 +31,7 @@ def alt_text(frame):
 
 
 def rate_sentence(frame):
-    """How far longer trainings and other learning rates brought a plain net, beside the residual one, in two sentences.
+    """What longer trainings and other learning rates do for a plain net, compared with the residual one: two sentences.
 
     frame: as `results.degradation.by_rate` takes it, with one plain and one residual net.
     """
@@ -50,18 +50,18 @@ def rate_sentence(frame):
 
 
 def construction_sentence(table):
-    """What the net made by hand does, and the one that was trained.
+    """The errors of the net that was made by hand, and of the one that was trained.
 
     table: as `experiments.degradation.by_construction` gives it.
     """
     deep = table[table["depth"] == table["depth"].max()]
     made, trained = (deep[deep["how"] == how].set_index("seed") for how in ("made", "trained"))
     better = (made["train_error"] < trained["train_error"]).sum()
-    told = [f"{_median(_spread(nets['train_error']))}" for nets in (made, trained)]
+    texts = [f"{_median(_spread(nets['train_error']))}" for nets in (made, trained)]
     found = ": such a net exists, and training did not find it in this budget" * bool(better == len(made))
     return (
-        f"Made by hand, {made['depth'].iloc[0]} plain layers get {told[0]} of the training images wrong; trained,"
-        f" {told[1]}. By hand is better for {better} of {len(made)} seeds{found}."
+        f"Made by hand, {made['depth'].iloc[0]} plain layers get {texts[0]} of the training images wrong; trained,"
+        f" {texts[1]}. By hand is better for {better} of {len(made)} seeds{found}."
     )
 
 
@@ -75,7 +75,7 @@ def _median(row):
     return percent(row["median"]) + spread * bool(row["seeds"] > 1)
 
 
-def _told(group):
+def _clauses_of(group):
     """The sentence for the runs of one origin, without its full stop: those that finished first, then the others."""
     nets = [result.net for result in group]
     for result in group:

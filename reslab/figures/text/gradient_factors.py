@@ -9,7 +9,7 @@ from reslab.results import gradient_factors as results
 
 
 def factors_sentence(factors):
-    """What the gradient of a net is multiplied by from the last block to the first, kind by kind, in one sentence.
+    """The factor on the gradient from the last block to the first, for each kind of layer, in one sentence.
 
     factors: as `results.gradient_factors.products` takes them.
     """
@@ -17,25 +17,25 @@ def factors_sentence(factors):
     if not products:
         return EMPTY
     total, *parts = [(kind, decades.iloc[0]) for kind, decades in products.items()]
-    told = [f"{kind} {power(decades)}" for kind, decades in parts]
+    texts = [f"{kind} {power(decades)}" for kind, decades in parts]
     net = factors["name"].iloc[0]
-    return f"On its way back, the gradient of {net} is multiplied by {power(total[1])}: {', '.join(told)}."
+    return f"On its way back, the gradient of {net} is multiplied by {power(total[1])}: {', '.join(texts)}."
 
 
 def staircase_sentence(stairs):
-    """What each stair did to the gradient, in decades, in one sentence.
+    """How each step of the staircase changed the gradient, in decades, in one sentence.
 
     stairs: as `results.gradient_factors.totals` takes them.
     """
     total = results.totals(stairs)
     start, end = total.iloc[0], total.iloc[-1]
     moved = [f"{other.change} {other.mean - before.mean:+.1f}" for before, other in pairwise(total.itertuples())]
-    said = f"With {start['change']}, the gradient at the first block is {power(start['mean'])} of that at the last"
-    return f"{said}; in decades, then: {', '.join(moved)}, which ends at {power(end['mean'])}.".replace("-", "−")
+    lead = f"With {start['change']}, the gradient at the first block is {power(start['mean'])} of that at the last"
+    return f"{lead}; in decades, then: {', '.join(moved)}, which ends at {power(end['mean'])}.".replace("-", "−")
 
 
 def staircase_table(stairs):
-    """The staircase as a table of text, in decades: a row a stair, a column a kind of layer, and their sum with its
+    """The staircase as a table of text, in decades: one row a step, one column a kind of layer, and the sum with its
     range.
 
     stairs: as `results.gradient_factors.totals` takes them.
@@ -47,29 +47,31 @@ def staircase_table(stairs):
 
 
 def symptoms_sentence(frame):
-    """What training errors nets end with whose gradient is level at initialisation, and the others, in one sentence;
-    over several seeds medians and ranges.
+    """The final training errors of nets whose gradient is level at initialisation, and of the others, in one sentence.
+
+    Over several seeds: medians and ranges.
 
     frame: as `experiments.symptoms.symptoms` gives it, with steps.
     """
-    told, kinds = [], {True: "whose gradient was level", False: "whose gradient was not"}
+    texts, kinds = [], {True: "whose gradient was level", False: "whose gradient was not"}
     for level, ends in results.best_and_worst(frame).items():
         low, high = (f"{_error(net)} ({net['name']})" for net in ends)
-        told.append(f"nets {kinds[level]} get from {low} to {high} of the training images wrong")
+        texts.append(f"nets {kinds[level]} get from {low} to {high} of the training images wrong")
     for name, ends in frame[frame["outcome"] == "diverged"].groupby("name", sort=False):
         of = frame.loc[frame["name"] == name, "seed"].nunique()
-        told.append(f"{name} diverged" + f" for {len(ends)} of {of} seeds" * (of > 1))
-    return f"After {frame['steps'].max()} steps, {'; '.join(told)}." if told else EMPTY
+        texts.append(f"{name} diverged" + f" for {len(ends)} of {of} seeds" * (of > 1))
+    return f"After {frame['steps'].max()} steps, {'; '.join(texts)}." if texts else EMPTY
 
 
 def puzzle_table(puzzle):
     """The symptoms of the nets as a table of text, "median (lowest to highest)": a row a net, a column a symptom."""
-    told = results.over_seeds(puzzle)
-    said = told["median"].map("{:.2g}".format) + told[["min", "max"]].map("{:.2g}".format).agg(" to ".join, axis=1).map(
+    table = results.over_seeds(puzzle)
+    cells = table["median"].map("{:.2g}".format)
+    cells += table[["min", "max"]].map("{:.2g}".format).agg(" to ".join, axis=1).map(
         " ({})".format
     )
     return (
-        said.unstack()
+        cells.unstack()
         .rename_axis(index=None, columns=None)[list(results.PUZZLED)]
         .map(lambda text: text.replace("-", "−"))
     )
@@ -86,6 +88,6 @@ def ratio_table(table):
 
     table: as `results.gradient_factors.ratio_table` takes it.
     """
-    told = results.ratio_table(table).map(lambda ratio: scientific(ratio, 1))
-    said = told["median"] + " (" + told["min"] + " to " + told["max"] + ")"
-    return said.unstack("name")[[*dict.fromkeys(table["name"])]]
+    numbers = results.ratio_table(table).map(lambda ratio: scientific(ratio, 1))
+    cells = numbers["median"] + " (" + numbers["min"] + " to " + numbers["max"] + ")"
+    return cells.unstack("name")[[*dict.fromkeys(table["name"])]]

@@ -11,7 +11,7 @@ MODE = {"train": "in training mode", "eval": "in eval mode"}
 
 
 def origin(runs):
-    """Where the numbers of some runs come from, and the mode that the nets were in: the line under a title."""
+    """The origin of the numbers of some runs, and the nets' mode: the line under a title."""
     modes = {run["mode"][0] if "mode" in run.columns else "" for run in runs}
     mode = MODE.get(modes.pop(), "") if len(modes) == 1 else ""
     return ", ".join(part for part in (phrases.origin(runs), mode) if part)
@@ -21,8 +21,8 @@ def sentence(layers):
     """How the gradient at the first block compares with that at the last, at the latest step of each net, in one
     sentence.
 
-    layers: as `results.gradient_flow.ratios` takes them. Several seeds are told as their median and range. More than
-    three nets, of which some differ only in depth, are told as a path over depth. A gradient that float32 could not
+    layers: as `results.gradient_flow.ratios` takes them. Several seeds are given as their median and range. More than
+    three nets, of which some differ only in depth, are given as a path over depth. A gradient that float32 could not
     hold is called lost. ValueError for a missing column.
     """
     nets = results.nets(layers)
@@ -33,10 +33,10 @@ def sentence(layers):
     when += f", {MODE[modes.pop()]}" if len(modes) == 1 and modes <= set(MODE) else ""
     for net in nets:
         families.setdefault(_family(net), []).append(net)
-    told = [f"{net.name} {_net(net)}" for net in nets]
+    texts = [f"{net.name} {_net(net)}" for net in nets]
     if len(nets) > 3 and len(families) < len(nets):
-        told = [_path(family, sorted(group, key=lambda net: net.depth)) for family, group in families.items()]
-    return f"{when}, the gradient at the first block against that at the last: {'; '.join(told)}."
+        texts = [_path(family, sorted(group, key=lambda net: net.depth)) for family, group in families.items()]
+    return f"{when}, the gradient at the first block against that at the last: {'; '.join(texts)}."
 
 
 def growth_sentence(layers):
@@ -62,14 +62,14 @@ def steps_sentence(layers):
     for name, net in table.groupby("name", sort=False):
         run = results.over_seeds(net)
         start, end = run.iloc[0], run.iloc[-1]
-        told = [f"{_at(start)} at step {start['step']}"]
+        parts = [f"{_at(start)} at step {start['step']}"]
         if (level := results.first_level(run)) is not None:
-            told.append(f"within a factor of {results.LEVEL} for the first time at step {level}")
+            parts.append(f"within a factor of {results.LEVEL} for the first time at step {level}")
         if end["step"] > start["step"]:
-            told.append(f"{_at(end)} at step {end['step']}")
+            parts.append(f"{_at(end)} at step {end['step']}")
         if "outcome" in layers and (layers.loc[layers["name"] == name, "outcome"] == "diverged").any():
-            told.append("where training diverged")
-        clauses.append(f"{name} {', '.join(told)}")
+            parts.append("where training diverged")
+        clauses.append(f"{name} {', '.join(parts)}")
     several = table["seed"].nunique() > 1
     of = f" (median of {phrases.seeds(table['seed'].unique())}, lowest to highest)" * several
     return f"The gradient at the first block against that at the last{of}: {'; '.join(clauses)}." if clauses else EMPTY
@@ -86,7 +86,7 @@ def alt_text(layers):
 
 
 def _family(net):
-    """What a net is but for its depth: "plain nets, no norm"."""
+    """The name of a net without its depth: "plain nets, no norm"."""
     kind, _, rest = net.name.partition(f"-{net.depth}")
     return f"{'residual' if kind == 'resnet' else kind} nets{rest.replace(' · ', ', ')}"
 
@@ -96,20 +96,20 @@ def _net(net):
     kept, lost = net.kept, " or ".join(net.lost)
     if not len(kept):
         return f"lost ({lost})"
-    said = times(kept.median())
+    ratio = times(kept.median())
     if len(kept) < net.seeds:
-        return f"{said} ({len(kept)} of {net.seeds} seeds; else {lost})"
+        return f"{ratio} ({len(kept)} of {net.seeds} seeds; else {lost})"
     spread = f" (median of {net.seeds} seeds, {scientific(kept.min())} to {scientific(kept.max())} ×)"
-    return said + spread * (net.seeds > 1)
+    return ratio + spread * (net.seeds > 1)
 
 
 def _path(family, nets):
     """ "plain nets 1.2 times smaller at 8, 9 × 10¹⁸ times larger at 302, lost (not a number) at 1202 layers"."""
-    held = [net for net in nets if np.isfinite(net.kept.median())]
-    told = [f"{times(net.kept.median())} at {net.depth}" for net in held[:1] + held[1:][-1:]]
-    if gone := [net for net in nets if net not in held]:
-        told.append(f"lost ({' or '.join(gone[0].lost)}) at {', '.join(str(net.depth) for net in gone)}")
-    return f"{family} {', '.join(told)} layers"
+    finite = [net for net in nets if np.isfinite(net.kept.median())]
+    texts = [f"{times(net.kept.median())} at {net.depth}" for net in finite[:1] + finite[1:][-1:]]
+    if lost := [net for net in nets if net not in finite]:
+        texts.append(f"lost ({' or '.join(lost[0].lost)}) at {', '.join(str(net.depth) for net in lost)}")
+    return f"{family} {', '.join(texts)} layers"
 
 
 def _at(row):

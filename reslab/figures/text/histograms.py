@@ -6,12 +6,11 @@ from reslab.results.histograms import COLUMNS, largest
 
 
 def alt_text(frame):
-    """A text alternative for the histograms: how large the activations are in the first block of each net, and in its
-    last."""
-    told = []
+    """A text alternative for the histograms: the size of the activations in the first and last block of each net."""
+    texts = []
     for run in runs(require(frame, COLUMNS, "A histogram")):
         first, last = largest(run)
-        told.append(
+        texts.append(
             f"{run.label}: the largest lie in the bin from {first:g} in the first block, from {last:g} in the last"
         )
-    return f"Histograms of the activations at block outputs. {'; '.join(told)}." if told else EMPTY
+    return f"Histograms of the activations at block outputs. {'; '.join(texts)}." if texts else EMPTY

@@ -1,4 +1,4 @@
-"""Lesson 05 in words: what a net does without a block."""
+"""Lesson 05 in words: the error of a net without some of its blocks."""
 
 from reslab.figures.text.phrases import EMPTY, lines, listed
 from reslab.results import lesions as results
@@ -10,35 +10,35 @@ def sentence(frame):
     if not len(frame):
         return EMPTY
     table = results.summary(frame)
-    told = [
+    texts = [
         f"{net.name} goes from {net.whole:.0%} to {net.median:.0%} ({net.low:.0%} to {net.high:.0%})"
         for net in table.itertuples()
     ]
     how = ", with BatchNorm's statistics gathered anew" if table["calibrated"].all() else ""
-    return f"With one block out{how}, the test error of {'; of '.join(told)}.{_over(table, 'blocks')}"
+    return f"With one block out{how}, the test error of {'; of '.join(texts)}.{_over(table, 'blocks')}"
 
 
 def statistics_sentence(kept, calibrated):
-    """What is got back when BatchNorm's statistics are gathered anew: the worst block of every residual net."""
-    told = []
+    """How the error changes if BatchNorm's statistics are measured again: of the worst block of every residual net."""
+    texts = []
     again = results.by_block(calibrated).set_index(["name", "module"])["median"]
     for net in results.summary(kept).itertuples():
         if net.skip:
             worst = results.by_block(kept).set_index(["name", "module"])["median"][net.name, net.worst]
-            told.append(f"{net.name} without {net.worst}: {worst:.0%}, then {again[net.name, net.worst]:.0%}")
-    return f"BatchNorm's statistics gathered anew: {'; '.join(told)}." if told else EMPTY
+            texts.append(f"{net.name} without {net.worst}: {worst:.0%}, then {again[net.name, net.worst]:.0%}")
+    return f"BatchNorm's statistics gathered anew: {'; '.join(texts)}." if texts else EMPTY
 
 
 def count_sentence(frame, what="blocks out"):
     """The error of each net with more and more blocks out, or swaps. frame: as `results.lesions.by_count` takes it."""
     if not len(frame):
         return EMPTY
-    table, told = results.by_count(frame), []
+    table, texts = results.by_count(frame), []
     for name, rows in table.groupby("name", sort=False):
         rows = rows.sort_values("count")
-        told.append(f"{name} {', '.join(f'{error:.0%}' for error in rows['median'])}")
+        texts.append(f"{name} {', '.join(f'{error:.0%}' for error in rows['median'])}")
     counts = listed([str(count) for count in sorted(table["count"].unique())])
-    return f"Median test error with {counts} {what}: {'; '.join(told)}.{_over(table, 'draws')}"
+    return f"Median test error with {counts} {what}: {'; '.join(texts)}.{_over(table, 'draws')}"
 
 
 def pair_sentence(out, answer):
@@ -46,17 +46,17 @@ def pair_sentence(out, answer):
     "whole", "error"}} (fractions)."""
     nets = [answer[kind] for kind in ("plain", "residual")]
     if not out:
-        told = [f"{net['name']} gets {net['whole']:.0%} of the test pictures wrong" for net in nets]
-        return f"Nothing is out: {', and '.join(told)}."
-    told = [f"{net['name']} gets {net['error']:.0%} wrong (whole: {net['whole']:.0%})" for net in nets]
+        texts = [f"{net['name']} gets {net['whole']:.0%} of the test pictures wrong" for net in nets]
+        return f"Nothing is out: {', and '.join(texts)}."
+    texts = [f"{net['name']} gets {net['error']:.0%} wrong (whole: {net['whole']:.0%})" for net in nets]
     blocks = f"block{'s' * (len(out) > 1)} {listed(list(map(str, out)))}" if len(out) < 7 else f"{len(out)} blocks"
-    return f"Without {blocks}, {', and '.join(told)}."
+    return f"Without {blocks}, {', and '.join(texts)}."
 
 
-def alt_text(frame, said):
+def alt_text(frame, text):
     """A chart for screen readers: its lines, and its sentence."""
     nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
-    return f"Line chart of test error. {lines(nets)}{said}"
+    return f"Line chart of test error. {lines(nets)}{text}"
 
 
 def _over(table, what):

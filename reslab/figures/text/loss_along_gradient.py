@@ -1,4 +1,4 @@
-"""Lesson 02 in words: how much of what the gradient promises comes true."""
+"""Lesson 02 in words: how much of the loss decrease that the gradient predicts is measured."""
 
 from reslab.figures.text.phrases import EMPTY, lines, scientific
 from reslab.results import loss_along_gradient as results
@@ -16,9 +16,9 @@ def sentence(frame):
     reach = [f"{_reach(*net['reach'], smallest)} in {net['name']}" for net in nets]
     fall = [f"{_spread('{:.2f}', *net['fall'])} nats in {net['name']}" for net in nets]
     return (
-        f"Before training, half of the gradient's promise is kept up to a rate of {' and '.join(reach)}. Over the first"
-        f" {frame['step'].max()} steps, the loss falls along it by {' and '.join(fall)} (median over the steps;"
-        f" {nets[0]['seeds']} seeds, lowest to highest)."
+        "Before training, at least half of the predicted loss decrease is reached up to a rate of"
+        f" {' and '.join(reach)}. Over the first {frame['step'].max()} steps, the loss falls along it by"
+        f" {' and '.join(fall)} (median over the steps; {nets[0]['seeds']} seeds, lowest to highest)."
     )
 
 
@@ -31,8 +31,8 @@ def alt_text(frame):
 
 def _reach(median, low, high, smallest):
     """A rate, and its range over the seeds; 0 where not even the smallest that was tried is within reach."""
-    told = [scientific(rate) if rate else f"less than {scientific(smallest)}" for rate in (median, low, high)]
-    return told[0] if low == high else f"{told[0]} ({told[1]} to {told[2]})"
+    texts = [scientific(rate) if rate else f"less than {scientific(smallest)}" for rate in (median, low, high)]
+    return texts[0] if low == high else f"{texts[0]} ({texts[1]} to {texts[2]})"
 
 
 def _spread(how, median, low, high):

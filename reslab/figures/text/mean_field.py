@@ -5,16 +5,16 @@ from reslab.results import mean_field as results
 
 
 def sentence(frame):
-    """The growth a layer of each kind of net, beside the one that is predicted, in one sentence.
+    """The growth a layer of each kind of net, measured and predicted, in one sentence.
 
     frame: as `results.mean_field.a_layer` takes it; ValueError for a missing column.
     """
     nets = list(results.a_layer(frame).itertuples())
-    told = [f"{net.median:.2f} ({net.low:.2f} to {net.high:.2f}) with {net.name}" for net in nets]
-    if not told:
+    texts = [f"{net.median:.2f} ({net.low:.2f} to {net.high:.2f}) with {net.name}" for net in nets]
+    if not texts:
         return EMPTY
     seeds = f"median and range of {nets[0].seeds} seeds"
-    return f"A layer multiplies the gradient by {', '.join(told)} ({seeds}); predicted: {results.PREDICTED:.2f}."
+    return f"A layer multiplies the gradient by {', '.join(texts)} ({seeds}); predicted: {results.PREDICTED:.2f}."
 
 
 def alt_text(frame):

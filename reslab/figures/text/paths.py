@@ -1,28 +1,28 @@
-"""Lesson 05 in words: how long the paths are that the gradient takes."""
+"""Lesson 05 in words: the lengths of the gradient's paths."""
 
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import paths as results
 
 
 def sentence(frame):
-    """The mean length of the gradient's paths, net by net, beside that of all paths counted alike.
+    """The mean length of the gradient's paths, net by net, and that of all paths with equal weights.
 
     frame: as `results.paths.lengths` takes it; ValueError for a missing column.
     """
     if not len(frame):
         return EMPTY
-    told = [
+    texts = [
         f"{net.name}, {'trained' if net.step else 'untrained'}: {_number(net)} of {net.blocks} branches, and paths of"
         f" {net.first} to {net.last} hold {results.MOST:.0%}"
         for net in results.lengths(frame).itertuples()
     ]
     counts = {net.name: f"{net.counted:.1f} in {net.name}" for net in results.lengths(frame).itertuples()}
-    return f"Mean path of the gradient. {'; '.join(told)}. All paths counted alike: {', '.join(counts.values())}."
+    return f"Mean path of the gradient. {'; '.join(texts)}. All paths counted alike: {', '.join(counts.values())}."
 
 
 def sampled_sentence(exact, drawn):
-    """What the sampled estimate says of the same net beside the exact share: its mean path, and how far one length's
-    share goes from repeat to repeat."""
+    """The sampled estimate and the exact share of the same net: its mean path, and the range of one length's share
+    over the repeats."""
     if not len(drawn):
         return EMPTY
     (net,), table = results.lengths(drawn).itertuples(), results.by_length(drawn)

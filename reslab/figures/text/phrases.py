@@ -1,4 +1,4 @@
-"""Numbers, seeds and origins as people say them: what the sentences of all lessons are made of."""
+"""Numbers, seeds and origins as text: the parts of all lessons' sentences."""
 
 EMPTY = "Nothing has been measured yet."
 _RAISED = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
@@ -38,7 +38,7 @@ def times(ratio):
 
 
 def origin(runs):
-    """Where the numbers of some runs come from, for the line under a title: "live, this machine, seed 0"."""
+    """The origin of the numbers of some runs, for the line under a title: "live, this machine, seed 0"."""
     runs = list(runs)
     origins, drawn = "; ".join(dict.fromkeys(run.origin for run in runs)), seeds(run.seed for run in runs)
     return f"{origins}, {drawn}" if origins and drawn and "seed" not in origins else origins

@@ -4,7 +4,7 @@ from reslab.figures.text.phrases import EMPTY, lines, scientific
 from reslab.results import representations as results
 
 # Column → what is counted.
-_WORDS = {
+_PHRASES = {
     "neighbour_accuracy": "pictures whose nearest neighbour is of their own class",
     "readout_accuracy": "test pictures that a linear readout gets right",
     "noise_cosine": "cosine of a picture with its noisy copy",
@@ -17,15 +17,15 @@ def sentence(frame, statistic="neighbour_accuracy"):
 
     frame: as `figures.representations.by_block` takes it. ValueError for another statistic or a missing column.
     """
-    if statistic not in _WORDS:
-        raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, _WORDS))}.")
-    say = "{:.2f}".format if statistic == "noise_cosine" else "{:.0%}".format
+    if statistic not in _PHRASES:
+        raise ValueError(f"statistic is {statistic!r}; it can be {', '.join(map(repr, _PHRASES))}.")
+    formatted = "{:.2f}".format if statistic == "noise_cosine" else "{:.0%}".format
     nets = list(results.at_the_end(frame, statistic).itertuples())
-    told = [f"{net.name}, {_when(net.step)}: {_number(net, say)}" for net in nets]
-    if told and statistic != "noise_cosine" and "guess" in frame:
-        told.append(f"a guess: {frame['guess'].iloc[0]:.0%}")
+    texts = [f"{net.name}, {_when(net.step)}: {_number(net, formatted)}" for net in nets]
+    if texts and statistic != "noise_cosine" and "guess" in frame:
+        texts.append(f"a guess: {frame['guess'].iloc[0]:.0%}")
     seeds = f" Ranges are over {nets[0].seeds} seeds." if nets and nets[0].seeds > 1 else ""
-    return f"After the last block, {_WORDS[statistic]}: {'; '.join(told)}.{seeds}" if told else EMPTY
+    return f"After the last block, {_PHRASES[statistic]}: {'; '.join(texts)}.{seeds}" if texts else EMPTY
 
 
 def chaos_sentence(frame):
@@ -33,25 +33,25 @@ def chaos_sentence(frame):
 
     frame: as `figures.representations.chaos` takes it; ValueError for a missing column.
     """
-    told = [
+    texts = [
         f"{scientific(net.change[0])}-fold through {net.name}, and the gradient {scientific(net.gradient[0])}-fold on"
         " its way back"
         for net in results.totals(frame).itertuples()
     ]
-    return f"A small change of the picture grows {'; '.join(told)}." if told else EMPTY
+    return f"A small change of the picture grows {'; '.join(texts)}." if texts else EMPTY
 
 
 def alt_text(frame, statistic):
     """A chart for screen readers: its lines, and its sentence. statistic: as `sentence` takes it, or "change"."""
     nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
-    said = chaos_sentence(frame) if statistic == "change" else sentence(frame, statistic)
-    return f"Line chart by block, from the stem to the last block. {lines(nets)}{said}"
+    text = chaos_sentence(frame) if statistic == "change" else sentence(frame, statistic)
+    return f"Line chart by block, from the stem to the last block. {lines(nets)}{text}"
 
 
-def _number(net, say):
+def _number(net, formatted):
     if net.seeds == 1 or net.low == net.high:
-        return say(net.median)
-    return f"{say(net.median)} ({say(net.low)} to {say(net.high)})"
+        return formatted(net.median)
+    return f"{formatted(net.median)} ({formatted(net.low)} to {formatted(net.high)})"
 
 
 def _when(step):

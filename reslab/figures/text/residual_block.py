@@ -1,4 +1,4 @@
-"""Lesson 03 in words: what was learned, what a shortcut costs, and what the diagram of a block shows."""
+"""Lesson 03 in words: what a block learned, what a shortcut costs, and what the diagram of a block shows."""
 
 from reslab.figures.text.phrases import EMPTY, lines, percent, seeds
 from reslab.results import residual_block as results
@@ -6,9 +6,9 @@ from reslab.results.frames import runs
 
 
 def sentence(frame, within=results.WITHIN):
-    """What the learning blocks of a frame did, in one sentence.
+    """How soon and how well the blocks of a frame learned, in one sentence.
 
-    frame: as `results.residual_block.learned` takes it; runs that differ only in their seed are told together.
+    frame: as `results.residual_block.learned` takes it; runs that differ only in their seed are given together.
     ValueError for a missing column.
     """
     text = "; ".join(_learned(block, within) for block in results.learned(frame, within))
@@ -30,19 +30,19 @@ def _learned(block, within):
 
 
 def price(parameters, multiply_adds):
-    """What something costs: "1,184 parameters, 73,728 multiply-adds"."""
+    """A cost: "1,184 parameters, 73,728 multiply-adds"."""
     return f"{parameters:,} parameters, {multiply_adds:,} multiply-adds"
 
 
 def kind(frame):
-    """What block an anatomy is of: "residual bottleneck block, stride 2, 2 × channels"."""
+    """The kind of block in a frame of `anatomy`: "residual bottleneck block, stride 2, 2 × channels"."""
     first = frame.iloc[0]
     changed = ", stride 2, 2 × channels" if first["changes_shape"] else ""
     return f"{'residual' if first['skip'] else 'plain'} {first['block']} block{changed}"
 
 
 def cost_sentence(frame):
-    """What the shortcut of an anatomy costs, in one sentence. ValueError for a missing column."""
+    """What the shortcut costs, in one sentence; frame of `anatomy`. ValueError for a missing column."""
     if not len(frame):
         return EMPTY
     total, shortcut = results.costs(frame)
@@ -85,24 +85,28 @@ def alt_text(frame):
 
 
 def starts_sentence(frame):
-    """How far the start alone gets a plain net, in one sentence: of the frame of
-    `experiments.residual_block.starts`."""
+    """How much better a plain net trains from a start near the identity, in one sentence.
+
+    frame: of `experiments.residual_block.starts`.
+    """
     table = results.by_start(frame)
-    told = [f"{net.name} {percent(net.low)} to {percent(net.high)}" for net in table.itertuples()]
-    share = results.part_of_the_start(table)
+    texts = [f"{net.name} {percent(net.low)} to {percent(net.high)}" for net in table.itertuples()]
+    share = results.share_of_the_start(table)
     return (
-        f"Training error after {frame['step'].max()} steps, {table['seeds'].min()} seeds: {'; '.join(told)}. "
+        f"Training error after {frame['step'].max()} steps, {table['seeds'].min()} seeds: {'; '.join(texts)}. "
         f"Starting near the identity goes {100 * share:.0f} % of the way from He's start to the residual net."
     )
 
 
 def stacks_sentence(frame):
-    """How far from their target some stacks of blocks begin and end: of the frame of
-    `experiments.residual_block.at_best_rate`."""
+    """The relative errors of stacks of blocks at the start and at the end, in one sentence.
+
+    frame: of `experiments.residual_block.at_best_rate`.
+    """
     table = results.stacks(frame)
-    told = [
+    texts = [
         f"{stack.name.replace(' · lr ', ' at lr ')} begin {100 * stack.start_low:.0f} to {100 * stack.start_high:.0f} %"
         f" off, and end {100 * stack.end_low:.0f} to {100 * stack.end_high:.0f} % off"
         for stack in table.itertuples()
     ]
-    return f"Away from the identity, {table['seeds'].min()} seeds: {'; '.join(told)}."
+    return f"Away from the identity, {table['seeds'].min()} seeds: {'; '.join(texts)}."

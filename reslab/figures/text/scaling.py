@@ -18,8 +18,7 @@ def paper_sentence(frame):
 
 
 def precision_sentence(usual, other):
-    """How long a step takes in another precision against the usual. usual, other: as `results.scaling.precision` takes
-    them."""
+    """The time of a step in two precisions, compared. usual, other: as `results.scaling.precision` takes them."""
     return " ".join(
         f"A step of {net.name} takes {net.times:.2g} times as long in {net.precision} as in {net.precision_usual}: "
         f"{net.verdict} here."
@@ -28,7 +27,7 @@ def precision_sentence(usual, other):
 
 
 def throughput_sentence(frame):
-    """The most workers against the first row's. frame: workers, speed (a multiple of the first row's)."""
+    """The speed of the most workers. frame: workers, speed (a multiple of the first row's)."""
     last = frame.iloc[-1]
     first = frame["workers"].iloc[0]
     return f"{last['workers']:.0f} workers train {last['speed']:.2f} times as many nets a minute as {first:.0f}."
@@ -37,8 +36,8 @@ def throughput_sentence(frame):
 def agreement_sentence(losses, missing="Nothing to compare: see the warning above."):
     """Whether trainings have the same losses wherever they run, to rounding: 4 digits.
 
-    losses: as `results.scaling.agreement` takes them; `missing` is said of fewer than two places. Steps that were not
-    made everywhere, or whose loss is not finite, are counted and not compared.
+    losses: as `results.scaling.agreement` takes them; `missing` is returned for fewer than two places. Steps that are
+    missing in one of them, or whose loss is not finite, are counted and not compared.
     """
     if losses.shape[1] < 2:
         return missing
@@ -46,7 +45,7 @@ def agreement_sentence(losses, missing="Nothing to compare: see the warning abov
     if found.lost:
         no_loss = f"{found.lost} of {found.steps} steps have no loss in one of them"
         return f"{places}: {no_loss}, so the trainings do not agree."
-    said = f"losses that differ by up to {found.apart:.1%}"
+    text = f"losses that differ by up to {found.difference:.1%}"
     if found.agree:
-        said = f"the same losses to 4 digits, in all {found.steps} steps"
-    return f"{found.nets} net{'s' * (found.nets > 1)}, {places}: {said}."
+        text = f"the same losses to 4 digits, in all {found.steps} steps"
+    return f"{found.nets} net{'s' * (found.nets > 1)}, {places}: {text}."

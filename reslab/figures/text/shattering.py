@@ -1,4 +1,4 @@
-"""Lesson 02 in words: how alike the gradients at neighbouring inputs are."""
+"""Lesson 02 in words: how similar the gradients at neighbouring inputs are."""
 
 from reslab.figures.text.phrases import EMPTY, lines
 from reslab.results import shattering as results
@@ -9,14 +9,14 @@ def sentence(table, lag=1):
 
     table: as `results.shattering.by_depth` takes it. Means over the seeds. ValueError for a missing column.
     """
-    told = []
+    texts = []
     for name, at in results.by_depth(table, lag).groupby("name", sort=False):
         first, last = (at.loc[at["depth"].idxmin()], at.loc[at["depth"].idxmax()])
         path = f"{first['mean']:.2f}"
         if len(at) > 1:
             path += f" at {first['depth']} to {last['mean']:.2f} at {last['depth']} layers"
-        told.append(f"{name} {path}".replace("-", "−"))
-    return f"Autocorrelation of the gradient at lag {lag}: {'; '.join(told)}." if told else EMPTY
+        texts.append(f"{name} {path}".replace("-", "−"))
+    return f"Autocorrelation of the gradient at lag {lag}: {'; '.join(texts)}." if texts else EMPTY
 
 
 def alt_text(table, lag=1):

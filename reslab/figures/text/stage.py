@@ -14,13 +14,13 @@ def sentences(state, key="56"):
     pair = pairs[key]
     films = [pair["plain"], pair["residual"]]
     untrained, steps = [film["frames"][0] for film in films], films[0]["steps"]
-    told = [percent(frame["told_apart"][-1]) for frame in untrained]
+    texts = [percent(frame["told_apart"][-1]) for frame in untrained]
     first = [scientific(frame["gradient"][1] / frame["gradient"][-1]) for frame in untrained]
     final = [percent(film["curve"][-1][1]) for film in films]
     return (
         (
-            f"{pair['depth']} layers, before any training: after the last block {told[0]} of {state['test_images']}"
-            f" pictures are still the right digit without skips, {told[1]} with them; guessing gives"
+            f"{pair['depth']} layers, before any training: after the last block {texts[0]} of {state['test_images']}"
+            f" pictures are still the right digit without skips, {texts[1]} with them; guessing gives"
             f" {percent(state['guess'])}."
         ),
         (

@@ -1,4 +1,4 @@
-"""Lesson 09 in words: what each variant came to beside the net that it changes, and what it costs."""
+"""Lesson 09 in words: the error and the cost of each variant, compared with the net that it changes."""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ from reslab.figures.text.phrases import EMPTY, percent, seeds
 from reslab.results import variants as results
 from reslab.results.variants import ALONE, BROKEN, EQUAL, HIGHER, LOWER, SAME
 
-_WORDS = {
+_OUTCOMES = {
     LOWER: "Lower than that of the net it changes, in every seed",
     SAME: "About the same, or the seeds overlap",
     HIGHER: "Higher in every seed",
@@ -16,34 +16,34 @@ _WORDS = {
 
 
 def sentence(frame):
-    """What each variant of a race bought: sorted into lower, about the same, higher, and did not finish.
+    """The variants of a comparison, sorted by training error: lower, about the same, higher, and did not finish.
 
     frame: as `results.variants.results` takes it; ValueError for a missing column.
     """
     table = results.results(frame)
     if not table:
         return EMPTY
-    groups, first = {outcome: [] for outcome in _WORDS}, next(iter(table.values()))
+    groups, first = {outcome: [] for outcome in _OUTCOMES}, next(iter(table.values()))
     for variant in table.values():
         base = table.get(variant.of)
         outcome = results.compare(variant, base)
-        # One that stands alone is told only if no other is told beside it.
+        # One that is compared with nothing is named only if nothing is compared with it.
         if outcome != ALONE or not any(other.of == variant.name for other in table.values()):
-            groups[outcome].append(_told(variant, None if base is first and not first.broken else base))
+            groups[outcome].append(_clause(variant, None if base is first and not first.broken else base))
     of = seeds(seed for variant in table.values() for seed in variant.seeds)
     when = f"Training error after {max(variant.steps for variant in table.values())} steps, median and range of {of}."
     if not first.broken and any(variant.of == first.name for variant in table.values()):
         when += f" {first.name}: {_error(first)}."
-    none_lower = bool(groups[SAME] or groups[HIGHER])  # worth saying where there was something to be lower than
-    told = [
-        f"{_WORDS[outcome]}: {', '.join(nets) or 'none'}."
+    none_lower = bool(groups[SAME] or groups[HIGHER])  # "Lower: none" is useful only if something was compared
+    clauses = [
+        f"{_OUTCOMES[outcome]}: {', '.join(nets) or 'none'}."
         for outcome, nets in groups.items()
         if nets or (outcome == LOWER and none_lower)
     ]
-    return " ".join([when, *told])
+    return " ".join([when, *clauses])
 
 
-def _told(variant, base):
+def _clause(variant, base):
     if variant.broken:
         return f"{variant.name} ({variant.broken[0][1]} in {len(variant.broken)} of {len(variant.seeds)} seeds)"
     if base is None:
@@ -59,8 +59,8 @@ def _error(variant):
 
 
 def outcome_table(frame):
-    """What became of each variant, a row each, in words: training error here (median and range of its seeds), its best
-    learning rate where several were tried, and what its paper measured.
+    """A row a variant, as text: training error here (median and range over seeds), its best learning rate if several
+    were tried, and its paper's measurement.
 
     frame: as `results.variants.spreads` takes it. Returns a DataFrame of text.
     """
@@ -68,27 +68,27 @@ def outcome_table(frame):
     for row in results.spreads(frame).itertuples():
         ended = f"{percent(row.median)}, {100 * row.low:.1f} to {100 * row.high:.1f}" if row.finished else "–"
         broken = f" ({row.seeds - row.finished} of {row.seeds} diverged)" * (row.finished < row.seeds)
-        said = {"variant": row.name, "training error here": ended + broken}
+        cells = {"variant": row.name, "training error here": ended + broken}
         if "rates" in frame:
-            said["best rate"] = f"{row.lr:g}" + " (the edge of the grid)" * row.edge
-        rows.append(said | {"in its paper, on its data": row.claim or "–"})
+            cells["best rate"] = f"{row.lr:g}" + " (the edge of the grid)" * row.edge
+        rows.append(cells | {"in its paper, on its data": row.claim or "–"})
     return pd.DataFrame(rows).set_index("variant")
 
 
 def cost_sentence(frame):
-    """What a step of each variant of a race costs, in multiply-adds, as a multiple of the first one's."""
+    """The cost of a step of each variant, in multiply-adds, as a multiple of the first variant's."""
     (first, _), *others = results.cost_ratios(results.results(frame)).items()
     more = [(name, ratio) for name, ratio in others if ratio > 1 + EQUAL]
     less = [(name, ratio) for name, ratio in others if ratio < 1 - EQUAL]
-    said = [
+    clauses = [
         f"{word} multiply-adds a step than {first}: {', '.join(f'{name} {ratio:.2f} ×' for name, ratio in group)}"
         for word, group in (("More", more), ("Fewer", less))
         if group
     ]
-    rest = "The others" if said else "All"
+    rest = "The others" if clauses else "All"
     same = f"{rest}: as many as {first}, within {100 * EQUAL:.0f} %"
-    said += [same] * (len(more) + len(less) < len(others))
-    return ". ".join(said) + "."
+    clauses += [same] * (len(more) + len(less) < len(others))
+    return ". ".join(clauses) + "."
 
 
 def ratio(cost, base):
@@ -98,10 +98,10 @@ def ratio(cost, base):
 
 def alt_text(frame):
     """A text alternative for the errors of a race: what the axes are, and every variant's median."""
-    told = [
+    clauses = [
         f"{variant.name} {percent(variant.error)}"
         + f" ({len(variant.broken)} of {len(variant.seeds)} broke off)" * bool(variant.broken)
         for variant in results.results(frame).values()
     ]
     chart = "Strip chart, a row a variant, of training error on a log scale, a mark a seed"
-    return f"{chart}. Medians: {', '.join(told)}. {sentence(frame)}"
+    return f"{chart}. Medians: {', '.join(clauses)}. {sentence(frame)}"
