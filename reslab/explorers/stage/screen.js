@@ -24,7 +24,7 @@ export function makeScreen(root, $, scene, player, height) {
     const full = root.classList.contains("present")
     size = layout(inner, full ? window.innerHeight - 1.8 * em : height(), em)
     root.dataset.size = size.kind
-    root.dataset.room = inner < 48 * em ? "least" : inner < 64 * em ? "little" : "enough"
+    root.dataset.room = inner < 48 * em ? "least" : inner < 72 * em ? "little" : "enough"
     for (const name of ["side", "answer", "gutter", "picture", "gap", "width", "end", "row"])
       root.style.setProperty(`--${name}`, `${size[name]}px`)
     const owners = { stations: $.stations, shares: $.shares, gradients: $.gradients }
@@ -101,8 +101,8 @@ export function makeScreen(root, $, scene, player, height) {
     const thin = scene.under() ? `. Thin: ${scene.recorded.origin}` : "",
       origin = scene.state.live ? `Thick: ${scene.state.origin}${thin}` : capital(scene.state.origin)
     const ended = ["plain", "residual"].map(kind => scene.net[kind]).filter(film => film.state === "stopped")
-    const early = ended.map(film => `${film.name} was stopped at step ${number(film.curve.at(-1)[0])}`)
-    const words = [live.words, origin, ...early].filter(Boolean).join(". ")
+    const early = ended.map(film => `${film.name} at ${number(film.curve.at(-1)[0])}`).join(", ")
+    const words = [live.words, origin, early && `Stopped: ${early}`].filter(Boolean).join(". ")
     say($.originWords, `${words}.`)
     set($.originWords, { title: $.originWords.textContent })
   }
