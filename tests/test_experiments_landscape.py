@@ -11,7 +11,7 @@ from small_nets import refusal, same_bits
 from torch import nn
 
 from reslab.datasets import digits
-from reslab.experiments import landscape, landscape_path
+from reslab.experiments import landscape, landscape_files, landscape_path
 from reslab.experiments.degradation import small_net
 from reslab.nets import FAMILY, build, replace
 from reslab.train import TrainSpec
@@ -245,3 +245,28 @@ def test_a_random_walk_lies_in_its_plane_as_well():
     shares = frame["share_x"] + frame["share_y"]
     assert shares.between(0.6, 1).all()
     assert len(frame) == 3
+
+
+# --- what is recorded -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dataset", landscape_files.SETS)
+def test_what_was_recorded_is_of_four_nets_and_of_their_own_weights(dataset):
+    made = landscape_files.recorded(dataset)
+    nets = {"plain-20", "resnet-20", "plain-56", "resnet-56"}
+    grids, bands, where = made["grids"], made["bands"], made["provenance"]
+    assert set(grids["name"]) == set(bands["name"]) == nets
+    assert "-dirty" not in where["commit"]
+    assert grids["origin"].str.startswith("recorded").all()
+    points = grids.groupby(["name", "mode"]).size()
+    assert points.nunique() == 1
+    middle = grids[(grids["x"].abs() < 1e-9) & (grids["y"].abs() < 1e-9)].set_index(["name", "mode"])["loss"]
+    own = bands[(bands["alpha"] == 0) & (bands["seed"] == 0)].groupby(["name", "mode"])["loss"].first()
+    for key, loss in middle.items():  # the middle of a map is where the lines cross
+        assert loss == pytest.approx(own[key], rel=0.02)
+    assert set(bands["mode"]) == set(landscape.MODES)
+    assert bands["direction"].nunique() >= 5
+
+
+def test_an_unknown_recording_is_refused():
+    assert "'digits', 'cifar10'" in refusal(landscape_files.recorded, "cifar100")

@@ -148,7 +148,7 @@ def test_the_sentences_say_the_numbers():
     said = landscape.duel_sentence(FRAME)
     assert "plain 2.5 (2 to 3), residual 2.5 (1 to 4); plain rises more in 1 of 2 pairs" in said
     assert "over 2 directions)" in said
-    assert "plain-20 starts at 0.1 and rises by 2.5" in landscape.minimum_sentence(FRAME)
+    assert "plain-20 from 0.1 by 2.5 (2 to 3); " in landscape.rise_sentence(FRAME)
     assert "dashed vermillion" in landscape.alt_text(FRAME, "")
     assert landscape.duel_sentence(pd.DataFrame()) == "Nothing has been measured yet."
 

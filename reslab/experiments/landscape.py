@@ -35,7 +35,7 @@ NETS = ("plain-20", "resnet-20")
 NORMALISATIONS, NORMS, MODES = ("filter", "layer", "none"), ("kept", "perturbed"), ("eval", "train")
 TOGETHER = 32  # nets in one pass on a GPU
 STEP = 0.1  # standard deviation of a direction's entries that is not scaled to the net
-IMAGES = 256  # training images that the loss is of
+IMAGES = 128  # training images that the loss is of
 DIRECTIONS = 5
 ALPHAS = tuple(np.linspace(-1, 1, 17).tolist())
 SMALL = 65_536  # numbers in the images, below which a second thread costs more than it saves
@@ -233,6 +233,27 @@ def over_seeds(measure=bands, nets=NETS, *, seeds=(0, 1, 2), split=None, how=REC
         net = trained(spec, split, how, seed=seed)
         frames.append(measure(net, split, progress=False, **{"device": "cpu"} | options))
     return pd.concat(frames, ignore_index=True).assign(step=how.steps(len(split.y_train))[1])
+
+
+def between_seeds(nets=NETS, *, pairs=((0, 1), (1, 2), (0, 2)), split=None, how=RECORDED, progress=True, **options):
+    """`between` of trained nets of the same spec and two seeds each, one pair after the other: rows as it gives them.
+
+    nets, how: as `over_seeds` takes them; pairs: of seeds; options: of `between`.
+    """
+    split, frames = split or digits(), []
+    for spec, pair in jobs(nets, pairs, small_net(split), {}, progress):
+        net, other = (trained(spec, split, how, seed=seed) for seed in pair)
+        frames.append(between(net, other, split, **{"device": "cpu"} | options))
+    return pd.concat(frames, ignore_index=True)
+
+
+def of_trained(spec, split, how=RECORDED, *, seed=0, measure=bands, first=0, **options):
+    """`bands` or `grid` of the trained net of a spec: its weights are recorded, or it is trained here.
+
+    spec, split, how, seed: as `lesions.trained` takes them; first: the seed of the first direction; options: of
+    `measure`.
+    """
+    return measure(trained(spec, split, how, seed=seed), split, seed=first, **options)
 
 
 @torch.no_grad()

@@ -203,14 +203,19 @@ def over_seeds(
 
 def trained(spec, split, how=RECORDED, *, seed=0, device="cpu"):
     """The trained net of a spec, in eval mode: recorded if its weights come with reslab, otherwise trained here."""
+    net = as_recorded(spec, split, how, seed=seed)
+    if net is None:
+        net = build(spec, seed=seed)
+        for _ in train(net, split, replace(how, capture_every=0), device=device):
+            pass
+    return net.eval()
+
+
+def as_recorded(spec, split, how=RECORDED, *, seed=0):
+    """The trained net of a spec in eval mode, if its weights come with reslab; otherwise None."""
     store = recorded()
     run = store.find(spec, split, how, seed)
-    if run and store.has_weights(run):
-        return store.net(run)
-    net = build(spec, seed=seed)
-    for _ in train(net, split, replace(how, capture_every=0), device=device):
-        pass
-    return net.eval()
+    return store.net(run) if run and store.has_weights(run) else None
 
 
 def longest(depth, skip):

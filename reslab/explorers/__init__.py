@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "architecture": ["Architecture"],
         "degradation": ["Degradation"],
         "gradient_flow": ["GradientFlow"],
+        "landscape": ["Landscape"],
         "lesions": ["Lesions"],
         "question": ["Question"],
         "ready": ["Ready"],

@@ -17,14 +17,25 @@ from reslab.figures.text.landscape import (
     between_sentence,
     duel_sentence,
     map_sentence,
-    minimum_sentence,
     path_sentence,
+    rise_sentence,
 )  # fmt: skip
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import landscape as results
 
-__all__ = ["alt_text", "bands", "between", "between_sentence", "contours", "duel_sentence", "map_sentence",
-           "minimum_sentence", "path", "path_sentence", "surface"]  # fmt: skip
+__all__ = [
+    "alt_text",
+    "bands",
+    "between",
+    "between_sentence",
+    "contours",
+    "duel_sentence",
+    "map_sentence",
+    "path",
+    "path_sentence",
+    "rise_sentence",
+    "surface",
+]  # fmt: skip
 
 PANES = 3  # side by side, at most
 GAP = 0.03  # between them, as a share of the chart
@@ -156,6 +167,7 @@ def _axes(pane, panes, name):
     wide = (1 - GAP * (panes - 1)) / panes
     left = pane * (wide + GAP)
     ticks = dict(tickvals=[-1, -0.5, 0, 0.5, 1], showgrid=False)
+    ticks |= dict(range=[-1, 1])
     x = ticks | dict(title=dict(text=name, standoff=4), domain=[left, left + wide], anchor=_axis("y", pane))
     y = ticks | dict(anchor=_axis("x", pane), title=dict(text="Second direction"), showticklabels=not pane)
     if pane:

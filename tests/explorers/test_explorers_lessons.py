@@ -9,7 +9,16 @@ import nbformat
 import pytest
 
 LESSONS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-KINDS = {"Activations", "Architecture", "Degradation", "GradientFlow", "Lesions", "ResidualBlock", "Variants"}
+KINDS = {
+    "Activations",
+    "Architecture",
+    "Degradation",
+    "GradientFlow",
+    "Landscape",
+    "Lesions",
+    "ResidualBlock",
+    "Variants",
+}
 
 
 def explorer_cells():

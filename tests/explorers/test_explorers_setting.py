@@ -14,12 +14,13 @@ from reslab.explorers.activations import Signal
 from reslab.explorers.activations_view import View
 from reslab.explorers.degradation import Training
 from reslab.explorers.gradient_flow import Flow
+from reslab.explorers.landscape import Surroundings
 from reslab.explorers.residual_block import OneBlock
 from reslab.explorers.setting import Setting, code_of, parse_state, plain_text, write_state
 from reslab.explorers.variants import Composed
 from reslab.specs import PRESETS
 
-KINDS = (Training, Flow, Signal, OneBlock, Composed)
+KINDS = (Training, Flow, Signal, Surroundings, OneBlock, Composed)
 FIELDS = [(kind, field.name) for kind in KINDS for field in dataclasses.fields(kind)]
 BASE = TrainSpec(epochs=2, lr=0.3, momentum=0.5)  # of an explorer
 

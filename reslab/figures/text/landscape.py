@@ -22,16 +22,19 @@ def duel_sentence(frame, alpha=0.5):
     return f"Rise of the loss at {alpha:g} (nats, median and range {over}). {'. '.join(told)}."
 
 
-def minimum_sentence(frame, alpha=0.5):
-    """What one net's loss is at its own weights, and how far it rises, net by net. frame: as `results.landscape.rises`
-    takes it."""
+def rise_sentence(frame, alpha=0.5):
+    """What each net's loss is at its own weights, and how far it rises. frame: as `results.landscape.rises` takes
+    it."""
     if not len(frame):
         return EMPTY
     table = results.rises(frame, alpha)
     told = []
     for name, rows in table.groupby("name", sort=False):
-        told.append(f"{name} starts at {rows['start'].median():.2g} and rises by {rows['rise'].median():.2g}")
-    return f"Medians, nats, at {alpha:g}: {'; '.join(told)}."
+        rise = rows["rise"]
+        span = f"{rise.median():.2g} ({rise.min():.2g} to {rise.max():.2g})"
+        told.append(f"{name} from {rows['start'].median():.2g} by {span}")
+    lines = table.groupby("name").size().max()
+    return f"At {alpha:g} the loss rises, in nats (median and range over {lines} lines): {'; '.join(told)}."
 
 
 def map_sentence(frame, most=1.0):

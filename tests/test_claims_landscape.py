@@ -1,0 +1,92 @@
+"""What lesson 06 claims, over three seeds and five directions each, on the digits, width 8, 60 steps.
+
+Measured when these limits were chosen (128 training images; loss of the net, then its rise at half a filter's length,
+the medians of seeds 0, 1 and 2):
+
+                 start               eval mode, 0.5     train mode, 0.5    train mode, 1
+    plain-20     0.44  0.54  0.26    2.3  2.6  2.9      1.4  1.4  1.5      2.1  2.1  2.5
+    resnet-20    0.05  0.01  0.04    4.0  4.0  3.0      0.8  0.8  0.7      3.7  3.6  3.4
+
+So which net's loss rises more turns with the mode and with the distance. In train mode plain-56, seed 0, rises by
+0.2 about a loss of 2.2, which is that of a guess.
+"""
+
+import pytest
+from draws import SEEDS
+
+from reslab import digits
+from reslab.experiments import landscape, landscape_path
+from reslab.experiments.degradation import small_net
+from reslab.experiments.lesions import trained
+from reslab.nets import replace
+from reslab.results import landscape as results
+
+pytestmark = [pytest.mark.claims, pytest.mark.usefixtures("one_thread")]
+HOW = {"images": 64, "alphas": (-1.0, -0.5, 0.0, 0.5, 1.0), "progress": False}
+
+
+@pytest.fixture(scope="module")
+def by_mode():
+    return {mode: landscape.over_seeds(seeds=SEEDS, mode=mode, **HOW) for mode in landscape.MODES}
+
+
+def share(frame, alpha):
+    """Of all pairs of seed and direction, those in which the loss of the plain net rises more."""
+    return results.duels(frame, alpha)["share"].item()
+
+
+def test_at_20_layers_the_answer_turns_with_the_mode(by_mode):
+    """Half a filter's length away: in train mode the plain net's loss rises more, on nearly every line; in eval mode it
+    does not."""
+    assert share(by_mode["train"], 0.5) >= 0.9
+    assert share(by_mode["eval"], 0.5) <= 0.6
+    assert results.verdict(by_mode["train"]) == "that of plain"
+
+
+def test_and_with_the_distance(by_mode):
+    """In train mode a plain net cannot rise far above the loss of a guess, and at 1 the residual net has."""
+    assert share(by_mode["train"], 1.0) <= 0.4
+
+
+def test_what_survives_the_plain_net_starts_higher(by_mode):
+    table = results.rises(by_mode["eval"]).groupby(["skip", "seed"])["start"].first()
+    assert (table[False] > 3 * table[True]).all()
+
+
+def test_one_net_is_ten_times_flatter_than_itself():
+    """The same function with weights four times as large, in steps of one size; filter by filter both are alike."""
+    split = digits()
+    for seed in SEEDS:
+        net = trained(small_net(split), split, seed=seed)
+        rise = {
+            (factor, name): results.rises(landscape.bands(one, split, normalisation=name, device="cpu", **HOW))["rise"]
+            for factor, one in ((1, net), (4, landscape.rescaled(net, 4.0))) for name in ("none", "filter")
+        }  # fmt: skip
+        assert rise[1, "none"].median() > 5 * rise[4, "none"].median()
+        assert rise[4, "filter"].median() == pytest.approx(rise[1, "filter"].median(), rel=0.1)
+
+
+def test_a_net_that_has_learned_little_is_the_flattest():
+    """plain-56 in train mode rises less than resnet-56, and from a higher loss."""
+    nets = ("plain-56", "resnet-56")
+    frame = landscape.over_seeds(nets=nets, seeds=SEEDS[:1], mode="train", directions=3, **HOW)
+    plain, residual = results.rises(frame).groupby("skip")[["start", "rise"]].median().itertuples(index=False)
+    assert plain.start > residual.start + 0.5
+    assert plain.rise < residual.rise
+
+
+def test_between_two_seeds_there_is_a_wall():
+    pairs = [(SEEDS[i], SEEDS[(i + 1) % len(SEEDS)]) for i in range(len(SEEDS))]
+    lines = landscape.between_seeds(pairs=pairs, alphas=5, images=64, progress=False)
+    assert (results.barriers(lines)["barrier"] > 0.5).all()
+
+
+def test_the_plane_holds_most_of_a_path_and_of_a_random_walk_too():
+    split = digits()
+    spec = replace(small_net(split), depth=8)
+    for seed in SEEDS:
+        net, states = landscape_path.walked(spec, split, seed=seed, every=4)
+        _, path = landscape_path.principal_plane(net, states, split, points=2, images=64, device="cpu", progress=False)
+        ours, theirs = results.shares(path, landscape_path.random_walk(len(path)))
+        assert ours > 0.6
+        assert theirs > 0.6
