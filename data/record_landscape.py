@@ -19,7 +19,7 @@ from reslab import recorded
 from reslab.datasets import load
 from reslab.experiments import landscape
 from reslab.experiments.degradation import small_net
-from reslab.experiments.landscape_files import FOLDER, SETS, to_plain
+from reslab.experiments.landscape_files import FOLDER, to_plain
 from reslab.experiments.lesions import RECORDED, longest, trained
 from reslab.nets import replace
 from reslab.runs import Provenance
@@ -72,6 +72,6 @@ def nets_of(name, split):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in SETS:
+    if len(sys.argv) < 2 or sys.argv[1] not in HOW:
         sys.exit(__doc__)
     main(*sys.argv[1:3])

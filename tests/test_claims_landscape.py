@@ -36,11 +36,17 @@ def share(frame, alpha):
 
 
 def test_at_20_layers_the_answer_turns_with_the_mode(by_mode):
-    """Half a filter's length away: in train mode the plain net's loss rises more, on nearly every line; in eval mode it
-    does not."""
+    """Half a filter's length away: in train mode the plain net's loss rises more, on nearly every line; in eval mode
+    that of the residual net, on most."""
     assert share(by_mode["train"], 0.5) >= 0.9
-    assert share(by_mode["eval"], 0.5) <= 0.6
+    assert share(by_mode["eval"], 0.5) <= 0.4
     assert results.verdict(by_mode["train"]) == "that of plain"
+
+
+def test_in_eval_mode_both_losses_explode(by_mode):
+    """At 1 the statistics fit neither net: medians of 60 to 170 nats, where a guess has 2.3."""
+    table = results.rises(by_mode["eval"], 1.0).groupby(["skip", "seed"])["rise"].median()
+    assert (table > 10).all()
 
 
 def test_and_with_the_distance(by_mode):

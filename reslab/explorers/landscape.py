@@ -87,7 +87,7 @@ class Landscape(Instant):
         self.split, self.how, self.device = split or digits(), how or RECORDED, device
         self.maps, self._parts, self._nets = {}, {}, {}  # Setting → its map; rows so far; what was trained → net
         self._mapping = []  # the Settings whose maps are being measured
-        self._known = recorded()["grids"] if is_digits(self.split) and self.how == RECORDED else pd.DataFrame()
+        self._known = _recorded_maps() if is_digits(self.split) and self.how == RECORDED else pd.DataFrame()
         self.worker = Worker(self._on_rows, self._on_end)
         self.control(self.kind(), self.chosen)
         self.lines = Chart(figures.bands(pd.DataFrame(), draw=theme.chart), name="Along lines")
@@ -236,6 +236,14 @@ class Landscape(Instant):
         drawn = [f"figures.landscape.{name}(pd.concat({rows})).show()"
                  for name, rows in (("bands", "lines"), ("contours", "maps"))]  # fmt: skip
         return "\n".join([*lines, *drawn])
+
+
+def _recorded_maps():
+    """The recorded maps of the digits; none where they are not installed: each is then measured on request."""
+    try:
+        return recorded()["grids"]
+    except FileNotFoundError:
+        return pd.DataFrame()
 
 
 def _together(frames):

@@ -41,8 +41,8 @@ PANES = 3  # side by side, at most
 GAP = 0.03  # between them, as a share of the chart
 NATS = {"title": "Loss (nats, log scale)", "type": "log"}
 TICKS = (0.01, 0.1, 1, 10, 100, 1000)
-ALONG = "Length of the step, against that of the net's own filters"
-RAW = "Length of the step (0.1 for each weight is 1)"
+ALONG = "Length of the step (1: that of the net's filters)"
+RAW = "Length of the step (1: about 0.1 for each weight)"
 
 
 def bands(frame, *, empty=EMPTY, draw=theme.figure):
@@ -120,8 +120,9 @@ def path(grid, path, *, empty=EMPTY, draw=theme.figure):
             ))  # fmt: skip
         for axis, side, share in ((x, "x", "share_x"), (y, "y", "share_y")):
             axis |= dict(title=f"{axis['title']} ({path[share].iloc[0]:.0%} of it)", range=_ends(rows[side]))
+    of = path["name"].iloc[0] if len(path) else "a training"
     return draw(
-        traces, title="A training's own path, in the plane that holds most of it", origin=_origin(grid), empty=empty,
+        traces, title=f"The path of {of}, in the plane that holds most of it", origin=_origin(grid), empty=empty,
         showlegend=False, annotations=notes, x=x, y=y, coloraxis=_scale(),
         margin=theme.template.layout.margin.to_plotly_json() | dict(r=96),
     )  # fmt: skip
@@ -166,8 +167,7 @@ def _axes(pane, panes, name):
     """The axes of a pane, its name below it."""
     wide = (1 - GAP * (panes - 1)) / panes
     left = pane * (wide + GAP)
-    ticks = dict(tickvals=[-1, -0.5, 0, 0.5, 1], showgrid=False)
-    ticks |= dict(range=[-1, 1])
+    ticks = dict(tickvals=[-0.5, 0, 0.5], range=[-1, 1], showgrid=False)
     x = ticks | dict(title=dict(text=name, standoff=4), domain=[left, left + wide], anchor=_axis("y", pane))
     y = ticks | dict(anchor=_axis("x", pane), title=dict(text="Second direction"), showticklabels=not pane)
     if pane:
@@ -186,7 +186,9 @@ def _scale():
 
 
 def _names(panes):
-    """What to call maps: the net, and the seed and the mode where they differ."""
+    """What to call maps: by their names, and where two share one, by what they differ in, too."""
+    if len({pane["name"] for pane in panes}) == len(panes):
+        return [theme.wrap(pane["name"], 26) for pane in panes]
     differ = [key for key in ("mode", "normalisation", "norms", "seed") if len({pane.get(key) for pane in panes}) > 1]
     words = {"mode": "{} mode", "normalisation": "{}", "norms": "norms {}", "seed": "seed {}"}
     return [" · ".join([pane["name"], *(words[key].format(pane[key]) for key in differ)]) for pane in panes]
