@@ -15,8 +15,8 @@ FOLDER, SETS = "landscape", ("digits",)
 def recorded(dataset="digits"):
     """{"grids", "bands": the frames of `landscape.grid` and `landscape.bands`, of several nets; "provenance": a dict}.
 
-    dataset: "digits" (width 8; lines of three seeds, maps of seed 0), made by `python data/record_landscape.py`. origin begins with "recorded". ValueError for another dataset,
-    FileNotFoundError where it is not installed.
+    dataset: "digits" (width 8; lines of three seeds, maps of seed 0), made by `python data/record_landscape.py`.
+    origin begins with "recorded". ValueError for another dataset, FileNotFoundError where it is not installed.
     """
     name = f"{FOLDER}/{checks.choice('dataset', dataset, SETS)}.json.gz"
     package = Path(__file__).parents[1]

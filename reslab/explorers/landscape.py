@@ -209,7 +209,7 @@ class Landscape(Instant):
         maps = _together([made for made in maps if made is not None])
         self.map.show(figures.contours(maps, empty=UNMEASURED, draw=theme.chart))
         said = figures.rise_sentence(lines) if len(lines) else ""
-        self.tell(said, figures.alt_text(lines, "") if len(lines) else "")
+        self.show_sentence(said, figures.alt_text(lines, "") if len(lines) else "")
         self._buttons()
 
     def _buttons(self):
