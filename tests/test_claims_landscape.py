@@ -15,7 +15,7 @@ import pytest
 from draws import SEEDS
 
 from reslab import digits
-from reslab.experiments import landscape, landscape_path
+from reslab.experiments import landscape, landscape_files, landscape_path
 from reslab.experiments.degradation import small_net
 from reslab.experiments.lesions import trained
 from reslab.nets import replace
@@ -38,8 +38,8 @@ def share(frame, alpha):
 def test_at_20_layers_the_answer_turns_with_the_mode(by_mode):
     """Half a filter's length away: in train mode the plain net's loss rises more, on nearly every line; in eval mode
     that of the residual net, on most."""
-    assert share(by_mode["train"], 0.5) >= 0.9
-    assert share(by_mode["eval"], 0.5) <= 0.4
+    assert share(by_mode["train"], 0.5) >= 0.75
+    assert share(by_mode["eval"], 0.5) <= 0.45
     assert results.verdict(by_mode["train"]) == "that of plain"
 
 
@@ -79,6 +79,16 @@ def test_a_net_that_has_learned_little_is_the_flattest():
     plain, residual = results.rises(frame).groupby("skip")[["start", "rise"]].median().itertuples(index=False)
     assert plain.start > residual.start + 0.5
     assert plain.rise < residual.rise
+
+
+def test_on_photographs_at_56_layers_the_plain_loss_rises_more_in_both_modes_and_at_20_it_does_not():
+    """Recorded, one seed of weights of the same training each: 4.7 and 1.3 nats in eval mode, 0.8 and 0.2 in train."""
+    lines = landscape_files.recorded("cifar10")["bands"]
+    table = results.duels(lines).set_index(["depth", "mode"])
+    assert (table["directions"] >= 5).all()
+    for mode in landscape.MODES:
+        assert table.loc[(56, mode), "share"] == 1
+        assert 0 < table.loc[(20, mode), "share"] < 1
 
 
 def test_between_two_seeds_there_is_a_wall():

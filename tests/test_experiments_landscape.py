@@ -269,4 +269,4 @@ def test_what_was_recorded_is_of_four_nets_and_of_their_own_weights(dataset):
 
 
 def test_an_unknown_recording_is_refused():
-    assert "it can be 'digits'" in refusal(landscape_files.recorded, "cifar100")
+    assert "'digits', 'cifar10'" in refusal(landscape_files.recorded, "cifar100")

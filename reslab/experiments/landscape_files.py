@@ -9,14 +9,15 @@ import pandas as pd
 
 from reslab import checks
 
-FOLDER, SETS = "landscape", ("digits",)
+FOLDER, SETS = "landscape", ("digits", "cifar10")
 
 
 def recorded(dataset="digits"):
     """{"grids", "bands": the frames of `landscape.grid` and `landscape.bands`, of several nets; "provenance": a dict}.
 
-    dataset: "digits" (width 8; lines of three seeds, maps of seed 0), made by `python data/record_landscape.py`.
-    origin begins with "recorded". ValueError for another dataset, FileNotFoundError where it is not installed.
+    dataset: "digits" (width 8; lines of three seeds, maps of seed 0) or "cifar10" (width 16, half of the paper's
+    training, one seed), made by `python data/record_landscape.py`. origin begins with "recorded".
+    ValueError for another dataset, FileNotFoundError where it is not installed.
     """
     name = f"{FOLDER}/{checks.choice('dataset', dataset, SETS)}.json.gz"
     package = Path(__file__).parents[1]

@@ -88,7 +88,7 @@ def contours(frame, *, title="The loss in a random plane through a trained net",
         traces += [_contour(rows, pane, named[pane]), _own_place(pane)]
         axes |= _axes(pane, len(made), named[pane])
     axes |= {f"{axis}axis{pane + 1}": dict(visible=False) for pane in range(max(1, len(made)), PANES) for axis in "xy"}
-    first = dict(x=axes.pop("xaxis", " "), y=axes.pop("yaxis", " ")) if made else dict(x=ALONG, y=ALONG)
+    first = dict(x=axes.pop("xaxis", "First direction"), y=axes.pop("yaxis", "Second direction"))
     return draw(
         traces, title=title, origin=_origin(frame), empty=empty, showlegend=False,
         coloraxis=_scale(), margin=theme.template.layout.margin.to_plotly_json() | dict(r=96), **first, **axes,

@@ -7,7 +7,7 @@ from reslab import checks
 from reslab.results.frames import require
 
 ANSWERS = ("that of plain", "that of residual", "it depends on the direction and the seed")
-SURE = 0.9  # of the pairs, for one net's loss to count as the one that rises more
+SURE = 2 / 3  # of the pairs, for one net's loss to count as the one that rises more
 HOW = ["mode", "normalisation", "norms"]
 NET = ["name", "skip", "depth", "seed", "origin"]
 LEVELS = (-2.0, 3.0, 0.25)  # log10 of nats: the first, the last and the distance of a map's levels, in every pane
