@@ -4,6 +4,7 @@ tests/test_capture_models.py."""
 import dataclasses
 import math
 from collections import OrderedDict, UserDict, namedtuple
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -134,9 +135,12 @@ class Wrapped(nn.Module):
         (lambda h: UserDict(out=h), lambda out: out["out"]),
         (lambda h: Output(None, h), lambda out: out.logits),
         (lambda h: ModelOutput(loss=None, logits=h), lambda out: out["logits"]),
+        (lambda h: SimpleNamespace(loss=None, logits=h), lambda out: out.logits),
+        (lambda h: torch.distributions.Normal(h, 1.0), lambda out: out.loc),
+        (lambda h: {h}, lambda out: next(iter(out))),
     ],
 )
-def test_the_first_tensor_of_a_tuple_list_dict_or_dataclass_counts(wrap, unwrap):
+def test_the_first_tensor_of_a_tuple_list_dict_or_object_counts(wrap, unwrap):
     model = Wrapped(wrap)
     with capture(model, lambda _name, module: module is model) as trace:
         hidden = unwrap(model(torch.randn(4, 3)))

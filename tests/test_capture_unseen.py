@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from dataclasses import dataclass
 
 import pandas as pd
 import pytest
@@ -163,6 +164,32 @@ def test_a_parametrised_layer_is_a_leaf(way):
     pd.testing.assert_frame_equal(frame_of(model, model, X, additions=True), expected, rtol=1e-6)
 
 
+class Mixture(nn.Module):
+    """Its weights are in a list, which is never called."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = nn.ParameterList([torch.eye(3), torch.ones(3, 3)])
+
+    def forward(self, x):
+        return x @ (self.weights[0] + self.weights[1])
+
+
+def test_a_module_whose_parts_only_hold_its_weights_is_a_leaf():
+    model = nn.Sequential(nn.Tanh(), Mixture())
+    assert list(frame_of(model, model, X)["module"]) == ["0", "1"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:torch")
+def test_the_packed_weights_of_a_quantised_layer():
+    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 3), nn.Tanh()), {nn.Linear})
+    with told(r"^Sequential ran, and 0\._packed_params, .*, was not called .*: watch that parent"), capture(model):
+        model(X)
+    with capture(model, ["0", "1"]) as trace:
+        model(X)
+    assert list(trace.frame()["module"]) == ["0", "1"]
+
+
 def test_what_computes_a_weight_can_be_chosen_by_name():
     model = chain()
     parametrizations.weight_norm(model[0])
@@ -302,6 +329,11 @@ def test_torch_func_grad_equals_backward():
     pd.testing.assert_frame_equal(trace.frame(), expected, rtol=1e-6)
 
 
+@dataclass
+class Counted:
+    numbers: torch.Tensor
+
+
 class Returns(nn.Module):
     def __init__(self, make):
         super().__init__()
@@ -318,6 +350,8 @@ class Returns(nn.Module):
         (lambda x: x.argmax(1), "a tensor of torch.int64"),
         (lambda x: (None, {"mask": x > 0}), "a tensor of torch.bool"),
         (lambda x: x.to_sparse(), "a sparse tensor of torch.float32"),
+        (lambda x: Counted(x.argmax(1)), "a tensor of torch.int64"),
+        (lambda x: (part for part in x), "a generator"),
     ],
 )
 def test_outputs_without_real_numbers(make, words):

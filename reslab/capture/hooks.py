@@ -31,9 +31,10 @@ def capture(
     layers: None for reslab's blocks, or for a model that has none, its leaf modules; or a name or pattern
     ("layer[34].*"; a * stops at a dot, "**" does not), a module, its class, a predicate (name, module) → bool, or a
     list of these. A module with several names can be chosen by any of them, and its rows have the first. A parametrised
-    layer (weight_norm, spectral_norm) is a leaf.
+    layer, and a module whose parts only hold weights (a ParameterList), is a leaf.
     activation, gradient: name → function of the output tensor (of its gradient) to a 0-dim tensor; columns are named
-    activation_NAME and gradient_NAME. The first tensor of a tuple, list, dict or dataclass counts as a module's output.
+    activation_NAME and gradient_NAME. The first tensor of a tuple, list, dict, dataclass or other object counts as a
+    module's output.
     additions: see also both sides and the sum wherever the model adds two tensors of one shape, in place or not;
     layers=() watches nothing else. "left" and "right" are as in the code: in reslab's blocks the branch F(x) is left
     and the shortcut right, in x + attention(x) it is the other way round. Additions of numbers, of parameters, or of

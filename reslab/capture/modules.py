@@ -64,9 +64,17 @@ def leaves(named):
 
 
 def _is_leaf(module):
-    parts = [name for name, part in module._modules.items() if part is not None]
     calls_none = isinstance(module, (nn.MultiheadAttention, torch.jit.ScriptModule))  # none that has hooks
-    return calls_none or parts in ([], [PARAMETRIZATIONS])
+    parts = {name: part for name, part in module._modules.items() if part is not None and name != PARAMETRIZATIONS}
+    return calls_none or all(map(_only_holds, parts.values()))
+
+
+def _only_holds(module):
+    """Whether the classes of a module and of all in it have no forward: a ParameterList or ParameterDict.
+
+    What is of no class of its own does not count: with these torch.export replaces modules that have had a forward.
+    """
+    return all(type(part).forward is nn.Module.forward and type(part) is not nn.Module for part in module.modules())
 
 
 def _test(wanted, what, names):
@@ -100,15 +108,27 @@ def _nothing(named, wanted):
     return f"{none} is called {wanted!r}; {hint}"
 
 
+def tensors(output):
+    """The tensors in a module's output: of tuples, lists, sets, dicts, dataclasses, and the attributes of others."""
+    if isinstance(output, torch.Tensor):
+        yield output
+    elif not isinstance(output, (nn.Module, type)):
+        if isinstance(output, Mapping):
+            parts = output.values()
+        elif dataclasses.is_dataclass(output):
+            parts = [getattr(output, field.name, None) for field in dataclasses.fields(output)]
+        elif isinstance(output, (tuple, list, set, frozenset)):
+            parts = output
+        else:
+            parts = [value for value in getattr(output, "__dict__", {}).values() if isinstance(value, torch.Tensor)]
+        for part in parts:
+            yield from tensors(part)
+
+
 def first_tensor(output):
     """The first dense floating-point tensor in a module's output, or None."""
-    if isinstance(output, torch.Tensor):
-        dense = output.layout is torch.strided and not output.is_nested
-        return output if dense and output.is_floating_point() else None
-    if isinstance(output, Mapping):
-        parts = output.values()
-    elif dataclasses.is_dataclass(output):
-        parts = [getattr(output, field.name, None) for field in dataclasses.fields(output)]
-    else:
-        parts = output if isinstance(output, (tuple, list)) else ()
-    return next((tensor for tensor in map(first_tensor, parts) if tensor is not None), None)
+    return next(filter(_is_measured, tensors(output)), None)
+
+
+def _is_measured(tensor):
+    return tensor.layout is torch.strided and not tensor.is_nested and tensor.is_floating_point()

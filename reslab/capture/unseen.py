@@ -1,8 +1,12 @@
 """What a capture could not see: at the end of the block, one sentence each says what it was and what to do."""
 
-from collections.abc import Mapping
+import dataclasses
+import numbers
+from collections.abc import Collection
 
 import torch
+
+from reslab.capture.modules import tensors
 
 
 class Unseen:
@@ -43,7 +47,7 @@ class Unseen:
             )
         never = [part for part, module in watched.items() if module not in called and not _is_jit(module)]
         if called:  # a Dropout or Identity that is never called needs no warning
-            never = [part for part in never if next(watched[part].parameters(), None) is not None]
+            never = [part for part in never if watched[part].state_dict()]
         if whole and never:
             yield (
                 f"{name} ran, and {_some(never, watched)} was not called and has no row. What torch.export or a CUDA "
@@ -119,8 +123,8 @@ def _some(parts, watched):
 
 def unmeasured(output):
     """The first tensor of an output that `first_tensor` passes over, in words ("a tensor of torch.int64"), or None."""
-    if isinstance(output, torch.Tensor):
-        kind = "nested " if output.is_nested else "" if output.layout is torch.strided else "sparse "
-        return f"a {kind}tensor of {output.dtype}"
-    parts = output.values() if isinstance(output, Mapping) else output if isinstance(output, (tuple, list)) else ()
-    return next((words for words in map(unmeasured, parts) if words), None)
+    for tensor in tensors(output):
+        kind = "nested " if tensor.is_nested else "" if tensor.layout is torch.strided else "sparse "
+        return f"a {kind}tensor of {tensor.dtype}"
+    holds_none = isinstance(output, (type(None), numbers.Number, Collection)) or dataclasses.is_dataclass(output)
+    return None if holds_none else f"a {type(output).__name__}"

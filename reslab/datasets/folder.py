@@ -1,5 +1,6 @@
 """A `Split` of a folder of pictures: one sub-folder per class, or train/ and test/ with these in each."""
 
+import itertools
 import os
 import warnings
 from pathlib import Path
@@ -50,17 +51,33 @@ def from_folder(path, *, image_size=32, test=0.2, seed=0):
 def _parts(path):
     """{"train": folder} or {"train": folder, "test": folder}: the folders whose sub-folders are the classes."""
     found = {folder.name.lower(): folder for folder in _folders(path)}
-    known = [name for names in PARTS.values() for name in names]
-    if not found or not set(found) <= set(known) or not all(map(_folders, found.values())):
+    known = {name for names in PARTS.values() for name in names}
+    with_classes = {name: folder for name, folder in found.items() if name in known and _folders(folder)}
+    named = {part: [with_classes[name] for name in names if name in with_classes] for part, names in PARTS.items()}
+    parts = {part: folders[0] for part, folders in named.items() if folders}
+    if not parts or not (len(parts) == 2 or set(found) <= known):
+        _mention_inner_classes(path.name, found.values())
         return {"train": path}  # its sub-folders are classes, whatever they are called
-    parts = {part: [found[name] for name in names if name in found] for part, names in PARTS.items()}
-    if not parts["train"]:
+    if "train" not in parts:
         raise FileNotFoundError(f"{path} has {', '.join(found)} but no folder train, with a sub-folder for each class.")
-    if unused := [folder.name for folders in parts.values() for folder in folders[1:]]:
-        warnings.warn(
-            f"{path.name}: {', '.join(unused)} left out; {parts['test'][0].name} is the test part.", stacklevel=3
-        )
-    return {part: folders[0] for part, folders in parts.items() if folders}
+    if unused := [folder.name for folder in found.values() if folder not in parts.values()]:
+        test = parts["test"].name if "test" in parts else f"a share of {parts['train'].name}"
+        why = "" if {name.lower() for name in unused} <= set(with_classes) else " (no part, or no classes in it)"
+        warnings.warn(f"{path.name}: {', '.join(unused)} left out{why}; {test} is the test part.", stacklevel=3)
+    return parts
+
+
+def _mention_inner_classes(name, folders):
+    """A warning if several classes have the same sub-folders: perhaps these are the classes."""
+    inner = [(folder.name, {sub.name for sub in _folders(folder)}) for folder in folders]
+    for (one, subs), (other, others) in itertools.combinations(inner, 2):
+        if both := sorted(subs & others):
+            warnings.warn(
+                f"{name}: {one} and {other} are taken as classes, and each has a folder {both[0]}. If the classes are "
+                "in these, call the outer folders train and test.",
+                stacklevel=4,
+            )
+            return
 
 
 def _folders(path):
@@ -70,7 +87,8 @@ def _folders(path):
 
 def _files_by_class(folder, root):
     """{class: its picture files}, classes sorted; a warning names files that are no pictures."""
-    readable = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    kinds = {*Image.OPEN, "MPO"}  # a JPEG of several pictures, which Pillow's JPEG reader opens
+    readable = {ending for ending, kind in Image.registered_extensions().items() if kind in kinds}
     found, others = {}, []
     for name in (classes := _folders(folder)):
         files = _files(name, root)
@@ -79,6 +97,8 @@ def _files_by_class(folder, root):
     empty = [name for name, files in found.items() if not files]
     if empty or not classes:
         without = f"no picture is in {', '.join(empty)}" if empty else "it has no sub-folder"
+        unread = f"; of no kind that Pillow reads: {', '.join(others[:3])}{' ...' * (len(others) > 3)}"
+        without += unread if others else ""
         raise FileNotFoundError(f"{folder} must have a sub-folder of pictures for each class ({without}).")
     if others:
         number = (
@@ -99,14 +119,27 @@ def _files(folder, root):
         del folders
         for name in files:
             file = Path(here, name)
-            if not name.startswith(".") and file.is_file():
-                found.setdefault(file.resolve(), file)
+            if not name.startswith(".") and (file.is_file() or file.is_symlink()):  # a broken link is said when read
+                found.setdefault(_identity(file), file)
     return list(found.values())
 
 
+def _identity(file):
+    """Equal for two names of one file, by links of either kind."""
+    try:
+        there = file.stat()
+    except OSError:  # a broken link
+        return file
+    return there.st_dev, there.st_ino
+
+
 def _walk(folder, root, walked):
-    """os.walk along links that lead out of root, each real folder once."""
-    for here, folders, files in os.walk(folder, followlinks=True):
+    """os.walk along links that lead out of root, each real folder once. Raises OSError for one that may not be read."""
+
+    def refuse(error):
+        raise error
+
+    for here, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
         walked.add(Path(here).resolve())
         kept = []
         for name in folders:
@@ -126,7 +159,7 @@ def _check_each_is_in_one_place(files, path):
         for name, some in classes.items():
             for file in some:
                 place = "/".join([part, name] if len(files) > 1 else [name])
-                other = seen.setdefault(file.resolve(), place)
+                other = seen.setdefault(_identity(file), place)
                 if other != place:
                     raise ValueError(
                         f"{file.relative_to(path)} is one file with a picture in {other}; take one of them out."

@@ -24,6 +24,8 @@ def read(file):
     except _Unsuitable:
         raise
     except Exception as error:  # a decoder may raise anything for a damaged file
+        if isinstance(error, OSError) and error.errno:  # what the file system says, no decoder
+            raise ValueError(f"cannot be opened ({error.strerror})") from error
         raise ValueError("cannot be read as a picture") from error
 
 
@@ -34,7 +36,12 @@ class _Unsuitable(ValueError):
 def _eight_bits(picture, kind):
     """The picture with 8 bits a channel; Pillow's conversion would clip larger numbers at 255, and floats at 0."""
     if picture.mode.startswith("I;16") or (picture.mode == "I" and kind in SIXTEEN_BITS):
-        return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
+        values = np.asarray(picture).astype(np.uint32)
+        grey = (values >> 8).astype(np.uint8)
+        if (transparent := picture.info.get("transparency")) is None:
+            return Image.fromarray(grey)
+        opaque = np.where(values == transparent, 0, 255).astype(np.uint8)  # one of 65,536 greys, so all 16 bits count
+        return Image.merge("LA", [Image.fromarray(grey), Image.fromarray(opaque)])
     if picture.mode == "I":
         raise _Unsuitable(
             "holds whole numbers of 32 bits, of which nothing says what is white; save it with 8 or 16 bits"

@@ -6,8 +6,9 @@ import pandas as pd
 import torch
 from torch import nn
 
+from reslab import checks
 from reslab.capture import capture
-from reslab.nets import FAMILY, Block
+from reslab.nets import FAMILY, Block, NetSpec
 from reslab.nets.complexity import REST, complexity
 from reslab.nets.layers import ZeroPad
 from reslab.nets.skeleton import image_of, inputs, run, skeleton
@@ -33,9 +34,16 @@ def layers(nets, *, images=None):
     row and the label "parameters" or "operations": see `complexity`, which also says what is not counted.
     The blocks of a module that is not reslab's are those whose forward pass adds two tensors of one shape, and the
     shortcut in such a block is the part called downsample, shortcut or skip.
-    Raises ValueError for a module that does not take the images, cannot be copied, or asks for the values of a tensor.
+    Raises ValueError for a module that does not take the images, cannot be copied, or asks for the values of a tensor,
+    and for an unknown name; TypeError for other kinds of arguments.
     """
-    nets = nets if isinstance(nets, dict) else {name: FAMILY[name] for name in nets}
+    if isinstance(nets, (str, NetSpec, nn.Module)) or not isinstance(images or {}, dict):
+        example = "layers({'mine': net}, images={'mine': (3, 32, 32)})"
+        raise TypeError(f"layers takes several nets: names of FAMILY, or a dict with a name for each, as in {example}.")
+    nets = nets if isinstance(nets, dict) else {name: FAMILY[checks.choice("a net", name, FAMILY)] for name in nets}
+    for name, net in nets.items():
+        if not isinstance(net, (NetSpec, nn.Module)):
+            raise TypeError(f"{name} is {net!r}; it must be a NetSpec, as FAMILY[...] is, or an nn.Module.")
     frames = [_layers(name, net, (images or {}).get(name, IMAGE)) for name, net in nets.items()]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
 

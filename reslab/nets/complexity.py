@@ -33,7 +33,7 @@ def complexity(net, image=None, *, name=None):
 
     net: a NetSpec; or any nn.Module, and the shape of its images, (channels, height, width). A module with several
     inputs takes a list of such shapes; for one that takes no floats, a tensor stands for a shape: its values are not
-    read.
+    read, and it is counted as it is, a batch of two as two images.
     name: what errors call it, and the key of its shape in `experiments.architecture.layers`; else they say its class.
     Columns: module (its name in the net; of an addition, the block's), kind ("Conv2d"; "addition"), shape (of its first
     output, for one image: "64×112×112"), parameters, multiply_adds (for one image), activation_bytes (of its outputs,

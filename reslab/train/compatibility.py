@@ -64,6 +64,8 @@ def check_parameters(model):
     name = type(model).__name__
     if any(map(is_lazy, model.parameters())):
         raise ValueError(f"{name} has lazy parameters, whose shapes are not known yet; call it once on a batch first.")
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ValueError(f"{name} has parameters on the device meta, which hold no numbers; make it on the CPU.")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError(f"{name} has nothing to train: no parameter has requires_grad.")
 

@@ -100,12 +100,71 @@ def test_what_is_transparent_is_white(tmp_path, mode):
     assert image[:, :, 8:].eq(0).all()
 
 
-def test_gifs_are_pictures_of_their_first_frame(tmp_path):
-    frames = [Image.new("P", (16, 16), i) for i in (0, 1)]
-    for frame in frames:
-        frame.putpalette([250, 0, 0, 0, 0, 250])
-    path = with_picture(tmp_path, frames[0], "gif", save_all=True, append_images=frames[1:])
-    assert one(path)[:, 0, 0].tolist() == [250, 0, 0]
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "P", "I;16"])
+def test_the_one_colour_that_a_file_calls_transparent_is_white(tmp_path, mode):
+    picture = Image.new(mode, (16, 16), 0)
+    if mode == "P":
+        picture.putpalette([0, 0, 0, 9, 9, 9])
+    none = (0, 0, 0) if mode == "RGB" else 0
+    picture.paste({"1": 1, "RGB": (9, 9, 9), "P": 1}.get(mode, 9), (8, 0, 16, 16))
+    if mode == "I;16":  # 9 in the upper eight bits, and something in the lower ones
+        picture = Image.fromarray(np.repeat([0, 9 << 8 | 255], 8)[None].repeat(16, 0).astype(np.uint16))
+    image = one(with_picture(tmp_path, picture, transparency=none))
+    assert image[:, :, :8].eq(255).all()
+    assert image[:, :, 8:].eq(255 if mode == "1" else 9).all()
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp", "png", "mpo", "tif"])
+def test_of_several_frames_the_first_is_the_picture(tmp_path, ending):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ((250, 0, 0), (0, 0, 250))]
+    options = {"webp": {"lossless": True}, "mpo": {"quality": 100}}.get(ending, {})
+    image = one(with_picture(tmp_path, frames[0], ending, save_all=True, append_images=frames[1:], **options))
+    assert (image[:, 0, 0].int() - torch.tensor([250, 0, 0])).abs().max() <= (2 if ending == "mpo" else 0)
+
+
+@pytest.mark.parametrize(("ending", "options"), [("jpg", {"quality": 100}), ("tif", {})])
+def test_the_four_inks_of_a_printer_become_three_colours(tmp_path, ending, options):
+    picture = Image.new("RGB", (16, 16), (200, 100, 50))
+    image = one(with_picture(tmp_path, picture.convert("CMYK"), ending, **options))
+    assert (image[:, 0, 0].int() - torch.tensor([200, 100, 50])).abs().max() <= 2
+
+
+@pytest.mark.parametrize("name", ["A.PNG", "Größe 猫.png", "it's \"one\".png", "photo.JPG"])
+def test_any_name_of_a_picture_will_do(tmp_path, name):
+    path = with_picture(tmp_path, Image.new("RGB", (16, 16), (0, 90, 0)))
+    (path / "cat" / "0.png").rename(path / "cat" / name)  # of a PNG called .JPG the content counts
+    assert one(path)[:, 0, 0].tolist() == [0, 90, 0]
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(pets, monkeypatch):
+    def refuse(file):
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(ValueError, match=r"cat.0\.png cannot be opened \(Permission denied\); repair it or"):
+        from_folder(pets)
+
+
+def test_a_link_to_nothing_is_named(pets):
+    (pets / "cat" / "gone.png").symlink_to(pets / "nowhere.png")
+    with pytest.raises(ValueError, match=r"cat.gone\.png cannot be opened \(No such file or directory\)"):
+        from_folder(pets)
+
+
+def test_a_folder_that_may_not_be_read_is_not_left_out(pets, monkeypatch):
+    def walk(folder, *, onerror, **options):
+        onerror(PermissionError(13, "Permission denied", str(folder)))
+
+    monkeypatch.setattr("reslab.datasets.folder.os.walk", walk)
+    with pytest.raises(PermissionError, match="cat"):
+        from_folder(pets)
+
+
+def test_pictures_that_pillow_does_not_read_are_named_where_there_are_no_others(pets):
+    (pets / "eel").mkdir()
+    (pets / "eel" / "IMG_1.HEIC").write_bytes(b"of a telephone")
+    with pytest.raises(FileNotFoundError, match=r"no picture is in eel; of no kind that Pillow reads: IMG_1\.HEIC"):
+        from_folder(pets)
 
 
 def test_a_bomb_is_refused_in_one_sentence(pets, monkeypatch):
@@ -131,6 +190,29 @@ def test_of_test_and_val_the_first_is_the_test_part_and_it_is_said(tmp_path):
     assert (len(split.x_train), len(split.x_test)) == (4, 8)
 
 
+def test_other_folders_beside_the_two_parts_are_left_out_and_it_is_said(tmp_path):
+    for part in ("train", "test", "sketches"):
+        folder(tmp_path / "pets" / part)
+    with pytest.warns(UserWarning, match=r"pets: sketches left out \(no part, or no classes in it\); test is the test"):
+        split = from_folder(tmp_path / "pets", image_size=8)
+    assert (split.class_names, len(split.x_train), len(split.x_test)) == (("cat", "dog"), 6, 6)
+
+
+def test_a_test_folder_with_no_classes_in_it_is_no_class(tmp_path):
+    folder(tmp_path / "pets" / "train", count=4)
+    folder(tmp_path / "pets", ("test",))
+    with pytest.warns(UserWarning, match="pets: test left out .*; a share of train is the test part"):
+        split = from_folder(tmp_path / "pets", image_size=8, test=2)
+    assert (split.class_names, len(split.x_train), len(split.x_test)) == (("cat", "dog"), 6, 2)
+
+
+def test_parts_with_other_names_are_pointed_out(tmp_path):
+    for part in ("training_set", "test_set"):
+        folder(tmp_path / "pets" / part)
+    with pytest.warns(UserWarning, match="test_set and training_set are taken as classes, and each has a folder cat"):
+        assert from_folder(tmp_path / "pets", image_size=8).class_names == ("test_set", "training_set")
+
+
 def test_a_test_part_alone_is_refused_and_classes_may_be_called_train(tmp_path):
     folder(tmp_path / "lonely" / "test")
     with pytest.raises(FileNotFoundError, match="has test but no folder train"):
@@ -153,9 +235,11 @@ def test_links_let_no_picture_into_two_places(pets, tmp_path):
 
 
 def test_a_picture_in_two_classes_or_in_both_parts_is_refused(pets, tmp_path):
-    (pets / "dog" / "cat.png").symlink_to(pets / "cat" / "1.png")
-    with pytest.raises(ValueError, match=r"dog.cat\.png is one file with a picture in cat; take one of them out\."):
-        from_folder(pets)
+    for link in (os.symlink, os.link):
+        link(pets / "cat" / "1.png", pets / "dog" / "cat.png")
+        with pytest.raises(ValueError, match=r"dog.cat\.png is one file with a picture in cat; take one of them out\."):
+            from_folder(pets)
+        os.remove(pets / "dog" / "cat.png")
     for part in ("train", "test"):
         folder(tmp_path / "parts" / part)
     os.remove(tmp_path / "parts" / "test" / "cat" / "0.png")
