@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Iterator, ValuesView
 
 import numpy as np
 import torch
@@ -14,8 +15,12 @@ def images(x, what, channels=None):
     """An array of images, of any kind, as a tensor (N, C, H, W) uint8 or float32: a copy on the CPU."""
     checks.choice("channels", channels, (None, "first", "last"))
     if isinstance(x, Tensor):
+        if x.is_meta or x.is_quantized or x.layout != torch.strided:
+            kind = "on the device meta, and holds no numbers" if x.is_meta else "quantized or sparse"
+            raise ValueError(f"{what} is a tensor that is {kind}; give a dense one of plain numbers.")
         x = x.detach().cpu()
         x = x.float() if x.is_floating_point() else x  # numpy has no bfloat16
+    _check_nothing_is_masked(x, what)
     try:
         x = np.asarray(x)
     except ValueError as error:
@@ -44,33 +49,61 @@ def images(x, what, channels=None):
 
 def labels(y, what):
     """An array of labels, of any kind (a pandas Series too), as a numpy array (N,) of whole numbers or strings."""
-    y = np.asarray(y.detach().cpu().tolist() if isinstance(y, Tensor) else y)  # numpy has no bfloat16
+    _check_nothing_is_masked(y, what)
+    if isinstance(y, Tensor):
+        y = y.detach().cpu().tolist()  # numpy has no bfloat16
+    elif isinstance(y, (list, tuple, ValuesView, Iterator)):
+        y = _objects(list(y))  # numpy would make strings of all that stand beside a string, of NaN too
+    y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label an image.")
     if y.dtype.kind in "OTS":  # objects, numpy's StringDType and bytes
         y = _of_one_type(y.tolist(), what)
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise ValueError(f"{what} has no label at position {np.flatnonzero(~np.isfinite(y))[0]}; each image needs one.")
+    if y.dtype.kind == "f":
+        if not np.isfinite(y).all():
+            where = np.flatnonzero(~np.isfinite(y))[0]
+            raise ValueError(f"{what} has no label at position {where}; each image needs one.")
+        if (broken := y != y.round()).any():
+            where = np.flatnonzero(broken)[0]
+            raise ValueError(f"{what} holds {y[where]:g} at position {where}; labels must be whole numbers or strings.")
+        y = y.astype(np.int64)  # pandas makes floats of whole numbers where one was missing
     if y.size and y.dtype.kind not in "buiU":
-        hint = f", perhaps {what}.astype(int)" if y.dtype.kind == "f" else ""
-        raise ValueError(f"{what} holds {y.dtype}; labels must be whole numbers or strings{hint}.")
+        raise ValueError(f"{what} holds {y.dtype}; labels must be whole numbers or strings.")
     return y
 
 
+def _objects(values):
+    """A list as a numpy array that keeps each value as it is, if they are no sequences themselves."""
+    if any(isinstance(value, (list, tuple, np.ndarray, Tensor)) for value in values):
+        return values
+    return np.array(values, dtype=object)
+
+
 def _of_one_type(values, what):
-    """Python's values as an array of strings or of whole numbers; ValueError for missing ones and for a mixture."""
+    """Python's values as an array of strings or of numbers; ValueError for missing ones and for a mixture."""
     import pandas as pd  # here, not above: most labels never come here
 
     found = pd.api.types.infer_dtype(values, skipna=False)
-    dtype = {"string": str, "integer": np.int64, "boolean": bool, "empty": np.int64}.get(found)
-    if dtype is not None:
-        return np.array(values, dtype=dtype)
+    dtypes = {"string": str, "integer": np.int64, "boolean": bool, "empty": np.int64}
+    dtypes |= {"floating": np.float64, "mixed-integer-float": np.float64}
     if found == "bytes":
-        return np.array([value.decode(errors="replace") for value in values])
+        return np.array([value.decode(errors="backslashreplace") for value in values])
+    if found in dtypes:
+        try:
+            return np.array(values, dtype=dtypes[found])
+        except OverflowError as error:
+            raise ValueError(f"{what} holds numbers of more than 64 bits; take strings, str(label).") from error
     if (missing := pd.isna(np.array(values, dtype=object))).any():
         raise ValueError(f"{what} has no label at position {np.flatnonzero(missing)[0]}; each image needs one.")
     types = ", ".join(sorted({type(value).__name__ for value in values}))
     raise ValueError(f"{what} holds {types}; labels must be all whole numbers or all strings.")
+
+
+def _check_nothing_is_masked(array, what):
+    """ValueError for a masked array of numpy with a value masked out, which numpy would take as if it were there."""
+    if np.ma.is_masked(array):
+        where = tuple(map(int, np.argwhere(np.ma.getmaskarray(array))[0]))
+        raise ValueError(f"{what} is masked at {where}; fill what is masked, as {what}.filled(0), or leave it out.")
 
 
 def check_pair(x, y, x_what, y_what):

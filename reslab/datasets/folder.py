@@ -33,6 +33,8 @@ def from_folder(path, *, image_size=32, test=0.2, seed=0):
     """
     path = Path(path).expanduser()
     checks.integer("image_size", image_size, 1)
+    if path.is_file():
+        raise FileNotFoundError(f"{path} is a file; give a folder, or an .npz file with images x and labels y.")
     if not path.is_dir():
         raise FileNotFoundError(
             f"There is no folder {path}; give one that has a sub-folder of pictures for each class."

@@ -93,6 +93,9 @@ def load(name):
         return from_file(text)
     if is_path:
         return from_folder(text)
+    if text.lower() not in DATASETS and text and Path(text).expanduser().is_dir():
+        reads = f"load({f'{text}/'!r}) reads it"
+        raise ValueError(f"dataset is {text!r}, which names a folder here and no data set; {reads}.")
     return DATASETS[checks.choice("dataset", text.lower(), DATASETS)]()
 
 

@@ -29,7 +29,8 @@ def from_arrays(
 
     x: (N, S, S), (N, C, S, S) or (N, S, S, C). The two equal sizes show which of the last two it is; if all three are
        equal, say channels="first" or "last". Whole numbers from 0 to 255 are kept as uint8, others as float32.
-    y: (N,) whole numbers or strings, whose sorted distinct values become 0 to K-1. class_names: K, in that order.
+    y: (N,) whole numbers (1.0 is one) or strings, whose sorted distinct values become 0 to K-1. class_names: K, in that
+       order.
     test: the fraction or the number of test images, drawn with `seed` from all classes; not used if x_test is given.
     scale: the value of white; by default 255 for uint8 and 1 for floats.
     """
@@ -76,7 +77,9 @@ def from_file(path):
                 name: array if array.ndim else array.item() for name, array in stored.items()
             }
     except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no file of numpy.savez, or holds Python objects.") from error
+        raise ValueError(
+            f"{path} is no file of numpy.savez, or holds Python objects; save labels as y.astype(int) or y.astype(str)."
+        ) from error
     for name in fields:
         checks.choice(f"an array in {path}", name, inspect.signature(from_arrays).parameters)
     if not {"x", "y"} <= set(fields):

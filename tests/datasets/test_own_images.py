@@ -123,8 +123,15 @@ def test_from_arrays_takes_strings_of_any_kind(labels):
         torch.from_numpy(LABELS).to(torch.int32),
         LABELS.astype(object),
         LABELS.astype(np.uint8),
+        LABELS.astype(float),
+        list(LABELS.astype(float)),
+        pd.Series(LABELS, dtype="Float64"),
+        torch.from_numpy(LABELS).half().requires_grad_(),
+        dict(enumerate(LABELS)).values(),
+        map(int, LABELS),
+        np.ma.masked_array(LABELS),
     ],
-    ids=lambda labels: f"{type(labels).__name__} {labels.dtype}",
+    ids=lambda labels: f"{type(labels).__name__} {getattr(labels, 'dtype', '')}",
 )
 def test_from_arrays_takes_whole_numbers_of_any_kind(labels):
     assert from_arrays(BYTES, labels, x_test=BYTES, y_test=LABELS).y_train.tolist() == LABELS.tolist()
@@ -138,12 +145,26 @@ def test_from_arrays_takes_whole_numbers_of_any_kind(labels):
         (np.where(LABELS, 1.0, np.nan), "y has no label at position 0; each image needs one."),
         (np.array(["a", 1] * 10, dtype=object), "y holds int, str; labels must be all whole numbers or all strings."),
         (pd.Series(pd.to_datetime(["2026-11-27"] * 20)), "y holds datetime64"),
-        (torch.arange(20) / 2, "y holds float64; labels must be whole numbers or strings, perhaps y.astype(int)."),
+        (torch.arange(20) / 2, "y holds 0.5 at position 1; labels must be whole numbers or strings."),
+        (["a", float("nan")] * 10, "y has no label at position 1; each image needs one."),
+        (["a", 1] * 10, "y holds int, str; labels must be all whole numbers or all strings."),
+        ([2**70, 1] * 10, "y holds numbers of more than 64 bits; take strings, str(label)."),
+        (np.ma.masked_array(LABELS, LABELS == 3), "y is masked at (3,); fill what is masked, as y.filled(0)"),
     ],
 )
 def test_from_arrays_says_which_label_is_missing_or_of_another_type(labels, says):
     with pytest.raises(ValueError, match=saying(says)):
         from_arrays(BYTES, labels)
+
+
+@pytest.mark.parametrize("kind", [pd.Series, list, np.array], ids=lambda kind: kind.__name__)
+def test_from_arrays_calls_two_classes_of_truth_false_and_true(kind):
+    truth = kind([bool(label % 2) for label in LABELS])
+    assert from_arrays(BYTES, truth, x_test=BYTES, y_test=truth).class_names == ("False", "True")
+
+
+def test_from_arrays_keeps_bytes_apart_that_are_no_text():
+    assert from_arrays(BYTES, [b"\xfe", b"\xff"] * 10, test=4).class_names == ("\\xfe", "\\xff")
 
 
 @pytest.mark.parametrize(
@@ -199,9 +220,18 @@ REFUSED = {
     "negative": ({"x": BYTES.astype(int) - 1}, "x holds int64; pixels must be whole numbers from 0 to 255, or floats."),
     "text": ({"x": np.full((20, 8, 8), "?")}, "x holds <U1; pixels must be whole numbers from 0 to 255, or floats."),
     "one-hot": ({"y": np.eye(4)[LABELS]}, "y has shape (20, 4); it must be (N,), one label an image."),
-    "float labels": (
-        {"y": LABELS / 2},
-        "y holds float64; labels must be whole numbers or strings, perhaps y.astype(int).",
+    "float labels": ({"y": LABELS / 2}, "y holds 0.5 at position 1; labels must be whole numbers or strings."),
+    "masked": (
+        {"x": np.ma.masked_array(BYTES, BYTES.max() == BYTES)},
+        f"x is masked at {tuple(map(int, np.argwhere(BYTES.max() == BYTES)[0]))}; fill what is masked, as x.filled(0)",
+    ),
+    "sparse": (
+        {"x": torch.ones(20, 8, 8).to_sparse()},
+        "x is a tensor that is quantized or sparse; give a dense one of plain numbers.",
+    ),
+    "meta": (
+        {"x": torch.ones(20, 8, 8, device="meta")},
+        "x is a tensor that is on the device meta, and holds no numbers; give a dense one of plain numbers.",
     ),
     "lengths": (
         {"y": LABELS[:7]},
@@ -398,6 +428,17 @@ def test_load_knows_the_names_and_suggests_the_nearest():
             load(name)
     with pytest.raises(ValueError, match=saying(f"dataset is 'none'; {allowed}")):
         load(None)
+
+
+def test_load_of_a_folder_without_a_separator_and_of_another_kind_of_file_says_what_to_write(pets, monkeypatch):
+    monkeypatch.chdir(pets.parent)
+    for name in ("pets", "."):
+        says = f"dataset is {name!r}, which names a folder here and no data set; load({name + '/'!r}) reads it."
+        with pytest.raises(ValueError, match=saying(says)):
+            load(name)
+    Path("x.npy").touch()
+    with pytest.raises(FileNotFoundError, match=saying("x.npy is a file; give a folder, or an .npz file")):
+        load(Path("x.npy"))
 
 
 def test_cache_root_is_the_variable_then_the_checkout_then_home(tmp_path, monkeypatch):
