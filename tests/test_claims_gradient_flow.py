@@ -112,14 +112,16 @@ def test_a_residual_net_of_1202_layers_explodes_less_than_a_plain_one_of_302(tab
         assert ratio["resnet-1202", seed] * 1e6 < ratio["plain-302", seed]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_one_step_turns_plain_110_from_exploding_to_vanishing(split, seed):
-    table = ratios(
-        first_steps(replace(small_net(split), depth=110, skip=False), split, seed=seed, device="cpu")
-    ).set_index("step")["ratio"]
-    assert table[1] > 1e5
-    assert table[2] < 1
-    assert table[20] < 0.05
+def test_one_step_at_110_layers_ends_the_explosion_and_with_most_seeds_the_gradient_then_vanishes(split):
+    """Measured, seeds 0 to 2: 1.4e6 to 3.2e6 times at step 1, 0.005 to 0.14 at step 2; seed 14: 1.5 at step 2."""
+    spec = replace(small_net(split), depth=110, skip=False)
+    found = [first_steps(spec, split, seed=seed, device="cpu") for seed in SEEDS]
+    table = ratios(pd.concat(found)).set_index(["step", "seed"])["ratio"].unstack("seed")
+    assert (table.loc[1] > 1e5).all()
+    assert (table.loc[2] < 1e-4 * table.loc[1]).all()
+    assert (table.loc[2] < 1).mean() > 0.6
+    assert table.loc[3].median() < 0.1
+    assert table.loc[20].median() < 0.05
 
 
 # The staircase
@@ -131,26 +133,27 @@ def stairs(split):
     return frame.set_index(["stair", "kind", "seed"])["decades"].unstack("kind").fillna(0)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_each_remedy_does_what_the_lesson_says(stairs, seed):
-    def of(kind, stair):
-        return stairs[kind][stair, seed]
+def test_each_remedy_does_what_the_lesson_says(stairs):
+    """By the medians over the seeds: with ReLU and torch's init a net may be dead (seed 13), and then all is lost."""
+    together = stairs.sum(axis=1).unstack("stair")
 
-    together = stairs.sum(axis=1)[:, seed]
-    assert together[1] < -45
+    def of(kind, stair):
+        return stairs[kind][stair].median()
+
+    assert together[1].median() < -45
     assert -33 < of("activations", 1) < 52 * np.log10(0.25)  # at most ¼ a layer
     assert of("activations", 1) < of("weights", 1) < -15  # and most of the loss
-    assert 20 < together[2] - together[1] < 26  # ReLU
+    assert 20 < (together[2] - together[1]).median() < 26  # ReLU
     assert 52 * np.log10(0.5**0.5) - 1.5 < of("activations", 2) < -6  # √½ a layer
     assert of("weights", 2) < of("activations", 2) - 6  # the smaller part of the loss
     assert abs(of("weights", 2) - of("weights", 1)) < 1.5  # the weights have not changed
-    assert 18 < together[3] - together[2] < 23  # He
+    assert 18 < (together[3] - together[2]).median() < 23  # He
     assert of("weights", 3) > 2
-    assert -7 < together[3] < -3  # not level here
+    assert -7 < together[3].median() < -3  # not level here
     assert 6.5 < of("norms", 4) < 10  # BatchNorm
-    assert together[4] > 2.3
+    assert (together[4] > 2.3).all()
     assert of("activations", 4) < -6  # the wrong way
-    assert 0 < together[5] < 1.5  # skips
+    assert together[5].between(0, 1.5).all()  # skips
     assert np.allclose(stairs["norms"].drop(4), 0)
 
 
@@ -248,14 +251,16 @@ def table():
 )
 def test_the_table_of_the_papers_nets(table, norm, init, known):
     for name, ratio in known.items():
-        measured = table.loc[(norm, init, name)]
+        measured = table.loc[(norm, init, name)].dropna()  # of a dead net it is NaN
         assert ((measured > 1) == (ratio > 1)).all()
         assert 1 / 10 < measured.median() / ratio < 10
 
 
 def test_what_the_lesson_says_of_the_papers_nets(table):
-    assert (table.loc[[("none", "kaiming", f"plain-{depth}") for depth in (20, 56, 110)]] > 0.01).all(axis=None)
-    assert (table.loc[("none", "torch", "plain-110")] < 1e-40).all()  # which float32 turns to 0
+    """By the medians over the seeds; seed 10 has 0.008 with 110 layers, seed 13 a dead net of torch's init."""
+    median = table.median(axis=1)
+    assert (median[[("none", "kaiming", f"plain-{depth}") for depth in (20, 56, 110)]] > 0.01).all()
+    assert median["none", "torch", "plain-110"] < 1e-40  # which float32 turns to 0
 
 
 # What trains
@@ -379,17 +384,6 @@ def test_a_residual_net_without_norm_explodes_and_one_number_a_block_tames_it(sp
 
 
 # What becomes of the explosion in training
-
-
-@pytest.mark.claims
-@pytest.mark.parametrize("seed", SEEDS)
-def test_at_110_layers_the_first_steps_turn_the_explosion_into_vanishing(split, seed):
-    """Measured, seeds 0 to 2: 1.4e6 to 3.2e6 times at step 1, 0.005 to 0.14 at step 2."""
-    spec = NetSpec(depth=110, width=8, skip=False, **split.shape)
-    ratio = ratios(first_steps(spec, split, seed=seed, steps=3)).set_index("step")["ratio"]
-    assert ratio[1] > 1e5
-    assert ratio[2] < 1
-    assert ratio[3] < 0.1
 
 
 @pytest.mark.claims

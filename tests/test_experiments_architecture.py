@@ -7,7 +7,7 @@ from torch import nn
 
 from reslab.experiments.architecture import COLUMNS, label, layers
 from reslab.figures.architecture import architecture_map
-from reslab.nets import FAMILY, build, replace
+from reslab.nets import FAMILY, NetSpec, build, replace
 
 
 def main_path(frame):
@@ -143,3 +143,15 @@ def test_a_layer_is_called_what_the_paper_calls_it(module, said):
 def test_no_nets_are_an_empty_frame():
     assert tuple(layers({}).columns) == COLUMNS
     assert len(layers([])) == 0
+
+
+def test_one_net_alone_an_unknown_name_and_what_is_no_net_are_refused():
+    for one in (nn.Sequential(nn.Flatten()), NetSpec(depth=8), "resnet-20"):
+        with pytest.raises(TypeError, match=r"layers takes several nets: .*, as in layers\(\{'mine': net\}"):
+            layers(one)
+    with pytest.raises(TypeError, match="layers takes several nets"):
+        layers({"mine": nn.Flatten()}, images=(3, 32, 32))
+    with pytest.raises(ValueError, match=r"a net is 'resnet-21'; it can be 'plain-8', .* Did you mean 'resnet-"):
+        layers(["resnet-21"])
+    with pytest.raises(TypeError, match="mine is 'resnet-20'; it must be a NetSpec, as FAMILY"):
+        layers({"mine": "resnet-20"})

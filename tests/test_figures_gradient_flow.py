@@ -203,6 +203,17 @@ def test_a_stair_is_its_parts_and_their_sum():
     assert low < -40 < 2 < high
 
 
+def test_a_dead_net_has_a_chart_and_its_gradient_is_0():
+    frame = factors()
+    frame.loc[frame["index"] == frame["index"].min(), "factor"] = 0.0
+    figure = gradient_factors.product(frame)
+    assert np.isfinite(figure.layout.yaxis.range).all()
+    assert any("× 0" in note.text for note in figure.layout.annotations)
+    only = stairs().assign(decades=-np.inf)
+    assert np.isfinite(gradient_factors.staircase(only).layout.xaxis.range).all()
+    assert notes(gradient_factors.staircase(only))["1/total"] == "<b>× 0</b>"
+
+
 def test_bars_differ_by_more_than_colour():
     patterns = [
         trace.marker.pattern.shape for trace in gradient_factors.staircase(stairs()).data if trace.type == "bar"

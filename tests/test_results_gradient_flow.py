@@ -91,11 +91,23 @@ def test_products_run_from_the_last_block_back():
 
 def test_a_stair_is_its_parts_and_their_sum():
     totals = gradient_factors.totals(stairs()).set_index("stair")
-    assert totals.loc[1, ["mean", "min", "max"]].tolist() == [-38.5, -40, -37]
+    assert totals.loc[1, ["median", "min", "max"]].tolist() == [-38.5, -40, -37]
     parts = gradient_factors.parts(stairs())
     assert parts.loc[(1, "sigmoid"), ["activations", "weights", "norms"]].tolist() == [-29.5, -9.5, 0.5]
     assert np.isnan(parts.loc[(2, "skips"), "weights"])
     assert gradient_factors.reach(stairs()) == (-40, 2)
+
+
+def test_a_dead_net_is_one_seed_of_several():
+    dead = pd.concat([stairs(), stairs().query("seed == 0").assign(seed=2, decades=-np.inf)])
+    assert gradient_factors.totals(dead)["median"].tolist() == [-40, 2]
+    assert gradient_factors.reach(dead) == (-40, 2)
+
+
+def test_the_product_of_a_net_with_a_dead_layer_is_0_in_front_of_it():
+    frame = factors()
+    frame.loc[frame["index"] == frame["index"].min(), "factor"] = 0.0
+    assert gradient_factors.products(frame)["all together"].iloc[0] == -np.inf
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def staircase(depth=56, *, seeds=(0, 1, 2), split=None, stairs=STAIRCASE):
 
     Columns: stair (the step, from 1), change (what is turned on), name, skip, depth, seed, mode, origin, kind, decades:
     log10 of the product of the factors of that kind (see `factors`), so that the decades of a step add up to log10 of
-    the ratio first/last.
+    the ratio first/last; −∞ where a layer passes nothing on: with ReLU and torch's init all its units may be dead.
     """
     split, frames, fields = split or digits(), [], {}
     for stair, (change, changes) in enumerate(stairs, 1):
@@ -79,7 +79,9 @@ def staircase(depth=56, *, seeds=(0, 1, 2), split=None, stairs=STAIRCASE):
         spec = replace(small_net(split), depth=depth, **fields)
         for seed in seeds:
             frame = factors(spec, split, seed=seed)
-            frame = frame.assign(decades=np.log10(frame["factor"]), stair=stair, change=change)
+            with np.errstate(divide="ignore"):
+                decades = np.log10(frame["factor"])  # NaN in front of a layer that lets nothing through: 0 / 0
+            frame = frame.assign(decades=decades, stair=stair, change=change)
             by = ["stair", "change", "name", "skip", "depth", "seed", "mode", "origin", "kind"]
             frames.append(frame.groupby(by, sort=False)["decades"].sum().reset_index())
     return pd.concat(frames, ignore_index=True)
@@ -101,7 +103,7 @@ def table(nets=("plain-20", "plain-56", "plain-110", "resnet-56", "resnet-110"),
 
     Columns: norm, init, name, skip, depth, seed, origin, ratio (L2 norm of ∂loss/∂output, the stem's over the last
     block's), ratio_rms (the same of the RMS: half as large, because the stem's output has four times as many numbers).
-    In float64.
+    In float64. NaN of a dead net, whose gradient is 0 at the last block too.
     """
     rows = []
     for norm, init in (("batch", "kaiming"), ("none", "kaiming"), ("none", "torch")):
@@ -117,7 +119,8 @@ def table(nets=("plain-20", "plain-56", "plain-110", "resnet-56", "resnet-110"),
                     F.cross_entropy(net(x), y).backward()
                 frame = trace.frame()
                 elements = [math.prod(map(int, frame["shape"].iloc[i].split("×"))) for i in (0, -1)]
-                ratio = frame["gradient_rms"].iloc[0] / frame["gradient_rms"].iloc[-1]
+                with np.errstate(invalid="ignore"):  # of a dead net, 0 / 0
+                    ratio = frame["gradient_rms"].iloc[0] / frame["gradient_rms"].iloc[-1]
                 row = {"norm": norm, "init": init, "name": name, "skip": spec.skip, "depth": spec.depth, "seed": seed}
                 row |= {
                     "ratio": ratio * math.sqrt(elements[0] / elements[1]),

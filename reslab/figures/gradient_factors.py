@@ -69,8 +69,9 @@ def product(factors, *, room=None, empty=EMPTY, draw=theme.figure):
             type="scatter", mode="lines", x=100 * blocks / blocks[-1], y=y, line=line, name=kind, customdata=blocks,
             hovertemplate=hover, meta={"key": f"{name}/{kind}/product"},
         ))  # fmt: skip
-        text = f"{kind}<br>× {log_scale.power(f'{decades.iloc[0]:.1f}')}"
-        ends.append((kind, text, 100 * blocks[0] / blocks[-1], y[0], line["color"]))
+        shown = np.flatnonzero(y)[0]  # a dead net's 0 is not on a log axis: its line ends where the gradient does
+        text = f"{kind}<br>{_times(decades.iloc[0])}"
+        ends.append((kind, text, 100 * blocks[shown] / blocks[-1], y[shown], line["color"]))
     drawn += [10.0 ** decades.to_numpy() for decades in results.products(room).values()] if room is not None else []
     y = log_scale.axis("Product of the factors<br>since the last block (log scale)", log_scale.limits(*drawn))
     y |= dict(side="right")
@@ -86,12 +87,17 @@ def product(factors, *, room=None, empty=EMPTY, draw=theme.figure):
     )
 
 
+def _times(decades):
+    """ "× 10⁻⁸·⁷" as plotly writes it, or "× 0"."""
+    return "× 0" if np.isneginf(decades) else f"× {log_scale.power(f'{decades:.1f}')}"
+
+
 def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
     """Decades that the gradient gains or loses from the last block to the first: a bar a step, a part a kind of layer.
 
     stairs: as `experiments.gradient_factors.staircase` gives them: stair, change, name, skip, depth, seed, kind,
-    decades. Parts are means over the seeds; the marker is their sum, with a bar from the lowest seed to the highest.
-    ValueError for a missing column.
+    decades. Parts are medians over the seeds; the marker is the median of their sum, with a bar from the lowest seed to
+    the highest. ValueError for a missing column.
     """
     stairs = frames.require(stairs, STAIRS, "The staircase")
     traces, totals, parts = [], results.totals(stairs), results.parts(stairs)
@@ -104,9 +110,9 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
                 hovertemplate=f"{kind}: %{{x:+.1f}} decades<extra></extra>", meta={"key": f"{kind}/decades"},
             ))  # fmt: skip
     for skip, group in totals.groupby("skip"):
-        spread = dict(array=group["max"] - group["mean"], arrayminus=group["mean"] - group["min"])
+        spread = dict(array=group["max"] - group["median"], arrayminus=group["median"] - group["min"])
         traces.append(dict(
-            type="scatter", mode="markers", x=group["mean"], y=group["stair"],
+            type="scatter", mode="markers", x=group["median"], y=group["stair"],
             name=f"together, {'residual' if skip else 'plain'}",
             marker=theme.marker(skip, 56, open=False, size=12) | dict(line=dict(width=1.5, color="white")),
             error_x=dict(type="data", symmetric=False, color=theme.GREY, width=5, **spread),
@@ -115,7 +121,7 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
         ))  # fmt: skip
     notes = [
         dict(
-            name=f"{row.stair}/total", text=f"<b>× {log_scale.power(f'{row.mean:.1f}')}</b>", x=1,
+            name=f"{row.stair}/total", text=f"<b>{_times(row.median)}</b>", x=1,
             xref="paper", y=row.stair,
             xanchor="left", showarrow=False, font=dict(size=theme.LARGE),
         ) for row in totals.itertuples()

@@ -16,9 +16,11 @@ LEVEL = dict(type="line", xref="paper", x0=0, x1=1, y0=1, y1=1, line=dict(color=
 def limits(*drawn):
     """(floor, ceiling) of a log axis: the next powers of ten around the values, at least from 0.1 to 10.
 
-    So the axis of a live chart changes rarely, and noise does not look like a trend.
+    So the axis of a live chart changes rarely, and noise does not look like a trend. What a log axis cannot show, 0 and
+    what is not finite, does not count.
     """
-    drawn = np.concatenate([[0.3, 3.0], *drawn])
+    drawn = np.concatenate([[0.3, 3.0], *drawn]).astype(float)
+    drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
     bottom, top = np.log10([drawn.min(), drawn.max()])
     return 10.0 ** np.floor(bottom - 0.05), 10.0 ** np.ceil(top + 0.05)
 

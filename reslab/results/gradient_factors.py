@@ -29,7 +29,9 @@ def products(factors):
         raise ValueError(f"the product of factors is drawn for one net at a time; this frame has {len(nets)}.")
     if not len(factors):
         return {}
-    table = factors.assign(decades=np.log10(factors["factor"])).pivot_table(
+    with np.errstate(divide="ignore"):  # −∞ where a layer lets nothing through: all its units are dead
+        decades = np.log10(factors["factor"])
+    table = factors.assign(decades=decades).pivot_table(
         index="index", columns="kind", values="decades", aggfunc="sum", fill_value=0
     )
     table.index -= 1  # the layers of block i take the gradient from the output of block i to that of block i - 1
@@ -42,22 +44,26 @@ def products(factors):
 def totals(stairs):
     """Decades that the gradient gains from the last block to the first, a row a step of the staircase.
 
-    Columns: stair, change, skip, mean, min, max.
+    Columns: stair, change, skip; median, min, max over the seeds.
 
     stairs: stair, change, name, skip, depth, seed, kind, decades, of `experiments.gradient_factors.staircase`.
     """
     by_seed = stairs.groupby(["stair", "change", "skip", "seed"])["decades"].sum()
-    return by_seed.groupby(["stair", "change", "skip"]).agg(["mean", "min", "max"]).reset_index()
+    return by_seed.groupby(["stair", "change", "skip"]).agg(["median", "min", "max"]).reset_index()
 
 
 def parts(stairs):
-    """Mean decades over the seeds: a row per stair (index: stair, change), a column per kind; NaN if absent."""
-    table = stairs.groupby(["stair", "change", "kind"])["decades"].mean().unstack("kind")
+    """Median decades over the seeds: a row per stair (index: stair, change), a column per kind; NaN if absent."""
+    table = stairs.groupby(["stair", "change", "kind"])["decades"].median().unstack("kind")
     return table[[kind for kind in KINDS if kind in table]]
 
 
 def reach(stairs):
-    """(lowest sum of the falling parts, highest sum of the rising parts), in decades, over all stairs and seeds."""
+    """(lowest sum of the falling parts, highest sum of the rising parts), in decades, over all stairs and seeds.
+
+    Those of dead nets, −∞, do not count.
+    """
+    stairs = stairs[np.isfinite(stairs["decades"])]
     if not len(stairs):
         return -10, 10
     decades = stairs["decades"]

@@ -220,6 +220,10 @@ def frozen():
     return plain().requires_grad_(False)
 
 
+def on_meta():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10, device="meta"))
+
+
 def lazy():
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
 
@@ -247,6 +251,7 @@ REFUSED = {
     "frozen": (frozen, "Sequential has nothing to train: no parameter has requires_grad"),
     "no parameters": (nn.Flatten, "Flatten has nothing to train"),
     "lazy": (lazy, "Sequential has lazy parameters, .*; call it once on a batch first"),
+    "meta": (on_meta, "Sequential has parameters on the device meta, which hold no numbers; make it on the CPU"),
 }  # fmt: skip
 
 
@@ -257,16 +262,16 @@ def test_what_cannot_be_trained_is_one_sentence_at_the_call(split, make, says):
 
 def assert_refused(model, split, how, says):
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    lazy = any(map(nn.parameter.is_lazy, tensors.values()))
-    values = {} if lazy else state_of(model)
-    places = {name: tensor.untyped_storage().data_ptr() for name, tensor in tensors.items() if not lazy}
+    without = any(nn.parameter.is_lazy(tensor) or tensor.is_meta for tensor in tensors.values())
+    values = {} if without else state_of(model)
+    places = {name: tensor.untyped_storage().data_ptr() for name, tensor in tensors.items() if not without}
     modes, state = [module.training for module in model.modules()], torch.get_rng_state()
     with pytest.raises(ValueError, match=says) as error:
         train(model, split, how)
     assert_one_sentence(error)
     now = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     assert all(now[name] is tensor for name, tensor in tensors.items())
-    if not lazy:
+    if not without:
         assert_same_tensors(model.state_dict(), values)
         assert {name: tensor.untyped_storage().data_ptr() for name, tensor in now.items()} == places
     assert [module.training for module in model.modules()] == modes

@@ -29,9 +29,9 @@ def staircase_sentence(stairs):
     """
     total = results.totals(stairs)
     start, end = total.iloc[0], total.iloc[-1]
-    moved = [f"{other.change} {other.mean - before.mean:+.1f}" for before, other in pairwise(total.itertuples())]
-    lead = f"With {start['change']}, the gradient at the first block is {power(start['mean'])} of that at the last"
-    return f"{lead}; in decades, then: {', '.join(moved)}, which ends at {power(end['mean'])}.".replace("-", "−")
+    moved = [f"{other.change} {other.median - before.median:+.1f}" for before, other in pairwise(total.itertuples())]
+    lead = f"With {start['change']}, the gradient at the first block is {power(start['median'])} of that at the last"
+    return f"{lead}; in decades, then: {', '.join(moved)}, which ends at {power(end['median'])}.".replace("-", "−")
 
 
 def staircase_table(stairs):
@@ -42,7 +42,7 @@ def staircase_table(stairs):
     """
     parts = results.parts(stairs).map(lambda decades: "" if np.isnan(decades) else f"{decades:.1f}")
     totals = results.totals(stairs).set_index(["stair", "change"])
-    parts["together"] = [f"{row.mean:.1f} ({row.min:.1f} to {row.max:.1f})" for row in totals.itertuples()]
+    parts["together"] = [f"{row.median:.1f} ({row.min:.1f} to {row.max:.1f})" for row in totals.itertuples()]
     return parts.map(lambda text: text.replace("-", "−"))
 
 

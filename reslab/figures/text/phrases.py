@@ -26,8 +26,8 @@ def scientific(number, places=0):
 
 
 def power(decades):
-    """A number of decades as a power of ten: -8.7 is "10⁻⁸·⁷"."""
-    return f"10{f'{decades:.1f}'.translate(_RAISED)}"
+    """A number of decades as a power of ten: -8.7 is "10⁻⁸·⁷", and −∞ is "0"."""
+    return "0" if decades == float("-inf") else f"10{f'{decades:.1f}'.translate(_RAISED)}"
 
 
 def times(ratio):
