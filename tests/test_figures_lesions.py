@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
+from drawn import keyed
 
 from reslab.figures import lesions, paths, theme
 from reslab.results import lesions as results
@@ -27,13 +27,6 @@ FRAME = pd.concat(
     ],
     ignore_index=True,
 )
-
-
-def keyed(figure):
-    go.Figure(figure.to_dict())  # valid in full, in this version of plotly
-    traces = {trace.meta["key"]: trace for trace in figure.data}
-    assert len(traces) == len(figure.data)
-    return traces
 
 
 def test_medians_and_ranges_over_the_seeds():

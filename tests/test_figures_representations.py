@@ -2,14 +2,15 @@
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
+from drawn import keyed
+from invented import together
 
 from reslab.figures import representations, theme
 from reslab.results import representations as results
 
 
-def invented(name="plain-20", values=(0.9, 0.5, 0.1), *, seed=0, step=0, **columns):
+def net(name="plain-20", values=(0.9, 0.5, 0.1), *, seed=0, step=0, **columns):
     """Test input, never product data: a net of as many blocks as values, the stem first."""
     values = np.asarray(values, dtype=float)
     labels = {
@@ -30,21 +31,15 @@ def invented(name="plain-20", values=(0.9, 0.5, 0.1), *, seed=0, step=0, **colum
     return pd.DataFrame(labels | numbers | {"change": 1 / values, "gradient": 2 / values[::-1]} | columns)
 
 
-def together(*frames):
-    return pd.concat(frames, ignore_index=True)
-
-
 def traces(figure):
-    go.Figure(figure.to_dict())  # valid in full, in this version of plotly
-    keyed = {
-        trace.meta["key"].split("/", 2)[0] + "/" + trace.meta["key"].rsplit("/", 1)[1]: trace for trace in figure.data
-    }
-    assert len(keyed) == len(figure.data)
-    return keyed
+    """The traces of a figure by net and part: "plain-56/change"."""
+    found = {f"{key.split('/')[0]}/{key.rsplit('/')[-1]}": trace for key, trace in keyed(figure).items()}
+    assert len(found) == len(figure.data)
+    return found
 
 
 SEEDS = together(
-    invented(values=(0.9, 0.5, 0.1)), invented(values=(0.8, 0.6, 0.2), seed=1), invented(values=(0.7, 0.1, 0.3), seed=2)
+    net(values=(0.9, 0.5, 0.1)), net(values=(0.8, 0.6, 0.2), seed=1), net(values=(0.7, 0.1, 0.3), seed=2)
 )
 
 
@@ -56,11 +51,11 @@ def test_the_median_and_range_over_seeds():
     assert table["share"].tolist() == [0, 0.5, 1]
     assert table["seeds"].tolist() == [3, 3, 3]
     assert table["seed"].isna().all()
-    assert results.over_seeds(invented(seed=4), "change")["seed"].tolist() == [4, 4, 4]
+    assert results.over_seeds(net(seed=4), "change")["seed"].tolist() == [4, 4, 4]
 
 
 def test_a_line_a_net_in_a_band():
-    figure = representations.by_block(together(SEEDS, invented("resnet-20", (1, 0.9, 0.8))))
+    figure = representations.by_block(together(SEEDS, net("resnet-20", (1, 0.9, 0.8))))
     drawn = traces(figure)
     assert set(drawn) == {"plain-20/band", "plain-20/neighbour_accuracy", "resnet-20/neighbour_accuracy"}
     line = drawn["plain-20/neighbour_accuracy"]
@@ -77,15 +72,15 @@ def test_a_line_a_net_in_a_band():
     ("statistic", "values"), [("readout_accuracy", [45, 25, 5]), ("noise_cosine", [0.81, 0.25, 0.01])]
 )
 def test_other_statistics(statistic, values):
-    line = traces(representations.by_block(invented(), statistic))[f"plain-20/{statistic}"]
+    line = traces(representations.by_block(net(), statistic))[f"plain-20/{statistic}"]
     np.testing.assert_allclose(line.y, values)
 
 
 def test_only_the_latest_step_is_drawn_by_block_and_only_the_last_block_over_training():
     frame = together(
-        invented(values=(0.9, 0.5, 0.1)),
-        invented(values=(0.9, 0.6, 0.4), step=20),
-        invented(values=(0.9, 0.8, 0.7), step=60),
+        net(values=(0.9, 0.5, 0.1)),
+        net(values=(0.9, 0.6, 0.4), step=20),
+        net(values=(0.9, 0.8, 0.7), step=60),
     )
     np.testing.assert_allclose(representations.by_block(frame).data[0].y, [90, 80, 70])
     line = representations.in_training(frame).data[0]
@@ -95,14 +90,14 @@ def test_only_the_latest_step_is_drawn_by_block_and_only_the_last_block_over_tra
 
 def test_what_is_not_a_number_is_a_gap():
     np.testing.assert_array_equal(
-        representations.by_block(invented(values=(0.9, np.nan, np.nan))).data[0].y, [90, np.nan, np.nan]
+        representations.by_block(net(values=(0.9, np.nan, np.nan))).data[0].y, [90, np.nan, np.nan]
     )
 
 
 def test_chaos_grows_from_the_left_and_the_gradient_from_the_right():
     frame = together(
-        invented("plain-56", change=[1, 10, 100], gradient=[90, 9, 1]),
-        invented("resnet-56", change=[1, 2, 3], gradient=[4, 2, 1]),
+        net("plain-56", change=[1, 10, 100], gradient=[90, 9, 1]),
+        net("resnet-56", change=[1, 2, 3], gradient=[4, 2, 1]),
     )
     drawn = traces(representations.chaos(frame))
     assert drawn["plain-56/change"].y.tolist() == [1, 10, 100]
@@ -118,7 +113,7 @@ def test_chaos_grows_from_the_left_and_the_gradient_from_the_right():
 
 
 def test_what_has_no_place_on_a_log_scale_is_a_mark():
-    figure = representations.chaos(invented(change=[1, 0, np.inf], gradient=[np.nan, 2, 1]))
+    figure = representations.chaos(net(change=[1, 0, np.inf], gradient=[np.nan, 2, 1]))
     assert {trace.meta["key"].rsplit("/", 1)[1] for trace in figure.data} == {"change", "gradient", "lost"}
     assert {note.name for note in figure.layout.annotations} >= {"floor", "ceiling"}
 
@@ -130,14 +125,14 @@ def test_the_sentence_says_median_and_range():
         " to 30%); a guess: 10%. Ranges are over 3 seeds."
     )
     assert "readout gets right: plain-20, after 20 steps: 5%; a guess" in representations.sentence(
-        invented(step=20), "readout_accuracy"
+        net(step=20), "readout_accuracy"
     )
-    assert representations.sentence(invented(), "noise_cosine").endswith("noisy copy: plain-20, untrained: 0.01.")
+    assert representations.sentence(net(), "noise_cosine").endswith("noisy copy: plain-20, untrained: 0.01.")
     assert "plain-20 (dashed vermillion)" in representations.alt_text(SEEDS, "neighbour_accuracy")
 
 
 def test_the_answer_of_the_prediction():
-    frame = together(invented("plain-56", (0.9, 0.12, 0.1)), invented("resnet-56", (0.9, 0.77, 0.4)))
+    frame = together(net("plain-56", (0.9, 0.12, 0.1)), net("resnet-56", (0.9, 0.77, 0.4)))
     assert results.verdict(frame, "plain-56", 1) == "as good as none"
     assert results.verdict(frame, "resnet-56", 1) == "nearly all"
     assert results.verdict(frame, "resnet-56", 2) == "about half"
@@ -159,6 +154,6 @@ def test_nothing_measured_is_said():
 
 def test_a_column_that_is_missing_is_named():
     with pytest.raises(ValueError, match="lacks noise_cosine"):
-        representations.by_block(invented().drop(columns="noise_cosine"), "noise_cosine")
+        representations.by_block(net().drop(columns="noise_cosine"), "noise_cosine")
     with pytest.raises(ValueError, match="'noise'"):
-        representations.by_block(invented(), "noise")
+        representations.by_block(net(), "noise")

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
+from made_runs import assert_same_numbers
 from waiting import wait_until
 
 from reslab import processes
@@ -35,13 +35,6 @@ def nothing_is_left(monkeypatch):
     monkeypatch.setattr("reslab.sweep.LONG", 0)
     yield
     assert multiprocessing.active_children() == []
-
-
-def assert_same_run(ours, theirs):
-    pd.testing.assert_frame_equal(
-        ours.history.drop(columns="seconds"), theirs.history.drop(columns="seconds"), check_exact=True
-    )
-    pd.testing.assert_frame_equal(ours.layers, theirs.layers, check_exact=True)
 
 
 def job_of(spec, split, seed=0, how=HOW, kind=Job, **options):
@@ -92,8 +85,8 @@ def test_every_training_comes_once_with_the_numbers_it_has_alone(sweep_of_four, 
     assert sum(work) == sum(job.work for job in jobs)
     for seed in range(3):
         run = runs["digits", seed]
-        assert_same_run(run, fit(spec, split, HOW, seed=seed, progress=False))
-        assert_same_run(run, store.find(spec, split, HOW, seed))
+        assert_same_numbers(run, fit(spec, split, HOW, seed=seed, progress=False))
+        assert_same_numbers(run, store.find(spec, split, HOW, seed))
 
 
 def test_processes_share_the_threads_and_the_images(sweep_of_four, photographs):
@@ -154,7 +147,7 @@ def test_closed_it_begins_no_more_saves_where_they_are_and_goes_on_from_there(sp
     assert 1 <= len(unfinished) <= 2
     assert unfinished[0].history["step"].iloc[-1] == 5
     (run,) = sweep([spec], split, HOW, store=store, progress=False)
-    assert_same_run(run, fit(spec, split, HOW, progress=False))
+    assert_same_numbers(run, fit(spec, split, HOW, progress=False))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,7 +180,7 @@ def test_where_a_process_dies_the_others_go_on_and_its_training_has_failed(split
         == "ChildProcessError: its process died, perhaps for want of memory"
     )
     assert [run.outcome for run in store.runs(seed=1)] == ["failed"]
-    assert_same_run(next(run for run in runs if run.seed == 2), fit(spec, split, HOW, seed=2, progress=False))
+    assert_same_numbers(next(run for run in runs if run.seed == 2), fit(spec, split, HOW, seed=2, progress=False))
 
 
 def die(*_):

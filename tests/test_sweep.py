@@ -5,9 +5,9 @@ import re
 import threading
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from made_runs import assert_same_numbers
 from tqdm import TMonitor
 
 from reslab import job as module
@@ -59,10 +59,7 @@ def built(monkeypatch):
 
 
 def assert_same_run(ours, theirs):
-    pd.testing.assert_frame_equal(
-        ours.history.drop(columns="seconds"), theirs.history.drop(columns="seconds"), check_exact=True
-    )
-    pd.testing.assert_frame_equal(ours.layers, theirs.layers, check_exact=True)
+    assert_same_numbers(ours, theirs)
     for name in ("name", "spec", "how", "dataset", "seed", "parameters", "outcome", "final_train_error"):
         assert getattr(ours, name) == getattr(theirs, name), name
 

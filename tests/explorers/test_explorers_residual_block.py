@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from drawn import texts
 
 from reslab import digits, explorers
 from reslab.experiments import residual_block as experiments
@@ -23,10 +24,6 @@ def explorer(split):
     assert made.join(60)
     yield made
     assert made.join(60)
-
-
-def texts(chart):
-    return [note.text for note in chart.figure.layout.annotations if note.text]
 
 
 def curve(explorer, label, part="error"):
@@ -63,7 +60,7 @@ def test_a_wrong_text_is_refused_in_one_sentence(text, said):
 def test_it_draws_what_the_experiment_measures(explorer, split):
     frame = experiments.learn(experiments.one_block(split), steps=5, split=split)
     np.testing.assert_allclose(curve(explorer, "residual block").y, frame["error"], rtol=1e-6)
-    assert "<b>identity</b><br>0 parameters, 0 multiply-adds" in texts(explorer.diagram)
+    assert "<b>identity</b><br>0 parameters, 0 multiply-adds" in texts(explorer.diagram.figure)
     assert "The residual block: " in explorer.sentence.value
     assert "512 element-wise additions" in explorer.sentence.value
     assert "Diagram of a residual basic block" in explorer.sentence.value
@@ -72,7 +69,7 @@ def test_it_draws_what_the_experiment_measures(explorer, split):
 def test_skip_off_takes_the_shortcut_away_and_greys_its_options_out(explorer):
     explorer.skip.value = False
     assert explorer.join(60)
-    assert any("no shortcut" in text for text in texts(explorer.diagram))
+    assert any("no shortcut" in text for text in texts(explorer.diagram.figure))
     assert len(curve(explorer, "plain block").y) == 5
     assert explorer.shortcut.disabled
     assert "turn skip connections on" in explorer.shortcut.tooltip
@@ -97,7 +94,7 @@ def test_costs_follow_the_option(explorer):
     for option, price in (("A", "0 parameters, 0 multiply-adds"), ("B", "160 parameters, 2,048 multiply-adds")):
         explorer.shortcut.value = option
         assert explorer.join(60)
-        assert any(price in text for text in texts(explorer.diagram))
+        assert any(price in text for text in texts(explorer.diagram.figure))
         assert price in explorer.sentence.value
         assert f"Shortcut {option}" in explorer.sentence.value
 
