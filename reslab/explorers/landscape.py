@@ -38,7 +38,7 @@ class Surroundings(Setting):
         "mode": experiments.MODES, "normalisation": experiments.NORMALISATIONS, "norms": experiments.NORMS,
         "directions": (0, 1, 2, 3, 4, 5),
     }  # fmt: skip
-    in_sight: ClassVar = ("skip", "depth", "mode")
+    always_shown: ClassVar = ("skip", "depth", "mode")
 
     skip: bool = True
     depth: int = 20
@@ -69,8 +69,8 @@ class Surroundings(Setting):
     def as_code(self, base=None):
         """The arguments of `experiments.landscape.of_trained`."""
         looks = self.looks | {"first": self.looks["seed"]}
-        told = [f"{name}={value!r}" for name, value in looks.items() if name != "seed"]
-        return ", ".join([super().as_code(base or RECORDED), *told])
+        arguments = [f"{name}={value!r}" for name, value in looks.items() if name != "seed"]
+        return ", ".join([super().as_code(base or RECORDED), *arguments])
 
 
 class Landscape(Instant):
@@ -131,8 +131,8 @@ class Landscape(Instant):
                         self.show_progress()
                         return None
                     if time.monotonic() - drawn > REDRAW:
-                        said = f"training {setting.name}: step {event.step} of {event.steps}"
-                        self.show_progress(event.step, event.steps, said)
+                        text = f"training {setting.name}: step {event.step} of {event.steps}"
+                        self.show_progress(event.step, event.steps, text)
                         drawn = time.monotonic()
             self._nets[setting.trained] = net.eval()
             while len(self._nets) > max(self.kept, len(self.pins) + 1):
