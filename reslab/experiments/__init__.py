@@ -21,6 +21,7 @@ MODULES = [
     "loss_along_gradient",
     "mean_field",
     "paths",
+    "photographs",
     "representations",
     "residual_block",
     "scaling",

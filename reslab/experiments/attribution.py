@@ -94,7 +94,7 @@ def completeness(net, x, target=None, *, steps=STEPS):
     return pd.DataFrame(columns | {"difference": difference, "gap": gap})
 
 
-def conductance(net, x, target=None, *, steps=16, progress=True):
+def conductance(net, x, target=None, *, steps=STEPS, progress=True):
     """How much of an answer passes through every block (Dhamdhere et al. 2019, arXiv:1805.12233): a row a block.
 
     net: of `build`. Columns: as `representations.labelled` has them; module, index (from 1), images; difference (of

@@ -28,6 +28,7 @@ SHARE = 0.25  # of the pixels that are deleted
 # distance, around the edges; or a disc in the centre, which needs no map.
 KINDS = ("map", "untrained", "moved", "disc")
 SHARES = tuple(np.linspace(0, 1, 11).round(2))
+PICTURES = ("digits", "photographs")
 PHOTOGRAPHS = "attribution/cifar10.json.gz"
 
 
@@ -220,7 +221,7 @@ def looked(net, split, image=0, method=METHODS[1], *, share=SHARE, shares=SHARES
     float; shares and p: the curve of deletion.
     ValueError for a place that the test part does not have.
     """
-    x, label = _one(split, image)
+    x, label = one(split, image)
     target, before = answers(net, x)
     made = holes(net, split, x, target, (method,), other=other, seed=seed, progress=False, **how)
     total = difference = float("nan")
@@ -242,7 +243,7 @@ def looked(net, split, image=0, method=METHODS[1], *, share=SHARE, shares=SHARES
     return labelled(frame.assign(picture=[_pixels(x, split)] * len(frame)), net)
 
 
-def _one(split, image):
+def one(split, image):
     """(an image of a split, or one's own, normalised (1, C, S, S); its label, or "")."""
     if isinstance(image, torch.Tensor):
         own = dataclasses.replace(split, x_test=image[None].to(split.x_test), y_test=split.y_test[:1])
@@ -258,6 +259,19 @@ def _pixels(x, split):
     values = (x[0] * std + mean).clamp(0, 1)
     values = 1 - values.expand(3, -1, -1) if len(values) == 1 else values
     return (255 * values).round().byte().permute(1, 2, 0).cpu().numpy()
+
+
+def net_of(spec, split, pictures="digits", *, seed=0, stop=lambda event: False):
+    """The trained net that goes with the pictures, one of PICTURES: see `lesions.trained`; of photographs the recorded
+    CIFAR-10 net of that depth and skip, whatever the seed."""
+    if checks.choice("pictures", pictures, PICTURES) == "photographs":
+        return lesions.longest(spec.depth, spec.skip)[1]
+    return lesions.trained(spec, split, seed=seed, stop=stop)
+
+
+def looked_at(spec, split, *, pictures="digits", seed=0, **how):
+    """`looked` at the net of a spec; how: as it takes them."""
+    return looked(net_of(spec, split, pictures, seed=seed), split, **how)
 
 
 def over_seeds(measure=fall, nets=NETS, **options):

@@ -201,13 +201,17 @@ def over_seeds(
     return pd.concat(frames, ignore_index=True)
 
 
-def trained(spec, split, how=RECORDED, *, seed=0, device="cpu"):
-    """The trained net of a spec, in eval mode: recorded if its weights come with reslab, otherwise trained here."""
+def trained(spec, split, how=RECORDED, *, seed=0, device="cpu", stop=lambda event: False):
+    """The trained net of a spec, in eval mode: recorded if its weights come with reslab, otherwise trained here.
+
+    stop: called with every event of a training; if it says True, the training ends there, and None is returned.
+    """
     net = as_recorded(spec, split, how, seed=seed)
     if net is None:
         net = build(spec, seed=seed)
-        for _ in train(net, split, replace(how, capture_every=0), device=device):
-            pass
+        for event in train(net, split, replace(how, capture_every=0), device=device):
+            if stop(event):
+                return None
     return net.eval()
 
 

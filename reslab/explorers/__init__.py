@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "activations": ["Activations"],
         "architecture": ["Architecture"],
+        "attribution": ["Attribution"],
         "degradation": ["Degradation"],
         "gradient_flow": ["GradientFlow"],
         "landscape": ["Landscape"],

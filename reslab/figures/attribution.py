@@ -18,6 +18,7 @@ from reslab.figures.text.attribution import (
     branches_sentence,
     gaps_sentence,
     left_sentence,
+    methods_sentence,
     sentence,
     stable_sentence,
 )
@@ -26,7 +27,7 @@ from reslab.results import attribution as results
 
 __all__ = [
     "alt_text", "areas_sentence", "branches", "branches_sentence", "curves", "falls", "gaps", "gaps_sentence",
-    "left_sentence", "randomised", "sentence", "stable_sentence",
+    "left_sentence", "methods_sentence", "randomised", "sentence", "stable_sentence",
 ]  # fmt: skip
 
 OTHERS = {"untrained": "1px,3px", "moved": "8px,4px", "disc": "solid"}  # kind → dash of its grey line
@@ -158,7 +159,7 @@ def branches(frame, *, empty=EMPTY, draw=theme.figure):
     last = each.groupby("name")["index"].transform("max")
     each = each.assign(branch=100 * each["branch"].astype(float), way=100 * (each["index"] - 1) / (last - 1))
     traces, ends = bands.lines(each, "way", "branch", quantity="through the branch (%)")
-    y = dict(title="Answer through the branch (%)", range=[-5, 125])
+    y = dict(title="Answer through the branch (%)", range=[-50, 200])
     layout = theme.name_lines(ends, BLOCKS, y) if ends else {}
     title = "How much of the answer each block's branch carries"
     return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=BLOCKS, y=y, **layout)
@@ -203,5 +204,6 @@ def _origin(table, frame):
     if not len(table):
         return ""
     seeds = phrases.seeds(frame["seed"].dropna().astype(int).unique().tolist())
-    images = f"{int(frame['images'].max())} test pictures" if "images" in frame else ""
+    count = int(frame["images"].max()) if "images" in frame else 0
+    images = f"{count} test pictures" if count > 1 else ""
     return ", ".join(filter(None, ["; ".join(dict.fromkeys(table["origin"])), images, seeds]))

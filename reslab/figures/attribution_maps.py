@@ -11,6 +11,7 @@ import textwrap
 import numpy as np
 
 from reslab.figures import theme
+from reslab.figures.attribution import P, look
 from reslab.figures.text.attribution import CALLED, picture_sentence
 from reslab.figures.text.phrases import EMPTY
 
@@ -21,6 +22,7 @@ AGAINST, FOR = "118, 42, 131", "27, 120, 55"
 SCALE = [[0, f"rgba({AGAINST}, 1)"], [0.5, "rgba(247, 247, 247, 0)"], [1, f"rgba({FOR}, 1)"]]
 ENDS = ["against", "0", "for the answer"]
 GAP = 0.02  # of the chart's width, between two pictures
+FADED = 0.55  # of the picture's darkness, where a map is over it
 SEEN = 0.7  # opacity of a map
 
 
@@ -38,14 +40,14 @@ def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
         axes |= _axes("", (0.0, 0.42), (0.1, 0.9), "its picture", f"the map of {first['method']}, over")
         notes.append(_words(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", 0.21, 0.91))
         for i, kind in enumerate(kind for kind in CALLED if kind in rows.index):
-            left, top = 0.57 + 0.24 * (i % 2), 0.9 - 0.52 * (i // 2)
+            left, top = 0.57 + 0.24 * (i % 2), 0.9 - 0.5 * (i // 2)
             hole = rows.loc[kind]
             number = str(i + 2)
             traces.append(_image(hole["deleted"], number, f"deleted/{kind}"))
-            axes |= _axes(number, (left, left + 0.19), (top - 0.3, top))
+            axes |= _axes(number, (left, left + 0.19), (top - 0.25, top))
             words = "<br>".join(textwrap.wrap(CALLED[kind], 18))
             said = f"<b>{hole['after']:.2f}</b><br>{words}"
-            notes.append(_words(said, left + 0.095, top - 0.31, "top", f"after/{kind}"))
+            notes.append(_words(said, left + 0.095, top - 0.26, "top", f"after/{kind}"))
         notes.append(_words("A quarter of the pixels deleted, by", 0.785, 0.91, size=theme.LARGE))
     return _drawn(traces, axes, notes, frame, "What the answer hangs on", empty, draw)
 
@@ -80,8 +82,6 @@ def gallery(frame, *, empty=EMPTY, draw=theme.figure):
 
 def picture_curve(frame, *, empty=EMPTY, draw=theme.figure):
     """The probability of the answer for one picture while its pixels are deleted, a line a kind of hole."""
-    from reslab.figures.attribution import P, look
-
     traces, ends = [], []
     for row in frame.itertuples():
         line, marker = look(row.kind, row.skip, row.depth)
@@ -115,7 +115,8 @@ def _with_map(pixels, made, opacity, axis, key, bar=False):
             tickvals=[-1, 0, 1], ticktext=ENDS, tickfont=dict(size=theme.SMALL),
         )  # fmt: skip
     over = dict(type="heatmap", z=(made / most).tolist(), **_on(axis), **look, meta={"key": f"{key}/map"})
-    return [_image(pixels, axis, key), over | dict(hovertemplate="%{z:.2f} of the map's largest<extra></extra>")]
+    pale = (255 - FADED * (255 - pixels.astype(float))).round().astype("uint8")
+    return [_image(pale, axis, key), over | dict(hovertemplate="%{z:.2f} of the map's largest<extra></extra>")]
 
 
 def _on(number):

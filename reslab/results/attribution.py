@@ -9,12 +9,7 @@ NET = ["name", "skip", "depth", "origin"]
 METHOD = "integrated gradients"  # that the lesson's questions are about
 NAME = "resnet-20"
 # Answers of the lesson's questions → up to which ratio of two falls.
-ANSWERS = {
-    "less": 0.9,
-    "about as much": 1.2,
-    "up to twice as much": 2.0,
-    "over twice as much": float("inf"),
-}
+ANSWERS = {"less": 0.8, "about as much": 1.4, "about twice as much, or more": float("inf")}
 
 
 def falls(frame):

@@ -12,6 +12,7 @@ LESSONS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ip
 KINDS = {
     "Activations",
     "Architecture",
+    "Attribution",
     "Degradation",
     "GradientFlow",
     "Landscape",

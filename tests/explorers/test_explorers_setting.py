@@ -12,6 +12,7 @@ from reslab import FAMILY, NetSpec, TrainSpec, cli, explorers, replace
 from reslab.cli import options
 from reslab.explorers.activations import Signal
 from reslab.explorers.activations_view import View
+from reslab.explorers.attribution import Mapped
 from reslab.explorers.degradation import Training
 from reslab.explorers.gradient_flow import Flow
 from reslab.explorers.landscape import Surroundings
@@ -20,7 +21,7 @@ from reslab.explorers.setting import Setting, code_of, parse_state, plain_text, 
 from reslab.explorers.variants import Composed
 from reslab.specs import PRESETS
 
-KINDS = (Training, Flow, Signal, Surroundings, OneBlock, Composed)
+KINDS = (Training, Flow, Signal, Surroundings, OneBlock, Composed, Mapped)
 FIELDS = [(kind, field.name) for kind in KINDS for field in dataclasses.fields(kind)]
 BASE = TrainSpec(epochs=2, lr=0.3, momentum=0.5)  # of an explorer
 

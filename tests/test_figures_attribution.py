@@ -1,0 +1,185 @@
+"""Charts and sentences of lesson 07: what is drawn and said is what the frame says."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from small_nets import refusal
+
+from reslab.figures import attribution, attribution_maps, theme
+from reslab.figures.text import attribution as text
+from reslab.results import attribution as results
+
+FALLS = {"map": 0.8, "untrained": 0.4, "moved": 0.3, "disc": 0.6}
+
+
+def labels(name, seed=0):
+    """Test input, never product data: the columns that say which net it is."""
+    net = {"name": name, "skip": name.startswith("resnet"), "depth": int(name.split("-")[1]), "seed": seed}
+    return net | {"step": 0, "origin": "live, this machine", "images": 2, "error": 0.1}
+
+
+def together(rows):
+    return pd.DataFrame(rows)
+
+
+FALL = together(
+    labels(name, seed) | {"method": "" if kind == "disc" else method, "kind": kind, "image": image,
+                          "fall": fall * (0.5 if name == "plain-20" else 1) + 0.1 * seed + shift}
+    for name in ("plain-20", "resnet-20") for seed in (0, 1) for method in ("Grad-CAM", "integrated gradients")
+    for kind, fall in FALLS.items() for image, shift in ((0, -0.05), (1, 0.05))
+)  # fmt: skip
+CURVES = together(
+    labels("resnet-20", seed) | {"method": "" if kind == "disc" else "occlusion", "kind": kind, "way": way,
+                                 "share": share, "p": (1 - share) ** (4 * fall) if way == "deletion" else share}
+    for seed in (0, 1) for kind, fall in FALLS.items() for way in ("deletion", "insertion") for share in (0, 0.5, 1)
+)  # fmt: skip
+LEFT = together(
+    labels("resnet-20") | {"method": method, "drawn": drawn, "module": f"block{drawn}", "alike": 1 - drawn * fast}
+    for method, fast in (("saliency", 0.2), ("occlusion", 0.4)) for drawn in (0, 1, 2)
+)  # fmt: skip
+GAPS = together(
+    labels(name, seed) | {"steps": steps, "gap": gap / steps, "image": image}
+    for name, gap in (("plain-20", 2.0), ("resnet-20", 0.4)) for seed in (0, 1) for steps in (8, 16) for image in (0, 1)
+)  # fmt: skip
+STABLE = together(
+    labels(name, seed) | {"method": "saliency", "noise": 0.1, "alike": 0.6 + 0.1 * seed}
+    for name in ("plain-56", "resnet-56") for seed in (0, 1)
+)  # fmt: skip
+BRANCHES = together(
+    labels(name) | {"index": index, "module": f"block{index}", "branch": share}
+    for name, share in (("plain-20", 1.0), ("resnet-20", 0.4)) for index in (1, 2, 3)
+)  # fmt: skip
+
+
+def looked(method="integrated gradients"):
+    """One picture with four holes."""
+    rows = []
+    for kind, fall in FALLS.items():
+        made = np.linspace(-2, 1, 16).reshape(4, 4)
+        row = labels("resnet-20") | {"method": method, "kind": kind, "says": "3", "label": "3", "share": 0.25}
+        row |= {"before": 0.9, "after": 0.9 - fall, "total": 4.1, "difference": 4.0, "map": made}
+        row |= {"picture": np.zeros((4, 4, 3), np.uint8), "deleted": np.full((4, 4, 3), 9, np.uint8)}
+        rows.append(row | {"shares": np.array([0, 0.5, 1]), "p": np.array([0.9, 0.9 - fall, 0.1])})
+    return pd.DataFrame(rows)
+
+
+def keyed(figure):
+    go.Figure(figure.to_dict())  # valid in full, in this version of plotly
+    traces = {trace.meta["key"]: trace for trace in figure.data}
+    assert len(traces) == len(figure.data)
+    return traces
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_mean_over_the_images_and_then_the_median_over_the_seeds():
+    table = results.falls(FALL).set_index(["name", "method", "kind"])
+    row = table.loc["resnet-20", "Grad-CAM", "map"]
+    assert row[["median", "low", "high"]].tolist() == pytest.approx([0.85, 0.8, 0.9])
+    assert row["seeds"] == 2
+    assert results.ratio(FALL, "moved") == pytest.approx(np.median([0.8 / 0.3, 0.9 / 0.4]))
+    assert results.ratio(FALL, "disc") == pytest.approx(np.median([0.8 / 0.6, 0.9 / 0.7]))
+
+
+@pytest.mark.parametrize(("fall", "answer"), [(0.1, 0), (0.3, 1), (0.9, 2)])
+def test_the_verdict_is_of_the_ratio(fall, answer):
+    frame = FALL.assign(fall=np.where(FALL["kind"] == "map", fall, 0.3))
+    assert results.verdict(frame) == list(results.ANSWERS)[answer]
+
+
+def test_what_is_not_in_the_frame_is_refused_with_what_is():
+    assert "resnet-20" in refusal(results.ratio, FALL, "moved", "resnet-21")
+    assert "Grad-CAM" in refusal(results.ratio, FALL, "moved", "resnet-20", "Grad-CAT")
+    assert "lacks" in refusal(results.falls, FALL.drop(columns="fall"))
+
+
+def test_the_area_is_that_under_the_curve():
+    table = results.areas(CURVES).set_index(["kind", "way"])["median"]
+    assert table["map", "insertion"] == pytest.approx(0.5)
+    assert table["map", "deletion"] == pytest.approx((1 + 2 * 0.5**3.2) / 4)
+    assert table["map", "deletion"] < table["moved", "deletion"]
+
+
+# --- charts -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_chart_of_falls_has_a_mark_a_net_and_kind_and_says_what_marks_mean():
+    traces = keyed(attribution.falls(FALL))
+    assert list(traces["resnet-20/map"].x) == pytest.approx([0.85, 0.85])
+    assert traces["resnet-20/map"].marker.color == theme.colour(True, 20)
+    named = {trace.name for key, trace in traces.items() if key.startswith("legend/")}
+    assert named == {"plain-20", "resnet-20", *text.CALLED.values()}
+    assert all(not trace.showlegend for key, trace in traces.items() if not key.startswith("legend/"))
+
+
+@pytest.mark.parametrize("way", ["deletion", "insertion"])
+def test_curves_are_the_medians(way):
+    figure = attribution.curves(CURVES, method="occlusion", way=way)
+    lines = [trace for key, trace in keyed(figure).items() if key.endswith("/median")]
+    assert len(lines) == 4
+    assert {trace.y[0] for trace in lines} == {1.0 if way == "deletion" else 0.0}
+
+
+def test_the_other_charts_draw_their_frames():
+    assert list(keyed(attribution.randomised(LEFT))["saliency/live, this machine/median"].y) == [1, 0.8, 0.6]
+    assert list(keyed(attribution.gaps(GAPS))["plain-20/live, this machine/median"].y) == [25, 12.5]
+    assert list(keyed(attribution.branches(BRANCHES))["resnet-20/live, this machine/median"].y) == [40, 40, 40]
+
+
+def test_a_map_is_on_one_diverging_scale_centred_on_0():
+    traces = keyed(attribution_maps.picture(looked(), 0.4))
+    shown = traces["picture/map"]
+    assert (shown.zmid, shown.zmin, shown.zmax, shown.opacity) == (0, -1, 1, 0.4)
+    assert np.array(shown.z).min() == -1
+    assert np.array(shown.z).max() == 0.5
+    assert {key for key in traces if key.startswith("deleted/")} == {f"deleted/{kind}/image" for kind in FALLS}
+    notes = " ".join(note.text for note in attribution_maps.picture(looked()).layout.annotations)
+    for after in ("0.10", "0.50", "0.60", "0.30"):
+        assert after in notes
+
+
+def test_a_gallery_has_a_row_a_net_and_a_picture_curve_a_line_a_hole():
+    frame = pd.concat([looked(method) for method in ("Grad-CAM", "saliency")])
+    assert sum(key.endswith("/map") for key in keyed(attribution_maps.gallery(frame))) == 4
+    assert len(keyed(attribution_maps.picture_curve(looked()))) == 4
+
+
+CHARTS = [attribution.falls, attribution.curves, attribution.randomised, attribution.gaps, attribution.branches]
+
+
+@pytest.mark.parametrize("draw", [*CHARTS, attribution_maps.picture, attribution_maps.gallery,
+                                  attribution_maps.picture_curve])  # fmt: skip
+def test_charts_without_rows_say_so(draw):
+    drawn = draw(pd.DataFrame(), draw=theme.chart)
+    assert drawn["data"] == []
+    assert any(note.get("name") == "empty" for note in drawn["layout"]["annotations"])
+
+
+# --- sentences --------------------------------------------------------------------------------------------------------
+
+
+def test_the_sentences_say_the_numbers():
+    said = attribution.sentence(FALL)
+    for words in ("0.85 (0.80 to 0.90)", "an untrained net's map 0.45", "a disc in the centre 0.65", "2 seeds"):
+        assert words in said
+    assert "Grad-CAM 0.85 (0.35)" in attribution.methods_sentence(FALL)
+    assert "the map 0.30 and 0.50" in attribution.areas_sentence(CURVES, method="occlusion")
+    assert "saliency 0.80, then 0.60" in attribution.left_sentence(LEFT)
+    assert "plain-20 25.0%, 12.5%" in attribution.gaps_sentence(GAPS)
+    assert "plain-56 0.65 (0.60 to 0.70)" in attribution.stable_sentence(STABLE)
+    assert "resnet-20 40% to 40%" in attribution.branches_sentence(BRANCHES)
+    said = attribution_maps.picture_sentence(looked())
+    assert "says 3, with a probability of 0.90" in said
+    assert "adds up to 4.10; the logits differ by 4.00" in said
+    assert "adds up" not in attribution_maps.picture_sentence(looked("saliency"))
+    assert "dashed vermillion" in attribution.alt_text(FALL, said)
+
+
+def test_sentences_of_nothing_say_so():
+    nothing = pd.DataFrame()
+    for told in (attribution.sentence, attribution.methods_sentence, attribution.areas_sentence,
+                 attribution.left_sentence, attribution.gaps_sentence, attribution.branches_sentence,
+                 attribution.stable_sentence, attribution_maps.picture_sentence):  # fmt: skip
+        assert told(nothing) == "Nothing has been measured yet."
