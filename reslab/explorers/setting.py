@@ -33,8 +33,10 @@ class Setting:
 
     def __init_subclass__(cls):
         for name, kind in inspect.get_annotations(cls).items():
-            known = name == "seed" or name in cls.options or any(name in fields for fields in SPECS.values())
-            if not known and get_origin(kind) is not ClassVar and kind is not ClassVar:
+            if ClassVar in (kind, get_origin(kind)):
+                if not hasattr(Setting, name):
+                    raise TypeError(f"{cls.__name__}.{name} is no option of a Setting: see its ClassVars.")
+            elif name != "seed" and name not in cls.options and not any(name in fields for fields in SPECS.values()):
                 raise TypeError(f"{cls.__name__}.{name} is no field of a spec: give it options, and use it.")
 
     def __post_init__(self):

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import shlex
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 from waiting import finish, wait_until
@@ -155,6 +156,14 @@ def test_a_field_that_no_spec_has_needs_options():
         @dataclass(frozen=True, kw_only=True)
         class Odd(Setting):
             colour: str = "red"
+
+
+def test_an_option_that_no_setting_has_is_refused():
+    with pytest.raises(TypeError, match=r"Odd\.in_front is no option of a Setting"):
+
+        @dataclass(frozen=True, kw_only=True)
+        class Odd(Setting):
+            in_front: ClassVar = ("skip",)
 
 
 # --- a line that somebody pasted --------------------------------------------------------------------------------------
