@@ -37,7 +37,7 @@ def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
     if len(frame):
         first = rows.loc["map"]
         traces += _with_map(first["picture"], first["map"], opacity, "", "picture", bar=True)
-        axes |= _axes("", (0.0, 0.42), (0.1, 0.9), "its picture", f"the map of {first['method']}, over")
+        axes |= _axes("", (0.0, 0.42), (0.1, 0.9), "pixels", f"{first['method']}, over the picture")
         notes.append(_words(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", 0.21, 0.91))
         for i, kind in enumerate(kind for kind in CALLED if kind in rows.index):
             left, top = 0.57 + 0.24 * (i % 2), 0.9 - 0.5 * (i // 2)
@@ -111,7 +111,7 @@ def _with_map(pixels, made, opacity, axis, key, bar=False):
     look = dict(colorscale=SCALE, zmid=0, zmin=-1, zmax=1, showscale=bar, opacity=opacity)
     if bar:
         look["colorbar"] = dict(
-            orientation="h", x=0.21, xanchor="center", y=-0.02, yanchor="top", len=0.42, thickness=12, outlinewidth=0,
+            orientation="h", x=0.21, xanchor="center", y=-0.02, yanchor="top", len=0.34, thickness=12, outlinewidth=0,
             tickvals=[-1, 0, 1], ticktext=ENDS, tickfont=dict(size=theme.SMALL),
         )  # fmt: skip
     over = dict(type="heatmap", z=(made / most).tolist(), **_on(axis), **look, meta={"key": f"{key}/map"})
