@@ -92,7 +92,7 @@ class Landscape(Instant):
         self.control(self.kind(), self.chosen)
         self.lines = Chart(figures.bands(pd.DataFrame(), draw=theme.chart), name="Along lines")
         self.map = Chart(figures.contours(pd.DataFrame(), draw=theme.chart), name="Map")
-        self.go = widgets.Button(layout=widgets.Layout(width="160px"))
+        self.go = widgets.Button(layout=widgets.Layout(width="190px"))
         self.go.add_class("reslab-go")
         self.go.on_click(lambda _: self._on_go())
         self.arrange([self.lines, self.map], [self.go, self.pin], [self.clear])

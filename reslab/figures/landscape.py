@@ -55,7 +55,7 @@ def bands(frame, *, empty=EMPTY, draw=theme.figure):
     x = dict(title=RAW if raw else ALONG, range=[-1.02 * reach, 1.02 * reach])
     low, high, _ = results.LEVELS
     y = dict(NATS, range=[low, high], tickvals=TICKS)
-    title = "The loss along random lines through a trained net" + _mode(frame)
+    title = "The loss along random lines" + _mode(frame)
     return draw(
         traces, title=title, origin=_origin(frame), empty=empty, x=x, y=y,
         **(theme.name_lines(ends, x, y) if ends else {}),
@@ -68,10 +68,10 @@ def between(frame, *, empty=EMPTY, draw=theme.figure):
     frame = results.require(frame, (*results.NET, "alpha", "loss", "mode"), "The loss between two nets")
     traces, ends = of_lines.lines(_floored(frame), "alpha", "loss", quantity="loss", each="pairs")
     low, high, _ = results.LEVELS
-    x = dict(title="Place on the line, from one net (0) to the other (1)", range=[-0.02, 1.02])
+    x = dict(title="From one net (0) to the other (1)", range=[-0.02, 1.02])
     y = dict(NATS, range=[low, high], tickvals=TICKS)
     return draw(
-        traces, title="From one trained net to another, in a straight line" + _mode(frame), origin=_origin(frame),
+        traces, title="On the straight line between two nets" + _mode(frame), origin=_origin(frame),
         empty=empty, x=x, y=y, **(theme.name_lines(ends, x, y) if ends else {}),
     )  # fmt: skip
 
@@ -122,7 +122,7 @@ def path(grid, path, *, empty=EMPTY, draw=theme.figure):
             axis |= dict(title=f"{axis['title']} ({path[share].iloc[0]:.0%} of it)", range=_ends(rows[side]))
     of = path["name"].iloc[0] if len(path) else "a training"
     return draw(
-        traces, title=f"The path of {of}, in the plane that holds most of it", origin=_origin(grid), empty=empty,
+        traces, title=f"The path of {of}, in its principal plane", origin=_origin(grid), empty=empty,
         showlegend=False, annotations=notes, x=x, y=y, coloraxis=_scale(),
         margin=theme.template.layout.margin.to_plotly_json() | dict(r=96),
     )  # fmt: skip
