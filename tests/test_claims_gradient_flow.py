@@ -374,13 +374,16 @@ def test_a_residual_net_without_norm_explodes_and_one_number_a_block_tames_it(sp
     assert ratio(split, seed, **wild) > 1e4
     for scale in ("depth", "learned"):
         assert 0.1 < ratio(split, seed, residual_scale=scale, **wild) < 1
-    spec = NetSpec(width=8, residual_scale="depth", **wild, **split.shape)
-    run = fit(spec, split, TrainSpec(lr=0.1), seed=seed, progress=False)
-    assert run.final_train_error < 0.5
-    assert (
-        fit(replace(spec, residual_scale="one"), split, TrainSpec(lr=0.1), seed=seed, progress=False).outcome
-        == "diverged"
-    )
+
+
+def test_tamed_it_trains_with_most_seeds_and_wild_it_diverges_with_all(split):
+    """Training error at learning rate 0.1, seeds 10 to 14: 51 and 71 % (10, 13), the others below 50 %."""
+    tame = NetSpec(depth=110, width=8, norm="none", residual_scale="depth", **split.shape)
+    wild, how = replace(tame, residual_scale="one"), TrainSpec(lr=0.1)
+    errors = [fit(tame, split, how, seed=seed, progress=False).final_train_error for seed in SEEDS]
+    assert np.mean(np.array(errors) < 0.5) >= 0.5
+    assert np.median(errors) < 0.5
+    assert {fit(wild, split, how, seed=seed, progress=False).outcome for seed in SEEDS} == {"diverged"}
 
 
 # What becomes of the explosion in training
