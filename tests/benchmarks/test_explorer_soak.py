@@ -91,8 +91,10 @@ def test_runs_of_one_cell_and_toggles_leave_nothing_behind(run, report, kind, st
     for name in ("threads", "widgets", "comms", "hooks", "handlers"):
         assert before[name] == after[name] == toggled[name], (name, before, after, toggled)
     cells, toggles = after["MB"] - before["MB"], toggled["MB"] - after["MB"]
+    left = cells + toggles  # glibc keeps some for each thread that was, and gives some of it back later
     report(
-        f"explorers.{kind}: 200 runs of its cell leave {cells:.1f} MB, 1,000 toggles {toggles:.1f} MB (goal 20); "
+        f"explorers.{kind}: 200 runs of its cell leave {cells:.1f} MB, 1,000 toggles {toggles:.1f} MB, together "
+        f"{left:.1f} (goal 20); "
         f"{after['threads']} threads, {after['widgets']} widgets, {after['comms']} comms before and after"
     )
-    assert max(cells, toggles) < 20
+    assert max(left, toggles) < 20
