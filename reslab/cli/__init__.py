@@ -33,8 +33,14 @@ class Reslab(click.Group):
     def invoke(self, context):
         with warnings.catch_warnings():  # here, as click 8.2.0 ends a group's own resources before its command runs
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = lambda message, *_: tqdm.write(f"Warning: {message}", file=sys.stderr)
+            warnings.showwarning = _say
             return super().invoke(context)
+
+
+def _say(message, *_):
+    """Print a warning above a progress bar, if there is one; `echo` flushes it, for the test runner of click 8.2.0."""
+    with tqdm.external_write_mode(file=sys.stderr):
+        click.echo(f"Warning: {message}", err=True)
 
 
 @click.group(
