@@ -16,11 +16,13 @@ from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.nets import NetSpec, build, replace
 from reslab.runs import Provenance
+from reslab.store import recorded
 from reslab.train import TrainSpec, check_fit, fit
 from reslab.train.device import settings
 
 MODES = ("train", "eval")
 BATCH = 128  # images for a gradient
+TENTH = "cifar10-5000+1000@34900"  # a tenth of CIFAR-10's photographs, as recorded
 SETTINGS = ("norm", "init", "activation", "residual_scale")  # they decide, with skip and depth, how a gradient flows
 
 # Parts of a step: which parameters it changes, and whether convolutions are scaled back to their old norm.
@@ -101,6 +103,15 @@ def first_steps_spec(split, steps=20, lr=0.1, **how):
     epochs = steps / (len(split.y_train) // batch)
     usual = TrainSpec(epochs=epochs, batch_size=batch, lr=lr, schedule="constant", capture_every=1)
     return replace(usual, **how)
+
+
+def photographs(depth=56, steps=40):
+    """The first steps of recorded nets on CIFAR-10, with the columns of `first_steps`: trained on all photographs (one
+    seed), and on a tenth of them, whose names end in "· a tenth" (three seeds)."""
+    whole = recorded().layers(dataset="cifar10", depth=depth, schedule="step")
+    tenth = recorded().layers(dataset=TENTH, depth=depth, order="original", precision="fp32")
+    both = pd.concat([whole, tenth.assign(name=tenth["name"] + " · a tenth")])
+    return both[both["step"] <= steps]
 
 
 def one_step(spec, split=None, *, seeds=(0,), lr=0.1):

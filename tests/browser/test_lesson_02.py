@@ -10,7 +10,7 @@ LESSON = "02_gradient_flow.ipynb"
 def notebook(lab):
     """The lesson on a projector's 1280 × 720, all of it run."""
     with lab.open(LESSON) as notebook:
-        answer(notebook, cells=5, place=0, said="1000× smaller")
+        answer(notebook, cells=3, place=0, said="1000× smaller")
         notebook.show(".reslab-question")
         notebook.screenshot("02-question")
         notebook.run_all(timeout=900)
