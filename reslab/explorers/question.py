@@ -2,7 +2,6 @@
 
 import threading
 import time
-from contextlib import nullcontext
 from html import escape
 
 import ipywidgets as widgets
@@ -68,7 +67,7 @@ class Question:
         """What `measure` returned; measures now if that was not done, and waits if it is being done."""
         with self._lock:
             if not self._done:
-                self._run(nullcontext())  # the progress bar appears in the cell that reads it
+                self._run()
         if self._error is not None:
             raise self._error
         return self._found
@@ -113,17 +112,17 @@ class Question:
     def _in_background(self):
         with self._lock:
             if not self._done:
-                self._run(shown_by(self._listener()))
+                self._run()
 
     @property
     def _done(self):
         return self._found is not None or self._error is not None
 
-    def _run(self, bar):
+    def _run(self):
         self.choice.disabled = self.go.disabled = self.skip.disabled = True
         self.status.value = escape(f"Measuring; this takes {self.takes}.")
         try:
-            with bar:
+            with shown_by(self._listener()):
                 self._found = self._measure()
             self._show_figure()
             style = "font-size: 18px" if self._draw is None else HIDDEN  # a figure shows the sentence itself

@@ -85,12 +85,17 @@ def test_a_later_cell_waits_for_what_is_being_measured():
     assert experiment.times == 1
 
 
-def test_the_bar_of_the_experiment_is_the_widgets_while_it_runs(monkeypatch, capfd):
+@pytest.mark.parametrize("asked_by", ["a click", "a later cell"])
+def test_the_bar_of_the_experiment_is_the_widgets_while_it_runs(monkeypatch, capfd, asked_by):
+    """Also where a later cell measures: what that cell puts out is compared with what it put out before (nbval)."""
     monkeypatch.setattr("reslab.explorers.question.UPDATE", 0)
     seen, question = [], asked(Experiment())
     question.progress.observe(lambda change: seen.append(change.new), "value")
-    question.skip.click()
-    assert question.join(60)
+    if asked_by == "a click":
+        question.skip.click()
+        assert question.join(60)
+    else:
+        assert len(question.measured) == 2
     assert seen == [0.25, 0.5, 0.75, 1.0]
     assert capfd.readouterr().err == ""
 
