@@ -133,7 +133,7 @@ def test_the_sentence_says_median_and_range():
 
 def test_the_answer_of_the_prediction():
     frame = together(net("plain-56", (0.9, 0.12, 0.1)), net("resnet-56", (0.9, 0.77, 0.4)))
-    assert results.verdict(frame, "plain-56", 1) == "as good as none"
+    assert results.verdict(frame, "plain-56", 1) == "few, as by guessing"
     assert results.verdict(frame, "resnet-56", 1) == "nearly all"
     assert results.verdict(frame, "resnet-56", 2) == "about half"
     with pytest.raises(ValueError, match="block"):

@@ -9,7 +9,7 @@ from reslab.results.frames import require
 
 LABELS = ("name", "skip", "depth", "seed", "step", "index")
 # Answers of the lesson's prediction → the lowest share of the pictures of each.
-ANSWERS = {"nearly all": 0.7, "about half": 0.25, "as good as none": 0.0}
+ANSWERS = {"nearly all": 0.7, "about half": 0.25, "few, as by guessing": 0.0}
 
 
 def over_seeds(frame, column):
