@@ -269,7 +269,7 @@ def starts(depth=56):
     `Run.frame`.
 
     name: "plain-56 · He", whose weights are He's, "plain-56 · identity", whose convolutions start near the identity
-    (init "dirac"; Xiao et al. 2018, arXiv:1806.05393, trained 10,000 plain layers from such a start), and "resnet-56".
+    (init "dirac"), and "resnet-56".
     ValueError for a depth of which there are no such runs.
     """
     names = {

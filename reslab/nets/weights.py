@@ -99,8 +99,7 @@ def draw(module, init, gain, generator):
     kaiming, fixup: normal, std = gain/√fan_out (He et al. 2015b, arXiv:1502.01852, eq. 14); fan_in for linear layers.
     xavier: normal, std = gain·√(2/(fan_in + fan_out)) (Glorot & Bengio 2010, eq. 12).
     dirac: in a convolution that keeps its shape, the identity and DIRAC_NOISE times what kaiming draws; kaiming
-      elsewhere (Zagoruyko & Komodakis 2017, arXiv:1706.00388; Xiao et al. 2018, arXiv:1806.05393, train 10,000 plain
-      layers so).
+      elsewhere (as in DiracNets, Zagoruyko & Komodakis 2017, arXiv:1706.00388).
     torch: uniform within ±1/√fan_in, the bias too, which is what nn.Conv2d and nn.Linear do by themselves.
     """
     fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(module.weight)
