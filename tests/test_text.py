@@ -104,13 +104,12 @@ def test_nothing_measured_is_said(sentence, frame):
 def test_rates_and_lengths_say_what_the_best_of_them_came_to():
     says(
         degradation.rate_sentence(rates()),
-        "After 6 epochs plain-56 still gets 75.0 % (median of 3 seeds, 70.0 to 80.0 %)",
-        "at 0.02, the best of 2 learning rates",
-        "resnet-56 is at 1.2 % (median of 3 seeds, 1.0 to 2.0 %) by then",
-        "after 60 epochs plain-56 is not there yet, with 10.0 %",
+        "After 6 epochs resnet-56 gets 1.2 % (median of 3 seeds, 1.0 to 2.0 %)",
+        "plain-56 75.0 % (median of 3 seeds, 70.0 to 80.0 %), at 0.02, the best of 2 learning rates",
+        "After 60 epochs plain-56 still gets 10.0 %",
     )
     solved = {("plain-56", 0.02, 6): (0.7,), ("plain-56", 0.02, 60): (0.01,), ("resnet-56", 0.05, 6): (0.01,)}
-    says(degradation.rate_sentence(rates(solved)), "after 60 epochs plain-56 is there, too, with 1.0 %")
+    says(degradation.rate_sentence(rates(solved)), "After 60 epochs plain-56 gets 1.0 %", "the only learning rate")
 
 
 def test_a_net_made_by_hand_is_said_to_be_better_only_where_it_is():
@@ -227,11 +226,11 @@ def test_the_first_block_against_the_last(layers, words):
 
 def test_the_first_block_over_the_steps():
     layers = together(*(ends("plain-56", ratio, step=step) for step, ratio in enumerate((800, 50, 2, 0.05), 1)))
-    says(gradient_flow.steps_sentence(layers), "800 times larger at step 1", "at step 3", "20 times smaller at step 4")
+    says(gradient_flow.steps_sentence(layers), "800 × at step 1", "at step 3", "0.05 × at step 4")
     lost = together(ends("plain-302", 9e18, step=1), ends("plain-302", np.nan, step=2)).assign(outcome="diverged")
     says(gradient_flow.steps_sentence(lost), "lost (not a number) at step 2", "diverged")
     two = together(*(ends("resnet-56", 2 + 2 * seed, step=1, seed=seed) for seed in (0, 1)))
-    says(gradient_flow.steps_sentence(two), "median of seeds 0, 1", "resnet-56 3 times larger (2 to 4 ×) at step 1")
+    says(gradient_flow.steps_sentence(two), "median (lowest to highest)", "(seeds 0, 1): 3 × (2 to 4) at step 1")
 
 
 def test_what_multiplies_the_gradient():
@@ -288,11 +287,11 @@ def test_how_soon_a_block_learned():
         together(invented.learning(), invented.learning(False, (1.0, 0.9, 0.8)))
     ).split("; ")
     says(plain, "plain block at lr 0.1", "not within 10 %", "3 steps", "90 % off", "1.8 × the size of x")
-    says(residual, "residual block at lr 0.1", "step 2", "52 % off")
+    says(residual, "residual block at lr 0.1", "after 2 steps", "52 % off")
     two = together(invented.learning(), invented.learning(error=(1.0, 0.01, 0.01), seed=1))
-    says(residual_block.sentence(two), "seeds 0, 1", "step 1 to 2")
+    says(residual_block.sentence(two), "seeds 0, 1", "after 1 to 2 steps")
     one = together(invented.learning(), invented.learning(error=(1.0, 1.0, 1.0), seed=1))
-    says(residual_block.sentence(one), "step 2", "1 of 2 seeds")
+    says(residual_block.sentence(one), "after 2 steps", "1 of 2 seeds")
     says(residual_block.sentence(invented.learning(outcome="diverged")), "diverged at step 2")
 
 
@@ -363,7 +362,7 @@ def test_variants_are_sorted_by_what_they_bought():
     )
     said = of_variants.sentence(together(frame, variants("SkipInit", 0.5, 0.7, of="no norm")))
     lower = ["ResNet: 11.0 %, 10.0 to 12.0", "Lower", "wide (1.5 %, 1.0 to 2.0)"]
-    lower += ["SkipInit (60.0 %, 50.0 to 70.0, where no norm diverged)"]
+    lower += ["Finished where", "SkipInit (60.0 %, 50.0 to 70.0, where no norm diverged)"]
     others = [
         "About the same",
         "ReZero (11.0 %, 10.0 to 12.0)",

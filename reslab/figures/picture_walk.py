@@ -49,7 +49,7 @@ def walk(frame, *, empty=EMPTY, draw=theme.figure):
         )  # fmt: skip
     first = dict(x=axes.pop("xaxis", "Blocks"), y=axes.pop("yaxis", "Nets"))
     return draw(
-        traces, title="The test picture that each block takes for the most like it", showlegend=False,
+        traces, title="After each block: the most similar other test picture", showlegend=False,
         origin=phrases.origin(runs), empty=empty, height=100 + 160 * max(len(runs), 1),
         margin=dict(l=60, r=16, t=theme.TOP, b=8), **first, **axes,
     )  # fmt: skip

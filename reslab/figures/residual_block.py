@@ -117,7 +117,7 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
     low, high = np.floor(drawn.min(initial=0) - 0.05), np.ceil(drawn.max(initial=0) + 0.05)
     y = dict(title=f"{ERROR}<br>(last 10 steps, log scale)", range=[low, high], **log_scale.ticks(low, high))
     return draw(
-        traces, title="Where it ends", empty=empty, x=axis, y=y, **theme.name_lines(names, axis, y),
+        traces, title="Error at the end of the training", empty=empty, x=axis, y=y, **theme.name_lines(names, axis, y),
         origin=f"live, this machine, {phrases.seeds(table['seed'])}" if traces else "",
     )  # fmt: skip
 
@@ -145,10 +145,12 @@ def decay(frame, *, empty=EMPTY, draw=theme.figure):
     ends = [end for end in ends if np.isfinite(end[3])]
     left = min([0.01, *frame["left"]]) if len(frame) else 0.01
     size = frame["size"].replace(np.inf, np.nan).max() if len(frame) else 1.0
-    x = dict(title="Left of each decayed weight (fraction, log scale)", type="log", range=[0.05, np.log10(left) - 0.05])
-    x["tickvals"] = [1, 0.1, 0.01]
+    x = dict(
+        title="How much is left of each decayed weight (1 = all; log scale)", type="log", tickvals=[1, 0.1, 0.01],
+        range=[0.05, np.log10(left) - 0.05],
+    )  # fmt: skip
     y = dict(title="Output against input, ‖H(x)‖ / ‖x‖", range=[0, 1.05 * np.nanmax([1.0, size])])
     return draw(
-        traces, title="Weight decay alone, no data", origin=phrases.origin(runs), empty=empty, x=x, y=y,
+        traces, title="Weight decay alone, without data", origin=phrases.origin(runs), empty=empty, x=x, y=y,
         **theme.name_lines(ends, x, y),
     )  # fmt: skip

@@ -210,7 +210,7 @@ def tiles(frame, *, empty=EMPTY, draw=theme.figure):
     origin = "".join(f"{label}, seed {seed}, image {image}" for label, seed, image in where)
     hidden = dict(visible=False, constrain="domain")
     return draw(
-        traces, title="What flows through it: a tile a channel", origin=origin, empty=empty, annotations=notes,
+        traces, title="What flows through it: one tile per channel", origin=origin, empty=empty, annotations=notes,
         margin=dict(l=8, r=8, t=theme.TOP, b=8),
         x=dict(title="Column (pixels)", range=[-1, max(at - APART + 1, 1)], **hidden),
         y=dict(title="Row (pixels)", range=[-top - 1, top + APART], scaleanchor="x", **hidden),

@@ -55,7 +55,7 @@ def throughput(frame, *, draw=theme.figure):
     traces = [measured, dotted] if workers else []
     x = dict(title="Workers (trainings at a time)", tickvals=workers)
     x["range"] = [min(workers, default=1) - 0.1, max(workers, default=2) + 0.1]
-    y = dict(title="Nets trained a minute", range=[0, 1.1 * max([1.0, *rates, *ideal])])
+    y = dict(title="Nets trained per minute", range=[0, 1.1 * max([1.0, *rates, *ideal])])
     ends = [
         (trace["meta"]["key"], theme.wrap(name), trace["x"][-1], trace["y"][-1], trace["line"]["color"])
         for trace, name in zip(traces, ("measured", "as many times<br>the first"), strict=False)

@@ -30,7 +30,8 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     """Training error (%, log scale) after the last step, a row a variant and a mark a seed; test error as open marks
     below.
 
-    frame: as `experiments.variants.race` gives it. A band through all rows shows the first variant's training errors;
+    frame: as `experiments.variants.race` gives it. Where the others change the first net, a band through all rows shows
+    its training errors;
     a training that diverged is a cross at 100 %. A row's name ends in the cost of a step, in multiply-adds, as a
     multiple of the first's. ValueError for a missing column.
     """
@@ -57,7 +58,7 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
         mark = dict(symbol="x", size=10, color=theme.RESIDUAL)
         at = dict(x=[100] * len(broken), y=[-row + 0.26 * (i % 3 - 1) for i, (row, *_) in enumerate(broken)])
         traces.append(dict(**at, hovertext=hover, name="diverged", marker=mark, meta={"key": "end/seeds"}))
-    if table and len(table[0].train):
+    if table and len(table[0].train) and (len(table) == 1 or any(v.of == table[0].name for v in table)):
         low, high = (max(100 * end(table[0].train), NONE) for end in (np.min, np.max))
         band = dict(
             type="rect",
@@ -73,9 +74,9 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     rows = dict(tickvals=[-row for row in range(len(table))], ticktext=names, range=[0.6 - len(table), 0.6])
     return draw(
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
-        title="Where each ends", empty=empty, shapes=shapes,
+        title="Training and test error at the end", empty=empty, shapes=shapes,
         origin=f"{frame['origin'].iloc[0]}, {phrases.seeds(frame['seed'])}" if len(frame) else "",
-        x=dict(title="Images wrong at the end, a mark a seed<br>(%, log scale)", type="log",
+        x=dict(title="Images wrong at the end, one mark per seed<br>(%, log scale)", type="log",
                range=list(np.log10([NONE / 1.4, 130])),
                tickvals=list(TICKS), ticktext=list(TICKS.values()), gridcolor=theme.GRID, showgrid=True),
         y=dict(title="Variant · cost of a step", **rows), height=190 + ROW * max(len(table), 7),

@@ -52,27 +52,28 @@ def growth_sentence(layers):
 
 
 def steps_sentence(layers):
-    """How the first block compares with the last over the steps of training, a clause a net; over several seeds medians
-    and ranges.
+    """How the first block compares with the last over the steps of training, a line per net; over several seeds medians
+    and ranges. At step 1 no weight has changed yet.
 
     layers: as `results.gradient_flow.ratios` takes them, and outcome where there is one. ValueError for a missing
     column.
     """
-    clauses, table = [], results.ratios(layers)
+    rows, table = [], results.ratios(layers)
     for name, net in table.groupby("name", sort=False):
         run = results.over_seeds(net)
         start, end = run.iloc[0], run.iloc[-1]
         parts = [f"{_at(start)} at step {start['step']}"]
         if (level := results.first_level(run)) is not None:
-            parts.append(f"within a factor of {results.LEVEL} for the first time at step {level}")
+            parts.append(f"first within a factor of {results.LEVEL} at step {level}")
         if end["step"] > start["step"]:
             parts.append(f"{_at(end)} at step {end['step']}")
         if "outcome" in layers and (layers.loc[layers["name"] == name, "outcome"] == "diverged").any():
             parts.append("where training diverged")
-        clauses.append(f"{name} {', '.join(parts)}")
+        rows.append(f"{name} ({phrases.seeds(net['seed'].unique())}): {', '.join(parts)}")
     several = table["seed"].nunique() > 1
-    of = f" (median of {phrases.seeds(table['seed'].unique())}, lowest to highest)" * several
-    return f"The gradient at the first block against that at the last{of}: {'; '.join(clauses)}." if clauses else EMPTY
+    of = ", median (lowest to highest)" * several
+    lead = f"The gradient at the first block, as a multiple of that at the last{of}:"
+    return "\n".join([lead, *rows]) if rows else EMPTY
 
 
 def alt_text(layers):
@@ -113,8 +114,8 @@ def _path(family, nets):
 
 
 def _at(row):
-    """The ratio at a step, over its seeds: "813 times larger (800 to 900 ×)"."""
+    """The ratio at a step, over its seeds: "813 × (800 to 900)"."""
     if row["state"]:
         return f"lost ({row['state']})"
-    spread = f" ({scientific(row['low'])} to {scientific(row['high'])} ×)" if row["low"] < row["high"] else ""
-    return times(row["ratio"]) + spread
+    spread = f" ({scientific(row['low'])} to {scientific(row['high'])})" if row["low"] < row["high"] else ""
+    return f"{scientific(row['ratio'])} ×{spread}"

@@ -13,11 +13,12 @@ def sentence(frame):
         return EMPTY
     texts = [
         f"{net.name}, {'trained' if net.step else 'untrained'}: {_number(net)} of {net.blocks} branches, and paths of"
-        f" {net.first} to {net.last} hold {results.MOST:.0%}"
+        f" {net.first} to {net.last} hold {results.MOST:.0%} of the sum of all parts' sizes"
         for net in results.lengths(frame).itertuples()
     ]
     counts = {net.name: f"{net.counted:.1f} in {net.name}" for net in results.lengths(frame).itertuples()}
-    return f"Mean path of the gradient. {'; '.join(texts)}. All paths counted alike: {', '.join(counts.values())}."
+    same = ", ".join(counts.values())
+    return f"Mean path of the gradient. {'; '.join(texts)}. If all paths counted the same: {same}."
 
 
 def sampled_sentence(exact, drawn):

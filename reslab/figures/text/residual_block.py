@@ -21,7 +21,7 @@ def _learned(block, within):
     if block.diverged is not None:
         return f"{name} diverged at step {block.diverged}"
     low, high = min(block.first, default=0), max(block.first, default=0)
-    when = f"within {100 * within:g} % of the target from step {low if low == high else f'{low} to {high}'} on"
+    when = f"within {100 * within:g} % of the target after {low if low == high else f'{low} to {high}'} steps"
     if not block.first:
         when = f"not within {100 * within:g} % of the target in {block.steps} steps"
     elif len(block.first) < len(block.seeds):

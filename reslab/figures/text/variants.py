@@ -6,8 +6,10 @@ from reslab.figures.text.phrases import EMPTY, percent, seeds
 from reslab.results import variants as results
 from reslab.results.variants import ALONE, BROKEN, EQUAL, HIGHER, LOWER, SAME
 
+FINISHED = "finished, and the net it changes did not"  # LOWER, without an error to compare with
 _OUTCOMES = {
     LOWER: "Lower than that of the net it changes, in every seed",
+    FINISHED: "Finished where the net it changes did not",
     SAME: "About the same, or the seeds overlap",
     HIGHER: "Higher in every seed",
     BROKEN: "Did not finish",
@@ -27,6 +29,8 @@ def sentence(frame):
     for variant in table.values():
         base = table.get(variant.of)
         outcome = results.compare(variant, base)
+        if outcome == LOWER and base.broken:
+            outcome = FINISHED
         # One that is compared with nothing is named only if nothing is compared with it.
         if outcome != ALONE or not any(other.of == variant.name for other in table.values()):
             groups[outcome].append(_clause(variant, None if base is first and not first.broken else base))
