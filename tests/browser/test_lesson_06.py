@@ -1,7 +1,7 @@
 """Lesson 06 in the real JupyterLab: a question is answered, the switch turned, and states and maps are looked at."""
 
 import pytest
-from explorer_page import answer, choose
+from explorer_page import answer, choose, hand_out
 
 from reslab.results.landscape import ANSWERS
 
@@ -50,7 +50,5 @@ def test_a_state_to_try_and_its_maps(notebook):
 
 def test_a_line_that_is_wrong_is_said(notebook):
     was = line(notebook)
-    notebook.find(".reslab-share input").first.fill("resnet-20,mode=trains")
-    notebook.page.keyboard.press("Enter")
-    notebook.wait_until(lambda: "mode is 'trains'" in notebook.text(f"{EXPLORER} .reslab-message"))
+    hand_out(notebook, "resnet-20,mode=trains", answer="mode is 'trains'")
     assert line(notebook) == was
