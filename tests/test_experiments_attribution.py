@@ -9,9 +9,10 @@ from small_nets import refusal, same_bits
 from torch import nn
 
 from reslab.datasets import digits
-from reslab.experiments import attribution, deletion
+from reslab.experiments import attribution, deletion, lesions
 from reslab.experiments.degradation import small_net
 from reslab.nets import build, replace
+from reslab.store import recorded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 IMAGES = 5
@@ -249,3 +250,17 @@ def test_one_picture_with_its_holes(net, split):
     assert own.loc["map", "label"] == ""
     assert own.loc["map", "before"] == pytest.approx(rows.loc["map", "before"], abs=1e-6)
     assert "image" in refusal(deletion.looked, net, split, 99)
+
+
+def test_what_was_recorded_of_photographs_is_of_the_shipped_weights():
+    made = deletion.photographs()
+    where, fall = made["provenance"], made["fall"]
+    nets = [lesions.longest(depth, skip) for depth in (20, 56) for skip in (False, True)]
+    assert where["source"].startswith("CIFAR-10")
+    assert "dirty" not in where["commit"]
+    assert where["weights"] == [recorded().path_of(run).stem for run, _ in nets]
+    assert fall.groupby("name").size().to_dict() == dict.fromkeys(("plain-20", "resnet-20"), 13 * where["test_images"])
+    np.testing.assert_allclose(fall["before"] - fall["after"], fall["fall"], atol=2e-5)
+    for run, _ in nets:  # 32 test pictures of 10,000
+        error = made["stability"].set_index("name")["error"][run.name]
+        assert error == pytest.approx(recorded().weights(run).test_error, abs=0.15)

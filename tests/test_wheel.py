@@ -55,7 +55,8 @@ def test_it_holds_every_module_and_every_run_and_nothing_else(checkout, unpacked
     assert len(runs) > 40
     stage = {f"reslab/data/stage/{name}" for name in files(checkout / "data" / "stage")}
     assert "reslab/data/stage/digits.json.gz" in stage
-    others = {f"reslab/data/{name}" for name in ("README.md", "rates.csv", "lesions/cifar10.json.gz")}
+    others = {f"reslab/data/{name}" for name in ("README.md", "rates.csv")}
+    others |= {f"reslab/data/{lesson}/cifar10.json.gz" for lesson in ("lesions", "attribution")}
     others |= {f"reslab/data/landscape/{name}" for name in files(checkout / "data" / "landscape")}
     held = {name for name in files(unpacked) if ".dist-info/" not in name}
     assert held == modules | runs | stage | others

@@ -1,0 +1,77 @@
+"""What lesson 07 claims, over three seeds, on the digits, width 8, 60 steps.
+
+Measured when these limits were chosen (24 test pictures, a quarter of the pixels deleted; the fall of the probability
+with the map, with an untrained net's, with the same shape elsewhere, with a disc; medians of seeds 0 to 2):
+
+    resnet-20, integrated gradients   0.88   0.37   0.21   0.65
+    resnet-20, Grad-CAM (2 × 2)       0.14   0.18   0.23   0.65
+    plain-20, integrated gradients    0.62   0.30   0.20   0.57
+
+Integrated gradients of 16 steps miss the difference by 16.3 % in plain-20, by 2.8 % in resnet-20. The saliency of a
+picture and of its copy with noise of 0.1 have a rank correlation of 0.62 in plain-56, 0.75 in resnet-56.
+"""
+
+import pytest
+from draws import SEEDS
+
+from reslab.experiments import deletion
+from reslab.results import attribution as results
+
+pytestmark = [pytest.mark.claims, pytest.mark.usefixtures("one_thread")]
+MOST = 2 / 3  # of the seeds
+METHODS = ("Grad-CAM", "integrated gradients")
+
+
+@pytest.fixture(scope="module")
+def fall():
+    frame = deletion.over_seeds(seeds=SEEDS, methods=METHODS, images=24, steps=16, progress=False)
+    return frame.groupby(["name", "method", "kind", "seed"])["fall"].mean(), frame
+
+
+def test_what_integrated_gradients_mark_matters_more_than_other_holes_of_the_same_size(fall):
+    mean, frame = fall
+    for kind in ("moved", "untrained"):
+        assert results.verdict(frame, kind) == "about twice as much, or more"
+        assert (mean["resnet-20", METHODS[1], "map"] > mean["resnet-20", METHODS[1], kind] + 0.15).mean() >= MOST
+    assert (mean["resnet-20", METHODS[1], "map"] > mean["resnet-20", "", "disc"]).mean() >= MOST
+
+
+def test_a_disc_that_needs_no_map_gets_most_of_the_way(fall):
+    mean, _ = fall
+    disc, moved = mean["resnet-20", "", "disc"], mean["resnet-20", METHODS[1], "moved"]
+    assert (disc > moved + 0.1).mean() >= MOST
+
+
+def test_grad_cam_of_two_by_two_places_is_no_better_than_the_same_shape_elsewhere(fall):
+    mean, _ = fall
+    for name in ("plain-20", "resnet-20"):
+        assert (mean[name, METHODS[0], "map"] < mean[name, METHODS[0], "moved"] + 0.15).mean() >= MOST
+
+
+def test_the_plain_net_needs_more_steps_for_integrated_gradients_to_add_up():
+    gaps = results.gaps(deletion.over_seeds(deletion.gaps, seeds=SEEDS, images=16, steps=(16,), progress=False))
+    gap = gaps.set_index("name")["median"]
+    assert gap["plain-20"] > 1.5 * gap["resnet-20"]
+
+
+def test_maps_are_lost_when_the_layers_are_drawn_anew():
+    how = {"methods": ("integrated gradients", "saliency"), "images": 8, "steps": 8, "progress": False}
+    left = results.left(deletion.over_seeds(deletion.randomisation, ("resnet-20",), seeds=SEEDS, **how))
+    last = left[left["drawn"] == left["drawn"].max()].set_index("method")["median"]
+    assert last.abs().max() < 0.4
+
+
+def test_the_saliency_of_a_deep_plain_net_is_not_noise():
+    """Noise would have a rank correlation of 0 with the map of the same picture and a little noise."""
+    frame = deletion.over_seeds(deletion.stability, ("plain-56",), seeds=SEEDS, images=24, progress=False)
+    assert results.stable(frame)["median"].item() > 0.2
+
+
+def test_on_photographs_dust_does_as_much_harm_as_integrated_gradients_mark_and_grad_cam_holds():
+    """Recorded, one seed of weights a net, 32 pictures."""
+    mean = deletion.photographs()["fall"].groupby(["name", "method", "kind"])["fall"].mean()
+    for name in ("plain-20", "resnet-20"):
+        for method in ("Grad-CAM", "occlusion"):
+            assert mean[name, method, "map"] > 1.4 * mean[name, method, "moved"]
+        for method in ("integrated gradients", "saliency"):
+            assert mean[name, method, "map"] < 1.4 * mean[name, method, "moved"]
