@@ -15,7 +15,7 @@ CHART = f"{EXPLORER} .reslab-chart:not(.reslab-behind) .js-plotly-plot"
 def notebook(lab):
     """The lesson on a projector's 1280 × 720: its question answered, all of it run."""
     with lab.open(LESSON) as notebook:
-        answer(notebook, 4, 0, ANSWERS[0])
+        answer(notebook, 3, 0, ANSWERS[0])
         notebook.screenshot("06_landscape-question", ".reslab-question")
         notebook.run_all(timeout=900)
         notebook.show(EXPLORER)
