@@ -114,7 +114,7 @@ def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
 
 
 def _title(name, depth):
-    return f"{name}, {depth} layer{'s' * (depth != 1)}" if depth else name
+    return f"{name}, {depth} layer{'s' * bool(depth != 1)}" if depth else name
 
 
 def _look(name, skip, depth):

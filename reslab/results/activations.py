@@ -55,7 +55,7 @@ def nets(frame, column):
         finite = rows.assign(value=rows[column].astype(float).replace([np.inf, -np.inf], np.nan))
         net.blocks = finite.groupby("index")["value"].median().to_numpy()
         means = finite.groupby("seed", dropna=False)["value"].mean()
-        spread = Spread(means.median(), means.min(), means.max())
+        spread = Spread(means.dropna().median(), means.min(), means.max())
         setattr(net, "before" if outcome == "untrained" else "after", spread)
     return sorted(found.values(), key=lambda net: (net.skip, net.depth))
 
