@@ -73,7 +73,7 @@ def failures(frame):
     """
     found, trained = [], frame[frame["outcome"] != "untrained"]
     for (name, outcome), rows in trained.groupby(["name", "outcome"], sort=False):
-        error = rows.groupby("seed")["train_error"].first().median()
+        error = rows.groupby("seed")["train_error"].first().dropna().median()
         if outcome == "diverged" or error > LEARNED:
             found.append((re.sub(" · trained$", "", name), outcome, error))
     return found
