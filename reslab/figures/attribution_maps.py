@@ -37,7 +37,7 @@ def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
     if len(frame):
         first = rows.loc["map"]
         traces += _with_map(first["picture"], first["map"], opacity, "", "picture", bar=True)
-        axes |= _axes("", (0.0, 0.42), (0.1, 0.9), "pixels", f"{first['method']}, over the picture")
+        axes |= _axes("", (0.0, 0.42), (0.1, 0.9), "pixels", f"{first['method']},<br>over the picture")
         notes.append(_words(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", 0.21, 0.91))
         for i, kind in enumerate(kind for kind in CALLED if kind in rows.index):
             left, top = 0.57 + 0.24 * (i % 2), 0.9 - 0.5 * (i // 2)
@@ -48,8 +48,8 @@ def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
             words = "<br>".join(textwrap.wrap(CALLED[kind], 18))
             said = f"<b>{hole['after']:.2f}</b><br>{words}"
             notes.append(_words(said, left + 0.095, top - 0.26, "top", f"after/{kind}"))
-        notes.append(_words("A quarter of the pixels deleted, by", 0.785, 0.91, size=theme.LARGE))
-    return _drawn(traces, axes, notes, frame, "What the answer hangs on", empty, draw)
+        notes.append(_words("A quarter of the pixels<br>deleted, by", 0.785, 0.91, size=theme.LARGE))
+    return _drawn(traces, axes, notes, frame, "Which pixels the answer depends on", empty, draw)
 
 
 def gallery(frame, *, empty=EMPTY, draw=theme.figure):

@@ -63,7 +63,7 @@ def answer(notebook, cells, place, said):
     assert notebook.find(f"{question} button").first.is_disabled()
     notebook.click(f"{question} input[type=radio] >> nth={place}")
     notebook.click(f"{question} button:has-text('Answer, and measure')")
-    notebook.wait_until(lambda: f"You said: {said}. Measured:" in notebook.text(f"{question}-said"), 300)
+    notebook.wait_until(lambda: f"You said: {said}. Measured:" in notebook.text(f"{question}-status"), 300)
     marks = notebook.find(f"{question} .js-plotly-plot .annotation-text")
     notebook.wait_until(lambda: any(f"You said: {said}" in mark for mark in marks.all_text_contents()), 60)
 
