@@ -18,7 +18,7 @@ SENTENCE = f"{EXPLORER} .reslab-sentence"
 def notebook(lab):
     """The lesson on a projector's 1280 × 720: its question answered, all of it run."""
     with lab.open(LESSON) as notebook:
-        answer(notebook, 3, 0, list(ANSWERS)[0])
+        answer(notebook, 3, 0, next(iter(ANSWERS)))
         notebook.screenshot("07_attribution-question", ".reslab-question")
         notebook.run_all(timeout=900)
         notebook.show(EXPLORER)
