@@ -69,8 +69,21 @@ export default {
             box.classList.add("reslab-lost")
             box.inert = true
         })
+        // For screen readers, a slider's handle and the number field after it get the words of the slider's label.
+        const named = () => {
+            for (const slider of box?.querySelectorAll(".widget-slider") ?? []) {
+                const words = slider.querySelector("label")?.textContent
+                const field = slider.nextElementSibling?.querySelector("input")
+                for (const part of [slider.querySelector(".noUi-handle"), field]) {
+                    if (words && !part?.labels?.[0]?.textContent) part?.setAttribute("aria-label", words)
+                }
+            }
+        }
         // plotly's charts follow the size of the window only, not the size of their box.
-        const resized = () => requestAnimationFrame(() => window.dispatchEvent(new Event("resize")))
+        const resized = () => requestAnimationFrame(() => {
+            named()
+            window.dispatchEvent(new Event("resize"))
+        })
         const observer = new ResizeObserver(resized)
 
         const presenter = presenterOf(() => box, resized)

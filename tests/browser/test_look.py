@@ -6,6 +6,7 @@ they are, and a presentation mode.
 
 import nbformat
 import pytest
+from access import unreached, violations
 from explorer_page import FAULTS, at_rest, unfolded
 
 SMALL = "split=digits().subset(n_train=512, n_test=128), how=TrainSpec(epochs=2)"
@@ -201,6 +202,14 @@ def test_nothing_is_cut_at_700_pixels(notebook):
         notebook.show(".reslab-charts")
         notebook.screenshot(f"look-{notebook.explorer}-narrow-{i + 1}")
     assert texts(notebook) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_fault_and_tab_comes_to_every_control(notebook, theme):
+    in_theme(notebook, theme)
+    with unfolded(notebook):
+        assert violations(notebook.page, ".jp-NotebookPanel:not(.lm-mod-hidden) .reslab") == []
+        assert unreached(notebook.page, notebook.find(".reslab").first) == []
 
 
 def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook):
