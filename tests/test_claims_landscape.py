@@ -40,7 +40,7 @@ def test_at_20_layers_the_answer_turns_with_the_mode(by_mode):
     that of the residual net, on most."""
     assert share(by_mode["train"], 0.5) >= 0.75
     assert share(by_mode["eval"], 0.5) <= 0.45
-    assert results.verdict(by_mode["train"]) == "that of plain"
+    assert results.verdict(by_mode["train"]) == "the plain net's"
 
 
 def test_in_eval_mode_both_losses_explode(by_mode):

@@ -6,7 +6,7 @@ import pandas as pd
 from reslab import checks
 from reslab.results.frames import require
 
-ANSWERS = ("that of plain", "that of residual", "it depends on the direction and the seed")
+ANSWERS = ("the plain net's", "the residual net's", "it depends on the direction and the seed")
 SURE = 2 / 3  # of the pairs, for one net's loss to count as the one that rises more
 HOW = ["mode", "normalisation", "norms"]
 NET = ["name", "skip", "depth", "seed", "origin"]
