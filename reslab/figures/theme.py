@@ -10,6 +10,7 @@ theme; inside an explorer, PAGE_CSS takes background and text colour from the pa
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
+import re
 import textwrap
 from itertools import pairwise
 from math import log
@@ -214,7 +215,8 @@ def name_lines(ends, x, y, *, left=False, height=HEIGHT - 40):
         )
         for (key, *_), text, (at, value), place in zip(ends, texts, points, places, strict=True)
     ]  # fmt: skip
-    longest = max((len(part) for text in texts for part in text.split("<br>")), default=0)
+    lines = [re.sub("<[^>]*>", "", part) for text in texts for part in text.split("<br>")]  # as they are read
+    longest = max(map(len, lines), default=0)
     margin |= {"l" if left else "r": 28 + round(0.56 * LARGE * longest)}
     return dict(annotations=annotations, showlegend=False, margin=margin)
 

@@ -65,9 +65,9 @@ export function sentence(state, net, kind, frame, picture, stations, step) {
   }
   if (share == null)
     return [switchTitle(kind), `, ${when}: the training broke down, and its numbers are no longer finite.`]
-  const chance = share < 2.5 * state.guess ? ` (guessing: ${percent(state.guess)})` : ""
-  const kept = `after the last block ${percent(share)} of the pictures are still right${chance}.`
-  const back = gradient(frame) ? ` Gradient at block 1: ${times(gradient(frame)[1])}.` : ""
+  const chance = share < 2.5 * state.guess ? ` (guess: ${percent(state.guess)})` : ""
+  const kept = `after the last block ${percent(share)} of pictures are right${chance}.`
+  const back = gradient(frame) ? ` Gradient: ${times(gradient(frame)[1])}.` : ""
   const error = frame.step ? ` Training error: ${percent(errorAt(film, frame.step))}.` : ""
   return [switchTitle(kind), `, ${when}, ${journey(state, frame, picture, stations)}: ${kept}${back}${error}`]
 }
