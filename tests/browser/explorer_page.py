@@ -90,10 +90,10 @@ def state(notebook):
 
 def hand_out(notebook, text, answer=None):
     """Paste a state, as a teacher's students would; answer: what the explorer says to one that it does not take."""
-    notebook.click("text=Share this state")
+    notebook.click(".reslab-folds >> text=Share this state")
     notebook.fill(".reslab-share input", f"{text} ")  # the space of which is gone once the explorer has answered
     notebook.wait_until(lambda: answer in notebook.text(".reslab-message") if answer else state(notebook) == text)
-    notebook.click("text=Share this state")  # folded away again
+    notebook.click(".reslab-folds >> text=Share this state")  # folded away again
 
 
 def all_told(notebook):

@@ -68,9 +68,9 @@ def test_a_learner_composes_a_net_and_races_it(notebook):
         notebook.click(".reslab-set-base")
     notebook.wait_until(lambda: "of resnet-16 · widen 2" in notebook.text(".reslab-sentence"))
     hand_out(notebook, "resnet-57", "56 or 62")
-    notebook.click("text=Show the code")
+    notebook.click(".reslab-folds >> text=Show the code")
     notebook.wait_until(lambda: "NetSpec(depth=16, skip=True, width=8, widen=2" in notebook.text(".reslab-source"))
-    notebook.click("text=Show the code")
+    notebook.click(".reslab-folds >> text=Show the code")
 
 
 def test_reset_clears_the_race(notebook):
