@@ -278,7 +278,7 @@ def test_each_run_has_its_command(runs):
 
 def test_there_is_a_command_for_the_digits_and_for_the_papers_runs():
     assert sum("--dataset digits" in command for command in COMMANDS) >= 1
-    assert sorted(listed(PAPERS)) == sorted(("cifar10", name, seed) for name in module().PAPERS for seed in (0, 1, 2))
+    assert sorted(listed(PAPERS)) == sorted(("cifar10", name, seed) for name in module().NETS for seed in (0, 1, 2))
 
 
 def listed(commands):
