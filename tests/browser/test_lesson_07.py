@@ -22,7 +22,7 @@ def notebook(lab):
         notebook.screenshot("07_attribution-question", ".reslab-question")
         notebook.run_all(timeout=900)
         notebook.show(EXPLORER)
-        notebook.wait_until(lambda: "integrated gradients" in notebook.text(SENTENCE), 120)
+        notebook.wait_until(lambda: "resnet-20 says" in notebook.text(SENTENCE), 120)
         yield notebook
 
 
