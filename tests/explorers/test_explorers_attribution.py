@@ -49,7 +49,7 @@ def test_the_map_is_the_experiments_and_the_sentence_says_what_is_left(explorer)
     made = frame.loc["map", "map"]
     np.testing.assert_allclose(shown(explorer), made / np.abs(made).max(), atol=1e-4)
     for kind in deletion.KINDS:
-        assert f"to {frame.loc[kind, 'after']:.2f}" in explorer.sentence.value
+        assert f"{frame.loc[kind, 'after']:.2f} (" in explorer.sentence.value
     assert [trace.meta["key"] for trace in explorer.curve.figure.data].count("map/curve") == 1
 
 

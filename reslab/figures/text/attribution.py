@@ -95,15 +95,15 @@ def branches_sentence(frame):
 
 
 def picture_sentence(frame):
-    """One picture: what the net says, and how the probability falls without a quarter of it. frame: as
+    """One picture: what the net says, and the probability without a quarter of it. frame: as
     `experiments.deletion.looked` gives it, of one net and one method."""
     if not len(frame):
         return EMPTY
     rows = frame.set_index("kind")
     first = rows.loc["map"]
-    told = [f"{CALLED[kind]} to {rows.loc[kind, 'after']:.2f}" for kind in CALLED if kind in rows.index]
+    told = [f"{rows.loc[kind, 'after']:.2f} ({CALLED[kind]})" for kind in CALLED if kind in rows.index]
     said = f"{first['name']} says {first['says']}, with a probability of {first['before']:.2f}. Without a quarter of"
-    said = f"{said} the pixels it falls: {', '.join(told)}."
+    said = f"{said} the pixels it is {', '.join(told)}."
     if first["method"] == results.METHOD:
         said += f" The map adds up to {first['total']:.2f}; the logits differ by {first['difference']:.2f}."
     return said
