@@ -11,6 +11,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from reslab.shipped import shipped
+
 SOURCE = Path(__file__).parent / "explorers" / "stage"
 FILES = (  # a file is after those that it imports
     *("elements", "words", "pictures", "net", "curve", "block", "explore", "player", "layout", "notice", "parts"),
@@ -42,19 +44,13 @@ def style():
 
 def recorded():
     """The recorded states: a dict name → path of its gzipped JSON, the one to show first in front."""
-    files = _states(_folder())
+    files = _states(shipped("stage"))
     return {name: files[name] for name in sorted(files, key=lambda name: (name != FIRST, name))}
 
 
 def without_pictures():
     """The same for states whose pictures we may not ship; `experiments.film.with_pictures` adds them."""
-    return _states(_folder() / "without-pictures")
-
-
-def _folder():
-    package = Path(__file__).parent
-    checkout = package.parent / "data" / "stage"
-    return checkout if checkout.is_dir() else package / "data" / "stage"
+    return _states(shipped("stage/without-pictures"))
 
 
 def _states(folder):

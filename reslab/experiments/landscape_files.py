@@ -1,13 +1,12 @@
 """Lesson 06: maps that were recorded with reslab, and files of a map for programs that render surfaces."""
 
-import gzip
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from reslab import checks
+from reslab.shipped import shipped_json
 
 FOLDER, SETS = "landscape", ("digits", "cifar10")
 
@@ -19,13 +18,7 @@ def recorded(dataset="digits"):
     training, one seed), made by `python data/record_landscape.py`. origin begins with "recorded".
     ValueError for another dataset, FileNotFoundError where it is not installed.
     """
-    name = f"{FOLDER}/{checks.choice('dataset', dataset, SETS)}.json.gz"
-    package = Path(__file__).parents[1]
-    folders = (package.parent / "data", package / "data")  # in a checkout, and in an installed package
-    path = next((folder / name for folder in folders if (folder / name).exists()), None)
-    if path is None:
-        raise FileNotFoundError(f"{name} is not there: install reslab again, it comes with it.")
-    content = json.loads(gzip.decompress(path.read_bytes()))
+    content = shipped_json(f"{FOLDER}/{checks.choice('dataset', dataset, SETS)}.json.gz")
     grids = [_of_plain(made) for made in content["grids"]]
     bands = pd.DataFrame(content["bands"])
     return {"grids": pd.concat(grids, ignore_index=True), "bands": bands, "provenance": content["provenance"]}

@@ -5,10 +5,7 @@ images, in eval mode: BatchNorm uses the statistics of training, of the whole ne
 again after the first change, from one batch of training images: this separates a wrong scale from lost information.
 """
 
-import gzip
-import json
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +19,7 @@ from reslab.experiments.representations import jobs, labelled
 from reslab.nets import VGG, Block, ResNet, build, lesion, reordered, replace
 from reslab.progress import progress_bar
 from reslab.results.lesions import ANSWERS, verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.shipped import shipped_json
 from reslab.store import recorded
 from reslab.train import TrainSpec, train
 from reslab.train.device import device_of
@@ -237,12 +235,7 @@ def photographs(name=PHOTOGRAPHS):
     Made by `python data/record_lesions.py` of the recorded weights. name: of the file; lesson 07 has one of its own.
     FileNotFoundError where it is not installed.
     """
-    package = Path(__file__).parents[1]
-    folders = (package.parent / "data", package / "data")  # in a checkout, and in an installed package
-    path = next((folder / name for folder in folders if (folder / name).exists()), None)
-    if path is None:
-        raise FileNotFoundError(f"{name} is not there: install reslab again, it comes with it.")
-    content = json.loads(gzip.decompress(path.read_bytes()))
+    content = shipped_json(name)
     frames = {kind: pd.DataFrame(rows) for kind, rows in content["frames"].items()}
     return frames | {"provenance": content["provenance"]}
 

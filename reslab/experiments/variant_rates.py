@@ -1,11 +1,10 @@
 """Lesson 09: each variant at its own best learning rate; the trainings are recorded, a row each, in data/rates.csv."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from reslab.datasets import digits
 from reslab.experiments.variants import BASE, VARIANTS, a_net, cost, spec_of
+from reslab.shipped import shipped
 from reslab.train import TrainSpec
 
 DEPTH = 20  # of the net that the variants change
@@ -29,9 +28,7 @@ def rates():
     machine, torch, commit, date, origin (for a chart). Seed 0 was trained at all rates, seeds 1 and 2 at the best rate
     of seed 0.
     """
-    package = Path(__file__).parents[1]
-    checkout = package.parent / "data" / "rates.csv"
-    frame = pd.read_csv(checkout if checkout.is_file() else package / "data" / "rates.csv")
+    frame = pd.read_csv(shipped("rates.csv"))
     frame = frame.rename(columns={"train_error": "final_train_error", "steps": "step"})
     costs = {name: cost(rated(name, RATES[0])[0]) for name in frame["name"].unique()}
     return frame.assign(

@@ -16,6 +16,7 @@ from filelock import FileLock
 from reslab.nets import build
 from reslab.runs import Checkpoint, CorruptRun, NewerRun, Run, Weights
 from reslab.runs.files import write
+from reslab.shipped import shipped
 from reslab.specs import TrainSpec
 from reslab.store.filters import allowed_values, in_order, passes
 from reslab.store.names import file_of, file_of_run, plain
@@ -221,9 +222,7 @@ class Store:
 
 def recorded():
     """The store that comes with reslab: the runs that the lessons show, listed in data/README.md."""
-    package = Path(__file__).resolve().parents[1]
-    checkout = package.parent / "data" / "runs"
-    return Store(checkout if checkout.is_dir() else package / "data" / "runs")
+    return Store(shipped("runs"))
 
 
 def _run_at(path):
