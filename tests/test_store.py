@@ -213,7 +213,7 @@ def test_the_folder_is_that_of_the_environment_or_of_the_person(monkeypatch, tmp
 def test_the_recorded_store_is_that_of_the_checkout_or_of_the_package(monkeypatch, tmp_path):
     package = tmp_path / "reslab"
     (package / "data" / "runs").mkdir(parents=True)
-    monkeypatch.setattr("reslab.store.store.__file__", str(package / "store" / "store.py"))
+    monkeypatch.setattr("reslab.shipped.PACKAGE", package)
     assert recorded().path == package / "data" / "runs"
     (tmp_path / "data" / "runs").mkdir(parents=True)
     assert recorded().path == tmp_path / "data" / "runs"
