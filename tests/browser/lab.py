@@ -294,7 +294,9 @@ class Notebook:
         self.page.set_viewport_size({"width": width, "height": height})
 
     def _load(self) -> None:
-        self.page.goto(f"{self.lab.url}/lab/tree/{quote(self.name)}?token={self.lab.token}", timeout=60_000)
+        # A workspace of its own: Lab remembers the widths of its panels as shares of the last window, however narrow.
+        workspace = f"{self.lab.url}/lab/workspaces/{secrets.token_hex(4)}"
+        self.page.goto(f"{workspace}/tree/{quote(self.name)}?token={self.lab.token}", timeout=60_000)
         self.page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
         self.find(".jp-Notebook").wait_for(timeout=60_000)
         self._wait_for_kernel()
