@@ -6,6 +6,7 @@ MODULES = [
     "activations",
     "architecture",
     "attribution",
+    "backbones",
     "chaos",
     "degradation",
     "deletion",

@@ -2,7 +2,7 @@
 
 `reslab.specs` says what a net is and family.py names those of the papers; layers.py and blocks.py are the parts;
 resnet.py and vgg.py put them together; weights.py draws weights, imagenet.py takes torchvision's; lesion.py takes
-blocks out and puts them back; complexity.py counts what a net costs.
+blocks out and puts them back; backbone.py makes bodies of them; complexity.py counts what a net costs.
 """
 
 from reslab.nets.blocks import Block

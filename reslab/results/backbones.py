@@ -1,0 +1,40 @@
+"""Lesson 10: the parts of models, and their shares of the whole."""
+
+from reslab import checks
+from reslab.results.frames import require
+
+COLUMNS = ("model", "body_name", "part", "name", "parameters", "multiply_adds", "grows")
+COSTS = ("parameters", "multiply_adds")
+# Answers of the lesson's question → up to which share of the body.
+ANSWERS = {"about a tenth": 0.2, "about a third": 0.45, "more than half": 0.75, "nearly all": 1.0}
+
+
+def parts(frame):
+    """Costs of each part, a row a model × name, in the order of the forward pass.
+
+    frame: as `experiments.backbones.layers` gives it. Columns: model, body_name, part, name, grows, parameters,
+    multiply_adds, and parameters_share, multiply_adds_share: fractions of the whole model. ValueError for a missing
+    column.
+    """
+    frame = require(frame, COLUMNS, "The chart of the parts")
+    by = ["model", "body_name", "part", "name", "grows"]
+    table = frame.groupby(by, sort=False)[list(COSTS)].sum().reset_index()
+    for cost in COSTS:
+        whole = table.groupby("model")[cost].transform("sum")
+        table[f"{cost}_share"] = table[cost] / whole.where(whole > 0, 1)
+    return table
+
+
+def body_shares(frame):
+    """The body of each model: a row a model; its parameters and multiply_adds, and its shares as in `parts`."""
+    table = parts(frame)
+    columns = [name for cost in COSTS for name in (cost, f"{cost}_share")]
+    return table[table["part"] == "body"].groupby("model", sort=False)[columns].sum().reset_index()
+
+
+def verdict(frame, model="Faster R-CNN", cost="parameters"):
+    """One of ANSWERS: how much of a model is its body."""
+    checks.choice("the cost", cost, COSTS)
+    table = body_shares(frame).set_index("model")
+    share = table.loc[checks.choice("a model", model, table.index), f"{cost}_share"]
+    return next(answer for answer, most in ANSWERS.items() if share <= most)
