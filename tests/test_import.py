@@ -58,7 +58,7 @@ print(*seen)
 
 
 def test_a_headless_machine_trains_without_charts_widgets_attribution_or_a_cluster():
-    absent = ["plotly", "ipywidgets", "anywidget", "captum", "ray", "torchvision", "IPython"]
+    absent = ["plotly", "ipywidgets", "anywidget", "captum", "skimage", "ray", "torchvision", "IPython"]
     code = f"""
 import sys
 sys.modules.update(dict.fromkeys({absent}))  # importing any of them now raises ImportError

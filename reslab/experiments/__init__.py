@@ -28,6 +28,8 @@ MODULES = [
     "scaling",
     "shattering",
     "similarity",
+    "super_resolution",
+    "super_resolution_files",
     "symptoms",
     "variant_costs",
     "variant_rates",

@@ -25,6 +25,7 @@ MODULES = [
     "residual_block",
     "scaling",
     "shattering",
+    "super_resolution",
     "variants",
 ]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

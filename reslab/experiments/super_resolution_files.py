@@ -1,0 +1,73 @@
+"""Lesson 08: nets that were recorded with reslab: how they learned, how good they are, and their weights."""
+
+from functools import cache
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+
+from reslab import checks
+from reslab.experiments.super_resolution import DEPTHS, SEEDS
+from reslab.nets import SRSpec, build_sr
+from reslab.shipped import shipped, shipped_json
+
+RUNS, WEIGHTS = "super_resolution/runs.json.gz", "super_resolution/weights.safetensors"
+
+
+def usual_last(skip):
+    """How the last layer begins in a net that is recorded with and without block skips."""
+    return "zero" if skip else "He"
+
+
+def specs():
+    """The nets that were recorded: both kinds of skip, and without block skips both starts of the last layer."""
+    made = []
+    for depth in DEPTHS:
+        for skip in (False, True):
+            usual = usual_last(skip)
+            made += [SRSpec(depth=depth, skip=skip, last=last) for last in ("zero", "He")]
+            made.append(SRSpec(depth=depth, skip=skip, block_skips=True, last=usual))
+    return made
+
+
+def key_of(spec, seed):
+    """The name of a recorded net in the file of weights: "residual-10/zero/seed0"."""
+    return f"{spec.name}/{spec.last}/seed{seed}"
+
+
+def recorded():
+    """{"steps", "final": frames; "provenance": a dict}, made by `python data/record_super_resolution.py`.
+
+    steps: as `super_resolution.best_rate` gives it, of `specs()`. final: a row a net × seed × held-out picture, with
+    psnr, ssim and bicubic's, after the last step, with the weights as they are stored. origin begins with "recorded".
+    FileNotFoundError where it is not installed.
+    """
+    content = shipped_json(RUNS)
+    origin = f"recorded, {content['provenance']['machine']}, {content['provenance']['date'][:7]}"
+    frames = {kind: pd.DataFrame(rows).assign(origin=origin) for kind, rows in content["frames"].items()}
+    return frames | {"provenance": content["provenance"]}
+
+
+def trained(spec, seed=0):
+    """A recorded net, in eval mode. ValueError for one that was not recorded; FileNotFoundError as of `recorded`."""
+    checks.choice("a recorded net", spec, specs())
+    checks.choice("seed", seed, SEEDS)
+    start, net = f"{key_of(spec, seed)}/", build_sr(spec, seed=seed)
+    state = {name.removeprefix(start): tensor.float() for name, tensor in _weights().items() if name.startswith(start)}
+    net.load_state_dict(state)
+    return net.eval()
+
+
+def stored(nets):
+    """{name: tensor} in float16, of {key: net}: what WEIGHTS has. Each net is rounded to it."""
+    tensors = {}
+    for key, net in nets.items():
+        rounded = {name: tensor.to(torch.float16).contiguous() for name, tensor in net.state_dict().items()}
+        net.load_state_dict({name: tensor.float() for name, tensor in rounded.items()})
+        tensors |= {f"{key}/{name}": tensor for name, tensor in rounded.items()}
+    return tensors
+
+
+@cache
+def _weights():
+    return load_file(shipped(WEIGHTS))
