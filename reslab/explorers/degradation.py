@@ -70,7 +70,10 @@ class Degradation(Live):
             empty = f"Press Start to train {self.setting.label}"
             curves = figures.training_curves(frame, until=self.last_step, empty=empty, draw=theme.chart)
             self.curves.show(curves)
-            self.gradients.show(gradient_flow.gradient_profile(self.layers(), draw=theme.chart))
+            layers = self.layers()
+            # The axis has room for what was captured first: it does not jump when an exploding gradient shrinks.
+            first = layers[layers["step"] == layers.groupby(["name", "seed"])["step"].transform("min")]
+            self.gradients.show(gradient_flow.gradient_profile(layers, room=first, draw=theme.chart))
             if len(frame):
                 self.show_sentence(figures.sentence(frame), figures.alt_text(frame))
             else:

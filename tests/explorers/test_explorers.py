@@ -13,6 +13,7 @@ from waiting import finish, wait_until
 
 from reslab import TrainSpec, explorers
 from reslab.experiments.degradation import by_depth
+from reslab.explorers.chart import Chart
 from reslab.explorers.degradation import Training
 from reslab.explorers.worker import Latest, Worker
 
@@ -428,3 +429,31 @@ def test_latest_answers_the_newest_request_and_skips_those_between():
     go.set()
     wait_until(lambda: latest.join(1))
     assert seen == [0, 49]
+
+
+# --- axes -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("live", "state"), [("Degradation", "plain-56"), ("Variants", "resnet-20")])
+def test_no_axis_moves_while_a_net_trains(split, live, state):
+    explorer = getattr(explorers, live)(state, split=split, how=TrainSpec(epochs=4, capture_every=1))
+    assert explorer._previews.join(30)
+    charts = [chart for chart in vars(explorer).values() if isinstance(chart, Chart)]
+    axes = [(chart, axis) for chart in charts for axis in ("xaxis", "yaxis")]
+    seen = []
+
+    def draw():
+        drawn()
+        seen.append([getattr(chart.figure.layout, axis).range for chart, axis in axes])
+
+    explorer.draw()
+    drawn, explorer.draw = explorer.draw, draw
+    try:
+        explorer.start.click()
+        finish(explorer)
+    finally:
+        explorer.worker.stop()
+        assert explorer.worker.join(30)
+    assert len(seen) > 3
+    assert None not in seen[0]
+    assert all(ranges == seen[0] for ranges in seen)
