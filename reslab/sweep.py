@@ -30,8 +30,8 @@ def sweep(
     ends. Every `save_every` seconds of training it gets a checkpoint: a sweep that was stopped or killed goes on there.
     weights: whether the store also keeps the trained weights, for `store.net`.
     workers: trainings at a time; None: one per core of a CPU, one on a GPU. They run in threads of this process. Long
-    ones, and several on a GPU, have a process each (see `reslab.processes`): threads would wait for each other for a
-    seventh of the time.
+    ones on a CPU, and those on a GPU without its graphs, have a process each (see `reslab.processes`): threads would
+    wait for each other for a seventh of the time.
     address: of a Ray cluster; "auto": the one of this machine; "local": a new one, for this sweep (see
     `reslab.cluster`). Each training is then a task that takes `cpus` and `gpus`, which may be fractions.
     progress: a bar with the time left. Under torchrun, the processes train one net together: give one net and one seed.
@@ -122,9 +122,19 @@ def _sweep(jobs, train_all, progress):
 def _on_this_machine(jobs, report, *, workers):
     """Train so many jobs at a time; yields (run, remarks) as they finish."""
     workers = min(workers, len(jobs))
-    long = any(job.device.type != "cpu" for job in jobs) or sum(job.work for job in jobs) > LONG * workers
-    train = processes.train if workers > 1 and long else _in_threads
+    train = processes.train if workers > 1 and _apart(jobs, workers) else _in_threads
     return train(jobs, report, workers=workers)
+
+
+def _apart(jobs, workers):
+    """Whether trainings at once take processes, which start in seconds, and not threads, which share Python's lock.
+
+    On a GPU a recorded step takes that lock for one launch, and threads share the card better than processes, whose
+    work it does in turns.
+    """
+    if any(job.device.type == "cuda" for job in jobs):
+        return not all(job.how.cuda_graph for job in jobs)
+    return any(job.device.type != "cpu" for job in jobs) or sum(job.work for job in jobs) > LONG * workers
 
 
 def _in_threads(jobs, report, *, workers):

@@ -19,7 +19,7 @@ from waiting import wait_until
 from reslab import processes
 from reslab.datasets import from_arrays
 from reslab.job import Job
-from reslab.nets import NetSpec
+from reslab.nets import NetSpec, replace
 from reslab.store import Store
 from reslab.sweep import _on_this_machine, sweep
 from reslab.train import TrainSpec, fit
@@ -106,9 +106,17 @@ def test_long_sweeps_have_processes_and_short_ones_threads(split, spec, monkeypa
     assert len(runs) == 0
     list(sweep([spec], split, HOW, seeds=range(40), workers=1, progress=False))
     assert given == [(7, 2)]
-    on_a_gpu = [dataclasses.replace(job_of(spec, split, seed), device=torch.device("cuda")) for seed in range(2)]
-    list(_on_this_machine(on_a_gpu, print, workers=2))  # several on a GPU always have processes
-    assert given == [(7, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(("cuda_graph", "where"), [(True, "threads"), (False, "processes")])
+def test_on_a_gpu_recorded_trainings_have_threads_and_others_processes(split, spec, monkeypatch, cuda_graph, where):
+    given = []
+    for name, train in (("reslab.sweep._in_threads", "threads"), ("reslab.processes.train", "processes")):
+        monkeypatch.setattr(name, lambda jobs, report, workers, train=train: given.append(train) or iter(()))
+    how, card = replace(HOW, cuda_graph=cuda_graph), torch.device("cuda")
+    jobs = [dataclasses.replace(job_of(spec, split, seed, how), device=card) for seed in range(2)]
+    list(_on_this_machine(jobs, print, workers=2))
+    assert given == [where]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -71,8 +71,12 @@ class TrainSpec(Spec):
         "bf16: autocast, with weights in float32; for GPUs and processors that support it",
         choices=("fp32", "bf16"),
     )
-    compile: bool = setting(
-        False, "torch.compile, with CUDA graphs on a GPU; for long trainings; captured steps are not compiled"
+    compile: bool = setting(False, "torch.compile; for long trainings; captured steps are not compiled")
+    cuda_graph: bool = setting(
+        True,
+        "on a GPU, record a step once and replay it, for the same numbers in a fraction of the time; nets of `build` "
+        "without random draws; captured steps are not replayed",
+        before=True,
     )
     deterministic: bool = setting(
         False, "the same numbers to the bit on a GPU too; on CPUs they always are, with the same number of threads"

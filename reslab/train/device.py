@@ -11,7 +11,6 @@ from threadpoolctl import ThreadpoolController
 
 from reslab import checks
 from reslab.nets import NetSpec
-from reslab.nets.layers import Chance
 
 AUTO = ("cuda", "mps", "cpu")  # what device="auto" means: the first of these that the machine has
 
@@ -41,21 +40,12 @@ def device_of(model):
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
-def compiled(model, device, *, alone=True):
-    """The model compiled by torch.compile, with the same weights; alone: whether only one process trains it.
-
-    On a GPU a small net has many short kernels, and a CUDA graph launches them all at once. No graph is used if the
-    forward pass draws random numbers, because each draw would need a graph of its own; nor in several processes
-    (pytorch#140395); nor before PyTorch 2.15, where a graph can be used in one Python thread only (pytorch#123177).
-    """
-    draws = any(isinstance(module, Chance) for module in model.modules())
-    graphs = device.type == "cuda" and alone and not draws and torch.__version__ >= "2.15"
+def compiled(model):
+    """The model compiled by torch.compile, with the same weights. CUDA graphs are `train.cuda_graph`'s, not its own."""
     # Without isolate_recompiles all nets of a class share a limit of eight compilations, and the ninth net runs
     # uncompiled.
-    options = (
-        {"isolate_recompiles": True} if "isolate_recompiles" in inspect.signature(torch.compile).parameters else {}
-    )
-    return torch.compile(model, mode="reduce-overhead" if graphs else None, **options)
+    apart = "isolate_recompiles" in inspect.signature(torch.compile).parameters
+    return torch.compile(model, **({"isolate_recompiles": True} if apart else {}))
 
 
 # cuBLAS is deterministic only with this variable, which must be set before its first matrix product.

@@ -1,8 +1,9 @@
-"""One training step, as a function of its images and labels: forward pass, loss, backward pass, update."""
+"""One training step, as a function of static inputs: batch, forward pass, loss, backward pass, update."""
 
 import torch
 import torch.nn.functional as F
 
+from reslab.train import cuda_graph
 from reslab.train.device import compiled
 from reslab.train.evaluation import check_logits
 
@@ -10,14 +11,18 @@ from reslab.train.evaluation import check_logits
 class Stepper:
     """SGD with momentum on a model. `step` takes one step; the caller chooses images, labels and learning rate.
 
-    model: on its device, in its layout. how: a TrainSpec. ranks: the `Ranks` that share each batch. every_parameter:
-    whether each forward pass uses all parameters. classes: of the labels.
+    model: on its device, in its layout; spec: its NetSpec, or None. how: a TrainSpec. ranks: the `Ranks` that share
+    each batch. batches: the `Batches` of the training. classes: of the labels. stream: on a GPU, the training's.
     """
 
-    def __init__(self, model, how, ranks, *, every_parameter, classes):
-        self.model, self.how, self.device, self.classes = model, how, ranks.device, classes
+    def __init__(self, model, spec, how, ranks, batches, *, classes, stream=None):
+        self.model, self.how, self.device = model, how, ranks.device
+        self.batches, self.classes = batches, classes
+        every_parameter = spec is not None and not spec.stochastic_depth  # each forward pass uses them all
         self.net = ranks.wrap(model, every_parameter)
-        self.compiled = compiled(self.net, self.device, alone=ranks.world == 1) if how.compile else self.net
+        self.compiled = compiled(self.net) if how.compile else self.net
+        records = cuda_graph.records(model, how, ranks, described=spec is not None)
+        self.recorded = cuda_graph.RecordedStep(model, stream) if records else None
         fused = self.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.SGD(
             parameter_groups(model, how), how.lr, how.momentum, weight_decay=how.weight_decay, fused=fused
@@ -26,15 +31,31 @@ class Stepper:
             # From the start: the fused step wants a buffer for all parameters or for none
             for parameter in model.parameters():
                 self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)
+        if self.recorded:
+            for group in self.optimizer.param_groups:
+                group["lr"] = torch.zeros((), device=self.device)  # a replay reads what it holds then
 
-    def step(self, x, y, lr, *, hooked=False):
-        """Take one step on images x (N, C, H, W) and labels y (N,); (loss, mistakes) before the update, (2,) float32 on
-        the device.
+    def begin(self):
+        """Before steps that follow each other: what happened to the model meanwhile is seen."""
+        if self.recorded:
+            self.recorded.forget_if_changed()
 
-        hooked: whether hooks watch this step, which a compiled model would not call.
+    def step(self, inputs, lr, *, hooked=False):
+        """Take one step on a batch; (loss, mistakes) before the update, (2,) float32 on the device.
+
+        hooked: whether hooks watch this step, which a compiled model and a CUDA graph would not call.
         """
         for group in self.optimizer.param_groups:
-            group["lr"] = lr * group["multiple"]
+            if self.recorded:
+                group["lr"].fill_(lr * group["multiple"])
+            else:
+                group["lr"] = lr * group["multiple"]
+        if self.recorded and not hooked:
+            return self.recorded.take(self._step, inputs)
+        return self._step(*inputs, hooked=hooked)
+
+    def _step(self, *inputs, hooked=False):
+        x, y = self.batches.batch(*inputs)  # (N, C, H, W) and (N,)
         self.optimizer.zero_grad()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.how.precision == "bf16"):
             logits = (self.net if hooked else self.compiled)(x)

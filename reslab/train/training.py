@@ -21,7 +21,8 @@ from reslab.progress import progress_bar
 from reslab.runs import Checkpoint, Provenance, Run, Weights
 from reslab.specs import TrainSpec
 from reslab.train import compatibility
-from reslab.train.augment import crop_flip, draw
+from reslab.train.batches import Batches
+from reslab.train.cuda_graph import own_stream
 from reslab.train.device import layout_of, pick_device, settings
 from reslab.train.evaluation import TrainingModes, evaluate
 from reslab.train.ranks import Ranks
@@ -104,14 +105,12 @@ class _Training:
             compatibility.check_resume(resume, model, self.spec, split, how)
         with compatibility.left_as_it_was_if_refused(model):
             self._prepare()
-        self.steps_per_epoch, self.steps = how.steps(len(split.y_train))
         # A second thread saves up to a fifth of a step this small on an idle machine; beside a busy process it more
         # than doubles the step.
         small = self.device.type == "cpu" and how.batch_size * split.x_train[0].numel() < 65_536
         self.threads = 1 if small else torch.get_num_threads()
         self.state, self.step, self.seconds = "running", 0, 0.0
         self.history, self.layers, self.final_train_error = [], [], math.nan
-        self.epoch, self.order, self.draws = None, None, None
         if resume is not None:
             self._restore(resume)
 
@@ -120,20 +119,26 @@ class _Training:
         model, spec = self.model, self.spec
         self.split = _with_noise(self.data.to(self.device), self.how)
         model.to(self.device)
-        self.layout = layout_of(model)
-        lay_out(model, self.layout)
+        layout = layout_of(model)
+        lay_out(model, layout)
+        self.batches = Batches(self.split, self.how, self.ranks, layout)
+        self.steps_per_epoch, self.steps = self.batches.steps_per_epoch, self.batches.steps
         self.modes = TrainingModes(model)
         with warned_of_overruns(model):
             compatibility.check_forward(model, self.split, self.share, described=spec is not None)
-        every_parameter, classes = spec is not None and not spec.stochastic_depth, self.split.shape["classes"]
-        self.stepper = Stepper(model, self.how, self.ranks, every_parameter=every_parameter, classes=classes)
+        on_gpu = self.device.type == "cuda" and self.ranks.world == 1
+        self.stream = torch.cuda.Stream(self.device) if on_gpu else None
+        classes = self.split.shape["classes"]
+        self.stepper = Stepper(model, spec, self.how, self.ranks, self.batches, classes=classes, stream=self.stream)
 
     def advance(self):
         """Train up to the next event."""
         started = time.perf_counter()
         first = self.step
         measured, traces = [], []
-        with settings(self.threads, self.how.deterministic):
+        with settings(self.threads, self.how.deterministic), own_stream(self.stream):
+            self.modes.restore()
+            self.stepper.begin()
             while self.state == "running" and (self.step == first or self.step % self.how.log_every):
                 captured, numbers = self._step()
                 traces += [captured] if captured else []
@@ -167,30 +172,14 @@ class _Training:
 
     def _step(self):
         """The next step; its trace (None where it is not captured), and its loss and mistakes, (2,) on the device."""
-        x, y = self._batch()
+        inputs = self.batches.inputs(self.step)
         self.step += 1
-        self.modes.restore()
         captured = self.how.captured(self.step)
         with capture(self.model) if captured else nullcontext() as trace:
             if captured:
                 trace.step = self.step - 1  # the forward pass counts on to this step
-            numbers = self.stepper.step(x, y, self.how.learning_rate(self.step, self.steps), hooked=captured)
+            numbers = self.stepper.step(inputs, self.how.learning_rate(self.step, self.steps), hooked=captured)
         return trace, numbers
-
-    def _batch(self):
-        """This process's share of the next batch, which depends on seed and step alone: a resumed run sees the same."""
-        epoch, place = divmod(self.step, self.steps_per_epoch)
-        if epoch != self.epoch:  # drawn on the CPU, so that every device shows the same
-            images = len(self.split.y_train)
-            generator = torch.Generator().manual_seed(self.how.data_seed * 1_000_003 + epoch)
-            self.epoch, self.order = epoch, torch.randperm(images, generator=generator).to(self.device)
-            self.draws = draw(images, generator).to(self.device) if self.how.augment == "crop-flip" else None
-        begin, end = place * self.how.batch_size, (place + 1) * self.how.batch_size
-        here = slice(begin + self.ranks.rank, end, self.ranks.world)
-        x, y = self.split.batch(self.order[here], "train")
-        if self.draws is not None:
-            x = crop_flip(x, self.draws[here])
-        return x.contiguous(memory_format=self.layout), y
 
     def _test_error(self, first):
         """The test error, if due since step `first`: after every test_every-th epoch, and at the end; else NaN."""

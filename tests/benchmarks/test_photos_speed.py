@@ -6,6 +6,7 @@ runs."""
 import os
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import reslab  # before torch, as in a lesson
@@ -25,12 +26,17 @@ DEVICE = pick_device("auto")
 ON_GPU = DEVICE.type == "cuda"
 STEPS, WARM = (200, 50) if ON_GPU else (3, 1)
 REPEATS = 3
-WAYS = {
-    "fp32": {},
-    "bf16": {"precision": "bf16"},
-    "fp32, compiled": {"compile": True},
-    "bf16, compiled": {"precision": "bf16", "compile": True},
-}
+WAYS = (
+    {  # most telling first
+        "bf16, graph": {"precision": "bf16"},
+        "bf16, graph, compiled": {"precision": "bf16", "compile": True},
+        "bf16": {"precision": "bf16", "cuda_graph": False},
+        "fp32, graph": {},
+        "fp32": {"cuda_graph": False},
+    }
+    if ON_GPU
+    else {"fp32": {}, "bf16": {"precision": "bf16"}, "fp32, compiled": {"compile": True}}
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +85,7 @@ def ours(net, split, **how):
     )
 
 
-@pytest.mark.parametrize("name", ["resnet-20", "resnet-56", "resnet-18"] if ON_GPU else ["resnet-20"])
+@pytest.mark.parametrize("name", ["resnet-56", "resnet-20", "resnet-18"] if ON_GPU else ["resnet-20"])
 def test_images_a_second(name, photos, report):
     images, split = photos
     spec = (
@@ -104,6 +110,53 @@ def test_images_a_second(name, photos, report):
             f"    ours, {way}: {rate:,.0f}, {times}; {bound:.1f} times what memory alone needs; first {STEPS} steps"
             f" {first:.0f} s"
         )
+
+
+@pytest.mark.parametrize("nets", [4, 2, 8] if ON_GPU else [2])
+def test_several_nets_at_once(nets, photos, report):
+    """In threads of this process, a stream each; against one alone."""
+    _, split = photos
+    spec = FAMILY["resnet-56" if ON_GPU else "resnet-20"]
+
+    def rate(count):
+        trainings = [ours(build(spec, seed=seed), split, precision="bf16") for seed in range(count)]
+        with ThreadPoolExecutor(count) as threads:
+            list(threads.map(next, trainings))  # recorded
+            return [count * 128 * STEPS / seconds(lambda: list(threads.map(next, trainings))) for _ in range(REPEATS)]
+
+    alone, together = rate(1), rate(nets)
+    ratios = sorted(b / a for a, b in zip(alone, together, strict=True))
+    report(
+        f"{nets} nets like {spec.name} at once, {DEVICE.type}: {statistics.median(together):,.0f} images a second "
+        f"together, {statistics.median(ratios):.1f} times one ({ratios[0]:.1f} to {ratios[-1]:.1f})"
+    )
+
+
+def test_captures_every_hundredth_step(photos, report):
+    """Every block captured in every 100th step, against a training that captures none."""
+    _, split = photos
+    spec = FAMILY["resnet-56" if ON_GPU else "resnet-20"]
+    bare, watched = (ours(build(spec), split, capture_every=every, precision="bf16") for every in (0, 100))
+    for events in (bare, watched):
+        next(events)
+    ratios = sorted(seconds(next, watched) / seconds(next, bare) for _ in range(REPEATS))
+    report(
+        f"{spec.name}, {DEVICE.type}: a step costs {statistics.median(ratios):.2f} times a bare one "
+        f"({ratios[0]:.2f} to {ratios[-1]:.2f}) with every block captured in every 100th"
+    )
+
+
+@pytest.mark.skipif(not ON_GPU, reason="kernels are a GPU's")
+def test_kernels_a_step(photos, report):
+    _, split = photos
+    for way in ("bf16", "bf16, graph, compiled"):
+        events = ours(build(FAMILY["resnet-56"]), split, **WAYS[way])
+        next(events)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            next(events)
+        kernels = [event for event in profile.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+        busy = sum(event.device_time for event in kernels) / 1_000
+        report(f"resnet-56, {way}: {len(kernels) / STEPS:,.0f} kernels a step, {busy / STEPS:.2f} ms on the device")
 
 
 def bytes_a_step(spec, batch=128):

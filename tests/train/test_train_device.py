@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from torch import nn
-from torch.torch_version import TorchVersion
 from torch.utils._python_dispatch import TorchDispatchMode
 from trainings import DEVICES, HOW, RESUMABLE, Linear, assert_same_history, assert_same_tensors
 
@@ -88,8 +87,8 @@ def compiled(monkeypatch):
     models, really = [], torch.compile
 
     @functools.wraps(really)
-    def without_a_compiler(model, mode, **options):
-        models.append((model, mode))
+    def without_a_compiler(model, **options):
+        models.append(model)
         return really(model, backend="eager", **options)
 
     monkeypatch.setattr(torch, "compile", without_a_compiler)
@@ -103,7 +102,7 @@ def test_a_compiled_net_takes_the_steps_and_the_net_itself_those_that_are_captur
     net, plain = build(spec), build(spec)
     *_, last = train(net, split, how, device="cpu")
     *_, expected = train(plain, split, replace(how, compile=False), device="cpu")
-    assert compiled == [(net, None)]
+    assert compiled == [net]
     assert_same_tensors(net.state_dict(), plain.state_dict())
     assert_same_history(last.run(), expected.run())
     assert last.run().layers["step"].unique().tolist() == [1, 5, 9]
@@ -147,27 +146,13 @@ def test_each_of_many_nets_is_compiled_where_pytorch_keeps_their_programs_apart(
     monkeypatch.setattr(
         torch,
         "compile",
-        functools.wraps(really)(lambda model, mode, **options: really(model, backend=backend, **options)),
+        functools.wraps(really)(lambda model, **options: really(model, backend=backend, **options)),
     )
     x, _ = split.batch(slice(8))
     for width in range(1, 11):
-        devices.compiled(build(replace(spec, width=width)), torch.device("cpu"))(x)
+        devices.compiled(build(replace(spec, width=width)))(x)
     assert len(programs) == (10 if apart else 8)
     torch.compiler.reset()
-
-
-@pytest.mark.parametrize(("net", "options", "pytorch", "mode"), [
-    ({}, {}, "2.15.0", "reduce-overhead"), ({}, {}, "2.14.1", None), ({}, {"alone": False}, "2.15.0", None),
-    ({"stochastic_depth": 0.5}, {}, "2.15.0", None),
-])  # fmt: skip
-def test_cuda_graphs_are_for_nets_without_draws_that_one_process_trains(
-    spec, compiled, monkeypatch, net, options, pytorch, mode
-):
-    monkeypatch.setattr(torch, "__version__", TorchVersion(pytorch))
-    model = build(replace(spec, **net))
-    devices.compiled(model, torch.device("cuda"), **options)
-    devices.compiled(model, torch.device("cpu"), **options)
-    assert compiled == [(model, mode), (model, None)]
 
 
 def test_what_a_gpu_cannot_do_is_said():

@@ -206,5 +206,6 @@ def test_the_lessons_defaults():
         "capture_first": 0,
         "precision": "fp32",
         "compile": False,
+        "cuda_graph": True,
         "deterministic": False,
     }
