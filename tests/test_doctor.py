@@ -11,7 +11,11 @@ import torchvision
 from click.testing import CliRunner
 
 from reslab import cli
+from reslab.cli import lesson_times as times
+from reslab.cli.room import read_room
+from reslab.lessons import lessons
 from reslab.store import Store
+from reslab.train import train
 
 module = sys.modules["reslab.cli.doctor"]
 
@@ -38,7 +42,7 @@ def test_all_is_well_here(doctor):
     assert [check for check, (level, *_) in found.items() if level == "problem"] == []
     assert exit_code == 0
     assert len(found) == len(module.CHECKS)
-    assert "20 steps of a 20-layer net" in found["Training"][1]
+    assert "a step of resnet-56 takes" in found["How long the lessons take"][1]
 
 
 def test_it_speaks_to_people(monkeypatch):
@@ -134,3 +138,73 @@ def test_recorded_runs_that_did_not_come_along(doctor, monkeypatch, tmp_path):
     exit_code, found = doctor(module.check_data)
     assert exit_code == 1
     assert "ok" in {level for level, *_ in found.values()}
+
+
+def test_the_times_of_the_lessons_are_their_steps_times_a_step(monkeypatch):
+    recorded = times.steps_of_lessons()
+    assert set(recorded) <= {lesson.number for lesson in lessons()}
+    assert all(0 < core <= every for core, every in recorded.values())
+    monkeypatch.setattr(times, "step_seconds", lambda: 0.1)
+    monkeypatch.setattr(times, "steps_of_lessons", lambda: {"00": (50, 100), "02": (400, 1200)})
+    ((level, found, advice, measured),) = module.check_times()
+    assert (level, advice) == ("ok", "")
+    assert found == "a step of resnet-56 takes 0.1 s, so all of a lesson takes about: 00 10 s, 02 2 min"
+    assert measured == {"step_seconds": 0.1, "lesson_seconds": {"00": (5.0, 10.0), "02": (40.0, 120.0)}}
+    monkeypatch.setattr(times, "step_seconds", lambda: 0.3)
+    ((level, _, advice, _),) = module.check_times()
+    assert level == "note"
+    assert "share a machine" in advice
+
+
+def test_the_measured_step_is_a_step_of_resnet_56(monkeypatch):
+    """As long as training it takes by the run's own clock, and no more steps than asked for."""
+    steps = []
+
+    def watched(*args, **kwargs):
+        for event in train(*args, **kwargs):
+            steps.append(event)
+            yield event
+
+    monkeypatch.setattr("reslab.train.train", watched)
+    seconds = times.step_seconds()
+    assert times.WARM_UP < len(steps) <= times.STEPS
+    assert steps[-1].run().spec.depth == 56
+    assert 0 < seconds <= steps[-1].seconds
+
+
+def test_a_class_is_read_from_its_files(tmp_path):
+    """Those that need help come first, each with its advice; what is no file of doctor's is said, in any encoding."""
+    ready = {"check": "Python", "level": "ok", "found": "3.12", "advice": ""}
+    timed = ready | {"check": "How long the lessons take", "lesson_seconds": {"01": [40, 70], "02": [60, 130]}}
+    slow = timed | {"level": "note", "found": "slow", "advice": "Share.", "lesson_seconds": {"01": [200, 400]}}
+    broken = {"check": "Packages", "level": "problem", "found": "captum is missing", "advice": "Install it."}
+    for name, text in {
+        "ana": json.dumps([ready, timed]), "bo": json.dumps([ready, slow]), "cy": json.dumps([broken, ready]),
+        "di": "Traceback", "el": "[]", "fy": '{"level": "ok"}',
+    }.items():  # fmt: skip
+        (tmp_path / f"{name}.json").write_text(text, encoding="utf-16" if name == "ana" else "utf-8")
+    said = CliRunner().invoke(cli.main, ["doctor", "--room", str(tmp_path)])
+    assert said.exit_code == 0
+    assert said.output.splitlines() == [
+        "1 of 6 need help: something is missing",
+        "  cy",
+        "    Packages: captum is missing. Install it.",
+        "3 of 6 need help: the file is not what `reslab doctor --json` writes; run it again",
+        "  di", "  el", "  fy",
+        "1 of 6 will run, with a note",
+        "  bo (longest lesson: 6.7 min)",
+        "    How long the lessons take: slow. Share.",
+        "1 of 6 ready",
+        "  ana (longest lesson: 2.2 min)",
+    ]  # fmt: skip
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "reslab doctor --json > NAME.json" in CliRunner().invoke(cli.main, ["doctor", "--room", str(empty)]).output
+
+
+def test_what_doctor_writes_the_room_reads(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CHECKS", (module.check_python, module.check_times))
+    written = CliRunner().invoke(cli.main, ["doctor", "--json"]).stdout
+    (tmp_path / "me.json").write_text(written, encoding="utf-8")
+    (machine,) = read_room(tmp_path)
+    assert (machine["name"], machine["level"] in ("ok", "note"), machine["slowest"] > 0) == ("me", True, True)

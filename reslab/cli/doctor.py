@@ -6,22 +6,33 @@ import platform
 import shlex
 import shutil
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
 import click
 
+from reslab.cli import lesson_times
+from reslab.cli.room import in_words, read_room
+
 ENOUGH_MEMORY, ENOUGH_DISK = 4, 1  # GB: for a lesson and its browser; for checkpoints and a dataset
 BROKEN = (ImportError, OSError, RuntimeError, ValueError, AttributeError, LookupError)  # of a broken installation
+SLOW = 300  # seconds for all of a lesson: more than a class waits
 PYTHON = shlex.quote(sys.executable)
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts and for --room.")
+@click.option(
+    "--room", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Say who needs help: reads a folder of files that `reslab doctor --json > NAME.json` wrote, one a learner.",
+)
 @click.pass_context
-def doctor(context, as_json):
-    """Check whether the lessons will run here."""
+def doctor(context, as_json, room):
+    """Check whether the lessons will run here, and say how long each takes."""
+    if room:
+        for line in in_words(read_room(room)):
+            click.echo(line)
+        return
     findings = []
     for finding in examine():
         findings.append(finding)
@@ -41,15 +52,19 @@ def doctor(context, as_json):
 
 
 def examine():
-    """Run the checks; yield findings: dicts of check, level ("ok", "note" or "problem"), found and advice, in words."""
+    """Run the checks; yield findings: dicts of check, level ("ok", "note" or "problem"), found and advice, in words.
+
+    That of the lessons' times has numbers, too: step_seconds, and lesson_seconds, {lesson: (core, all)}.
+    """
     for check in CHECKS:
         try:
             found = list(check())
         except BROKEN as error:
             advice = "Make a new environment and install reslab into it: see its README."
             found = [_problem(f"{type(error).__name__}: {error}", advice)]
-        for level, what, advice in found:
-            yield {"check": check.__doc__.rstrip("."), "level": level, "found": what, "advice": advice}
+        for level, what, advice, *measured in found:
+            finding = {"check": check.__doc__.rstrip("."), "level": level, "found": what, "advice": advice}
+            yield finding | dict(*measured)
 
 
 def _line(finding):
@@ -250,21 +265,20 @@ def check_data():
             yield _ok(f"{free:.0f} GB of disk free for your {what}")
 
 
-def check_training():
-    """Training."""
-    from reslab import NetSpec, TrainSpec, digits, fit
-
-    split, steps = digits(), 20
-    began = time.perf_counter()
-    run = fit(NetSpec(depth=20, width=8, **split.shape), split, TrainSpec(epochs=steps / 10), progress=False)
-    seconds = time.perf_counter() - began
-    if run.outcome != "finished":
-        yield _problem(f"a small net {run.outcome}", "Report this with the lines above.")
+def check_times():
+    """How long the lessons take."""
+    step = lesson_times.step_seconds()
+    seconds = lesson_times.lesson_seconds(step)
+    listed = ", ".join(f"{lesson} {lesson_times.in_words(every)}" for lesson, (_, every) in seconds.items())
+    found = f"a step of resnet-56 takes {step:.2g} s, so all of a lesson takes about: {listed}"
+    measured = {"step_seconds": step, "lesson_seconds": seconds}
+    if max(every for _, every in seconds.values()) > SLOW:
+        yield *_note(found, "That is slow: close other programs, or share a machine with a neighbour."), measured
     else:
-        yield _ok(f"{steps} steps of a 20-layer net in {seconds:.1f} s, {run.final_train_error:.0%} training error")
+        yield *_ok(found), measured
 
 
 CHECKS = (
     check_python, check_packages, check_torch, check_device, check_threads, check_memory, check_widgets, check_kernel,
-    check_data, check_training,
+    check_data, check_times,
 )  # fmt: skip

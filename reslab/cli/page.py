@@ -1,32 +1,27 @@
-"""`reslab page`: the stage with recorded runs in one HTML file, for a link, a phone or a class without laptops."""
+"""`reslab page`: the stage with recorded runs, or the learners' hand-out, as one HTML file."""
 
 from pathlib import Path
 
 import click
 
-# lesson → (what its page shows, its first view)
-LESSONS = {"00": ("the stage: one switch, two nets, one picture", {})}
 MOST = 3_000_000  # bytes: more is slow to open on a phone
 
 
 @click.command()
-@click.argument("lesson", default="00")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="The file.  [reslab-LESSON.html]")
-def page(lesson, output):
-    """Write a lesson's page: one HTML file that needs no Python and no network.
+@click.argument("what", default="00")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="The file.  [reslab-WHAT.html]")
+def page(what, output):
+    """Write a page: one HTML file that needs no Python and no network.
 
-    LESSON is its number. So far, only 00, the stage, has a page.
+    WHAT is 00, the stage with recorded runs, for a link, a phone or a class without laptops; or handout, one page for
+    each learner, to print: how to begin, the words, and the questions of the lessons.
     """
-    from reslab import page as stage
-
-    number = lesson.strip()[:2].zfill(2)
-    if number not in LESSONS:
-        raise click.UsageError(f"lesson {lesson!r} has no page; {', '.join(LESSONS)} has.")
-    states = {name: file.read_bytes() for name, file in stage.recorded().items()}
-    if not states:
-        raise click.ClickException("the recorded states are not there. Install reslab again: they come with it.")
-    target = output or Path(f"reslab-{number}.html")
-    text = stage.page(states, view=LESSONS[number][1])
+    name = what.strip().lower()
+    name = name if name in PAGES else name[:2].zfill(2)
+    if name not in PAGES:
+        raise click.UsageError(f"{what!r} has no page; {' and '.join(PAGES)} have.")
+    shows, write = PAGES[name]
+    text, target = write(), output or Path(f"reslab-{name}.html")
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -36,4 +31,29 @@ def page(lesson, output):
         click.echo(
             f"Note: the page is {size / 1e6:.1f} MB, more than the {MOST / 1e6:.0f} MB that open quickly.", err=True
         )
-    click.echo(f"{target}, {size / 1e6:.1f} MB: open it in a browser. It shows {LESSONS[number][0]}.")
+    click.echo(f"{target}, {max(size / 1e6, 0.1):.1f} MB: open it in a browser. It shows {shows}.")
+
+
+def _stage():
+    from reslab import page as stage
+
+    states = {name: file.read_bytes() for name, file in stage.recorded().items()}
+    if not states:
+        raise click.ClickException("the recorded states are not there. Install reslab again: they come with it.")
+    return stage.page(states)
+
+
+def _handout():
+    from reslab import handout
+
+    try:
+        return handout.page()
+    except FileNotFoundError as error:
+        raise click.ClickException(str(error)) from error
+
+
+# name → (what its page shows, the function that writes it)
+PAGES = {
+    "00": ("the stage: one switch, two nets, one picture", _stage),
+    "handout": ("the hand-out: one page for each learner, to print", _handout),
+}

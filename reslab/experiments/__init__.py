@@ -10,6 +10,7 @@ MODULES = [
     "chaos",
     "degradation",
     "deletion",
+    "exercises",
     "features",
     "film",
     "film_frames",

@@ -51,5 +51,6 @@ def _tick(finding):
     advice = f"<br>{escape(finding['advice'])}" if finding["advice"] else ""
     title = escape(finding["found"], quote=True)
     words = f"<b>{MARKS[finding['level']]} {escape(finding['check'])}</b>"
-    shown = f": {escape(finding['found'])}{advice}" if finding["level"] != "ok" else ""
+    is_told = finding["level"] != "ok" or "lesson_seconds" in finding  # how long they take, every learner wants to know
+    shown = f": {escape(finding['found'])}{advice}" if is_told else ""
     return f'<span style="{STYLE}" title="{title}">{words}{shown}</span>'

@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import re
 
 import pytest
+from access import violations
 from click.testing import CliRunner
 from stage_page import bars, error_names, is_legible, pictures
 
@@ -178,4 +180,17 @@ def test_the_presentation_mode_is_larger_and_folds_controls(show):
 def test_a_lesson_without_a_page_is_named_with_those_that_have_one(tmp_path):
     done = CliRunner().invoke(main, ["page", "07", "--output", str(tmp_path / "x.html")])
     assert done.exit_code == 2
-    assert "lesson '07' has no page; 00 has" in done.output
+    assert "'07' has no page; 00 and handout have" in done.output
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_the_hand_out_prints_on_one_page_and_has_no_fault(browser, tmp_path, paper):
+    file = tmp_path / "handout.html"
+    assert CliRunner().invoke(main, ["page", "handout", "--output", str(file)]).exit_code == 0
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert violations(page, "html") == []
+    printed = page.pdf(format=paper, prefer_css_page_size=False)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+    page.close()

@@ -1,0 +1,201 @@
+"""The exercises, checked: `check("03", answer)` says in words what an answer shows, and what it still lacks.
+
+Each check is a function from an answer to (what is missing, what it shows): a list of sentences, and one sentence. An
+answer is right when nothing is missing. A number that decides is a constant here, with the exercise's own words.
+"""
+
+import numpy as np
+import pandas as pd
+
+from reslab import checks
+from reslab.datasets import digits
+from reslab.experiments import activations, residual_block
+from reslab.results import degradation, gradient_flow, landscape
+
+FAILS = 0.1  # 01: a net fails when it gets more than this share of the training images wrong
+LARGE, LEVEL = 1000, 10  # 02, 04: a ratio that has exploded; a ratio that is level is within this factor
+CLEARLY = 2  # 05, 06: a factor between two errors or losses that is no accident
+
+
+def check(lesson, answer, *given):
+    """What an answer to a lesson's exercise shows and lacks, as text that begins with "✓" or "Not yet".
+
+    lesson: "01" to "11". answer: what the exercise asks for, as the function of the lesson in its docstring takes it.
+    given: what else the check compares with. ValueError for a lesson that has no such exercise; an answer of another
+    kind is said to be one.
+    """
+    of = CHECKS[checks.choice("the lesson", str(lesson).zfill(2), CHECKS)]
+    try:
+        missing, shows = of(answer, *given)
+    except (TypeError, AttributeError, KeyError, IndexError, ValueError) as error:
+        first = of.__doc__.splitlines()[0]
+        return f"Not yet: this is not what the check reads ({error}). It takes: {first}"
+    return f"Not yet: {' '.join(missing)} {shows}".strip() if missing else f"✓ {shows}"
+
+
+def depth_that_fails(frame):
+    """The frame of `degradation.by_depth`, of plain nets of several depths.
+
+    Part 1: a depth at which they fail, and one at which they do not, for each seed. Part 2, a plain-56 that learns,
+    is said where it is there.
+    """
+    runs = degradation.final(frame)
+    plain = runs[~runs["skip"].astype(bool)]
+    missing, shown = [], []
+    if plain.empty:
+        return ["there is no plain net in it: train some with skips=(False,)."], ""
+    if plain["depth"].nunique() < 2:
+        missing.append("one depth shows no beginning: train several, such as depths=(14, 20, 26).")
+    for seed, rows in plain.groupby("seed"):
+        fails = rows["train_error"].isna() | (rows["train_error"] > FAILS)
+        learned, failed = rows.loc[~fails, "depth"], rows.loc[fails, "depth"]
+        if failed.empty:
+            missing.append(f"with seed {seed} no net gets more than {FAILS:.0%} wrong: add a deeper one.")
+        elif learned.empty:
+            missing.append(f"with seed {seed} every net gets more than {FAILS:.0%} wrong: add one of fewer layers.")
+        else:
+            shown.append(f"With seed {seed}, {learned.max()} layers learn and {failed.min()} fail.")
+    if plain["seed"].nunique() < 2:
+        missing.append("one seed is one draw: add others, such as seeds=(1, 2, 3).")
+    if ((plain["depth"] == 56) & (plain["train_error"] <= FAILS)).any():
+        shown.append("And a plain net of 56 layers learned: part 2 is done.")
+    return missing, " ".join(shown)
+
+
+def exploding_and_tamed(layers):
+    """The frames of `gradient_flow.at_initialisation`, joined by pd.concat: of the wild net, and of the tame one."""
+    table = gradient_flow.ratios(layers)
+    deep = table[table["skip"].astype(bool) & (table["depth"] >= 110)].copy()
+    if deep.empty:
+        return ["there is no residual net of 110 layers in it."], ""
+    lost = deep["state"] != ""
+    wild = lost | (deep["ratio"] > LARGE)
+    level = ~lost & deep["ratio"].between(1 / LEVEL, LEVEL)
+    missing = []
+    if not wild.any():
+        missing.append(f"none explodes: the largest gradient at the first block is {deep['ratio'].max():.3g} × that at "
+                       "the last. What keeps it level in a residual net?")  # fmt: skip
+    if not level.any():
+        missing.append(f"none is tame: the nearest to level has {_nearest(deep['ratio']):.3g} ×. Make each branch smaller.")
+    names = [", ".join(dict.fromkeys(deep.loc[which, "name"])) for which in (wild, level)]
+    shows = [f"Explodes: {names[0]}."] * bool(names[0]) + [f"Level: {names[1]}."] * bool(names[1])
+    return missing, " ".join(shows)
+
+
+def _nearest(ratios):
+    return ratios.iloc[np.argmin(np.abs(np.log(ratios.clip(lower=1e-300))))]
+
+
+def eight_residual_blocks(frame, plain):
+    """The frame of `residual_block.learn_identity` of your blocks, and behind it that of the plain ones: `stacks`."""
+    mine, other = residual_block.ended(frame), residual_block.ended(residual_block.at_best_rate(plain))
+    mine, other = mine[mine["skip"].astype(bool)], other[~other["skip"].astype(bool)]
+    missing = []
+    if mine.empty:
+        return ["there is no residual block in it: skips=(True,)."], ""
+    if set(mine["blocks"]) != set(other["blocks"]):
+        missing.append(f"it has {_words(mine['blocks'])} blocks, and the plain stack {_words(other['blocks'])}.")
+    if len(set(mine["seed"])) < len(set(other["seed"])):
+        missing.append(f"the plain stack has seeds {_words(other['seed'])}: take the same.")
+    worst, best = mine["error"].max(), other["error"].min()
+    if not worst < best:
+        missing.append("it ends no nearer: which field makes the branches smaller at the start?")
+    return missing, f"Residual blocks end up to {worst:.0%} off, plain ones at least {best:.0%}."
+
+
+def level_without_norm(net):
+    """A net: build(spec), with no norm, 110 layers and skips."""
+    spec = net.spec
+    missing = []
+    if spec.norm != "none":
+        missing.append(f'its norm is "{spec.norm}": take it out first, norm="none".')
+    if spec.depth < 110 or not spec.skip:
+        missing.append("it is to be a residual net of 110 layers.")
+    size = activations.signal(net, digits())["activation_rms"]
+    factor = size.iloc[-1] / size.iloc[0]
+    if not 1 / LEVEL < factor < LEVEL:
+        missing.append("the signal does not stay level: which field scales the branches?")
+    return missing, f"The last block's output is {factor:.3g} × the size of the first's."
+
+
+def blocks_that_are_needed(frame):
+    """The frames of `lesions.one_out` with calibrated False and True, joined by pd.concat."""
+    missing = []
+    if set(frame["calibrated"]) != {False, True}:
+        missing.append("both measurements are needed: calibrated=False and calibrated=True.")
+    if set(frame["depth"]) != {56}:
+        missing.append(f"it is of {_words(frame['depth'])} layers; the question is about 56.")
+    kept = frame[~frame["calibrated"].astype(bool)].set_index("module")
+    hurt = kept[kept["error"] > CLEARLY * kept["whole"].clip(lower=0.01)]["error"].sort_values(ascending=False)
+    anew = frame[frame["calibrated"].astype(bool)].set_index("module")["error"].reindex(hurt.index)
+    told = [f"{name} {was:.0%}" + (f", then {now:.0%}" if now == now else "") for name, was, now in
+            zip(hurt.index, hurt, anew, strict=True)]  # fmt: skip
+    return missing, f"More than {CLEARLY} times the whole net's error without: {'; '.join(told) or 'none'}."
+
+
+def flatter_by_its_scale(frame):
+    """The frames of `landscape.bands` of both nets, joined: each with .assign(name=...), for both normalisations."""
+    rise = landscape.rises(frame).groupby(["normalisation", "name"], sort=False)["rise"].median().unstack("normalisation")
+    missing = [f'normalisation="{kind}" is not in it.' for kind in ("none", "filter") if kind not in rise]
+    if len(rise) != 2:
+        missing.append(f"it has {len(rise)} name: give each of the two nets its own with .assign(name=...).")
+    if missing:
+        return missing, ""
+    factors = rise.max() / rise.min().clip(lower=1e-9)
+    if factors["none"] < CLEARLY:
+        missing.append('with "none" both rise alike: is one net rescaled?')
+    if factors["filter"] > CLEARLY:
+        missing.append('with "filter" they differ: do both compute the same?')
+    return missing, f'The rises differ by a factor of {factors["none"]:.3g} with "none", {factors["filter"]:.3g} with "filter".'
+
+
+def block_for_the_map(frames):
+    """A dict: layer → the frame of `deletion.over_seeds` with methods=("Grad-CAM",) and that layer."""
+    wanted = {f"stage{stage}.block3" for stage in (1, 2, 3)}
+    gains = {}
+    for layer, frame in frames.items():
+        mean = frame.groupby("kind")["fall"].mean()
+        gains[layer] = mean["map"] - mean["moved"]
+    missing = [f"{layer} is not in it." for layer in sorted(wanted - set(gains))]
+    best = max(gains, key=gains.get)
+    return missing, f"The map of {best} gains most over the same shape elsewhere: {gains[best]:+.2f}."
+
+
+def one_field(frame):
+    """The frame of `variants.race` with one variant, base=base and how=lesson.HARD."""
+    runs, missing = frame.groupby(["name", "seed"], sort=False).last().reset_index(), []
+    changed = runs[runs["change"] != ""]
+    if changed.empty:
+        return ["no net in it has a changed field."], ""
+    best = changed.loc[changed["final_train_error"].fillna(1.0).idxmin()]
+    if "order=" in best["change"]:
+        missing.append("that changes the order: find another field.")
+    if best["change"].count("=") > 1:
+        missing.append(f"that changes more than one field: {best['change']}.")
+    if best["depth"] < 110:
+        missing.append(f"it has {best['depth']} layers: give base=base.")
+    if not best["final_train_error"] <= FAILS:
+        missing.append(f"it gets more than {FAILS:.0%} wrong: what would make each block the identity at the start?")
+    return missing, f"{best['name']} ({best['change']}): {best['final_train_error']:.1%} wrong."
+
+
+def sweep_that_goes_on(runs):
+    """The list of the runs that the second sweep gave."""
+    kept = sum(run.recorded for run in runs)
+    missing = []
+    if not kept:
+        missing.append("all were trained now: break the first sweep off after a run has ended, with the same store.")
+    if kept == len(runs):
+        missing.append("all were there already: nothing was broken off.")
+    return missing, f"{kept} of {len(runs)} runs came from the store; the others were trained, or went on, now."
+
+
+def _words(values):
+    return ", ".join(map(str, pd.unique(pd.Series(list(values)))))
+
+
+CHECKS = {
+    "01": depth_that_fails, "02": exploding_and_tamed, "03": eight_residual_blocks, "04": level_without_norm,
+    "05": blocks_that_are_needed, "06": flatter_by_its_scale, "07": block_for_the_map, "09": one_field,
+    "11": sweep_that_goes_on,
+}  # fmt: skip

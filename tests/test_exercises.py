@@ -1,0 +1,162 @@
+"""The checks of the exercises: each takes its lesson's solution, says what a half answer lacks, and never raises."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from reslab import Store, build, digits, recorded, replace, sweep
+from reslab.experiments import (
+    degradation,
+    deletion,
+    exercises,
+    gradient_flow,
+    landscape,
+    lesions,
+    residual_block,
+    variants,
+)
+from reslab.nets import NetSpec
+from reslab.train import TrainSpec
+
+check = exercises.check
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_01_a_depth_that_fails_over_several_seeds():
+    frame = recorded().history(dataset="digits", skip=False, width=8, epochs=6, lr=0.05, capture_every=5)
+    said = check("01", frame)
+    assert said.startswith("✓ With seed 0, ")
+    assert re.search(r"With seed 2, \d+ layers learn and \d+ fail\.", said)
+    assert "one seed is one draw" in check("01", frame[frame["seed"] == 0])
+    assert "every net gets more than 10% wrong" in check("01", frame[frame["depth"] > 40])
+    assert "add a deeper one" in check("01", frame[frame["depth"] == 8])
+    assert "no plain net in it" in check("01", frame.assign(skip=True))
+    learned = frame.assign(final_train_error=np.where(frame["depth"] == 56, 0.02, frame["final_train_error"]))
+    assert "part 2 is done" in check("01", learned)
+
+
+def test_02_a_net_that_explodes_and_one_that_is_tamed(split):
+    split = split.subset(60, 20)
+    spec = NetSpec(depth=110, width=4, norm="none", **split.shape)
+    wild, tame, usual = (
+        gradient_flow.at_initialisation(each, split)
+        for each in (spec, replace(spec, residual_scale="depth"), replace(spec, depth=8))
+    )
+    assert check("02", pd.concat([wild, tame])).startswith("✓ Explodes: resnet-110 · no norm. Level: resnet-110")
+    assert "none is tame" in check("02", wild)
+    assert "none explodes" in check("02", tame)
+    assert "no residual net of 110 layers" in check("02", usual)
+
+
+def test_03_eight_residual_blocks_before_eight_plain_ones():
+    def measured(skip, scale="one", seeds=(0, 1), blocks=2):
+        base = replace(residual_block.one_block(digits()), residual_scale=scale)
+        return residual_block.learn_identity(
+            skips=(skip,), blocks=(blocks,), rates=(0.3,), seeds=seeds, base=base, steps=40
+        )
+
+    plain, mine = measured(False), measured(True, "learned")
+    assert check("03", mine, plain).startswith("✓ Residual blocks end up to ")
+    assert "seeds 0, 1: take the same" in check("03", mine[mine["seed"] == 0], plain)
+    assert "it has 2 blocks, and the plain stack 4" in check("03", mine, plain.assign(blocks=4))
+    assert "it ends no nearer" in check("03", mine.assign(error=9.0), plain)
+    assert "no residual block" in check("03", plain, plain)
+    assert "It takes: The frame of `residual_block.learn_identity`" in check("03", mine)
+
+
+def test_04_a_signal_that_stays_level_without_a_norm():
+    spec = NetSpec(depth=110, width=4, norm="none", **digits().shape)
+    assert check("04", build(replace(spec, residual_scale="depth"))).startswith("✓ The last block's output is ")
+    assert "does not stay level" in check("04", build(spec))
+    assert 'its norm is "batch"' in check("04", build(replace(spec, norm="batch")))
+    assert "residual net of 110 layers" in check("04", build(replace(spec, depth=8)))
+
+
+def test_05_blocks_that_are_needed_measured_both_ways(split):
+    net = build(NetSpec(depth=56, width=4, **split.shape))
+    both = pd.concat(lesions.one_out(net, split, images=20, calibrated=anew, progress=False) for anew in (False, True))
+    first = both["module"] == "stage1.block1"
+    both = both.assign(whole=0.1, error=np.where(first, np.where(both["calibrated"], 0.2, 0.7), 0.1))
+    assert check("05", both) == "✓ More than 2 times the whole net's error without: stage1.block1 70%, then 20%."
+    assert "both measurements are needed" in check("05", both[~both["calibrated"]])
+    assert "it is of 20 layers" in check("05", both.assign(depth=20))
+
+
+def test_06_the_same_net_that_looks_flatter(split):
+    net = build(NetSpec(depth=8, width=4, **split.shape))
+    rows = []
+    for name, one in (("as it was", net), ("four times as large", landscape.rescaled(net, 4.0))):
+        for kind in ("none", "filter"):
+            frame = landscape.bands(one, split, alphas=(-0.5, 0, 0.5), normalisation=kind, images=60, progress=False)
+            rows.append(frame.assign(name=name))
+    frame = pd.concat(rows)
+    assert 'with "filter".' in check("06", frame)
+    assert check("06", frame).startswith("✓ The rises differ by a factor of ")
+    assert 'normalisation="filter" is not in it' in check("06", frame[frame["normalisation"] == "none"])
+    assert "give each of the two nets its own" in check("06", frame[frame["name"] == "as it was"])
+
+
+def test_07_the_block_whose_map_gains_most(split):
+    def frame(map_falls, moved_falls):
+        return pd.DataFrame({"kind": ["map", "moved", "disc"], "fall": [map_falls, moved_falls, 0.5]})
+
+    frames = {"stage1.block3": frame(0.4, 0.2), "stage2.block3": frame(0.3, 0.2), "stage3.block3": frame(0.1, 0.3)}
+    said = "✓ The map of stage1.block3 gains most over the same shape elsewhere: +0.20."
+    assert check("07", frames) == said
+    assert "stage3.block3 is not in it" in check("07", {layer: frames[layer] for layer in list(frames)[:2]})
+    measured = deletion.fall(build(NetSpec(depth=20, width=4, **split.shape)), split, ("Grad-CAM",), images=4,
+                             progress=False)  # fmt: skip
+    assert {"map", "moved"} <= set(measured["kind"])  # the columns that the check reads
+
+
+def test_09_one_field_that_makes_110_layers_train(split):
+    base = variants.a_net(split, depth=8)
+    frame = variants.race(["ReZero"], base=base, how=TrainSpec(epochs=1), seeds=(0,), split=split, progress=False)
+    assert set(frame["change"]) == {'residual_scale="learned"'}  # the column that the check reads
+    done = frame.assign(depth=110, final_train_error=0.03)
+    assert check("09", done) == '✓ ReZero (residual_scale="learned"): 3.0% wrong.'
+    assert "give base=base" in check("09", frame)
+    assert "that changes the order" in check("09", done.assign(change='order="preact"'))
+    assert "more than one field" in check("09", done.assign(change="depth=16, widen=2"))
+    assert "gets more than 10% wrong" in check("09", done.assign(final_train_error=0.5))
+    assert "no net in it has a changed field" in check("09", done.assign(change=""))
+
+
+def test_11_a_sweep_that_was_broken_off_goes_on(split, spec, tmp_path):
+    store, how = Store(tmp_path), TrainSpec(epochs=1)
+    list(sweep.sweep([spec], split, how, seeds=(0,), store=store, workers=1, progress=False))  # what had ended
+    runs = list(sweep.sweep([spec], split, how, seeds=(0, 1), store=store, workers=1, progress=False))
+    assert check("11", runs).startswith("✓ 1 of 2 runs came from the store")
+    again = list(sweep.sweep([spec], split, how, seeds=(0, 1), store=store, workers=1, progress=False))
+    assert "nothing was broken off" in check("11", again)
+    assert "all were trained now" in check("11", runs[1:])
+
+
+@pytest.mark.parametrize("lesson", exercises.CHECKS)
+@pytest.mark.parametrize("answer", [None, 3, "an answer", pd.DataFrame(), []], ids=["None", "3", "text", "frame", "list"])
+def test_what_is_no_answer_is_said_to_be_none(lesson, answer):
+    said = check(lesson, answer)
+    assert said.startswith("Not yet: ")
+    assert len(said) < 400
+
+
+def test_a_lesson_without_a_check_is_named():
+    with pytest.raises(ValueError, match="the lesson is '42'; it can be '01', "):
+        check("42", None)
+
+
+def test_every_exercise_of_a_lesson_has_its_check_beside_it_and_a_folded_solution():
+    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+        cells = nbformat.read(path, 4).cells
+        turns = [cell.source for cell in cells if "# Your turn" in cell.source and cell.cell_type == "code"]
+        if path.name[:2] in exercises.CHECKS:
+            assert any(f'exercises.check("{path.name[:2]}"' in source for source in turns), path.name
+        after = [cell for cell in cells if "<summary><b>A solution</b>" in cell.source]
+        assert len(after) == len(turns), path.name
+    by_depth = degradation.by_depth.__doc__  # what 01's check reads is what this returns
+    assert "final_train_error" in by_depth
