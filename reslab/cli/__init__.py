@@ -56,7 +56,7 @@ def main():
     reslab train resnet-56 --width 8                    train a net on the digits
     reslab sweep plain-20,resnet-20 --seed 0,1,2        train many, and keep every run
     reslab runs list                                    what was recorded
-    reslab page                                         the stage in one HTML file
+    reslab page                                         the stage in one HTML file; or the learners' hand-out
     """
 
 

@@ -76,7 +76,8 @@ def exploding_and_tamed(layers):
         missing.append(f"none explodes: the largest gradient at the first block is {deep['ratio'].max():.3g} × that at "
                        "the last. What keeps it level in a residual net?")  # fmt: skip
     if not level.any():
-        missing.append(f"none is tame: the nearest to level has {_nearest(deep['ratio']):.3g} ×. Make each branch smaller.")
+        nearest = _nearest(deep["ratio"])
+        missing.append(f"none is tame: the nearest to level has {nearest:.3g} ×. Make each branch smaller.")
     names = [", ".join(dict.fromkeys(deep.loc[which, "name"])) for which in (wild, level)]
     shows = [f"Explodes: {names[0]}."] * bool(names[0]) + [f"Level: {names[1]}."] * bool(names[1])
     return missing, " ".join(shows)
@@ -135,7 +136,8 @@ def blocks_that_are_needed(frame):
 
 def flatter_by_its_scale(frame):
     """The frames of `landscape.bands` of both nets, joined: each with .assign(name=...), for both normalisations."""
-    rise = landscape.rises(frame).groupby(["normalisation", "name"], sort=False)["rise"].median().unstack("normalisation")
+    rises = landscape.rises(frame).groupby(["normalisation", "name"], sort=False)["rise"]
+    rise = rises.median().unstack("normalisation")
     missing = [f'normalisation="{kind}" is not in it.' for kind in ("none", "filter") if kind not in rise]
     if len(rise) != 2:
         missing.append(f"it has {len(rise)} name: give each of the two nets its own with .assign(name=...).")
@@ -146,7 +148,8 @@ def flatter_by_its_scale(frame):
         missing.append('with "none" both rise alike: is one net rescaled?')
     if factors["filter"] > CLEARLY:
         missing.append('with "filter" they differ: do both compute the same?')
-    return missing, f'The rises differ by a factor of {factors["none"]:.3g} with "none", {factors["filter"]:.3g} with "filter".'
+    none, scaled = factors["none"], factors["filter"]
+    return missing, f'The rises differ by a factor of {none:.3g} with "none", {scaled:.3g} with "filter".'
 
 
 def block_for_the_map(frames):
