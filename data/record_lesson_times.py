@@ -36,7 +36,7 @@ def main(numbers):
             }  # fmt: skip
             print(rows[lesson.number], flush=True)
             with FILE.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, rows[lesson.number])
+                writer = csv.DictWriter(file, rows[lesson.number], lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(row for _, row in sorted(rows.items()))
 
