@@ -142,6 +142,17 @@ def test_a_slider_dragged_through_fifty_values_measures_the_first_and_the_last(e
     assert {*map(tuple, explorer.drawn[drawn:])} <= {(), ("resnet-308",)}  # nothing stale is ever drawn
 
 
+def test_a_storm_of_a_thousand_events_leaves_no_stale_curve(explorer):
+    """While they are measured, not after: of a thousand seeds the last is shown, and a seed never after a later one."""
+    for seed in range(100, 1100):
+        explorer.seed.value = seed
+    assert explorer.join(60)
+    shown = [int(drawn[0].partition("seed=")[2] or 0) for drawn in explorer.drawn if drawn]
+    assert shown == sorted(shown)
+    assert explorer.drawn[-1] == ["resnet-8,seed=1099"]
+    assert explorer.state == "resnet-8,seed=1099"
+
+
 def test_a_slow_measurement_empties_the_chart_and_says_so(explorer, monkeypatch):
     monkeypatch.setattr(instant, "EMPTY_AFTER", 0.01)
     explorer.gate.clear()
