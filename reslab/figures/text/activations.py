@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reslab.figures.text.phrases import EMPTY, lines, listed, percent
+from reslab.figures.text.phrases import EMPTY, lines, listed, percent, scientific
 from reslab.results import activations as results
 from reslab.results.activations import LABELS
 from reslab.results.frames import require, runs
@@ -106,7 +106,7 @@ def _number(spread, share=False, unit=""):
         return "no finite number"
 
     def formatted(value):
-        return percent(value) if share else f"{value:.2f}" if abs(value) < 1000 else f"{value:.1e}"
+        return percent(value) if share else f"{value:.2f}" if abs(value) < 1000 else scientific(value, 1)
 
     low, high = formatted(spread.low), formatted(spread.high)
     return f"{formatted(spread.median)}{unit}" + f" ({low} to {high})" * (low != high)

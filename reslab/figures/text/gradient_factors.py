@@ -66,10 +66,8 @@ def symptoms_sentence(frame):
 def puzzle_table(puzzle):
     """The symptoms of the nets as a table of text, "median (lowest to highest)": a row a net, a column a symptom."""
     table = results.over_seeds(puzzle)
-    cells = table["median"].map("{:.2g}".format)
-    cells += table[["min", "max"]].map("{:.2g}".format).agg(" to ".join, axis=1).map(
-        " ({})".format
-    )
+    numbers = table.map(lambda number: scientific(number, 1))
+    cells = numbers["median"] + " (" + numbers["min"] + " to " + numbers["max"] + ")"
     return (
         cells.unstack()
         .rename_axis(index=None, columns=None)[list(results.PUZZLED)]

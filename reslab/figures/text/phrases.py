@@ -18,9 +18,9 @@ def amount(number):
 
 
 def scientific(number, places=0):
-    """A positive number of any size: "4.6", "1,133", "2 × 10⁶"; places: of the mantissa."""
-    if 0.01 <= number < 9999.5:
-        return f"{number:.2g}" if number < 9.95 else f"{number:,.0f}"
+    """A number of any size: "4.6", "1,133", "2 × 10⁶"; places: of the mantissa."""
+    if not number or 0.01 <= abs(number) < 9999.5:
+        return f"{number:.2g}" if abs(number) < 9.95 else f"{number:,.0f}"
     mantissa, exponent = f"{number:.{places}e}".split("e")
     return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}"
 
