@@ -12,6 +12,7 @@ edge left out. Nets learn with Adam: the rate is held for QUICK steps, and then 
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from reslab.train.device import settings
 from reslab.train.evaluation import eval_mode
 
 SCALE, PIECE, BORDER = 2, 128, 4  # PIECE: px, a side of what is measured of a picture
+ZOOM = 96  # px, a side of what is shown of it
 TRAINING = ("astronaut", "coffee", "motorcycle", "brick", "gravel")
 TEST = {"rocket": (180, 250), "chelsea": (50, 110)}  # name → top, left of the piece
 HELD_OUT = {"camera": (85, 190), "flower": (150, 270), "china": (90, 150)}
@@ -66,6 +68,7 @@ def enlarged(x):
     return F.interpolate(x, size, mode="bicubic", align_corners=False).clamp(0, 1)
 
 
+@cache
 def photograph(name):
     """One photograph's luminance, (H, W) float32 from 0 to 1. ValueError for a name that no package has."""
     import skimage.data
@@ -111,6 +114,33 @@ def ssim(made, sharp):
 
 def _inside(x):
     return x[0, 0, BORDER:-BORDER, BORDER:-BORDER].double().numpy()
+
+
+def compared(nets, picture, **labels):
+    """What several nets make of one `Picture`, beside what they begin with: a row a pane.
+
+    Columns: kind ("low", "bicubic", "direct", "residual" and "sharp"), name, skip, depth (of nets), seed, picture, psnr
+    (dB) and ssim of the whole piece (NaN for low), pixels (ZOOM, ZOOM: the middle of the piece; low has half of it),
+    added (ZOOM, ZOOM: what it differs from bicubic by), those of `labels`.
+    """
+    rows = [{"kind": "low", "name": "half the size", "pixels": _middle(picture.low, ZOOM // SCALE)}]
+    made = {"bicubic": ("bicubic", picture.bicubic), "sharp": ("the sharp picture", picture.sharp)}
+    for net in nets:
+        made["residual" if net.spec.skip else "direct"] = net, sharpened(net, picture)
+    for kind, (source, x) in made.items():
+        row = {"kind": kind, "name": source, "pixels": _middle(x), "added": _middle(x) - _middle(picture.bicubic)}
+        if not isinstance(source, str):
+            row |= {"name": source.spec.name, "skip": source.spec.skip, "depth": source.spec.depth}
+        score = {"psnr": psnr(x, picture.sharp), "ssim": ssim(x, picture.sharp)} if kind != "sharp" else {}
+        rows.append(row | score)
+    return pd.DataFrame(rows).assign(picture=picture.name, seed=nets[0].seed, **labels)
+
+
+def _middle(x, side=None):
+    """The middle of a picture (1, 1, H, W), (side, side) from 0 to 1; by default ZOOM px."""
+    side = side or ZOOM
+    top, left = ((whole - side) // 2 for whole in x.shape[2:])
+    return x.clamp(0, 1)[0, 0, top : top + side, left : left + side].numpy()
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from reslab import checks
-from reslab.experiments.super_resolution import DEPTHS, SEEDS
+from reslab.experiments.super_resolution import DEPTHS, QUICK, SEEDS, quick, training_pictures
 from reslab.nets import SRSpec, build_sr
+from reslab.progress import progress_bar
 from reslab.shipped import shipped, shipped_json
 
 RUNS, WEIGHTS = "super_resolution/runs.json.gz", "super_resolution/weights.safetensors"
@@ -30,11 +31,17 @@ def specs():
     return made
 
 
+def pair(depth=10):
+    """The SRSpecs of a depth without and with a global skip, as the lesson compares them."""
+    return [SRSpec(depth=depth, skip=skip, last=usual_last(skip)) for skip in (False, True)]
+
+
 def key_of(spec, seed):
     """The name of a recorded net in the file of weights: "residual-10/zero/seed0"."""
     return f"{spec.name}/{spec.last}/seed{seed}"
 
 
+@cache
 def recorded():
     """{"steps", "final": frames; "provenance": a dict}, made by `python data/record_super_resolution.py`.
 
@@ -56,6 +63,26 @@ def trained(spec, seed=0):
     state = {name.removeprefix(start): tensor.float() for name, tensor in _weights().items() if name.startswith(start)}
     net.load_state_dict(state)
     return net.eval()
+
+
+def rate_of(spec):
+    """The learning rate that was best for a recorded net. ValueError as of `trained`."""
+    checks.choice("a recorded net", spec, specs())
+    steps = recorded()["steps"]
+    return float(steps.loc[steps["best"] & (steps["name"] == spec.name) & (steps["last"] == spec.last), "lr"].iloc[0])
+
+
+def first_steps(depths=(10,), *, seeds=SEEDS, steps=QUICK, progress=True):
+    """The first steps of direct and residual nets, trained here, each at its best recorded rate.
+
+    Columns as of `super_resolution.quick`, and origin; a row a net × seed × measured step × held-out picture.
+    """
+    pictures, frames = training_pictures(), []
+    wanted = [(spec, seed) for depth in depths for spec in pair(depth) for seed in seeds]
+    for spec, seed in progress_bar(wanted, desc="nets", disable=not progress):
+        lr = rate_of(spec)
+        frames.append(quick(spec, lr, seed=seed, steps=steps, pictures=pictures, progress=False))
+    return pd.concat(frames, ignore_index=True).assign(origin="live, this machine")
 
 
 def stored(nets):

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ready": ["Ready"],
         "residual_block": ["ResidualBlock"],
         "stage": ["Stage"],
+        "super_resolution": ["SuperResolution"],
         "variants": ["Variants"],
     },
 )

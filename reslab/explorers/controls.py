@@ -33,7 +33,7 @@ class Controls:
         for name, control in self.by_field.items():
             control.add_class(f"reslab-{name.replace('_', '-')}")
             place = self.folded if name in self._folded_names else self.row
-            place += [control, self.depth_text] if name == "depth" else [control]
+            place += [control, self.depth_text] if isinstance(control, widgets.IntSlider) else [control]
             control.observe(self._changed, "value")
         self.by_field["skip"].add_class("reslab-toggle")
         self.depth_text.add_class("reslab-depth-text")
@@ -48,8 +48,8 @@ class Controls:
         described = {"description": words, "style": {"description_width": "auto"}}
         if name == "skip":
             return widgets.ToggleButton(layout=widgets.Layout(width="216px"))
-        if name == "depth":
-            limits = {"min": 8, "max": self.setting.deepest, "step": 6, "readout": False}
+        if name == "depth" and not menu:
+            limits = {"min": self.setting.shallowest, "max": self.setting.deepest, "step": 6, "readout": False}
             return widgets.IntSlider(**limits, **described, layout=widgets.Layout(width="130px"))
         if isinstance(value, bool):
             return widgets.Checkbox(indent=False, description=words, layout=widgets.Layout(width="auto"))
@@ -71,8 +71,8 @@ class Controls:
             control.disabled, control.tooltip = name in setting.idle, setting.idle.get(name, setting.help(name))
         self.depth_text.value = self.by_field["depth"].value if "depth" in self.by_field else 0
         skip = self.by_field["skip"]
-        skip.tooltip = "Add shortcuts around the blocks, or take them away"
-        skip.description = f"Skip connections: {'ON' if setting.skip else 'OFF'}"
+        words, skip.tooltip = setting.skip_words
+        skip.description = f"{words}: {'ON' if setting.skip else 'OFF'}"
         skip.remove_class("reslab-off" if setting.skip else "reslab-on")
         skip.add_class("reslab-on" if setting.skip else "reslab-off")
         self.why.value = "<br>".join(self._reasons(folded=True))

@@ -26,10 +26,12 @@ class Setting:
     uses it.
     """
 
+    shallowest: ClassVar = 8
     deepest: ClassVar = 110  # deeper nets take longer than a learner waits
     width: ClassVar = 8  # of the nets, unless there is a control for it
     options: ClassVar = {}  # field → values; for fields of no spec, or with fewer values than the spec allows
     always_shown: ClassVar = ("skip", "depth")  # fields with a control in the row; the others are under "More"
+    skip_words: ClassVar = ("Skip connections", "Add shortcuts around the blocks, or take them away")  # and the tooltip
 
     def __init_subclass__(cls):
         for name, kind in inspect.get_annotations(cls).items():
@@ -41,7 +43,7 @@ class Setting:
 
     def __post_init__(self):
         if hasattr(self, "depth"):
-            checks.integer("depth", self.depth, 8, self.deepest)
+            checks.integer("depth", self.depth, self.shallowest, self.deepest)
         checks.integer("seed", self.seed, 0, SEEDS)
         for name, allowed in self.choices().items():
             checks.choice(name, getattr(self, name), allowed)

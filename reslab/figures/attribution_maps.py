@@ -10,7 +10,7 @@ import textwrap
 
 import numpy as np
 
-from reslab.figures import theme
+from reslab.figures import panes, theme
 from reslab.figures.attribution import P, look
 from reslab.figures.text.attribution import CALLED, picture_sentence
 from reslab.figures.text.phrases import EMPTY
@@ -37,18 +37,18 @@ def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
     if len(frame):
         first = rows.loc["map"]
         traces += _with_map(first["picture"], first["map"], opacity, "", "picture", bar=True)
-        axes |= _axes("", (0.0, 0.42), (0.1, 0.9), "pixels", f"{first['method']},<br>over the picture")
-        notes.append(_words(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", 0.21, 0.91))
+        axes |= panes.axes("", (0.0, 0.42), (0.1, 0.9), "pixels", f"{first['method']},<br>over the picture")
+        notes.append(panes.words(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", 0.21, 0.91))
         for i, kind in enumerate(kind for kind in CALLED if kind in rows.index):
             left, top = 0.57 + 0.24 * (i % 2), 0.9 - 0.5 * (i // 2)
             hole = rows.loc[kind]
             number = str(i + 2)
-            traces.append(_image(hole["deleted"], number, f"deleted/{kind}"))
-            axes |= _axes(number, (left, left + 0.19), (top - 0.25, top))
+            traces.append(panes.image(hole["deleted"], number, f"deleted/{kind}"))
+            axes |= panes.axes(number, (left, left + 0.19), (top - 0.25, top))
             words = "<br>".join(textwrap.wrap(CALLED[kind], 18))
             said = f"<b>{hole['after']:.2f}</b><br>{words}"
-            notes.append(_words(said, left + 0.095, top - 0.26, "top", f"after/{kind}"))
-        notes.append(_words("A quarter of the pixels<br>deleted, by", 0.785, 0.91, size=theme.LARGE))
+            notes.append(panes.words(said, left + 0.095, top - 0.26, "top", f"after/{kind}"))
+        notes.append(panes.words("A quarter of the pixels<br>deleted, by", 0.785, 0.91, size=theme.LARGE))
     return _drawn(traces, axes, notes, frame, "Which pixels the answer depends on", empty, draw)
 
 
@@ -71,11 +71,13 @@ def gallery(frame, *, empty=EMPTY, draw=theme.figure):
             axis, number = str(number + 1) * (number > 0), number + 1
             left = column * wide
             down = (top - 0.66 / len(nets), top)
-            axes |= _axes(axis, (left, left + wide - GAP), down, name * (column == 0), "the picture" * (number == 1))
+            titles = name * (column == 0), "the picture" * (number == 1)
+            axes |= panes.axes(axis, (left, left + wide - GAP), down, *titles)
             key = f"{name}/{column}"
             bar = column == 1 and row == 0
-            traces += [_image(image, axis, key)] if made is None else _with_map(image, made, SEEN, axis, key, bar=bar)
-            notes.append(_words(words, left + (wide - GAP) / 2, down[0] - 0.01, "top", key))
+            plain = made is None
+            traces += [panes.image(image, axis, key)] if plain else _with_map(image, made, SEEN, axis, key, bar=bar)
+            notes.append(panes.words(words, left + (wide - GAP) / 2, down[0] - 0.01, "top", key))
     height = 120 + 230 * max(len(nets), 1)
     return _drawn(traces, axes, notes, frame, "One picture, one answer, and its maps", empty, draw, height=height)
 
@@ -100,11 +102,6 @@ def picture_curve(frame, *, empty=EMPTY, draw=theme.figure):
     )
 
 
-def _image(pixels, axis, key):
-    """An (S, S, 3) uint8 picture."""
-    return dict(type="image", z=pixels.tolist(), **_on(axis), hoverinfo="skip", meta={"key": f"{key}/image"})
-
-
 def _with_map(pixels, made, opacity, axis, key, bar=False):
     """A picture and a map over it: each pixel as opaque as it speaks for or against the answer."""
     most = float(np.abs(made).max()) or 1.0
@@ -114,37 +111,11 @@ def _with_map(pixels, made, opacity, axis, key, bar=False):
             orientation="h", x=0.21, xanchor="center", y=-0.02, yanchor="top", len=0.34, thickness=12, outlinewidth=0,
             tickvals=[-1, 0, 1], ticktext=ENDS, tickfont=dict(size=theme.SMALL),
         )  # fmt: skip
-    over = dict(type="heatmap", z=(made / most).tolist(), **_on(axis), **look, meta={"key": f"{key}/map"})
+    over = dict(type="heatmap", z=(made / most).tolist(), **panes.on(axis), **look, meta={"key": f"{key}/map"})
     pale = (255 - FADED * (255 - pixels.astype(float))).round().astype("uint8")
-    return [_image(pale, axis, key), over | dict(hovertemplate="%{z:.2f} of the map's largest<extra></extra>")]
-
-
-def _on(number):
-    return dict(xaxis=f"x{number}", yaxis=f"y{number}")
-
-
-def _axes(number, across, down, title=" ", under=" "):
-    """A pair of axes with square pixels, the first row of the picture on top."""
-    bare = dict(showticklabels=False, ticks="", showgrid=False, showline=False, zeroline=False, constrain="domain")
-    x = bare | dict(domain=list(across), anchor=f"y{number}", title=_title(under))
-    y = bare | dict(domain=list(down), anchor=f"x{number}", autorange="reversed", scaleanchor=f"x{number}")
-    return {f"xaxis{number}": x, f"yaxis{number}": y | dict(title=_title(title))}
-
-
-def _title(text):
-    return dict(text=text or " ", font=dict(size=theme.SMALL), standoff=4)
-
-
-def _words(text, x, y, anchor="bottom", name="", size=theme.SMALL):
-    where = dict(x=x, y=y, xref="paper", yref="paper", xanchor="center", yanchor=anchor)
-    return dict(name=name or text, text=text, showarrow=False, font=dict(size=size), **where)
+    return [panes.image(pale, axis, key), over | dict(hovertemplate="%{z:.2f} of the map's largest<extra></extra>")]
 
 
 def _drawn(traces, axes, notes, frame, title, empty, draw, **layout):
     origin = ", ".join(dict.fromkeys(f"{row.origin}, seed {row.seed:.0f}" for row in frame.itertuples()))
-    first = dict(x=axes.pop("xaxis", "Pixels"), y=axes.pop("yaxis", "Pixels"))
-    margin = dict(l=14, r=14, t=theme.TOP, b=48)
-    return draw(
-        traces, title=title, origin=origin, empty=empty, annotations=notes, showlegend=False, margin=margin, **first,
-        **axes, **layout,
-    )  # fmt: skip
+    return panes.drawn(traces, axes, notes, draw, title=title, origin=origin, empty=empty, **layout)

@@ -1,5 +1,7 @@
 """Lesson 08: how far nets get beyond bicubic interpolation, over the pictures and the seeds."""
 
+import pandas as pd
+
 from reslab import checks
 from reslab.results.frames import require
 
@@ -13,23 +15,30 @@ ANSWERS = {
 }
 
 
-def gains(frame):
-    """The gain over bicubic in dB, a row a net × step: the mean over the pictures, and of these means the median,
-    lowest and highest over the seeds.
+def per_seed(frame, column="psnr"):
+    """The mean over the pictures, a row a net × rate × step × seed. ValueError for a missing column.
 
-    frame: as `experiments.super_resolution.quick` gives it, or the rows of one part of `best_rate`'s. Columns: name,
-    skip, block_skips, depth, last, lr, step, median, low, high, seeds. ValueError for a missing column.
+    frame: as `experiments.super_resolution.quick` gives it, or the rows of one part of `best_rate`'s.
     """
-    frame = require(frame, (*NET, "lr", "step", "seed", "picture", "gain"), "The gain over bicubic")
+    by = [*NET, "lr", "step", "seed", "origin"]
+    frame = require(frame, (*by, "picture", column), "The curve")
+    return frame.groupby(by, sort=False, dropna=False)[column].mean().reset_index()
+
+
+def gains(frame, column="gain"):
+    """The gain over bicubic in dB, a row a net × rate × step: of the means of `per_seed`, the median, lowest and
+    highest over the seeds.
+
+    Columns: name, skip, block_skips, depth, last, lr, step, median, low, high, seeds.
+    """
     by = [*NET, "lr", "step"]
-    means = frame.groupby([*by, "seed"], sort=False)["gain"].mean().reset_index()
-    groups = means.groupby(by, sort=False)
-    table = groups["gain"].agg(median="median", low="min", high="max")
+    groups = per_seed(frame, column).groupby(by, sort=False)
+    table = groups[column].agg(median="median", low="min", high="max")
     return table.assign(seeds=groups["seed"].nunique()).reset_index()
 
 
 def at_step(frame, name, step=None):
-    """The row of `gains` of one net, with its seeds' median, low and high: at a step, by default the last.
+    """The row of `gains` of one net at a step, by default the last.
 
     ValueError for a net or a step that the frame does not have, and for several nets of that name.
     """
@@ -47,3 +56,23 @@ def verdict(frame, name="direct-10", step=None):
     """One of ANSWERS: the median gain of one net."""
     found = at_step(frame, name, step)["median"]
     return next(answer for answer, most in ANSWERS.items() if found <= most)
+
+
+def learned(steps):
+    """The rows that are claimed of recorded trainings: held-out pictures, the best rate, and the usual last layer.
+
+    steps: as `experiments.super_resolution_files.recorded` has it. The usual last layer begins at zero with a global
+    skip, and is drawn as He does without one, where zero would make a black picture.
+    """
+    usual = (steps["last"] == "zero") == steps["skip"]
+    return steps[usual & steps["best"] & (steps["part"] == "held out")]
+
+
+def best_rates(steps):
+    """The rate that was best: a row a net. Columns: name, last, lr, and gain (dB, on the test pictures after the quick
+    steps, the median over the seeds)."""
+    quick = steps[steps["part"] == "test"]
+    quick = quick[quick["step"] == quick.loc[~quick["best"], "step"].max()]
+    table = gains(quick).rename(columns={"median": "gain"})
+    best = table.loc[table.groupby(["name", "last"], sort=False)["gain"].idxmax()]
+    return pd.DataFrame(best[["name", "last", "lr", "gain"]]).reset_index(drop=True)

@@ -18,6 +18,7 @@ KINDS = {
     "Landscape",
     "Lesions",
     "ResidualBlock",
+    "SuperResolution",
     "Variants",
 }
 

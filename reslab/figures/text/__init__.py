@@ -25,6 +25,7 @@ MODULES = [
     "scaling",
     "shattering",
     "stage",
+    "super_resolution",
     "variants",
 ]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -1,0 +1,91 @@
+"""Lesson 08: a zoomed photograph at half its size, enlarged by bicubic interpolation and by nets; and what nets add, on
+a diverging scale that is centred on 0.
+
+`frame` has a row a pane, as `experiments.super_resolution.compared` gives it. Every chart takes draw=theme.chart.
+"""
+
+# ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
+
+import numpy as np
+
+from reslab.figures import panes, theme
+from reslab.figures.text.phrases import EMPTY
+
+__all__ = ["differences", "wipe"]
+
+LOW, PLACES = "low", ("low", "bicubic", "direct", "residual")
+CALLED = {"low": "half the size", "bicubic": "bicubic", "sharp": "the sharp picture"}
+SCALE = [[0, "#762A83"], [0.5, "#F7F7F7"], [1, "#1B7837"]]  # ColorBrewer's PRGn: darker to lighter than bicubic
+REACH = 0.15  # of the scale of differences, in units of white
+
+
+def wipe(frame, share=50, front="residual", *, empty=EMPTY, draw=theme.figure):
+    """One picture, large: bicubic left of a line, a net right of it; beside it four panes.
+
+    share: where the line is, in % of the width. front: "residual", "direct" or "sharp", right of the line.
+    """
+    traces, axes, notes, shapes = [], {}, [], []
+    if len(frame):
+        rows = frame.set_index("kind")
+        front = front if front in rows.index else "sharp"
+        left, right = (_grey(rows.loc[kind, "pixels"]) for kind in ("bicubic", front))
+        size = right.shape[1]
+        at = round(size * share / 100)
+        traces.append(panes.photograph(np.concatenate([left[:, :at], right[:, at:]], axis=1), "", "wipe"))
+        axes |= panes.axes("", (0.0, 0.46), (0.04, 0.9), "pixels", f"{size} pixels")
+        said = _called(front, rows)
+        line = dict(type="line", x0=at - 0.5, x1=at - 0.5, y0=-0.5, y1=size - 0.5, xref="x", yref="y")
+        shapes = [line | dict(line=dict(color="#FFD400", width=3))]
+        notes.append(panes.words(f"bicubic ◂ │ ▸ {said}", 0.23, 0.91, size=theme.LARGE, name="wipe"))
+        for i, kind in enumerate(kind for kind in PLACES if kind in rows.index):
+            start, top = 0.54 + 0.24 * (i % 2), 0.98 - 0.52 * (i // 2)
+            number = str(i + 2)
+            traces.append(panes.photograph(_grey(rows.loc[kind, "pixels"]), number, kind))
+            axes |= panes.axes(number, (start, start + 0.2), (top - 0.36, top))
+            told = "" if kind == LOW else f"<br><b>{rows.loc[kind, 'psnr']:.2f} dB</b>"
+            said = _called(kind, rows).replace(" + ", "<br>+ ")
+            notes.append(panes.words(said + told, start + 0.1, top - 0.37, "top", f"score/{kind}"))
+    title = f"{frame['picture'].iloc[0].capitalize()}, enlarged twice" if len(frame) else "A picture, enlarged twice"
+    return panes.drawn(traces, axes, notes, draw, title=title, origin=_origin(frame), empty=empty, shapes=shapes)
+
+
+def differences(frame, *, empty=EMPTY, draw=theme.figure):
+    """What bicubic misses of the sharp picture, and what each net adds to bicubic, on one scale centred on 0."""
+    traces, axes, notes = [], {}, []
+    if len(frame):
+        rows = frame.set_index("kind")
+        shown = [kind for kind in ("sharp", "residual", "direct") if kind in rows.index]
+        wide = 1 / len(shown)
+        for i, kind in enumerate(shown):
+            number, middle = str(i + 1) * (i > 0), (i + 0.5) * wide
+            bar = dict(showscale=i == 0)
+            if i == 0:
+                bar["colorbar"] = dict(
+                    orientation="h", x=0.5, xanchor="center", y=-0.02, yanchor="top", len=0.6, thickness=12,
+                    outlinewidth=0, tickvals=[-REACH, 0, REACH], tickfont=dict(size=theme.SMALL),
+                    ticktext=[f"darker than bicubic by {REACH}", "0", f"lighter by {REACH}"],
+                )  # fmt: skip
+            traces.append(dict(
+                type="heatmap", z=rows.loc[kind, "added"].round(4).tolist(), colorscale=SCALE, zmin=-REACH, zmid=0,
+                zmax=REACH, **panes.on(number), **bar, meta={"key": f"{kind}/added"},
+                hovertemplate="%{z:.3f}<extra></extra>",
+            ))  # fmt: skip
+            titles = ("pixels", "pixels") if i == 0 else ()
+            axes |= panes.axes(number, (i * wide + 0.01, (i + 1) * wide - 0.01), (0.04, 0.82), *titles)
+            told = "what bicubic<br>misses" if kind == "sharp" else f"{_called(kind, rows)}<br>less bicubic"
+            notes.append(panes.words(told, middle, 0.84, name=f"words/{kind}"))
+    title = "What has to be learned, and what was"
+    return panes.drawn(traces, axes, notes, draw, title=title, origin=_origin(frame), empty=empty)
+
+
+def _called(kind, rows):
+    return CALLED.get(kind) or rows.loc[kind, "name"]
+
+
+def _grey(pixels):
+    """Luminance from 0 to 1 as (H, W) uint8."""
+    return (255 * pixels).round().astype("uint8")
+
+
+def _origin(frame):
+    return f"{frame['origin'].iloc[0]}, seed {frame['seed'].iloc[0]}" if len(frame) else ""
