@@ -28,6 +28,7 @@ def test_importing_reslab_imports_nothing_heavy():
         "ipywidgets",
         "anywidget",
         "captum",
+        "skimage",
         "sklearn",
         "safetensors",
         "tqdm",
