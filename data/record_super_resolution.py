@@ -1,6 +1,6 @@
 """Record what lesson 08 shows: nets that enlarge photographs, each at the best of three learning rates, three seeds.
 
-    python data/record_super_resolution.py    # data/super_resolution/, about half an hour on one core
+    python data/record_super_resolution.py    # data/super_resolution/, about ten minutes on one idle core
 
 Numbers and weights alone: the photographs come with scikit-learn and scikit-image.
 """

@@ -13,7 +13,8 @@ from reslab.specs import NetSpec, TrainSpec, nearest_depth
 SPECS = {spec: {field.name: field for field in dataclasses.fields(spec)} for spec in (NetSpec, TrainSpec)}
 OF_THE_IMAGES = ("in_channels", "image_size", "classes")  # fields of NetSpec that the split decides
 SEEDS = 2**31 - 1
-DISPLAY_NAMES = {"lr": "learning rate", "init": "initial weights"}  # where it is not the field's name
+# Where it is not the name of the field.
+DISPLAY_NAMES = {"lr": "learning rate", "init": "initial weights", "last": "last layer"}
 BOOLS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 

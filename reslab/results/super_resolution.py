@@ -58,14 +58,19 @@ def verdict(frame, name="direct-10", step=None):
     return next(answer for answer, most in ANSWERS.items() if found <= most)
 
 
-def learned(steps):
-    """The rows that are claimed of recorded trainings: held-out pictures, the best rate, and the usual last layer.
+def usual(steps):
+    """The rows of nets whose last layer has the usual start: zero with a global skip, and drawn as He does without
+    one, where zero would make a black picture."""
+    return steps[(steps["last"] == "zero") == steps["skip"]]
 
-    steps: as `experiments.super_resolution_files.recorded` has it. The usual last layer begins at zero with a global
-    skip, and is drawn as He does without one, where zero would make a black picture.
+
+def learned(steps):
+    """The rows that are claimed of recorded trainings: held-out pictures, the best rate, and the usual start.
+
+    steps: as `experiments.super_resolution_files.recorded` has it.
     """
-    usual = (steps["last"] == "zero") == steps["skip"]
-    return steps[usual & steps["best"] & (steps["part"] == "held out")]
+    rows = usual(steps)
+    return rows[rows["best"] & (rows["part"] == "held out")]
 
 
 def best_rates(steps):
