@@ -18,7 +18,7 @@ from reslab.runs import Provenance
 
 FILE = Path(__file__).parent / "teaching.json"
 SEEDS = (0, 1, 2)
-A_NET = r"(?:plain|resnet|residual)(?:-\d+)?(?:,\w+=[^|+\s]+)*"
+A_NET = r"(?:plain|resnet|direct|residual)(?:-\d+)?(?:,\w+=[^|+\s]+)*"
 
 
 def main(numbers):

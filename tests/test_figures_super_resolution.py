@@ -123,6 +123,14 @@ def test_the_curves_have_a_line_a_net_and_bicubic():
     assert "seeds 0, 1, 2" in str(figure.layout.annotations)
 
 
+def test_each_origin_has_its_own_seeds_under_the_title():
+    recorded = STEPS[STEPS["name"] == "residual-4"]
+    live = recorded[recorded["seed"] == 1].assign(name="residual-4, live", origin="live, this machine")
+    figure = figures.curves(pd.concat([recorded, live]))
+    origin = next(note.text for note in figure.layout.annotations if note.name == "origin")
+    assert origin.replace("<br>", " ") == "recorded, a machine, seeds 0, 1, 2; live, this machine, seed 1"
+
+
 def test_the_depths_have_a_line_for_each_way_to_use_skips():
     traces = keyed(figures.depths(STEPS))
     for (skip, blocks), depths in GAINS.items():
@@ -185,4 +193,6 @@ def test_the_sentence_of_a_picture_tells_the_chosen_net_first():
     assert said.startswith("Camera, enlarged twice: residual-10 is 0.80 dB better than bicubic (SSIM 0.900); direct-10")
     assert "direct-10 is 0.50 dB worse" in said
     assert figures.picture_sentence(panes(), "direct").startswith("Camera, enlarged twice: direct-10")
+    live = panes().assign(origin="live, this machine, after 120 steps")
+    assert figures.picture_sentence(live).startswith("Camera, enlarged twice (live, this machine, after 120 steps): r")
     assert "residual-10 (solid blue)" in figures.alt_text(panes(), said)

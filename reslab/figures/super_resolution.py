@@ -112,7 +112,8 @@ def _look(skip, block_skips, depth, origin):
 
 
 def _origin(frame):
+    """Each origin with its own seeds."""
     if not len(frame):
         return ""
-    origins = "; ".join(dict.fromkeys(frame["origin"]))
-    return f"{origins}, {phrases.seeds(frame['seed'].astype(int).unique().tolist())}"
+    groups = frame.groupby("origin", sort=False)["seed"]
+    return "; ".join(f"{origin}, {phrases.seeds(seeds.astype(int).unique().tolist())}" for origin, seeds in groups)

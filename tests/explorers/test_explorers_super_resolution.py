@@ -36,7 +36,7 @@ def front(explorer):
 
 def test_panes_and_sentence_are_those_of_the_recorded_nets(opened):
     nets = [files.trained(spec, 0) for spec in files.pair(10)]
-    rows = lesson.compared(nets, lesson.pieces()[0]).set_index("kind")
+    rows = lesson.compared(nets, lesson.pieces()[0], origin="recorded").set_index("kind")
     gain = rows.loc["residual", "psnr"] - rows.loc["bicubic", "psnr"]
     assert f"residual-10 is {abs(gain):.2f} dB" in opened.sentence.value
     added = np.array(opened.added.trace("residual/added").z, dtype=float)
@@ -118,6 +118,7 @@ def test_the_first_steps_are_trained_here_and_end_when_another_net_is_chosen(ope
     expected = lesson.quick(SRSpec(depth=4), files.rate_of(SRSpec(depth=4)), steps=20, shown=(10,), progress=False)
     np.testing.assert_allclose(live.y, expected.groupby("step")["psnr"].mean().loc[[10, 20]], atol=1e-6)
     assert "live, this machine, after 20 steps" in str(opened.picture_chart.figure.layout.annotations)
+    assert "enlarged twice (live, this machine, after 20 steps): residual-4" in opened.sentence.value
     opened.picture.value = "china"
     assert opened.join(120)
     assert "China" in opened.sentence.value  # of the same nets

@@ -63,7 +63,9 @@ def picture_sentence(frame, front="residual"):
         word = "better" if gain > 0 else "worse"
         told.append(f"{net['name']} is {abs(gain):.2f} dB {word} than bicubic (SSIM {net['ssim']:.3f})")
     usual = f"bicubic itself has {bicubic['psnr']:.2f} dB (SSIM {bicubic['ssim']:.3f})"
-    return f"{frame['picture'].iloc[0].capitalize()}, enlarged twice: {'; '.join([*told, usual])}."
+    first = frame.iloc[0]
+    here = f" ({first['origin']})" if first["origin"].startswith("live") else ""
+    return f"{first['picture'].capitalize()}, enlarged twice{here}: {'; '.join([*told, usual])}."
 
 
 def alt_text(frame, said):
