@@ -17,6 +17,7 @@ from reslab.experiments import (
     landscape,
     lesions,
     residual_block,
+    super_resolution,
     variants,
 )
 from reslab.nets import NetSpec
@@ -112,6 +113,18 @@ def test_07_the_block_whose_map_gains_most(split):
     measured = deletion.fall(build(NetSpec(depth=20, width=4, **split.shape)), split, ("Grad-CAM",), images=4,
                              progress=False)  # fmt: skip
     assert {"map", "moved"} <= set(measured["kind"])  # the columns that the check reads
+
+
+def test_08_how_much_smaller_the_difference_is():
+    pieces = super_resolution.pieces()
+    ratios = {
+        piece.name: (piece.sharp.var() / (piece.sharp - piece.bicubic).square().mean()).item() for piece in pieces
+    }
+    assert check("08", ratios).startswith("✓ What bicubic misses is smaller: ")
+    first = pieces[0].name
+    assert f"{first} is not in it" in check("08", {name: ratio for name, ratio in ratios.items() if name != first})
+    assert f"{first} has another ratio" in check("08", ratios | {first: ratios[first] ** 0.5})
+    assert "a piece is 'moon'" in check("08", ratios | {"moon": 2.0})
 
 
 def test_09_one_field_that_makes_110_layers_train(split):

@@ -125,6 +125,7 @@ def test_a_seed_goes_into_every_net_of_a_state():
     )
     assert seeded("resnet-20 | show=cosine,block=1", 2) == "resnet-20,seed=2 | show=cosine,block=1"
     assert seeded("plain,norm=none | residual", 0) == "plain,norm=none,seed=0 | residual,seed=0"
+    assert seeded("direct-10 | wipe=40", 1) == "direct-10,seed=1 | wipe=40"
     assert seeded("layers=20 out=1", 2) == "layers=20 out=1 seed=2"
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reslab import checks
 from reslab.datasets import digits
-from reslab.experiments import activations, residual_block
+from reslab.experiments import activations, residual_block, super_resolution
 from reslab.results import degradation, gradient_flow, landscape
 
 FAILS = 0.1  # 01: a net fails when it gets more than this share of the training images wrong
@@ -164,6 +164,19 @@ def block_for_the_map(frames):
     return missing, f"The map of {best} gains most over the same shape elsewhere: {gains[best]:+.2f}."
 
 
+def smaller_differences(ratios):
+    """A dict: name of a piece → mean square of the sharp picture, less its mean, over that of what bicubic misses."""
+    pieces = {piece.name: piece for piece in super_resolution.pieces()}
+    missing = [f"{name} is not in it." for name in pieces if name not in ratios]
+    for name, ratio in ratios.items():
+        piece = pieces[checks.choice("a piece", name, pieces)]
+        measured = (piece.sharp.var() / (piece.sharp - piece.bicubic).square().mean()).item()
+        if abs(ratio / measured - 1) > 0.05:
+            missing.append(f"{name} has another ratio than {ratio:.3g}: are both of them means of squares?")
+    told = ", ".join(f"{name} {ratio:.3g} times" for name, ratio in ratios.items())
+    return missing, f"What bicubic misses is smaller: {told}."
+
+
 def one_field(frame):
     """The frame of `variants.race` with one variant, base=base and how=lesson.HARD."""
     runs, missing = frame.groupby(["name", "seed"], sort=False).last().reset_index(), []
@@ -199,6 +212,7 @@ def _words(values):
 
 CHECKS = {
     "01": depth_that_fails, "02": exploding_and_tamed, "03": eight_residual_blocks, "04": level_without_norm,
-    "05": blocks_that_are_needed, "06": flatter_by_its_scale, "07": block_for_the_map, "09": one_field,
+    "05": blocks_that_are_needed, "06": flatter_by_its_scale, "07": block_for_the_map, "08": smaller_differences,
+    "09": one_field,
     "11": sweep_that_goes_on,
 }  # fmt: skip
