@@ -24,7 +24,7 @@ SEEDS = (0, 1, 2)
 STEPS = 300  # of a segmenter
 DEPTH, SIDE = 56, 256  # layers, and pixels: more than the 249 that a place can see
 BLOCKS = ("stage1.block9", "stage2.block9", "stage3.block3", "stage3.block6", "stage3.block9")
-BULKY = ("energy", "centre", "shown")  # arrays
+BULKY = ("energy", "centre", "pixels", "truth", "answers")  # arrays
 ROUNDED = ("readout_accuracy", "mean_iou", "loss", *segmenter.CLASSES)
 
 

@@ -25,6 +25,7 @@ MODULES = [
     "paths",
     "photographs",
     "probe",
+    "ready_made",
     "receptive_field",
     "representations",
     "residual_block",

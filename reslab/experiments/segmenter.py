@@ -168,8 +168,8 @@ def compare(depth=20, *, seeds=(0,), steps=STEPS, rate=RATE, width=8, shown=6, p
     segmenter or baseline.
 
     Columns: as `representations.labelled` has them (of a baseline, name alone); parameters, steps, rate, loss (of the
-    last 10 steps), mean_iou, one column a class of CLASSES (its IoU), pictures (tested on), and shown: the answers of
-    the first test pictures, (shown, S, S) uint8.
+    last 10 steps), mean_iou, one column a class of CLASSES (its IoU), tested (pictures); and of the first pictures,
+    `shown` of them: pixels (shown, S, S, 3) and truth and answers (shown, S, S), all uint8.
     """
     frames = []
     jobs = [(seed, skip) for seed in seeds for skip in (False, True)]
@@ -192,5 +192,7 @@ def compare(depth=20, *, seeds=(0,), steps=STEPS, rate=RATE, width=8, shown=6, p
 
 def _row(found, test, shown):
     numbers = iou(found, test.classes)
-    row = dict(zip(CLASSES, numbers, strict=True)) | {"mean_iou": float(np.nanmean(numbers)), "pictures": len(found)}
-    return row | {"shown": found[:shown].numpy().astype(np.uint8)}
+    row = dict(zip(CLASSES, numbers, strict=True)) | {"mean_iou": float(np.nanmean(numbers)), "tested": len(found)}
+    row |= {"pixels": test.pictures[:shown].permute(0, 2, 3, 1).numpy()}
+    maps = {"truth": test.classes, "answers": found}
+    return row | {name: classes[:shown].numpy().astype(np.uint8) for name, classes in maps.items()}

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "activations": ["Activations"],
         "architecture": ["Architecture"],
         "attribution": ["Attribution"],
+        "backbones": ["Backbones"],
         "degradation": ["Degradation"],
         "gradient_flow": ["GradientFlow"],
         "landscape": ["Landscape"],

@@ -9,6 +9,7 @@
 | head.fc1, head.fc2, fc | fc | fc | classifier.0, .3, .6 |
 """
 
+import os
 import pickle
 import re
 from contextlib import suppress
@@ -42,6 +43,7 @@ PRETRAINED = {  # name in FAMILY → torchvision's
     "vgg-19-bn": "vgg19_bn",
 }
 
+RANDOM = " build(FAMILY['{name}']) works with no network, with weights drawn at random, or"
 FAILURES = (*UNREADABLE, EOFError, pickle.UnpicklingError)
 
 
@@ -54,9 +56,8 @@ def pretrained(name, *, version="IMAGENET1K_V1", progress=True, root=None):
     580 MB.
 
     version: IMAGENET1K_V1, the first that torchvision had; some nets have a V2, trained longer with a newer recipe.
-    progress: show a bar while downloading. root: the folder to keep the file in, else "weights" in
-    `downloads.cache_root()`. net.weights.transforms() prepares images as in training, and
-    net.weights.meta["categories"] names the 1000 classes.
+    progress: show a bar while downloading. root: the folder to keep the file in, else `weights_folder()`.
+    net.weights.transforms() prepares images as in training, and net.weights.meta["categories"] names the 1000 classes.
     Raises ValueError naming the nearest one, WeightsUnavailable.
     """
     import torchvision
@@ -66,7 +67,7 @@ def pretrained(name, *, version="IMAGENET1K_V1", progress=True, root=None):
     ).__members__
     weights = known[checks.choice(f"the version of {name}'s weights", version, known)]
     net = shapes_only(FAMILY[name]).to_empty(device="cpu")
-    load(net, _fetch(name, weights, progress, cache_root() / "weights" if root is None else root))
+    load(net, fetch(name, weights, progress, root))
     net.weights = weights
     return net.eval()
 
@@ -121,8 +122,18 @@ def _tensors(net):
     return dict(net.named_parameters()) | dict(net.named_buffers())
 
 
-def _fetch(name, weights, progress, root):
-    file = Path(root).expanduser() / weights.url.rpartition("/")[2]
+def weights_folder():
+    """Where weights are looked for and kept: $RESLAB_WEIGHTS, else "weights" in `downloads.cache_root()`."""
+    return Path(os.environ.get("RESLAB_WEIGHTS") or cache_root() / "weights").expanduser()
+
+
+def fetch(name, weights, progress=True, root=None, offline=RANDOM):
+    """The state dict of torchvision's weights, from a folder or downloaded into it, with retries and its checksum.
+
+    name: what the error calls them. root: the folder, else `weights_folder()`. offline: what else works without them,
+    for the error. WeightsUnavailable.
+    """
+    file = (weights_folder() if root is None else Path(root).expanduser()) / weights.url.rpartition("/")[2]
 
     def download():
         try:
@@ -137,7 +148,6 @@ def _fetch(name, weights, progress, root):
         return with_retries(download, FAILURES)
     except DownloadFailed as failure:
         raise WeightsUnavailable(
-            f"the weights of {name} could not be downloaded in {TRIES} tries ({failure}); build(FAMILY['{name}']) works"
-            f" with no network, with weights drawn at random, or put {weights.url} into {file.parent} by hand and call"
-            " this again."
+            f"the weights of {name} could not be downloaded in {TRIES} tries ({failure});{offline.format(name=name)}"
+            f" put {weights.url} into {file.parent} by hand and call this again."
         ) from failure.__cause__

@@ -1,4 +1,4 @@
-"""Lesson 10: the parts of models, and their shares of the whole."""
+"""Lesson 10: the parts of models and their shares of the whole; receptive fields, probes and segmenters over seeds."""
 
 from reslab import checks
 from reslab.results.frames import require
@@ -38,3 +38,44 @@ def verdict(frame, model="Faster R-CNN", cost="parameters"):
     table = body_shares(frame).set_index("model")
     share = table.loc[checks.choice("a model", model, table.index), f"{cost}_share"]
     return next(answer for answer, most in ANSWERS.items() if share <= most)
+
+
+def fields(frame):
+    """The measured receptive field, a row a net × trained × block: the median, lowest and highest over the seeds.
+
+    frame: as `experiments.receptive_field.trained_and_untrained` gives it. Columns: name, skip, depth, origin, trained,
+    index, field (allowed, pixels), median, low, high (measured, pixels), seeds. ValueError for a missing column.
+    """
+    return _over_seeds(frame, ["trained", "index", "field"], "side", "The receptive field")
+
+
+def probes(frame):
+    """What a linear classifier on a frozen body gets right, a row a net × trained × block: median, low, high (fractions
+    of the test pictures), seeds.
+
+    frame: as `experiments.probe` gives it. Columns besides: name, skip, depth, origin, trained, index.
+    """
+    return _over_seeds(frame, ["trained", "index"], "readout_accuracy", "The probe")
+
+
+def last(table):
+    """The rows of the last block of each net. table: of `fields` or `probes`."""
+    return table[table["index"] == table.groupby("name")["index"].transform("max")]
+
+
+def segmenters(frame):
+    """The mean IoU of each segmenter and baseline, a row a name: skip (None of a baseline), median, low, high, seeds.
+
+    frame: as `experiments.segmenter.compare` gives it. ValueError for a missing column.
+    """
+    frame = require(frame, ("name", "skip", "seed", "mean_iou"), "The segmenters")
+    groups = frame.groupby("name", sort=False)
+    table = groups["mean_iou"].agg(median="median", low="min", high="max").assign(skip=groups["skip"].first())
+    return table.assign(seeds=groups["seed"].nunique()).reset_index()
+
+
+def _over_seeds(frame, by, column, what):
+    frame = require(frame, ("name", "skip", "depth", "origin", "seed", *by, column), what)
+    groups = frame.groupby(["name", "skip", "depth", *by], sort=False)
+    table = groups[column].agg(median="median", low="min", high="max").assign(origin=groups["origin"].first())
+    return table.assign(seeds=groups["seed"].nunique()).reset_index()

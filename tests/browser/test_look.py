@@ -16,6 +16,7 @@ EXPLORERS = {  # name → how it is made; those that train are trained
     "landscape": 'Landscape("resnet-20 | plain-20")',
     "attribution": 'Attribution("resnet-20")',
     "super_resolution": 'SuperResolution("residual-10")',
+    "backbones": 'Backbones("Faster R-CNN,cost=multiply_adds")',
     "residual_block": 'ResidualBlock("plain | residual", steps=30)',
     "activations": 'Activations("resnet-20 | plain-20 | show=ratio,block=3,image=3")',
     "variants": f'Variants("resnet-20,order=preact,lr=0.1 | resnet-20,lr=0.1", {SMALL})',

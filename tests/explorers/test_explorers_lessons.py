@@ -13,6 +13,7 @@ KINDS = {
     "Activations",
     "Architecture",
     "Attribution",
+    "Backbones",
     "Degradation",
     "GradientFlow",
     "Landscape",

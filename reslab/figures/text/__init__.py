@@ -9,6 +9,7 @@ import lazy_loader
 MODULES = [
     "activations",
     "attribution",
+    "backbones",
     "degradation",
     "feature_maps",
     "gradient_factors",

@@ -1,0 +1,205 @@
+"""Lesson 10, on the learner's own picture: torchvision's trained models: classes, boxes, masks, segments.
+
+The weights are downloaded once, with retries and a checksum, or taken from a folder: see `needed`. Without them nothing
+is shown: what an untrained detector marks means nothing.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from reslab import checks
+from reslab.nets.imagenet import PRETRAINED, WeightsUnavailable, fetch, pretrained, weights_folder
+from reslab.train.evaluation import eval_mode
+
+NETS = ("resnet-18", "resnet-50", "resnet-152")
+MODELS = {  # name → torchvision's module, its function, its weights
+    "Faster R-CNN": ("detection", "fasterrcnn_resnet50_fpn", "FasterRCNN_ResNet50_FPN_Weights"),
+    "Mask R-CNN": ("detection", "maskrcnn_resnet50_fpn", "MaskRCNN_ResNet50_FPN_Weights"),
+    "DeepLabv3": ("segmentation", "deeplabv3_resnet50", "DeepLabV3_ResNet50_Weights"),
+    "FCN": ("segmentation", "fcn_resnet50", "FCN_ResNet50_Weights"),
+}
+NO_PICTURE = "No picture was given, so nothing was downloaded."
+LEAST = 0.6  # the score from which a box is drawn
+# Eight colours that can be told apart (Okabe and Ito), for boxes, masks and classes.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+
+
+def needed(names=(*NETS, *MODELS), root=None):
+    """The files of weights that models need: a row a model: model, file, address, here (whether it is in the folder).
+
+    names: of NETS (any of `nets.imagenet.PRETRAINED`) and MODELS. root: the folder, else $RESLAB_WEIGHTS, else the
+    cache. A machine with no network takes files that were copied into the folder under these names.
+    """
+    folder, rows = weights_folder() if root is None else Path(root).expanduser(), []
+    for name in names:
+        weights = _weights(name)
+        file = weights.url.rpartition("/")[2]
+        rows.append({"model": name, "file": file, "address": weights.url, "here": (folder / file).is_file()})
+    return pd.DataFrame(rows)
+
+
+def needed_sentence(frame):
+    """Which of the files of `needed` are missing: one sentence."""
+    missing = frame[~frame["here"]]
+    if missing.empty:
+        return f"All {len(frame)} files of weights are there."
+    return (
+        f"{len(missing)} of {len(frame)} files of weights are not there yet. They are downloaded when they are first"
+        " asked for; or copy them into a folder, and name it in the environment variable RESLAB_WEIGHTS:"
+        f" {', '.join(missing['file'])}."
+    )
+
+
+def opened(picture):
+    """A picture as (3, H, W) uint8: a path, the bytes of a file, a PIL image, or an (H, W, 3) uint8 array.
+
+    ValueError for a file that is no picture, and for a path that does not exist.
+    """
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    if not isinstance(picture, Image.Image):
+        given = io.BytesIO(picture) if isinstance(picture, bytes) else picture
+        try:
+            picture = Image.open(given)
+            picture.load()
+        except OSError as error:
+            named = "these bytes are" if isinstance(picture, bytes) else f"{picture} is"
+            raise ValueError(f"{named} no picture that can be opened: give a PNG or a JPEG.") from error
+    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
+
+
+def top(picture, nets=NETS, *, count=5, root=None, progress=True):
+    """The classes that trained ResNets find most probable: a row a net × rank: name, rank, says, probability.
+
+    picture: as `opened` takes it. ValueError, WeightsUnavailable.
+    """
+    x, rows = opened(picture), []
+    for name in nets:
+        net = pretrained(name, root=root, progress=progress)
+        names = net.weights.meta["categories"]
+        with eval_mode(net):
+            found = net(net.weights.transforms()(x)[None]).softmax(1)[0].topk(count)
+        for rank, (share, place) in enumerate(zip(*(each.tolist() for each in found), strict=True), 1):
+            rows.append({"name": name, "rank": rank, "says": names[place], "probability": share})
+    return pd.DataFrame(rows)
+
+
+def model(name, *, root=None, progress=True):
+    """torchvision's trained model of a name in MODELS, in eval mode, with `weights`; about 140 to 180 MB, once.
+
+    ValueError for another name, WeightsUnavailable.
+    """
+    from torchvision.models import detection, segmentation
+    from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+    checks.choice("a model", name, MODELS)
+    weights, classes = _weights(name), len(_weights(name).meta["categories"])
+    state = fetch(name, weights, progress, root, offline="")
+    if "R-CNN" in name:
+        pyramid = resnet_fpn_backbone(backbone_name="resnet50", weights=None)
+        net = (detection.MaskRCNN if name == "Mask R-CNN" else detection.FasterRCNN)(pyramid, classes)
+        for module in net.modules():
+            if "FrozenBatchNorm" in type(module).__name__:
+                module.eps = 0.0  # as torchvision does for these weights: they were trained so
+    else:
+        make = getattr(segmentation, MODELS[name][1])
+        net = make(weights=None, weights_backbone=None, num_classes=classes, aux_loss=True)
+    net.load_state_dict(state)
+    net.weights = weights
+    return net.eval()
+
+
+def seen(picture, name="Mask R-CNN", *, least=LEAST, root=None, progress=True):
+    """What a trained model finds in a picture: (drawn, frame).
+
+    drawn: the picture with boxes, masks or segments, (H, W, 3) uint8. frame: of a detector a row a box: says, score,
+    left, top, right, bottom (pixels); of a segmenter a row a class: says, share (of the pixels). Sorted by the score,
+    or the share. ValueError, WeightsUnavailable.
+    """
+    net = model(name, root=root, progress=progress)
+    return marked(net, opened(picture), least)
+
+
+def look(picture, name="Mask R-CNN", **how):
+    """(drawn, sentence): `seen` in a lesson: with no picture or no weights drawn is None, and the sentence says why."""
+    if picture is None:
+        return None, NO_PICTURE
+    try:
+        drawn, frame = seen(picture, name, **how)
+    except (ValueError, WeightsUnavailable) as error:
+        return None, str(error)
+    number = "score" if "score" in frame else "share"
+    told = ", ".join(f"{row['says']} {row[number]:.2f}" for _, row in frame.iterrows())
+    return drawn, f"{name} finds: {told or 'nothing that it is sure of'}."
+
+
+def say(picture, nets=NETS, **how):
+    """`top` in a lesson, as one sentence; with no picture or no weights it says why."""
+    if picture is None:
+        return NO_PICTURE
+    try:
+        frame = top(picture, nets, **how)
+    except (ValueError, WeightsUnavailable) as error:
+        return str(error)
+    told = []
+    for name, rows in frame.groupby("name", sort=False):
+        told.append(f"{name}: " + ", ".join(f"{row['says']} {row['probability']:.2f}" for _, row in rows.iterrows()))
+    return "; ".join(told) + "."
+
+
+@torch.no_grad()
+def marked(net, x, least=LEAST):
+    """`seen`, of a model of `model` and a picture (3, H, W) uint8."""
+    names = net.weights.meta["categories"]
+    with eval_mode(net):
+        if hasattr(net, "roi_heads"):
+            return _boxes(net([x.float() / 255])[0], x, names, least)
+        classes = net(net.weights.transforms()(x)[None])["out"][0].argmax(0)
+    return _segments(classes, x, names)
+
+
+def _boxes(found, x, names, least):
+    from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
+
+    kept = found["scores"] >= least
+    boxes, labels, scores = (found[key][kept] for key in ("boxes", "labels", "scores"))
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(boxes))]
+    words = [f"{names[label]} {score:.2f}" for label, score in zip(labels, scores, strict=True)]
+    drawn = x
+    if "masks" in found and len(boxes):
+        drawn = draw_segmentation_masks(drawn, found["masks"][kept][:, 0] > 0.5, alpha=0.5, colors=colours)
+    if len(boxes):
+        drawn = draw_bounding_boxes(drawn, boxes, words, colors=colours, width=max(2, x.shape[-1] // 200))
+    table = {"says": [names[label] for label in labels], "score": scores.tolist()}
+    sides = dict(zip(("left", "top", "right", "bottom"), boxes.T.tolist(), strict=True))
+    return drawn.permute(1, 2, 0).numpy(), pd.DataFrame(table | sides)
+
+
+def _segments(classes, x, names):
+    from torchvision.transforms.functional import InterpolationMode, resize
+    from torchvision.utils import draw_segmentation_masks
+
+    classes = resize(classes[None], x.shape[1:], interpolation=InterpolationMode.NEAREST)[0]
+    there = [kind for kind in classes.unique().tolist() if kind]  # 0: none of them
+    masks = torch.stack([classes == kind for kind in there]) if there else torch.zeros(0, *classes.shape).bool()
+    colours = [COLOURS[kind % len(COLOURS)] for kind in there]
+    drawn = draw_segmentation_masks(x, masks, alpha=0.6, colors=colours) if there else x
+    shares = [(classes == kind).float().mean().item() for kind in there]
+    frame = pd.DataFrame({"says": [names[kind] for kind in there], "share": shares})
+    return drawn.permute(1, 2, 0).numpy(), frame.sort_values("share", ascending=False, ignore_index=True)
+
+
+def _weights(name):
+    """torchvision's weights of a name: the first that it had for ImageNet, those of COCO for the others."""
+    import torchvision
+
+    if name in MODELS:
+        where, _, weights = MODELS[name]
+        return getattr(getattr(torchvision.models, where), weights).DEFAULT
+    known = PRETRAINED[checks.choice("a trained net", name, [*MODELS, *PRETRAINED])]
+    return torchvision.models.get_model_weights(known).IMAGENET1K_V1

@@ -1,0 +1,120 @@
+"""Lesson 10 in words: the parts of models, receptive fields, frozen bodies, segmenters."""
+
+from reslab.figures.text.phrases import EMPTY, amount, lines, listed
+from reslab.results import backbones as results
+
+COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds"}
+
+
+def sentence(frame, model="Faster R-CNN"):
+    """One model: its costs, and the body's share of them. frame: as `results.backbones.parts` takes it."""
+    if not len(frame):
+        return EMPTY
+    body = results.body_shares(frame).set_index("model").loc[model]
+    rows = frame[frame["model"] == model]
+    first, whole = rows.iloc[0], rows[["parameters", "multiply_adds"]].sum()
+    said = f"{_named(model)} has {amount(whole['parameters'])} parameters; {amount(body['parameters'])} of them, "
+    said += f"{body['parameters_share']:.0%}, are its {first['body_name']}. A picture of {first['side']} × "
+    said += f"{first['side']} pixels takes {amount(whole['multiply_adds'])} multiply-adds{_boxes(rows)}; "
+    return said + f"{body['multiply_adds_share']:.0%} of them are the body's."
+
+
+def models_sentence(frame, cost="parameters"):
+    """The body's share of every model."""
+    if not len(frame):
+        return EMPTY
+    table = results.body_shares(frame)
+    told = [f"{row[f'{cost}_share']:.0%} of {_the(row['model'])}" for _, row in table.iterrows()]
+    return f"Of the {COSTS[cost]}, the {frame['body_name'].iloc[0]} has {listed(told)}."
+
+
+def field_sentence(frame):
+    """The receptive field of the last block, allowed and measured, net by net."""
+    if not len(frame):
+        return EMPTY
+    table = results.last(results.fields(frame))
+    allowed = table["field"].iloc[0]
+    told = []
+    for name, rows in table.groupby("name", sort=False):
+        parts = [
+            f"{_range(row, '.0f')} {'trained' if row['trained'] else 'untrained'}"
+            for _, row in rows.sort_values("trained").iterrows()
+        ]
+        told.append(f"{name} {', '.join(parts)}")
+    said = f"A place of the last map can see {allowed:.0f} × {allowed:.0f} pixels. Side of the square that holds 90 % "
+    return said + f"of the squared gradient, in pixels: {'; '.join(told)}.{_over(table)}"
+
+
+def stages_sentence(frame):
+    """Stride and receptive field at the end of a net, as it is, with dilation, and with strides left out. frame: as
+    `experiments.receptive_field.stages` gives it."""
+    if not len(frame):
+        return EMPTY
+    last = frame.groupby("way", sort=False).last()
+    told = [f"{way}, {row['field']} pixels at stride {row['stride']}" for way, row in last.iterrows()]
+    return f"What a place at the end can see: {'; '.join(told)}."
+
+
+def probe_sentence(frame):
+    """What a linear classifier gets right on the last block, net by net."""
+    if not len(frame):
+        return EMPTY
+    table = results.last(results.probes(frame))
+    told = []
+    for name, rows in table.groupby("name", sort=False):
+        parts = [
+            f"{_range(row, '.2f')} {'trained' if row['trained'] else 'untrained'}"
+            for _, row in rows.sort_values("trained").iterrows()
+        ]
+        told.append(f"{name} {', '.join(parts)}")
+    return f"Right, of the test pictures, from the last block: {'; '.join(told)}.{_over(table)}"
+
+
+def segmenters_sentence(frame):
+    """The mean IoU of the segmenters and the baselines."""
+    if not len(frame):
+        return EMPTY
+    table = results.segmenters(frame)
+    told = [f"{row['name']} {_range(row, '.2f')}" for _, row in table.iterrows()]
+    steps = frame["steps"].max()
+    return f"Mean IoU after {steps:.0f} steps: {'; '.join(told)}.{_over(table)}"
+
+
+def alt_text(frame, said):
+    """A chart for screen readers: its parts or lines, and its sentence."""
+    if "model" in frame and len(frame):
+        table = results.body_shares(frame)
+        return f"Bars, one a model: {listed([_named(name) for name in table['model']])}. {said}"
+    nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
+    return f"Chart. {lines(nets)}{said}"
+
+
+def _named(model):
+    return "The classifier" if model == "classifier" else model
+
+
+def _the(model):
+    return "the classifier" if model == "classifier" else model
+
+
+def _boxes(rows):
+    """For how many boxes a detector's costs are."""
+    first, grows, told = rows.iloc[0], set(rows["grows"]), []
+    if "proposals" in grows:
+        told.append(f"{first['proposals']:,} proposals")
+    if "objects" in grows:
+        told.append(f"{first['objects']} masks")
+    return f" with {listed(told)}" if told else ""
+
+
+def _range(row, form):
+    around = f" ({row['low']:{form}} to {row['high']:{form}})" if row["low"] < row["high"] else ""
+    return f"{row['median']:{form}}{around}"
+
+
+def _over(table):
+    counts = table["seeds"]
+    if counts.max() == 1:
+        return ""
+    alone = " Of the trained nets there is one seed." if (counts == 1).any() else ""
+    return f" Medians and ranges are over {counts.max()} seeds.{alone}"
