@@ -79,7 +79,7 @@ def test_it_holds_every_module_and_every_run_and_nothing_else(checkout, unpacked
     lessons = [file for kind in ("*.ipynb", "*.md") for file in (checkout / "notebooks").glob(kind)]
     others |= {f"reslab/notebooks/{file.name}" for file in lessons}
     others |= {f"reslab/data/{lesson}/cifar10.json.gz" for lesson in ("lesions", "attribution")}
-    for lesson in ("landscape", "super_resolution"):
+    for lesson in ("backbones", "landscape", "super_resolution"):
         others |= {f"reslab/data/{lesson}/{name}" for name in files(checkout / "data" / lesson)}
     held = {name for name in files(unpacked) if ".dist-info/" not in name}
     assert held == modules | runs | stage | others
