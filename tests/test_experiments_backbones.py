@@ -67,7 +67,7 @@ def test_the_parts_add_up_and_the_body_is_the_same_everywhere(frame):
     assert results.verdict(frame) == "more than half"
     assert results.verdict(frame, "Mask R-CNN", "multiply_adds") == "about a third"
     assert list(parts[parts["model"] == "Mask R-CNN"]["name"]) == [
-        "stem", "stage 1", "stage 2", "stage 3", "stage 4", "pyramid", "proposals", "box head",
+        "stem", "stage 1", "stage 2", "stage 3", "stage 4", "FPN", "RPN", "box head",
         "mask head",
     ]  # fmt: skip
 

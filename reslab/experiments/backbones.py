@@ -40,12 +40,13 @@ PROPOSALS = 1000  # boxes that the region proposals hand on, the most in torchvi
 OBJECTS = 100  # boxes that are left in the end and get a mask, the most in torchvision's detectors
 CLASSES = {"detector": 91, "segmenter": 21}  # of COCO and of Pascal VOC, with "none of them"
 CHANNELS = 256  # of every map of the feature pyramid
-# What a module of torchvision's belongs to: part, and its name in words. The second head is used in training only.
+# What a module of torchvision's belongs to: part, and its name. FPN: the feature pyramid network; RPN: the region
+# proposal network, which says where something may be. The second head is used in training only.
 PARTS = {
     r"(backbone\.)?(body\.)?stem": ("body", "stem"),
     r"(backbone\.)?(body\.)?stage(\d)": ("body", "stage {}"),
-    r"backbone\.fpn": ("neck", "pyramid"),
-    r"rpn": ("head", "proposals"),
+    r"backbone\.fpn": ("neck", "FPN"),
+    r"rpn": ("head", "RPN"),
     r"roi_heads\.box_\w+": ("head", "box head"),
     r"roi_heads\.mask_\w+": ("head", "mask head"),
     r"classifier\.0": ("head", "first layers"),

@@ -74,7 +74,7 @@ class Backbones(Explorer):
         self._latest, self._silent = Latest(self._count), False
         self.model = self._menu("model", "Model", 190)
         self.body_menu = self._menu("body", "Body", 170)
-        self.side = self._menu("side", "Picture (pixels)", 190, {f"{n} × {n}": n for n in Composed.options["side"]})
+        self.side = self._menu("side", "Picture (pixels)", 240, {f"{n} × {n}": n for n in Composed.options["side"]})
         self.cost = self._menu("cost", "Shares of", 220, {words: cost for cost, words in COSTS.items()})
         self.proposals = widgets.BoundedIntText(
             min=1, max=MOST, description="Proposals", style={"description_width": "auto"},

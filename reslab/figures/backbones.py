@@ -14,7 +14,7 @@ from reslab.results import backbones as results
 __all__ = ["alt_text", "models_sentence", "ribbon", "sentence", "shares"]
 
 COLOURS = {"body": theme.RESIDUAL, "neck": "#007A58", "head": "#8A6D00"}  # of a part
-LETTER = 0.0145  # of the chart's width, at 700 pixels: a label stands in a bar that has room for it
+LETTER = 0.022  # of the chart's width, at 700 pixels: a label stands in a bar that has room for it
 MOST = 70  # % of the whole: the axis of the ribbon, which never moves; its highest tick is under the title
 
 
@@ -42,44 +42,43 @@ def shares(frame, cost="parameters", *, empty=EMPTY, draw=theme.figure):
     y = dict(title="Model", type="category", categoryarray=models[::-1], range=[-0.5, len(models) - 0.5])
     title = f"How much of each model is its {table['body_name'].iloc[0]}" if len(table) else "Body, neck and heads"
     return draw(
-        traces, title=title, origin=_origin(frame, cost), empty=empty, x=x, y=y, barmode="overlay",
-        legend=dict(orientation="h", x=1, xanchor="right", y=1.0, yanchor="bottom", font=dict(size=theme.SMALL)),
-    )  # fmt: skip
+        traces, title=title, origin=_origin(frame, cost), empty=empty, x=x, y=y, barmode="overlay", **_below(-0.2)
+    )
 
 
 def ribbon(frame, model="Faster R-CNN", cost="parameters", *, empty=EMPTY, draw=theme.figure):
     """One model from the picture to its answers: a bar a block of the body, then its neck and its heads, each as high
     as its share of the whole. ValueError for a model that the frame does not have."""
     checks.choice("cost", cost, COSTS)
-    traces, ticks = [], []
+    traces, names = [], []
     if len(frame):
         frame = frame[frame["model"] == checks.choice("a model", model, list(frame["model"].unique()))]
         whole = frame[cost].sum()
         frame = frame.assign(unit=frame["block"].where(frame["block"] != "", frame["name"]))
-        units = list(frame.groupby("unit", sort=False))
-        blocks = sum(rows["part"].iloc[0] == "body" for _, rows in units)
-        wide, at = max(1.6, 0.1 * blocks), 0.0
-        for unit, rows in units:
+        names = list(dict.fromkeys(frame["name"]))
+        blocks = frame.groupby("name")["unit"].nunique()  # every part is equally wide, and so are the blocks in it
+        for unit, rows in frame.groupby("unit", sort=False):
             part, name = rows[["part", "name"]].iloc[0]
-            width = 1.0 if part == "body" else wide
+            others = list(dict.fromkeys(frame.loc[frame["name"] == name, "unit"]))
+            at = names.index(name) - 0.46 + 0.92 * (others.index(unit) + 0.5) / blocks[name]
             traces.append(dict(
-                type="bar", x=[at + width / 2], y=[100 * rows[cost].sum() / whole], width=[0.9 * width],
+                type="bar", x=[at], y=[100 * rows[cost].sum() / whole], width=[0.86 / blocks[name]],
                 marker=_look(part), showlegend=False, meta={"key": unit}, hoverinfo="text",
                 hovertext=_said(model, unit, rows, cost), customdata=[[model, unit]],
             ))  # fmt: skip
-            ticks.append((name, at, at + width))
-            at += width
         traces += _legend(frame)
-    spans = {}
-    for name, low, high in ticks:
-        spans[name] = (spans.get(name, (low,))[0], high)
-    at = [(low + high) / 2 for low, high in spans.values()]
-    x = dict(title="From the picture to the answers", range=[-0.3, ticks[-1][2] + 0.3] if ticks else [0, 1])
-    x |= dict(tickvals=at, ticktext=[name.replace(" ", "<br>") for name in spans], ticks="", tickangle=0)
+    x = dict(title="From the picture to the answers", range=[-0.55, max(len(names), 1) - 0.45], ticks="", tickangle=0)
+    x |= dict(tickvals=list(range(len(names))), ticktext=[name.replace(" ", "<br>") for name in names])
     y = dict(title=f"Share of the {COSTS[cost]} (%)", range=[0, MOST - 1])
-    legend = dict(orientation="h", x=1, xanchor="right", y=1.0, yanchor="bottom", font=dict(size=theme.SMALL))
     title = f"{model}, block by block"
-    return draw(traces, title=title, origin=_origin(frame, cost), empty=empty, x=x, y=y, legend=legend)
+    origin = _origin(frame, cost)
+    return draw(traces, title=title, origin=origin, empty=empty, x=x, y=y, **_below(-0.3))
+
+
+def _below(y):
+    """A legend under the axis, and room for it."""
+    legend = dict(orientation="h", x=0.5, xanchor="center", y=y, yanchor="top", font=dict(size=theme.SMALL))
+    return dict(legend=legend, margin=theme.template.layout.margin.to_plotly_json() | dict(b=96))
 
 
 def _segments(rows):
@@ -113,9 +112,5 @@ def _origin(frame, cost):
         return ""
     if cost == "parameters":
         return "counted"
-    first, boxes = frame.iloc[0], ""
-    if "proposals" in set(frame["grows"]):
-        boxes = f", {first['proposals']:,} proposals"
-    if "objects" in set(frame["grows"]):
-        boxes += f", {first['objects']} masks"
-    return f"counted, for {first['side']} × {first['side']} pixels{boxes}"
+    first = frame.iloc[0]
+    return f"counted, for {first['side']} × {first['side']} pixels"

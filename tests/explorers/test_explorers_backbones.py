@@ -31,8 +31,7 @@ def test_it_draws_every_model_and_one_of_them_block_by_block(explorer):
     ends = [explorer.bars.trace(f"FCN/{name}") for name in ("body", "first layers", "classes", "second head")]
     assert sum(trace.x[0] for trace in ends) == pytest.approx(100)
     keys = [key for key in explorer.ribbon.keys if not key.startswith("legend")]
-    assert keys == ["stem", *(f"stage{i}.block{j}" for i in (1, 2, 3, 4) for j in (1, 2)), "pyramid", "proposals",
-                    "box head"]  # fmt: skip
+    assert keys == ["stem", *(f"stage{i}.block{j}" for i in (1, 2, 3, 4) for j in (1, 2)), "FPN", "RPN", "box head"]
     assert sum(explorer.ribbon.trace(key).y[0] for key in keys) == pytest.approx(100)
     assert "11.2 M of them, 39%, are its resnet-18." in explorer.sentence.value
 
