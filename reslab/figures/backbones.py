@@ -14,7 +14,7 @@ from reslab.results import backbones as results
 __all__ = ["alt_text", "models_sentence", "ribbon", "sentence", "shares"]
 
 COLOURS = {"body": theme.RESIDUAL, "neck": "#007A58", "head": "#8A6D00"}  # of a part
-LETTER = 0.022  # of the chart's width, at 700 pixels: a label stands in a bar that has room for it
+LETTER = 0.0195  # of the chart's width, at 700 pixels: a label stands in a bar that has room for it
 MOST = 70  # % of the whole: the axis of the ribbon, which never moves; its highest tick is under the title
 
 
