@@ -44,7 +44,9 @@ def value(text):
 
 def table(number, recorded, states):
     """The rows of one lesson. recorded: {line: sentences}. states: {what to look at: line}, as the lesson has them."""
-    rows = ["| state: what to look at | what the explorer says, with seeds 0, 1 and 2 |", "|---|---|"]
+    drawn = any(len(said) > 1 for said in recorded.values())
+    seeds = ", with seeds 0, 1 and 2" if drawn else "; nothing in it is drawn at random"
+    rows = [f"| state: what to look at | what the explorer says{seeds} |", "|---|---|"]
     for look_at, line in states.items():
         said = over_seeds(recorded[line]).replace("\n", " ").replace("|", "\\|")
         shown = line.replace("|", "\\|")

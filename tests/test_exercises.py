@@ -10,6 +10,7 @@ import pytest
 
 from reslab import Store, build, digits, recorded, replace, sweep
 from reslab.experiments import (
+    backbones,
     degradation,
     deletion,
     exercises,
@@ -138,6 +139,18 @@ def test_09_one_field_that_makes_110_layers_train(split):
     assert "more than one field" in check("09", done.assign(change="depth=16, widen=2"))
     assert "gets more than 10% wrong" in check("09", done.assign(final_train_error=0.5))
     assert "no net in it has a changed field" in check("09", done.assign(change=""))
+
+
+def test_10_a_body_that_is_swapped():
+    bodies = ("resnet-18", "resnet-50", "resnet-101")
+    frames = {body: backbones.layers(["Mask R-CNN"], body=body) for body in bodies}
+    said = check("10", pd.concat(frames.values()))
+    whole, added = map(float, re.search(r"With resnet-101 it has ([\d.]+) M; .* gives ([\d.]+) M\. With", said).groups())
+    assert whole == added  # as neck and heads stay the same
+    whole, added = map(float, re.search(r"With resnet-18 it has ([\d.]+) M; .* gives ([\d.]+) M\.$", said).groups())
+    assert whole < added  # as the neck shrinks, too
+    assert "the body resnet-18 is not in it" in check("10", pd.concat([frames["resnet-50"], frames["resnet-101"]]))
+    assert "it is of FCN" in check("10", pd.concat(frames.values()).assign(model="FCN"))
 
 
 def test_11_a_sweep_that_was_broken_off_goes_on(split, spec, tmp_path):

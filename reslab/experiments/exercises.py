@@ -195,6 +195,24 @@ def one_field(frame):
     return missing, f"{best['name']} ({best['change']}): {best['final_train_error']:.1%} wrong."
 
 
+def body_that_is_swapped(frame):
+    """The frames of `backbones.layers` of Mask R-CNN, joined: with three bodies, resnet-50, resnet-101, resnet-18."""
+    millions = frame.pivot_table("parameters", "body_name", "part", "sum") / 1e6
+    missing = [f"the body {name} is not in it." for name in ("resnet-50", "resnet-101", "resnet-18")
+               if name not in millions.index]  # fmt: skip
+    if set(frame["model"]) != {"Mask R-CNN"}:
+        missing.append(f"it is of {_words(frame['model'])}; the exercise is about Mask R-CNN alone.")
+    if missing:
+        return missing, ""
+    usual = millions.loc["resnet-50"]
+    told = []
+    for name in ("resnet-101", "resnet-18"):
+        whole = millions.loc[name].sum()
+        added = usual.sum() + millions.loc[name, "body"] - usual["body"]
+        told.append(f"With {name} it has {whole:.1f} M; the difference of the bodies alone gives {added:.1f} M.")
+    return [], " ".join(told)
+
+
 def sweep_that_goes_on(runs):
     """The list of the runs that the second sweep gave."""
     kept = sum(run.recorded for run in runs)
@@ -214,5 +232,5 @@ CHECKS = {
     "01": depth_that_fails, "02": exploding_and_tamed, "03": eight_residual_blocks, "04": level_without_norm,
     "05": blocks_that_are_needed, "06": flatter_by_its_scale, "07": block_for_the_map, "08": smaller_differences,
     "09": one_field,
-    "11": sweep_that_goes_on,
+    "10": body_that_is_swapped, "11": sweep_that_goes_on,
 }  # fmt: skip
