@@ -42,22 +42,22 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Residual networks: your page</title>
 <style>
-@page {{ size: A4; margin: 12mm; }}
+@page {{ margin: 11mm; }}
 :root {{ color-scheme: light; }}
-body {{ font: 10.5pt/1.35 system-ui, sans-serif; color: #111; background: #fff; max-width: 186mm; margin: 0 auto; }}
+body {{ font: 10pt/1.3 system-ui, sans-serif; color: #111; background: #fff; max-width: 186mm; margin: 0 auto; }}
 h1 {{ font-size: 17pt; margin: 0 0 2mm; }}
-h2 {{ font-size: 12pt; margin: 4mm 0 1.5mm; }}
+h2 {{ font-size: 12pt; margin: 3mm 0 1mm; }}
 ol {{ margin: 0; padding-left: 6mm; }}
 dl {{ margin: 0; columns: 2; column-gap: 8mm; }}
 dl div {{ break-inside: avoid; }}
 dt {{ display: inline; font-weight: 700; }}
 dt::after {{ content: ": "; }}
 dd {{ display: inline; margin: 0; }}
-table {{ border-collapse: collapse; width: 100%; font-size: 9.5pt; line-height: 1.25; }}
-th, td {{ border: 0.3mm solid #666; padding: 1mm 1.5mm; text-align: left; vertical-align: top; }}
-th:nth-child(3), th:nth-child(4) {{ width: 27mm; }}
+table {{ border-collapse: collapse; width: 100%; font-size: 9pt; line-height: 1.2; }}
+th, td {{ border: 0.3mm solid #666; padding: 0.8mm 1.5mm; text-align: left; vertical-align: top; }}
+th:nth-child(3), th:nth-child(4) {{ width: 24mm; }}
 tr {{ break-inside: avoid; }}
-.line {{ border-bottom: 0.3mm solid #666; height: 8mm; }}
+.line {{ border-bottom: 0.3mm solid #666; height: 7mm; }}
 @media (max-width: 600px) {{ body {{ padding: 0 4mm; }} dl {{ columns: 1; }} }}
 </style>
 <main>
