@@ -74,8 +74,8 @@ class Backbones(Explorer):
         self._latest, self._silent = Latest(self._count), False
         self.model = self._menu("model", "Model", 190)
         self.body_menu = self._menu("body", "Body", 170)
-        self.side = self._menu("side", "Picture (pixels)", 240, {f"{n} × {n}": n for n in Composed.options["side"]})
-        self.cost = self._menu("cost", "Shares of", 220, {words: cost for cost, words in COSTS.items()})
+        self.side = self._menu("side", "Picture (pixels)", 240, [(f"{n} × {n}", n) for n in Composed.options["side"]])
+        self.cost = self._menu("cost", "Shares of", 220, [(words, cost) for cost, words in COSTS.items()])
         self.proposals = widgets.BoundedIntText(
             min=1, max=MOST, description="Proposals", style={"description_width": "auto"},
             layout=widgets.Layout(width="170px"),
@@ -129,8 +129,9 @@ class Backbones(Explorer):
             self.model.value, self.body_menu.value, self.side.value = chosen.model, chosen.body, chosen.side
             self.cost.value, self.proposals.value = chosen.cost, chosen.proposals
             self._silent = False
-            idle = "" if "R-CNN" in chosen.model or chosen.cost == "multiply_adds" else "only detectors have proposals"
-            self.proposals.tooltip = idle or "Boxes that go through the box head"
+            idle = "R-CNN" not in chosen.model and chosen.cost == "parameters"
+            self.proposals.disabled = idle  # neither bars nor sentence depend on it
+            self.controls.why.value = "Proposals: only multiply-adds of detectors depend on them." if idle else ""
             self.refresh_texts()
             is_here = chosen.counted in self._counted
             self.show_message("" if is_here else f"Counting with {chosen.body} ...")

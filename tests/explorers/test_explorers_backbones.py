@@ -40,9 +40,12 @@ def test_each_control_changes_what_is_drawn_and_the_line(explorer):
     explorer.model.value = "FCN"
     assert explorer.state == explorer.share.value == "FCN,body=resnet-18,side=224"
     assert "second head" in explorer.ribbon.keys
+    assert explorer.proposals.disabled
+    assert "only multiply-adds of detectors depend on them" in explorer.controls.why.value
     explorer.cost.value = "multiply_adds"
     assert explorer.state == "FCN,body=resnet-18,side=224,cost=multiply_adds"
     assert "multiply-adds" in explorer.bars.figure.layout.xaxis.title.text
+    assert not explorer.proposals.disabled
     explorer.model.value = "Faster R-CNN"
     before = share(explorer, "Faster R-CNN/box head")
     explorer.proposals.value = 100
