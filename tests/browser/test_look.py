@@ -169,7 +169,7 @@ def test_three_controls_are_in_sight_and_the_others_unfold(notebook):
     assert not notebook.find(".reslab-folded").first.is_visible()
     notebook.press(".reslab-more", "Space")
     notebook.wait_until(lambda: notebook.find(".reslab-folded").first.is_visible())
-    assert notebook.text(".reslab-more").strip() == "Less"
+    notebook.wait_until(lambda: notebook.text(".reslab-more").strip() == "Less")  # arrives a message later
     assert texts(notebook) == []
     notebook.show(".reslab-folded")
     notebook.screenshot(f"look-{notebook.explorer}-more")
