@@ -47,7 +47,7 @@ class Architecture(Explorer):
             for i in range(1, self.columns + 1)
         ]
         self.cost = widgets.Dropdown(
-            options={words: cost for cost, words in figures.COSTS.items()}, description="Boxes filled by"
+            options=[(words, cost) for cost, words in figures.COSTS.items()], description="Boxes filled by"
         )
         self.cost.style.description_width = "auto"
         for picker in [*self.pickers, self.cost]:
