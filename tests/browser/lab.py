@@ -135,6 +135,7 @@ class Lab:
         end."""
         width, height = viewport
         context = self.browser.new_context(color_scheme=theme, viewport={"width": width, "height": height})
+        context.set_default_timeout(120_000)  # ms; a page on a busy machine may take long to answer at all
         notebook = Notebook(self, name, context.new_page())
         try:
             notebook._load()
