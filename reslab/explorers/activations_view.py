@@ -8,6 +8,7 @@ import ipywidgets as widgets
 
 from reslab import checks
 from reslab.explorers.setting import Setting, nearest_allowed, parse_fields
+from reslab.explorers.upload import upload_button
 from reslab.nets import replace
 
 SHOWS = {  # what the left-hand chart can show → its name in the menu
@@ -61,19 +62,18 @@ class ViewControls:
     """
 
     def __init__(self, on_change, limits, on_upload):
-        self.view, self._on_change, self._limits, self._on_upload = View(), on_change, limits, on_upload
+        self.view, self._on_change, self._limits = View(), on_change, limits
         self._taking = False  # True while `take` changes the controls
         described, width = {"style": {"description_width": "auto"}}, widgets.Layout
         menu = [(text, name) for name, text in SHOWS.items()]
         self.show = widgets.Dropdown(options=menu, description="Show", layout=width(width="214px"), **described)
         self.block = widgets.IntText(description="Block", layout=width(width="92px"), **described)
         self.image = widgets.IntText(description="Test image", layout=width(width="128px"), **described)
-        self.upload = widgets.FileUpload(description="Your image", multiple=False, layout=width(width="142px"))
-        self.upload.tooltip = "A PNG or a JPEG from your computer; it stays there"
+        for name in dataclasses.asdict(self.view):
+            getattr(self, name).add_class(f"reslab-{name}")
+            getattr(self, name).observe(self._changed, "value")
+        self.upload = upload_button("Your image", 142, on_upload)
         self.all = [self.show, self.block, self.image, self.upload]
-        for name, control in zip(("show", "block", "image", "upload"), self.all, strict=True):
-            control.add_class(f"reslab-{name}")
-            control.observe(self._uploaded if name == "upload" else self._changed, "value")
 
     def take(self, view):
         """Show a view in the controls; `on_change` is not called."""
@@ -90,9 +90,3 @@ class ViewControls:
         if name != "show":
             value, notice = nearest_allowed(name, value, *self._limits()[name])
         self._on_change(name, replace(self.view, **{name: value}), notice)
-
-    def _uploaded(self, change):
-        files = list(change.new.values() if isinstance(change.new, dict) else change.new)  # ipywidgets 7 has a dict
-        if files:
-            self.upload.set_trait("value", type(self.upload.value)())  # so that the same file can be taken again
-            self._on_upload(bytes(files[-1]["content"]))

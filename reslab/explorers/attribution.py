@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
 
-import ipywidgets as widgets
 import pandas as pd
 
-from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments import activations, attribution, deletion, lesions
 from reslab.experiments.photographs import photographs
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import is_digits
 from reslab.explorers.instant import LIVE, Instant
-from reslab.explorers.setting import Setting, code_of, parse_fields, parse_state, plain_text
+from reslab.explorers.percentage import Percentage
+from reslab.explorers.setting import Setting, code_of
+from reslab.explorers.upload import upload_button
 from reslab.figures import attribution as figures
 from reslab.figures import attribution_maps, theme
 from reslab.nets import replace
@@ -71,19 +71,6 @@ class Mapped(Setting):
         return f"{code_of(self.net())}, split, {written}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """How a map is shown: its opacity in %; written "opacity=70"."""
-
-    opacity: int = 70
-
-    def __post_init__(self):
-        checks.integer("opacity", self.opacity, 0, 100)
-
-    def __str__(self):
-        return f"opacity={self.opacity}"
-
-
 class Attribution(Instant):
     """A map over its picture, and how the probability falls without the quarter that it marks, and without others; the
     curve of deletion; how much of the answer each block carries. The switch answers at once.
@@ -97,43 +84,29 @@ class Attribution(Instant):
     def __init__(self, state="resnet-20", *, split=None):
         super().__init__()
         self.split = split or digits()
-        self.view, self.own = View(), None  # own: a picture of the learner's, as `activations.picture` makes it
+        self.own = None  # a picture of the learner's, as `activations.picture` makes it
         self._nets = OrderedDict()  # (pictures, layers, skip, seed) → (net, untrained net)
         self._photographs = None  # a Split, when it is first asked for
         self.control(self.kind(), self.chosen)
-        self.opacity = widgets.IntSlider(
-            min=0, max=100, step=5, description="Opacity of the map (%)", readout=False,
-            style={"description_width": "auto"}, layout=widgets.Layout(width="290px"),
-        )  # fmt: skip
-        self.opacity_text = widgets.BoundedIntText(min=0, max=100, layout=widgets.Layout(width="60px"))
-        self.upload = widgets.FileUpload(
-            description="Your picture", multiple=False, layout=widgets.Layout(width="152px")
-        )
-        self.upload.tooltip = "A PNG or a JPEG from your computer; it stays there"
-        widgets.link((self.opacity, "value"), (self.opacity_text, "value"))  # a slider has no name for screen readers
-        self.opacity.observe(self._dimmed, "value")
-        self.upload.observe(self._uploaded, "value")
-        for name in ("opacity", "upload"):
-            getattr(self, name).add_class(f"reslab-{name}")
+        self.opacity = Percentage("opacity", 70, "Opacity of the map (%)", self._dimmed, width=290, step=5)
+        self.upload = upload_button("Your picture", 152, self._uploaded)
         empty = pd.DataFrame()
         self.picture = Chart(attribution_maps.picture(empty, draw=theme.chart), name="The map")
         self.curve = Chart(attribution_maps.picture_curve(empty, draw=theme.chart), name="More and more deleted")
         self.blocks = Chart(figures.branches(empty, draw=theme.chart), name="Through the blocks")
-        folded = [self.opacity, self.opacity_text, self.upload]
-        self.arrange([self.picture, self.curve, self.blocks], [], folded)
+        self.arrange([self.picture, self.curve, self.blocks], [], [*self.opacity.widgets, self.upload])
         self.state = state
 
     # --- state --------------------------------------------------------------------------------------------------------
 
     def write_state(self):
-        return str(self.setting) if self.view == View() else f"{self.setting} | {self.view}"
+        return self.opacity.write_state(self.setting)
 
     def take_state(self, text):
-        net, _, view = plain_text(text).partition("|")
-        view = parse_fields(View, view.strip()) if view.strip() else View()
-        setting, _ = parse_state(self.kind, net)
-        self.view, self.own = view, self.own if setting.image == self.setting.image else None
-        self.opacity.value = view.opacity
+        net, opacity = self.opacity.read_state(text)
+        setting = self.kind.parse(net)
+        self.own = self.own if setting.image == self.setting.image else None
+        self.opacity.value = opacity
         self.changed(setting)
 
     def chosen(self, setting, notice=""):
@@ -155,22 +128,16 @@ class Attribution(Instant):
                 self.own = own
                 self._measured.clear()
 
-    def _dimmed(self, change):
+    def _dimmed(self):
         with self._lock:
-            self.view = View(opacity=change.new)
             self.refresh_texts()
             if not self._missing(self.setting):
                 self._draw_picture()
 
-    def _uploaded(self, change):
+    def _uploaded(self, content):
         """A file of the learner's: make it a picture like the others, or say why not and leave all as it was."""
-        files = list(change.new.values() if isinstance(change.new, dict) else change.new)  # ipywidgets 7 has a dict
-        if not files:
-            return
-        self.upload.set_trait("value", type(self.upload.value)())  # so that the same file can be taken again
         try:
-            split = self._split(self.setting)
-            own, done = activations.picture(io.BytesIO(bytes(files[-1]["content"])), split)
+            own, done = activations.picture(io.BytesIO(content), self._split(self.setting))
         except ValueError as error:
             self.show_message(str(error), error=True)
             return
@@ -196,7 +163,7 @@ class Attribution(Instant):
             "",
             line,
             f"frame = experiments.deletion.looked_at({self.setting.as_code()})",
-            f"figures.attribution_maps.picture(frame, opacity={self.view.opacity / 100})",
+            f"figures.attribution_maps.picture(frame, opacity={self.opacity.value / 100})",
         ])  # fmt: skip
 
     # --- work, in the background --------------------------------------------------------------------------------------
@@ -258,4 +225,4 @@ class Attribution(Instant):
     def _draw_picture(self):
         chosen = self._measured.get(self.setting)
         looked = chosen.looked if chosen else pd.DataFrame()
-        self.picture.show(attribution_maps.picture(looked, self.view.opacity / 100, draw=theme.chart))
+        self.picture.show(attribution_maps.picture(looked, self.opacity.value / 100, draw=theme.chart))

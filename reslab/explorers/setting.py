@@ -32,6 +32,7 @@ class Setting:
     width: ClassVar = 8  # of the nets, unless there is a control for it
     options: ClassVar = {}  # field → values; for fields of no spec, or with fewer values than the spec allows
     always_shown: ClassVar = ("skip", "depth")  # fields with a control in the row; the others are under "More"
+    kinds: ClassVar = ("plain", "resnet")  # the first word of the state line, without and with skip connections
     skip_words: ClassVar = ("Skip connections", "Add shortcuts around the blocks, or take them away")  # and the tooltip
 
     def __init_subclass__(cls):
@@ -84,7 +85,7 @@ class Setting:
     @property
     def name(self):
         """The first word of the state line."""
-        return f"{'resnet' if self.skip else 'plain'}-{self.depth}"
+        return f"{self.kinds[self.skip]}-{self.depth}"
 
     @property
     def changed(self):
@@ -139,10 +140,12 @@ class Setting:
     @classmethod
     def parse_name(cls, name, hint):
         """field → value, from the first word of a state line; a ValueError for no net ends with `hint`."""
-        found = re.fullmatch(r"(plain|resnet)[-_ ]?([0-9]+)", name)
+        without, residual = cls.kinds
+        found = re.fullmatch(rf"({without}|{residual})[-_ ]?([0-9]+)", name)
         if not found:
-            raise ValueError(f"{name!r} is no net of this lesson; write plain-56 or resnet-56, {hint}")
-        return {"skip": found[1] == "resnet", "depth": int(found[2])}
+            example = f"{without}-{cls.depth} or {residual}-{cls.depth}"
+            raise ValueError(f"{name!r} is no net of this lesson; write {example}, {hint}")
+        return {"skip": found[1] == residual, "depth": int(found[2])}
 
     @classmethod
     def parse(cls, text):
@@ -150,11 +153,8 @@ class Setting:
         menus, name, parts = cls.choices(), *_split(text)
         example = next((f"{field}={as_text(menu[1])}" for field, menu in menus.items()), "seed=1")
         values = cls.parse_name(name, f"and perhaps ,{example} or ,seed=1 behind it.")
-        usual = {field.name: field.default for field in dataclasses.fields(cls) if field.name not in values}
-        for field, value in parts:
-            checks.choice("a setting", field, usual)
-            values[field] = read_value(field, value, usual[field], menus.get(field))
-        return cls(**values)
+        usual = {name: value for name, value in _defaults(cls).items() if name not in values}
+        return cls(**values, **_read("a setting", parts, usual, menus))
 
 
 def parse_state(kind, text):
@@ -177,13 +177,12 @@ def plain_text(text):
 
 def parse_fields(cls, text):
     """The dataclass of "show=ratio,block=5": each field in the type of its default."""
-    usual = {field.name: field.default for field in dataclasses.fields(cls)}
-    _, parts = _split(f",{text}")
-    values = {}
-    for name, value in parts:
-        checks.choice("what is looked at", name, usual)
-        values[name] = read_value(name, value, usual[name], getattr(cls, "options", {}).get(name))
-    return cls(**values)
+    return cls(**read_fields(text, _defaults(cls), getattr(cls, "options", {})))
+
+
+def read_fields(text, usual, menus=None):
+    """field → value, of "show=ratio,block=5". usual: every field's default; menus: field → its values."""
+    return _read("what is looked at", _split(f",{text}")[1], usual, menus or {})
 
 
 def read_value(name, text, usual, menu=None):
@@ -236,6 +235,17 @@ def _split(text):
     first, *parts = (part.strip() for part in plain_text(text).split(","))
     pairs = [[piece.strip() for piece in part.partition("=")] for part in parts if part]
     return first.lower(), [(name.lower().replace(" ", "_"), value) for name, _, value in pairs]
+
+
+def _defaults(cls):
+    return {field.name: field.default for field in dataclasses.fields(cls)}
+
+
+def _read(what, parts, usual, menus):
+    """field → value, of the pairs of `_split`; what: the fields are called so where one is refused."""
+    for name, _ in parts:
+        checks.choice(what, name, usual)
+    return {name: read_value(name, value, usual[name], menus.get(name)) for name, value in parts}
 
 
 def _of_spec(name, what):

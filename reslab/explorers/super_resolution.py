@@ -1,6 +1,5 @@
 """The explorer of lesson 08: a photograph, enlarged by bicubic interpolation and by two nets, recorded and live."""
 
-import re
 import time
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,12 +7,12 @@ from typing import ClassVar
 import ipywidgets as widgets
 import pandas as pd
 
-from reslab import checks
 from reslab.experiments import super_resolution as lesson
 from reslab.experiments import super_resolution_files as files
 from reslab.explorers.chart import Chart
 from reslab.explorers.instant import LIVE, Instant
-from reslab.explorers.setting import Setting, parse_fields, parse_state, plain_text
+from reslab.explorers.percentage import Percentage
+from reslab.explorers.setting import Setting
 from reslab.explorers.worker import Worker
 from reslab.figures import super_resolution as figures
 from reslab.figures import super_resolution_pictures as pictures
@@ -36,6 +35,7 @@ class Enlarged(Setting):
         "last": ("usual", "zero", "He"), "seed": lesson.SEEDS,
     }  # fmt: skip
     always_shown: ClassVar = ("skip", "depth", "picture")
+    kinds: ClassVar = ("direct", "residual")
     skip_words: ClassVar = ("Global skip", "Let the net add its output to the enlarged picture, or put out the picture")
 
     skip: bool = True
@@ -51,10 +51,6 @@ class Enlarged(Setting):
         return SRSpec(depth=self.depth, skip=self.skip, block_skips=self.block_skips, last=last)
 
     @property
-    def name(self):
-        return f"{'residual' if self.skip else 'direct'}-{self.depth}"
-
-    @property
     def idle(self):
         return {"last": "With block skips, only the usual start was recorded."} if self.block_skips else {}
 
@@ -62,13 +58,6 @@ class Enlarged(Setting):
     def pair(self):
         """The SRSpecs without and with a global skip."""
         return [replace(self, skip=skip).net() for skip in (False, True)]
-
-    @classmethod
-    def parse_name(cls, name, hint):
-        found = re.fullmatch(r"(direct|residual)[-_ ]?([0-9]+)", name)
-        if not found:
-            raise ValueError(f"{name!r} is no net of this lesson; write direct-10 or residual-10, {hint}")
-        return {"skip": found[1] == "residual", "depth": int(found[2])}
 
     @classmethod
     def help(cls, name):
@@ -79,19 +68,6 @@ class Enlarged(Setting):
     def as_code(self, base=None):
         """The nets of the shown code, as `super_resolution_files.trained` takes them."""
         return ", ".join(f"files.trained({spec}, seed={self.seed})" for spec in self.pair)
-
-
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """How pictures are shown: where the line between bicubic and the net is, in %; written "wipe=30"."""
-
-    wipe: int = 50
-
-    def __post_init__(self):
-        checks.integer("wipe", self.wipe, 0, 100)
-
-    def __str__(self):
-        return f"wipe={self.wipe}"
 
 
 class SuperResolution(Instant):
@@ -105,7 +81,6 @@ class SuperResolution(Instant):
 
     def __init__(self, state="residual-10"):
         super().__init__()
-        self.view = View()
         self.recorded = files.recorded()
         self.live = {}  # pair and seed → frame of the steps that were trained here
         self._here = None  # (step, nets) of a training here, until another net is chosen
@@ -113,17 +88,10 @@ class SuperResolution(Instant):
         self._training, self._drawn, self._added_of = False, 0.0, None
         self.worker = Worker(self._on_step, self._on_end)
         self.control(self.kind(), self.chosen)
-        self.wipe = widgets.IntSlider(
-            min=0, max=100, description="Bicubic | net", readout=False,
-            style={"description_width": "auto"}, layout=widgets.Layout(width="240px"),
-        )  # fmt: skip
-        self.wipe_text = widgets.BoundedIntText(min=0, max=100, layout=widgets.Layout(width="60px"))
-        widgets.link((self.wipe, "value"), (self.wipe_text, "value"))  # a slider has no name for screen readers
+        self.wipe = Percentage("wipe", 50, "Bicubic | net", self._wiped, width=240)
         self.go = widgets.Button(layout=widgets.Layout(width="190px"))
+        self.go.add_class("reslab-go")
         self.go.on_click(lambda _: self._on_go())
-        self.wipe.observe(self._wiped, "value")
-        for name in ("wipe", "go"):
-            getattr(self, name).add_class(f"reslab-{name}")
         empty = pd.DataFrame()
         self.picture_chart = Chart(pictures.wipe(empty, draw=theme.chart), name="The picture")
         self.curves = Chart(figures.curves(empty, draw=theme.chart), name="While learning")
@@ -131,7 +99,7 @@ class SuperResolution(Instant):
         usual = results.learned(self.recorded["steps"])
         self.depths = Chart(figures.depths(usual, draw=theme.chart), name="By depth")
         charts = [self.picture_chart, self.curves, self.added, self.depths]
-        self.arrange(charts, [self.wipe, self.wipe_text, self.go])
+        self.arrange(charts, [*self.wipe.widgets, self.go])
         self.state = state
 
     def end_work(self):
@@ -142,14 +110,12 @@ class SuperResolution(Instant):
     # --- state --------------------------------------------------------------------------------------------------------
 
     def write_state(self):
-        return str(self.setting) if self.view == View() else f"{self.setting} | {self.view}"
+        return self.wipe.write_state(self.setting)
 
     def take_state(self, text):
-        net, _, view = plain_text(text).partition("|")
-        view = parse_fields(View, view.strip()) if view.strip() else View()
-        setting, _ = parse_state(self.kind, net)
-        self.view = view
-        self.wipe.value = view.wipe
+        net, wipe = self.wipe.read_state(text)
+        setting = self.kind.parse(net)
+        self.wipe.value = wipe
         self.changed(setting)
 
     def changed(self, setting, notice=""):
@@ -161,9 +127,8 @@ class SuperResolution(Instant):
     def _refresh(self):
         self.refresh_texts()  # nothing is pinned here
 
-    def _wiped(self, change):
+    def _wiped(self):
         with self._lock:
-            self.view = View(wipe=change.new)
             self.refresh_texts()
             self._draw_picture(self._frame())
 
@@ -178,7 +143,7 @@ class SuperResolution(Instant):
             "lesson, files = experiments.super_resolution, experiments.super_resolution_files",
             f"nets = [{self.setting.as_code()}]",
             f'frame = lesson.compared(nets, lesson.pieces()[{index}], origin="recorded")',
-            f'figures.super_resolution_pictures.wipe(frame, {self.view.wipe}, "{self._front}")',
+            f'figures.super_resolution_pictures.wipe(frame, {self.wipe.value}, "{self._front}")',
         ])  # fmt: skip
 
     # --- work, in the background --------------------------------------------------------------------------------------
@@ -285,7 +250,7 @@ class SuperResolution(Instant):
         self._buttons()
 
     def _draw_picture(self, frame):
-        self.picture_chart.show(pictures.wipe(frame, self.view.wipe, self._front, draw=theme.chart))
+        self.picture_chart.show(pictures.wipe(frame, self.wipe.value, self._front, draw=theme.chart))
 
     def _frame(self):
         """The panes: of nets in training here, else the recorded ones; empty if not measured yet."""

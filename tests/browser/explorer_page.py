@@ -36,6 +36,8 @@ FAULTS = """chart => {
 }"""
 LEFT = ".reslab .js-plotly-plot"
 RIGHT = f"{LEFT} >> nth=1"
+IN_FRONT = ".reslab .reslab-chart:not(.reslab-behind) .js-plotly-plot"
+SENTENCE = ".reslab .reslab-sentence"
 
 
 def trace(notebook, chart, name):
@@ -88,6 +90,13 @@ def state(notebook):
     return notebook.find(".reslab-share input").first.input_value()
 
 
+def changes_the_sentence(notebook, act, timeout=120):
+    """Do something, and wait for another sentence."""
+    before = notebook.text(SENTENCE)
+    act()
+    notebook.wait_until(lambda: notebook.text(SENTENCE).strip() not in ("", before), timeout)
+
+
 def hand_out(notebook, text, answer=None):
     """Paste a state, as a teacher's students would; answer: what the explorer says to one that it does not take."""
     notebook.click(".reslab-folds >> text=Share this state")
@@ -138,6 +147,23 @@ def fits_and_stacks(notebook, name, last=".reslab-progress-text"):
     notebook.screenshot(f"{name}-narrow")
     notebook.resize(1280, 720)
     notebook.wait_until(lambda: boxes(notebook, LEFT)[0]["width"] >= 700)
+
+
+def every_tab_is_drawn(notebook, name, tabs):
+    """Each of the tabs shows its chart; the first is in front again."""
+    for tab in range(tabs):
+        notebook.click(f".reslab-tabs button >> nth={tab}")
+        notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .main-svg").count())
+        notebook.screenshot(f"{name}-tab-{tab + 1}", ".reslab")
+    notebook.click(".reslab-tabs button >> nth=0")
+
+
+def fits_a_narrow_window(notebook, name):
+    """All of it is as wide as a window of 700 pixels allows."""
+    notebook.resize(700, 900)
+    notebook.wait_until(lambda: notebook.find(".reslab").first.evaluate("node => node.scrollWidth <= node.clientWidth"))
+    notebook.screenshot(f"{name}-700", ".reslab")
+    notebook.resize(1280, 720)
 
 
 def darken(notebook):

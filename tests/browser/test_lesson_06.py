@@ -1,14 +1,12 @@
 """Lesson 06 in the real JupyterLab: a question is answered, the switch turned, and states and maps are looked at."""
 
 import pytest
-from explorer_page import answer, choose, hand_out
+from explorer_page import IN_FRONT, SENTENCE, answer, choose, hand_out, state
 
 from reslab.results.landscape import ANSWERS
 
 LESSON = "06_loss_landscape.ipynb"
 EXPLORER = ".reslab"
-SENTENCE = f"{EXPLORER} .reslab-sentence"
-CHART = f"{EXPLORER} .reslab-chart:not(.reslab-behind) .js-plotly-plot"
 
 
 @pytest.fixture(scope="module")
@@ -23,32 +21,28 @@ def notebook(lab):
         yield notebook
 
 
-def line(notebook):
-    return notebook.find(".reslab-share input").first.input_value()
-
-
 def test_the_switch_and_the_mode_answer(notebook):
     notebook.screenshot("06_landscape-lines", EXPLORER)
     before = notebook.text(SENTENCE)
     notebook.click(".reslab-skip")
-    notebook.wait_until(lambda: line(notebook) == "plain-20 | resnet-20")
+    notebook.wait_until(lambda: state(notebook) == "plain-20 | resnet-20")
     notebook.find(".reslab-controls select").first.select_option("train")
-    notebook.wait_until(lambda: line(notebook) == "plain-20,mode=train | resnet-20")
+    notebook.wait_until(lambda: state(notebook) == "plain-20,mode=train | resnet-20")
     notebook.wait_until(lambda: "mode train" in notebook.text(SENTENCE) and notebook.text(SENTENCE) != before, 60)
     choose(notebook, "normalisation", "layer")
-    notebook.wait_until(lambda: "normalisation=layer" in line(notebook))
+    notebook.wait_until(lambda: "normalisation=layer" in state(notebook))
 
 
 def test_a_state_to_try_and_its_maps(notebook):
     notebook.find(".reslab-state button").first.click()
-    notebook.wait_until(lambda: line(notebook) == "resnet-20,mode=train | plain-20,mode=train")
+    notebook.wait_until(lambda: state(notebook) == "resnet-20,mode=train | plain-20,mode=train")
     notebook.find(".reslab-tabs button").nth(1).click()
-    notebook.wait_until(lambda: notebook.find(f"{CHART} .contourlayer, {CHART} .contour").count() >= 2, 60)
+    notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .contourlayer, {IN_FRONT} .contour").count() >= 2, 60)
     notebook.screenshot("06_landscape-map", EXPLORER)
     notebook.find(".reslab-tabs button").first.click()
 
 
 def test_a_line_that_is_wrong_is_said(notebook):
-    was = line(notebook)
+    was = state(notebook)
     hand_out(notebook, "resnet-20,mode=trains", answer="mode is 'trains'")
-    assert line(notebook) == was
+    assert state(notebook) == was

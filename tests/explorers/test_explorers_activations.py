@@ -16,6 +16,7 @@ from reslab import TrainSpec, explorers
 from reslab.experiments import activations
 from reslab.explorers.activations import Signal
 from reslab.explorers.activations_view import SHOWS, View
+from reslab.explorers.upload import last_content
 from reslab.nets import build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -156,13 +157,14 @@ def test_a_shallower_net_closes_a_block_that_it_does_not_have(explorer):
 # --- an image of one's own --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", [tuple, dict], ids=["ipywidgets 8", "ipywidgets 7"])
-def test_a_picture_of_ones_own_walks_through_the_nets(explorer, form):
-    content = picture()
-    files = (
-        ({"name": "one.png", "content": memoryview(content)},) if form is tuple else {"one.png": {"content": content}}
-    )
-    explorer.view_controls._uploaded(SimpleNamespace(new=files, owner=explorer.upload))
+def test_an_upload_is_read_as_ipywidgets_8_and_7_have_it():
+    assert last_content(({"name": "one.png", "content": memoryview(b"png")},)) == b"png"
+    assert last_content({"one.png": {"content": b"png"}}) == b"png"
+    assert last_content(()) is last_content({}) is None
+
+
+def test_a_picture_of_ones_own_walks_through_the_nets(explorer):
+    explorer._uploaded(picture())
     assert explorer.join(30)
     image = seen(explorer)[0][-1]
     assert image.mean(axis=0).argmax() in (3, 4)
@@ -177,9 +179,7 @@ def test_a_picture_of_ones_own_walks_through_the_nets(explorer, form):
 
 
 def test_a_state_with_another_image_draws_that_and_not_ones_own(explorer):
-    explorer.view_controls._uploaded(
-        SimpleNamespace(new=({"name": "one.png", "content": memoryview(picture())},), owner=explorer.upload)
-    )
+    explorer._uploaded(picture())
     assert explorer.join(30)
     own = seen(explorer)[0][-1]
     explorer.state = "resnet-14 | plain-14 | show=ratio,block=1,image=1"  # which have been measured
@@ -189,9 +189,7 @@ def test_a_state_with_another_image_draws_that_and_not_ones_own(explorer):
 
 def test_a_bad_file_says_so_and_changes_nothing(explorer):
     before, state = seen(explorer)[0], explorer.state
-    explorer.view_controls._uploaded(
-        SimpleNamespace(new=({"name": "notes.txt", "content": memoryview(b"no image")},), owner=explorer.upload)
-    )
+    explorer._uploaded(b"no image")
     assert explorer.join(30)
     assert "This file is no image that can be read" in explorer.message.value
     assert 'role="alert"' in explorer.message.value
