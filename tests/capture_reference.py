@@ -133,3 +133,31 @@ class WithOffset(nn.Module):
 
     def forward(self, x):
         return (x * self.offset(x)).sum()
+
+
+X = torch.linspace(-1, 1, 12).view(4, 3)
+
+
+class Adds(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.branch = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.branch(x) + x
+
+
+def chain():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
+
+
+def frame_of(model, call, *arguments, layers=None, **chosen):
+    """The frame of a call whose result is summed and differentiated."""
+    with capture(model, layers, **chosen) as trace:
+        call(*arguments).sum().backward()
+    return trace.frame()
+
+
+def warns(sentence):
+    return pytest.warns(UserWarning, match=sentence)

@@ -1,40 +1,27 @@
 """`reslab.capture` has the same rows however the model is called; a warning says what it does not see."""
 
 import sys
-import threading
 from dataclasses import dataclass
 
 import pandas as pd
 import pytest
 import torch
-from capture_reference import COLUMNS, hooks_of, loss_of, one_thread_and_seed, small_net  # noqa: F401
+from capture_reference import (  # noqa: F401
+    COLUMNS,
+    Adds,
+    X,
+    chain,
+    frame_of,
+    hooks_of,
+    one_thread_and_seed,
+    warns,
+)
 from torch import nn
-from torch.func import functional_call, grad, vmap
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from reslab.capture import capture, rms
+from reslab.capture import capture
 
-
-def chain():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
-
-
-def frame_of(model, call, *arguments, layers=None, **chosen):
-    """The frame of a call whose result is summed and differentiated."""
-    with capture(model, layers, **chosen) as trace:
-        call(*arguments).sum().backward()
-    return trace.frame()
-
-
-def told(sentence):
-    return pytest.warns(UserWarning, match=sentence)
-
-
-X = torch.linspace(-1, 1, 12).view(4, 3)
-
-
-# compiled functions and other threads, whose rows are those of a plain call
+# compiled functions, whose rows are those of a plain call
 
 
 def test_a_step_function_compiled_around_the_model_beforehand():
@@ -61,10 +48,10 @@ def test_compiling_is_off_as_long_as_any_block_is_open():
     first, second = capture(nn.Identity()), capture(nn.Identity())
     for block in (first, second):
         block.__enter__()
-    with told("^nothing was captured"):
+    with warns("^nothing was captured"):
         first.__exit__(None, None, None)  # as blocks of two threads may end
     assert function(torch.tensor(1.0)) == 0
-    with told("^nothing was captured"):
+    with warns("^nothing was captured"):
         second.__exit__(None, None, None)
     assert function(torch.tensor(1.0)) == 2
 
@@ -78,58 +65,10 @@ def test_a_function_that_is_the_first_to_be_compiled_in_a_process_is_told(monkey
         patch.delitem(sys.modules, "torch._dynamo")
         trace = block.__enter__()
     step(X)
-    with told("^forward passes that only traced the model"):
+    with warns("^forward passes that only traced the model"):
         block.__exit__(None, None, None)
     step(X)
     assert trace.frame().empty
-
-
-class Adds(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.branch = nn.Linear(3, 3)
-
-    def forward(self, x):
-        return self.branch(x) + x
-
-
-def in_thread(function, *arguments):
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function(*arguments)))
-    thread.start()
-    thread.join()
-    return results[0]
-
-
-def test_a_model_run_in_another_thread():
-    model = nn.Sequential(Adds(), Adds())
-    expected = frame_of(model, model, X, additions=True)
-    assert list(expected["part"]) == ["output", "left", "right", "sum"] * 2
-    pd.testing.assert_frame_equal(frame_of(model, in_thread, model, X, additions=True), expected)
-
-
-def test_passes_at_the_same_time_in_several_threads_have_steps_of_their_own():
-    meeting = threading.Barrier(3)
-
-    class Meets(Adds):
-        def forward(self, x):
-            meeting.wait(timeout=60)
-            return super().forward(x)
-
-    model = nn.Sequential(Meets(), Meets())
-    with capture(model, additions=True) as trace:
-        threads = [threading.Thread(target=model, args=(X * scale,)) for scale in (1, 2, 3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    passes = [part.reset_index(drop=True) for _, part in trace.frame().groupby("step")]
-    assert [len(part) for part in passes] == [8] * 3
-    entered = {round(part["activation_rms"][2] / rms(X).item(), 4) for part in passes}  # the first shortcut: the input
-    assert entered == {1, 2, 3}
-    for part in passes[1:]:
-        pd.testing.assert_frame_equal(part[COLUMNS[1:3]], passes[0][COLUMNS[1:3]])
-    assert torch.overrides._get_current_function_mode_stack() == []
 
 
 # parametrised layers, whose rows are those of the layer with that weight
@@ -183,7 +122,7 @@ def test_a_module_whose_parts_only_hold_its_weights_is_a_leaf():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:torch")
 def test_the_packed_weights_of_a_quantised_layer():
     model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 3), nn.Tanh()), {nn.Linear})
-    with told(r"^Sequential ran, and 0\._packed_params, .*, was not called .*: watch that parent"), capture(model):
+    with warns(r"^Sequential ran, and 0\._packed_params, .*, was not called .*: watch that parent"), capture(model):
         model(X)
     with capture(model, ["0", "1"]) as trace:
         model(X)
@@ -226,7 +165,7 @@ def test_an_exact_name_chooses_that_module_alone(name):
 
 def test_a_block_in_which_nothing_ran():
     with (
-        told(r"^nothing was captured: no module of Sequential was called\. Call it inside of the block"),
+        warns(r"^nothing was captured: no module of Sequential was called\. Call it inside of the block"),
         capture(chain()) as trace,
     ):
         pass
@@ -245,9 +184,9 @@ def test_a_module_of_weights_that_nobody_called():
             return nn.functional.linear(self.called(x), self.read.weight)
 
     model = Reads()
-    with told(r"^Reads ran, and read, of the 3 modules watched, was not called and has no row\. "):
+    with warns(r"^Reads ran, and read, of the 3 modules watched, was not called and has no row\. "):
         assert list(frame_of(model, model, X)["module"]) == ["called"]
-    with told(r"^Reads ran, and unused was not called and has no row\. "):
+    with warns(r"^Reads ran, and unused was not called and has no row\. "):
         assert frame_of(model, model, X, layers="unused").empty
     # a part alone: the others were not meant to run
     assert list(frame_of(model, model.called, X)["module"]) == ["called"]
@@ -258,7 +197,7 @@ def test_a_module_of_weights_that_nobody_called():
 @pytest.mark.parametrize("make", [torch.jit.script, lambda model: torch.jit.trace(model, X)])
 def test_what_torch_jit_made(make, whole):
     model = make(chain()) if whole else nn.Sequential(nn.Linear(3, 3), make(chain()))
-    with told(r" was made by torch\.jit, and calls no hooks of the modules inside of it"):
+    with warns(r" was made by torch\.jit, and calls no hooks of the modules inside of it"):
         frame = frame_of(model, model, X)
     traced = isinstance(model if whole else model[1], torch.jit.TopLevelTracedModule)
     assert list(frame["module"]) == ([] if whole else ["0"]) + (
@@ -269,7 +208,7 @@ def test_what_torch_jit_made(make, whole):
 
 def test_what_torch_export_made_and_what_it_adds():
     model = torch.export.export(nn.Sequential(Adds(), nn.Tanh()), (X,)).module()
-    with told(r"^GraphModule ran, and 0\.branch.* was not called and has no row\. What torch\.export"):
+    with warns(r"^GraphModule ran, and 0\.branch.* was not called and has no row\. What torch\.export"):
         frame = frame_of(model, model, X, additions=True)
     assert list(frame["part"]) == ["left", "right", "sum"]
 
@@ -281,52 +220,11 @@ def test_what_torch_export_made_and_what_it_adds():
 def test_passes_that_only_trace_the_model(trace_it):
     model = chain()
     plain = frame_of(model, model, X)
-    with told(r"^forward passes that only traced the model \(.*\) have no rows"), capture(model) as trace:
+    with warns(r"^forward passes that only traced the model \(.*\) have no rows"), capture(model) as trace:
         trace_it(model)
         model(X).sum().backward()
     columns = [name for name in COLUMNS if name != "step"]
     pd.testing.assert_frame_equal(trace.frame()[columns], plain[columns])
-
-
-def test_the_meta_device_has_shapes_and_no_numbers():
-    model = chain().to("meta")
-    frame = frame_of(model, model, X.to("meta"))
-    assert list(frame["shape"]) == ["4×3", "4×3", "4×2"]
-    assert frame[COLUMNS[4:]].isna().all(axis=None)
-
-
-def of_one(model):
-    return lambda parameters, x: functional_call(model, parameters, (x[None],)).square().sum()
-
-
-def test_gradients_of_each_example_by_vmap():
-    model = chain()
-    parameters = dict(model.named_parameters())
-    expected = vmap(grad(of_one(model)), (None, 0))(parameters, X)
-    with told(r"^what ran inside of torch\.func\.vmap was not captured"), capture(model) as trace:
-        seen = vmap(grad(of_one(model)), (None, 0))(parameters, X)
-    assert trace.frame().empty
-    assert all(torch.equal(seen[name], expected[name]) for name in expected)
-    adding = Adds()
-    with told(r"^what ran inside of torch\.func\.vmap"), capture(adding, (), additions=True) as trace:
-        vmap(adding)(X)
-    assert trace.frame().empty
-
-
-def test_many_gradients_at_once():
-    model = chain()
-    with told(r"^what ran inside of torch\.func\.vmap"), capture(model) as trace:
-        torch.autograd.functional.jacobian(lambda x: model(x).sum(0), X, vectorize=True)
-    assert trace.frame()["activation_rms"].gt(0).all()
-    assert trace.frame()["gradient_rms"].isna().all()
-
-
-def test_torch_func_grad_equals_backward():
-    model = chain()
-    expected = frame_of(model, lambda x: model(x[None]).square().sum(), X[0])
-    with capture(model) as trace:
-        grad(of_one(model))(dict(model.named_parameters()), X[0])
-    pd.testing.assert_frame_equal(trace.frame(), expected, rtol=1e-6)
 
 
 @dataclass
@@ -357,12 +255,12 @@ class Returns(nn.Module):
 def test_outputs_without_real_numbers(make, words):
     model = nn.Sequential(nn.Tanh(), Returns(make))
     with (
-        told(rf"^1, of the 2 modules watched, has no row, for its output is {words}; only dense tensors"),
+        warns(rf"^1, of the 2 modules watched, has no row, for its output is {words}; only dense tensors"),
         capture(model) as trace,
     ):
         model(X)
     assert list(trace.frame()["module"]) == ["0"]
-    with told("^Returns has no row"), capture(model[1]) as trace:
+    with warns("^Returns has no row"), capture(model[1]) as trace:
         model[1](X)
     assert list(trace.frame().columns) == COLUMNS
 
@@ -370,33 +268,10 @@ def test_outputs_without_real_numbers(make, words):
 def test_a_module_replaced_inside():
     model = chain()
     with (
-        told(r"^2, of the 3 modules watched, was replaced inside of the block, and its successor was not"),
+        warns(r"^2, of the 3 modules watched, was replaced inside of the block, and its successor was not"),
         capture(model),
     ):
         model(X)
         model[2] = nn.Linear(3, 2)
         model(X)
     assert hooks_of(model) == 0
-
-
-def test_the_replicas_of_data_parallel():
-    model = Adds()
-    replica = model._replicate_for_data_parallel()  # as torch.nn.parallel.replicate makes one for each GPU
-    with (
-        told(r"^copies of Adds that share its hooks, such as the replicas of nn\.DataParallel, ran and were"),
-        capture(model, ["Adds", "branch"], additions=True) as trace,
-    ):
-        model(X)
-        replica(X)
-    plain = frame_of(model, model, X, layers=["Adds", "branch"], additions=True)
-    columns = [name for name in COLUMNS if name not in ("step", "gradient_rms")]
-    seen = trace.frame()
-    # whose module the replica shares here: it is no replica itself
-    assert list(seen["module"]) == [*plain["module"], "branch"]
-    pd.testing.assert_frame_equal(seen[columns][: len(plain)], plain[columns])
-
-
-def test_data_parallel_without_a_gpu_is_the_module_itself():
-    model = chain()
-    wrapped = nn.DataParallel(model)
-    pd.testing.assert_frame_equal(frame_of(model, wrapped, X), frame_of(model, model, X))

@@ -4,98 +4,20 @@ import invented
 import numpy as np
 import pandas as pd
 import pytest
-from invented import LIVE, RECORDED, constructed, ends, histories, history, rates, signal, together, variant, variants
+from invented import RECORDED, constructed, histories, history, rates, signal, together, variant, variants
+from sentences import says
 
 from reslab.figures.text import (
     activations,
     degradation,
     feature_maps,
-    gradient_factors,
-    gradient_flow,
     histograms,
-    phrases,
     residual_block,
     scaling,
-    shattering,
 )
 from reslab.figures.text import variants as of_variants
-from reslab.results import frames
 
 BASE = variants("ResNet", 0.10, 0.12, of="")
-
-
-def says(sentence, *words):
-    """Whether a sentence has these words and numbers, in this order."""
-    place = 0
-    for word in words:
-        found = sentence.find(word, place)
-        assert found >= 0, f"{word!r} is missing, or out of order, in: {sentence}"
-        place = found + len(word)
-
-
-# Phrases
-
-
-@pytest.mark.parametrize(
-    ("number", "said"),
-    [(4.6, "4.6"), (9.96, "10"), (813.2, "813"), (1133, "1,133"), (1.99e6, "2 × 10⁶"), (3e-7, "3 × 10⁻⁷")],
-)
-def test_numbers_of_any_size(number, said):
-    assert phrases.scientific(number) == said
-
-
-@pytest.mark.parametrize(
-    ("ratio", "said"),
-    [
-        (813, "813 times larger"),
-        (1 / 12, "12 times smaller"),
-        (1.3, "about as large"),
-        (0.7, "about as large"),
-        (0.5, "2 times smaller"),
-    ],
-)
-def test_ratios(ratio, said):
-    assert phrases.times(ratio) == said
-
-
-def test_shares_counts_powers_seeds_and_lists():
-    assert (phrases.percent(0.714), phrases.percent(np.nan)) == ("71.4 %", "an unknown share")
-    assert [phrases.amount(number) for number in (3_664_000_000, 214_402, 999_950, 7)] == [
-        "3.66 G",
-        "214 k",
-        "1 M",
-        "7",
-    ]
-    assert phrases.power(-8.72) == "10⁻⁸·⁷"
-    assert [phrases.seeds(numbers) for numbers in ([], [None], [0], [1, 0], range(12))] == [
-        "",
-        "",
-        "seed 0",
-        "seeds 0, 1",
-        "12 seeds",
-    ]
-    assert phrases.listed(["a", "b", "c"]) == "a, b and c"
-    assert (
-        phrases.lines([("plain-8", False), ("resnet-8", True)])
-        == "Lines: plain-8 (dashed vermillion), resnet-8 (solid blue). "
-    )
-    assert "and 3 more. " in phrases.lines([(f"plain-{i}", False) for i in range(11)])
-
-
-@pytest.mark.parametrize(
-    ("sentence", "frame"),
-    [
-        (degradation.sentence, pd.DataFrame()), (degradation.alt_text, history()[:0]),
-        (gradient_flow.sentence, pd.DataFrame()),
-        (gradient_flow.steps_sentence, pd.DataFrame()), (gradient_factors.factors_sentence, pd.DataFrame()),
-        (shattering.sentence, pd.DataFrame()), (activations.sentence, signal()[:0]),
-        (residual_block.sentence, pd.DataFrame()),
-        (residual_block.cost_sentence, pd.DataFrame()), (of_variants.sentence, pd.DataFrame()),
-        (histograms.alt_text, pd.DataFrame()),
-    ],
-)  # fmt: skip
-def test_nothing_measured_is_said(sentence, frame):
-    assert sentence(frame).endswith(phrases.EMPTY)
 
 
 # Lesson 01
@@ -195,88 +117,6 @@ def test_origins_are_sentences_of_their_own():
         ": ",
         "50.0 %",
     )
-
-
-# Lesson 02
-
-
-@pytest.mark.parametrize(
-    ("layers", "words"),
-    [
-        (together(ends("plain-56", 813), ends("resnet-56", 4.6)),
-         ["At initialisation, in training", "813 times larger", "4.6"]),
-        (together(*(ends("plain-56", r, seed=s) for s, r in enumerate((800, 900, 1100)))),
-         ["900 times larger", "3 seeds, 800 to 1,100"]),
-        (ends("plain-110 · no norm", 0), ["plain-110 · no norm lost (underflow to 0)"]),
-        (together(ends("plain-56", 4), ends("plain-56", np.inf, seed=1)),
-         ["4 times larger", "1 of 2 seeds", "infinite"]),
-        (
-            together(*(ends(f"{kind}-{depth}", ratio)
-                       for kind, path in (("plain", (1, 9e18, np.nan)), ("resnet", (0.5, 3, 111)))
-                       for depth, ratio in zip((8, 302, 1202), path, strict=True))),
-            ["plain nets about as large at 8, 9 × 10¹⁸ times larger at 302, lost (not a number) at 1202",
-             "residual nets 2"],
-        ),
-        (ends("plain-56", 20, step=7).assign(mode="eval"), ["At step 7, in eval mode", "20 times larger"]),
-    ],
-)  # fmt: skip
-def test_the_first_block_against_the_last(layers, words):
-    says(gradient_flow.sentence(layers), *words)
-
-
-def test_the_first_block_over_the_steps():
-    layers = together(*(ends("plain-56", ratio, step=step) for step, ratio in enumerate((800, 50, 2, 0.05), 1)))
-    says(gradient_flow.steps_sentence(layers), "800 × at step 1", "at step 3", "0.05 × at step 4")
-    lost = together(ends("plain-302", 9e18, step=1), ends("plain-302", np.nan, step=2)).assign(outcome="diverged")
-    says(gradient_flow.steps_sentence(lost), "lost (not a number) at step 2", "diverged")
-    two = together(*(ends("resnet-56", 2 + 2 * seed, step=1, seed=seed) for seed in (0, 1)))
-    says(gradient_flow.steps_sentence(two), "median (lowest to highest)", "(seeds 0, 1): 3 × (2 to 4) at step 1")
-
-
-def test_what_multiplies_the_gradient():
-    says(
-        gradient_factors.factors_sentence(invented.factors()),
-        "plain-20",
-        "10⁰·⁰",
-        "activations 10⁻⁵·⁰",
-        "weights 10⁵·⁰",
-    )
-    says(gradient_factors.staircase_sentence(invented.stairs()), "sigmoid", "10⁻³⁸·⁵", "skips +40.5", "10²·⁰")
-    table = gradient_factors.staircase_table(invented.stairs())
-    assert table.loc[(1, "sigmoid"), ["activations", "weights", "together"]].tolist() == [
-        "−29.5",
-        "−9.5",
-        "−38.5 (−40.0 to −37.0)",
-    ]
-    says(
-        gradient_factors.symptoms_sentence(invented.symptoms()),
-        "66 steps",
-        "level",
-        "50.0 % (plain-56 · tanh)",
-        "resnet-56 diverged",
-    )
-    rows = [("batch", "kaiming", "plain-56", ratio) for ratio in (9e3, 1.4e4, 2e4)]
-    said = gradient_factors.ratio_table(pd.DataFrame(rows, columns=["norm", "init", "name", "ratio"]))
-    assert said.loc[("batch", "kaiming")].tolist() == ["1.4 × 10⁴ (9,000 to 2.0 × 10⁴)"]
-
-
-def test_how_far_gradients_go_together():
-    nets = (
-        ("plain", 1, (0.9, 1.0)),
-        ("plain", 50, (-0.1, 0.1)),
-        ("residual", 50, (0.6, 0.8)),
-        ("white noise", 0, (-0.1, 0.0)),
-    )
-    table = invented.autocorrelations(*nets)
-    says(
-        shattering.sentence(table),
-        "lag 1",
-        "plain 0.95 at 1 to 0.00 at 50 layers",
-        "residual 0.70",
-        "white noise −0.05",
-    )
-    says(shattering.alt_text(table), "plain (dashed vermillion)", "residual (solid blue)", "0.95")
-    assert "white noise (" not in shattering.alt_text(table)
 
 
 # Lesson 03
@@ -416,10 +256,3 @@ def test_whether_trainings_agree():
         "fp32",
         "it pays",
     )
-
-
-def test_where_numbers_come_from():
-    runs = frames.runs(together(ends("plain-56", 1), ends("resnet-56", 1, seed=1)))
-    assert phrases.origin(runs) == f"{LIVE}, seeds 0, 1"
-    assert gradient_flow.origin(runs) == f"{LIVE}, seeds 0, 1, in training mode"
-    assert phrases.origin(frames.runs(ends("plain-56", 1).assign(origin=RECORDED))) == RECORDED  # which tells its seeds

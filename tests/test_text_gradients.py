@@ -1,0 +1,93 @@
+"""The sentences of lesson 02: what each layer does to the gradient, and how gradients of near points agree."""
+
+import invented
+import numpy as np
+import pandas as pd
+import pytest
+from invented import ends, together
+from sentences import says
+
+from reslab.figures.text import (
+    gradient_factors,
+    gradient_flow,
+    shattering,
+)
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        (together(ends("plain-56", 813), ends("resnet-56", 4.6)),
+         ["At initialisation, in training", "813 times larger", "4.6"]),
+        (together(*(ends("plain-56", r, seed=s) for s, r in enumerate((800, 900, 1100)))),
+         ["900 times larger", "3 seeds, 800 to 1,100"]),
+        (ends("plain-110 · no norm", 0), ["plain-110 · no norm lost (underflow to 0)"]),
+        (together(ends("plain-56", 4), ends("plain-56", np.inf, seed=1)),
+         ["4 times larger", "1 of 2 seeds", "infinite"]),
+        (
+            together(*(ends(f"{kind}-{depth}", ratio)
+                       for kind, path in (("plain", (1, 9e18, np.nan)), ("resnet", (0.5, 3, 111)))
+                       for depth, ratio in zip((8, 302, 1202), path, strict=True))),
+            ["plain nets about as large at 8, 9 × 10¹⁸ times larger at 302, lost (not a number) at 1202",
+             "residual nets 2"],
+        ),
+        (ends("plain-56", 20, step=7).assign(mode="eval"), ["At step 7, in eval mode", "20 times larger"]),
+    ],
+)  # fmt: skip
+def test_the_first_block_against_the_last(layers, words):
+    says(gradient_flow.sentence(layers), *words)
+
+
+def test_the_first_block_over_the_steps():
+    layers = together(*(ends("plain-56", ratio, step=step) for step, ratio in enumerate((800, 50, 2, 0.05), 1)))
+    says(gradient_flow.steps_sentence(layers), "800 × at step 1", "at step 3", "0.05 × at step 4")
+    lost = together(ends("plain-302", 9e18, step=1), ends("plain-302", np.nan, step=2)).assign(outcome="diverged")
+    says(gradient_flow.steps_sentence(lost), "lost (not a number) at step 2", "diverged")
+    two = together(*(ends("resnet-56", 2 + 2 * seed, step=1, seed=seed) for seed in (0, 1)))
+    says(gradient_flow.steps_sentence(two), "median (lowest to highest)", "(seeds 0, 1): 3 × (2 to 4) at step 1")
+
+
+def test_what_multiplies_the_gradient():
+    says(
+        gradient_factors.factors_sentence(invented.factors()),
+        "plain-20",
+        "10⁰·⁰",
+        "activations 10⁻⁵·⁰",
+        "weights 10⁵·⁰",
+    )
+    says(gradient_factors.staircase_sentence(invented.stairs()), "sigmoid", "10⁻³⁸·⁵", "skips +40.5", "10²·⁰")
+    table = gradient_factors.staircase_table(invented.stairs())
+    assert table.loc[(1, "sigmoid"), ["activations", "weights", "together"]].tolist() == [
+        "−29.5",
+        "−9.5",
+        "−38.5 (−40.0 to −37.0)",
+    ]
+    says(
+        gradient_factors.symptoms_sentence(invented.symptoms()),
+        "66 steps",
+        "level",
+        "50.0 % (plain-56 · tanh)",
+        "resnet-56 diverged",
+    )
+    rows = [("batch", "kaiming", "plain-56", ratio) for ratio in (9e3, 1.4e4, 2e4)]
+    said = gradient_factors.ratio_table(pd.DataFrame(rows, columns=["norm", "init", "name", "ratio"]))
+    assert said.loc[("batch", "kaiming")].tolist() == ["1.4 × 10⁴ (9,000 to 2.0 × 10⁴)"]
+
+
+def test_how_far_gradients_go_together():
+    nets = (
+        ("plain", 1, (0.9, 1.0)),
+        ("plain", 50, (-0.1, 0.1)),
+        ("residual", 50, (0.6, 0.8)),
+        ("white noise", 0, (-0.1, 0.0)),
+    )
+    table = invented.autocorrelations(*nets)
+    says(
+        shattering.sentence(table),
+        "lag 1",
+        "plain 0.95 at 1 to 0.00 at 50 layers",
+        "residual 0.70",
+        "white noise −0.05",
+    )
+    says(shattering.alt_text(table), "plain (dashed vermillion)", "residual (solid blue)", "0.95")
+    assert "white noise (" not in shattering.alt_text(table)

@@ -1,0 +1,88 @@
+"""The phrases of which sentences are made: numbers, ratios, shares, seeds, lists, and where numbers come from."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from invented import LIVE, RECORDED, ends, history, signal, together
+
+from reslab.figures.text import (
+    activations,
+    degradation,
+    gradient_factors,
+    gradient_flow,
+    histograms,
+    phrases,
+    residual_block,
+    shattering,
+)
+from reslab.figures.text import variants as of_variants
+from reslab.results import frames
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(4.6, "4.6"), (9.96, "10"), (813.2, "813"), (1133, "1,133"), (1.99e6, "2 × 10⁶"), (3e-7, "3 × 10⁻⁷")],
+)
+def test_numbers_of_any_size(number, said):
+    assert phrases.scientific(number) == said
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (813, "813 times larger"),
+        (1 / 12, "12 times smaller"),
+        (1.3, "about as large"),
+        (0.7, "about as large"),
+        (0.5, "2 times smaller"),
+    ],
+)
+def test_ratios(ratio, said):
+    assert phrases.times(ratio) == said
+
+
+def test_shares_counts_powers_seeds_and_lists():
+    assert (phrases.percent(0.714), phrases.percent(np.nan)) == ("71.4 %", "an unknown share")
+    assert [phrases.amount(number) for number in (3_664_000_000, 214_402, 999_950, 7)] == [
+        "3.66 G",
+        "214 k",
+        "1 M",
+        "7",
+    ]
+    assert phrases.power(-8.72) == "10⁻⁸·⁷"
+    assert [phrases.seeds(numbers) for numbers in ([], [None], [0], [1, 0], range(12))] == [
+        "",
+        "",
+        "seed 0",
+        "seeds 0, 1",
+        "12 seeds",
+    ]
+    assert phrases.listed(["a", "b", "c"]) == "a, b and c"
+    assert (
+        phrases.lines([("plain-8", False), ("resnet-8", True)])
+        == "Lines: plain-8 (dashed vermillion), resnet-8 (solid blue). "
+    )
+    assert "and 3 more. " in phrases.lines([(f"plain-{i}", False) for i in range(11)])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "frame"),
+    [
+        (degradation.sentence, pd.DataFrame()), (degradation.alt_text, history()[:0]),
+        (gradient_flow.sentence, pd.DataFrame()),
+        (gradient_flow.steps_sentence, pd.DataFrame()), (gradient_factors.factors_sentence, pd.DataFrame()),
+        (shattering.sentence, pd.DataFrame()), (activations.sentence, signal()[:0]),
+        (residual_block.sentence, pd.DataFrame()),
+        (residual_block.cost_sentence, pd.DataFrame()), (of_variants.sentence, pd.DataFrame()),
+        (histograms.alt_text, pd.DataFrame()),
+    ],
+)  # fmt: skip
+def test_nothing_measured_is_said(sentence, frame):
+    assert sentence(frame).endswith(phrases.EMPTY)
+
+
+def test_where_numbers_come_from():
+    runs = frames.runs(together(ends("plain-56", 1), ends("resnet-56", 1, seed=1)))
+    assert phrases.origin(runs) == f"{LIVE}, seeds 0, 1"
+    assert gradient_flow.origin(runs) == f"{LIVE}, seeds 0, 1, in training mode"
+    assert phrases.origin(frames.runs(ends("plain-56", 1).assign(origin=RECORDED))) == RECORDED  # which tells its seeds
