@@ -14,8 +14,8 @@ import os
 
 import lazy_loader
 
-# Before torch is imported: let its idle threads sleep. Spinning, they make a step ten times slower beside a busy
-# neighbour.
+# Before torch is imported: let its idle threads sleep. Spinning, they make a step ten times slower beside another
+# busy program.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.2.0"

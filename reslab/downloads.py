@@ -12,7 +12,7 @@ from pathlib import Path
 
 TRIES = 3
 PAUSE = 1.0  # seconds before the second try; twice that before the third
-PATIENCE = 20.0  # seconds without a byte, after which a try has failed
+TIMEOUT = 20.0  # seconds without a byte, after which a try has failed
 
 
 class DatasetUnavailable(RuntimeError):
@@ -37,14 +37,14 @@ class DownloadFailed(RuntimeError):
 
 
 def with_retries(download, failures=UNREADABLE):
-    """Return download(), tried up to TRIES times with pauses; a try ends after PATIENCE seconds without a byte.
+    """Return download(), tried up to TRIES times with pauses; a try ends after TIMEOUT seconds without a byte.
 
     failures: the exceptions after which another try makes sense. Raises DownloadFailed.
     """
     for attempt in range(TRIES):
         time.sleep(PAUSE * attempt)
         try:
-            with _silence_limit(PATIENCE):
+            with _silence_limit(TIMEOUT):
                 return download()
         except failures as error:
             last = error

@@ -57,7 +57,7 @@ def train(jobs, report, *, workers):
             except BrokenProcessPool as death:
                 if at_once > 1:
                     at_once //= 2
-                    died = f"A training's process died, perhaps for want of memory: going on, {at_once} at a time."
+                    died = f"A training's process died, perhaps because memory ran out: going on, {at_once} at a time."
                     warnings.warn(died, stacklevel=3)
                 elif not progress.work_done:
                     raise _cannot_start(death) from death
@@ -65,7 +65,7 @@ def train(jobs, report, *, workers):
                     number = next(iter(waiting))
                     del waiting[number]
                     progress.update(number, jobs[number].work)
-                    run = jobs[number].failure(ChildProcessError("its process died, perhaps for want of memory"))
+                    run = jobs[number].failure(ChildProcessError("its process died, perhaps because memory ran out"))
                     at_once = workers
                     yield run, jobs[number].keep(run)
 

@@ -32,10 +32,10 @@ def progress_bar(iterable=None, **options):
     listener = _listener.get()
     if listener is None:
         return tqdm(iterable, leave=False, **options)
-    return _Told(iterable, leave=False, listener=listener, **options)
+    return _ReportingBar(iterable, leave=False, listener=listener, **options)
 
 
-class _Told(plain_tqdm):
+class _ReportingBar(plain_tqdm):
     """A bar that calls a listener instead of drawing. tqdm expects other front ends to override `display`."""
 
     def __init__(self, iterable=None, *, listener, **options):

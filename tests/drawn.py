@@ -70,7 +70,7 @@ RACE = invented.together(
     invented.variants("wide", 0.0, 0.02, cost=79), invented.variants("no norm", 0.2, 0.3, outcome="diverged"),
 )  # fmt: skip
 BLOCKS = {
-    "basic": invented.anatomy(), "plain": invented.anatomy(False),
+    "basic": invented.block_parts(), "plain": invented.block_parts(False),
     "bottleneck": invented.block("conv1 norm1 activation1 conv2 norm2 activation2 conv3 norm3", after="ReLU"),
     "preact": invented.block("conv1 norm2 activation2 conv2", before="norm1 activation1"),
 }  # fmt: skip
@@ -110,7 +110,7 @@ def every(draw=theme.figure):
         ),
         "falls": (loss_along_gradient.falls, invented.together(invented.along(), invented.along("resnet-56", step=1))),
         "product": (gradient_factors.product, invented.factors()),
-        "staircase": (gradient_factors.staircase, invented.stairs()),
+        "remedies": (gradient_factors.remedies, invented.remedies()),
         "symptoms": (gradient_factors.symptoms, invented.symptoms()),
         "against_input": (
             shattering.gradients,

@@ -111,12 +111,12 @@ def factors(skip=False):
     return pd.DataFrame(rows).assign(name=name, skip=skip, depth=20, seed=0, origin=LIVE, mode="train")
 
 
-def stairs():
+def remedies():
     rows = [
         (1, "sigmoid", "plain-56 · sigmoid", False, seed, kind, decades + seed)
         for seed in (0, 1) for kind, decades in (("activations", -30), ("weights", -10), ("norms", 0))
     ] + [(2, "skips", "resnet-56", True, seed, "skip + branch", 2.0) for seed in (0, 1)]  # fmt: skip
-    columns = ["stair", "change", "name", "skip", "seed", "kind", "decades"]
+    columns = ["remedy", "change", "name", "skip", "seed", "kind", "decades"]
     return pd.DataFrame(rows, columns=columns).assign(depth=56, origin=LIVE, mode="train")
 
 
@@ -128,7 +128,7 @@ def symptoms():
     })  # fmt: skip
 
 
-def puzzle(*, seed=0, **columns):
+def failures(*, seed=0, **columns):
     """A net of which nothing is wrong, unless a column says so."""
     well = {"ratio": 2.0, "autocorrelation": 0.9, "train_error": 0.05, "shallow_error": 0.02}
     return pd.DataFrame([{"name": "plain-32", "seed": seed, **well, **columns}])
@@ -174,7 +174,7 @@ def learning(skip=True, error=(1.0, 0.5, 0.05), *, name=None, seed=0, outcome="f
     return frame.assign(**labels, outcome=outcome, **columns)
 
 
-def anatomy(skip=True, *, shortcut="A", projects=False):
+def block_parts(skip=True, *, shortcut="A", projects=False):
     rows = [
         ("x", "x", "input", "2×4×4", 0, 0, 0),
         ("branch", "branch.conv1", "3×3 conv, stride 2", "4×2×2", 72, 288, 0),
@@ -194,8 +194,8 @@ def anatomy(skip=True, *, shortcut="A", projects=False):
 
 
 def block(branch, before="", after="identity"):
-    """An anatomy. branch, before: layers by name, "norm1 activation1 conv1", the latter those that both paths begin
-    with."""
+    """A frame of `block_parts`. branch, before: layers by name, "norm1 activation1 conv1", the latter those that both
+    paths begin with."""
     words = {"conv": "3×3 conv", "norm": "BatchNorm", "activation": "ReLU", "scale": "× learned scalar"}
     parts = [("before", name, 2) for name in before.split()] + [("branch", name, 10) for name in branch.split()]
     rows = [

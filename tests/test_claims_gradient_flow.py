@@ -124,21 +124,21 @@ def test_one_step_at_110_layers_ends_the_explosion_and_with_most_seeds_the_gradi
     assert table.loc[20].median() < 0.05
 
 
-# The staircase
+# The remedies
 
 
 @pytest.fixture(scope="module")
-def stairs(split):
-    frame = gradient_factors.staircase(56, seeds=SEEDS, split=split)
-    return frame.set_index(["stair", "kind", "seed"])["decades"].unstack("kind").fillna(0)
+def remedies(split):
+    frame = gradient_factors.remedies(56, seeds=SEEDS, split=split)
+    return frame.set_index(["remedy", "kind", "seed"])["decades"].unstack("kind").fillna(0)
 
 
-def test_each_remedy_does_what_the_lesson_says(stairs):
+def test_each_remedy_does_what_the_lesson_says(remedies):
     """By the medians over the seeds: with ReLU and torch's init a net may be dead (seed 13), and then all is lost."""
-    together = stairs.sum(axis=1).unstack("stair")
+    together = remedies.sum(axis=1).unstack("remedy")
 
-    def of(kind, stair):
-        return stairs[kind][stair].median()
+    def of(kind, remedy):
+        return remedies[kind][remedy].median()
 
     assert together[1].median() < -45
     assert -33 < of("activations", 1) < 52 * np.log10(0.25)  # at most ¼ a layer
@@ -154,7 +154,7 @@ def test_each_remedy_does_what_the_lesson_says(stairs):
     assert (together[4] > 2.3).all()
     assert of("activations", 4) < -6  # the wrong way
     assert together[5].between(0, 1.5).all()  # skips
-    assert np.allclose(stairs["norms"].drop(4), 0)
+    assert np.allclose(remedies["norms"].drop(4), 0)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -268,14 +268,14 @@ def test_what_the_lesson_says_of_the_papers_nets(table):
 
 @pytest.fixture(scope="module")
 def tried(split):
-    """`symptoms` of the eight nets, of those of the puzzle, and of their twins of 8 layers."""
-    nets = [*symptoms.SUSPECTS, *symptoms.PUZZLE, *({**net, "depth": 8} for net in symptoms.PUZZLE)]
+    """`symptoms` of the eight nets, of those of the failures, and of their twins of 8 layers."""
+    nets = [*symptoms.CANDIDATES, *symptoms.FAILURES, *({**net, "depth": 8} for net in symptoms.FAILURES)]
     specs = dict.fromkeys(replace(small_net(split), **net) for net in nets)
     return symptoms.symptoms(specs, split, seeds=SEEDS, progress=False)
 
 
 def test_a_vanished_or_exploded_gradient_does_not_train_and_a_level_one_is_no_promise(split, tried):
-    named = [gradient_flow.label(replace(small_net(split), **net)) for net in symptoms.SUSPECTS]
+    named = [gradient_flow.label(replace(small_net(split), **net)) for net in symptoms.CANDIDATES]
     frame = tried[tried["name"].isin(named)]
     nets = frame.groupby("name")
     level = nets["ratio"].median().between(0.1, 10)
@@ -293,11 +293,11 @@ def test_a_vanished_or_exploded_gradient_does_not_train_and_a_level_one_is_no_pr
     assert error["resnet-56"] < 0.10
 
 
-def test_each_net_of_the_puzzle_fails_for_a_reason_of_its_own(split, tried):
+def test_each_of_the_failures_fails_for_a_reason_of_its_own(split, tried):
     """By the medians over the seeds, as the lesson's table and questions have it."""
     found = tried.set_index(["name", "seed"])
     for net, apart in zip(
-        symptoms.PUZZLE, ("its gradient vanishes", "its gradient is shattered", "degradation alone"), strict=True
+        symptoms.FAILURES, ("its gradient vanishes", "its gradient is shattered", "degradation alone"), strict=True
     ):
         spec = replace(small_net(split), **net)
         deep, shallow = (found.loc[gradient_flow.label(of)] for of in (spec, replace(spec, depth=8)))
@@ -305,14 +305,14 @@ def test_each_net_of_the_puzzle_fails_for_a_reason_of_its_own(split, tried):
         assert deep["train_error"].median() > 0.15
         # its twin fails as well, the others' do not
         assert (shallow["train_error"].median() > 0.5) == ("sigmoid" in gradient_flow.label(spec))
-    shattered = found.loc[gradient_flow.label(replace(small_net(split), **symptoms.PUZZLE[1]))]
+    shattered = found.loc[gradient_flow.label(replace(small_net(split), **symptoms.FAILURES[1]))]
     assert shattered["ratio"].median() > 10  # it explodes as well
 
 
 def test_the_nets_that_fail_in_six_epochs_train_in_eighteen(split):
     """Medians over the seeds. Measured: the shattered net 1.9, 6.9 and 2.1 %; the one that is degraded alone, with a
     fifth of the learning rate as well, 0.2, 1.4 and 0.9 %, and with three times the epochs alone 12, 75 and 90 %."""
-    for net, rate, most in ((symptoms.PUZZLE[1], 1, 0.2), (symptoms.PUZZLE[2], 1 / 5, 0.08)):
+    for net, rate, most in ((symptoms.FAILURES[1], 1, 0.2), (symptoms.FAILURES[2], 1 / 5, 0.08)):
         how = TrainSpec(epochs=18, lr=TrainSpec().lr * rate)
         runs = sweep([replace(small_net(split), **net)], split, how, seeds=SEEDS, progress=False)
         assert np.median([run.final_train_error for run in runs]) < most

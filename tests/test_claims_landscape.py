@@ -101,7 +101,7 @@ def test_the_plane_holds_most_of_a_path_and_of_a_random_walk_too():
     split = digits()
     spec = replace(small_net(split), depth=8)
     for seed in SEEDS:
-        net, states = landscape_path.walked(spec, split, seed=seed, every=4)
+        net, states = landscape_path.trained_path(spec, split, seed=seed, every=4)
         _, path = landscape_path.principal_plane(net, states, split, points=2, images=64, device="cpu", progress=False)
         ours, theirs = results.shares(path, landscape_path.random_walk(len(path)))
         assert ours > 0.6

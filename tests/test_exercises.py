@@ -42,16 +42,16 @@ def test_01_a_depth_that_fails_over_several_seeds():
     assert "part 2 is done" in check("01", learned)
 
 
-def test_02_a_net_that_explodes_and_one_that_is_tamed(split):
+def test_02_a_net_that_explodes_and_one_that_is_level(split):
     split = split.subset(60, 20)
     spec = NetSpec(depth=110, width=4, norm="none", **split.shape)
-    wild, tame, usual = (
+    exploding, level, usual = (
         gradient_flow.at_initialisation(each, split)
         for each in (spec, replace(spec, residual_scale="depth"), replace(spec, depth=8))
     )
-    assert check("02", pd.concat([wild, tame])).startswith("✓ Explodes: resnet-110 · no norm. Level: resnet-110")
-    assert "none is tame" in check("02", wild)
-    assert "none explodes" in check("02", tame)
+    assert check("02", pd.concat([exploding, level])).startswith("✓ Explodes: resnet-110 · no norm. Level: resnet-110")
+    assert "none is level" in check("02", exploding)
+    assert "none explodes" in check("02", level)
     assert "no residual net of 110 layers" in check("02", usual)
 
 

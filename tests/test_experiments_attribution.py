@@ -236,7 +236,7 @@ def test_the_frames(net, split):
 
 
 def test_one_picture_with_its_holes(net, split):
-    frame = deletion.looked(net, split, 3, "integrated gradients")
+    frame = deletion.of_picture(net, split, 3, "integrated gradients")
     rows = frame.set_index("kind")
     assert set(rows.index) == set(deletion.KINDS)
     assert rows["label"].unique().tolist() == [split.class_names[int(split.y_test[3])]]
@@ -246,10 +246,10 @@ def test_one_picture_with_its_holes(net, split):
     falls = deletion.fall(net, split, ("integrated gradients",), images=20, progress=False)
     one = falls[(falls["image"] == 3) & (falls["kind"] == "map")]
     assert one["after"].item() == pytest.approx(rows.loc["map", "after"], abs=1e-4)
-    own = deletion.looked(net, split, split.x_test[3], "saliency").set_index("kind")
+    own = deletion.of_picture(net, split, split.x_test[3], "saliency").set_index("kind")
     assert own.loc["map", "label"] == ""
     assert own.loc["map", "before"] == pytest.approx(rows.loc["map", "before"], abs=1e-6)
-    assert "image" in refusal(deletion.looked, net, split, 99)
+    assert "image" in refusal(deletion.of_picture, net, split, 99)
 
 
 def test_what_was_recorded_of_photographs_is_of_the_shipped_weights():

@@ -209,10 +209,10 @@ def test_the_slope_is_the_derivative_over_the_batch(split):
     assert factors(net(split, depth=8), split)["slope"].isna().all()
 
 
-def test_a_staircase_adds_up_to_the_ratio_of_each_stair(split):
-    frame = gradient_factors.staircase(20, seeds=(0, 1), split=split)
-    assert frame["change"].unique().tolist() == [change for change, _ in gradient_factors.STAIRCASE]
-    assert frame.groupby("stair")["name"].first().tolist() == [
+def test_the_remedies_add_up_to_the_ratio_after_each(split):
+    frame = gradient_factors.remedies(20, seeds=(0, 1), split=split)
+    assert frame["change"].unique().tolist() == [change for change, _ in gradient_factors.REMEDIES]
+    assert frame.groupby("remedy")["name"].first().tolist() == [
         *(
             "plain-20 · no norm · torch init · sigmoid",
             "plain-20 · no norm · torch init",
@@ -221,7 +221,7 @@ def test_a_staircase_adds_up_to_the_ratio_of_each_stair(split):
             "resnet-20",
         ),
     ]
-    total = frame[(frame["stair"] == 4) & (frame["seed"] == 1)]["decades"].sum()
+    total = frame[(frame["remedy"] == 4) & (frame["seed"] == 1)]["decades"].sum()
     gradient = at_initialisation(net(split, depth=20, skip=False), split, seed=1)["gradient_rms"]
     assert total == pytest.approx(math.log10(gradient.iloc[0] / gradient.iloc[-1]), abs=1e-3)
 

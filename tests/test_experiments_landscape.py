@@ -53,7 +53,7 @@ class Bowl(nn.Module):
 def test_at_its_own_weights_the_loss_is_the_nets_own(net, split):
     x, y = split.batch(slice(32), "train")
     for mode in landscape.MODES:
-        ((loss, error),) = landscape.Around(net, split, mode=mode, **SHORT).measure(landscape.flat(net)[None])
+        ((loss, error),) = landscape.LossSurface(net, split, mode=mode, **SHORT).measure(landscape.flat(net)[None])
         own = copy.deepcopy(net).train(mode == "train")
         with torch.no_grad():
             logits = own(x)
@@ -74,16 +74,16 @@ def test_the_net_is_left_as_it_was_to_the_bit(net, split):
 
 
 def test_in_train_mode_no_statistics_are_kept(net, split):
-    around = landscape.Around(net, split, mode="train", **SHORT)
-    first, second, again = around.measure(torch.stack([around.weights, 1.5 * around.weights, around.weights]))
+    surface = landscape.LossSurface(net, split, mode="train", **SHORT)
+    first, second, again = surface.measure(torch.stack([surface.weights, 1.5 * surface.weights, surface.weights]))
     assert first == again != second
 
 
 @pytest.mark.parametrize("mode", landscape.MODES)
 def test_several_nets_at_once_have_the_losses_of_each(net, split, mode):
-    around = landscape.Around(net, split, mode=mode, **SHORT)
-    rows = around.weights + torch.linspace(-1, 1, 5)[:, None] * landscape.direction(net)
-    np.testing.assert_allclose(around.measure(rows, together=3), around.measure(rows), rtol=1e-4, atol=1e-5)
+    surface = landscape.LossSurface(net, split, mode=mode, **SHORT)
+    rows = surface.weights + torch.linspace(-1, 1, 5)[:, None] * landscape.direction(net)
+    np.testing.assert_allclose(surface.measure(rows, together=3), surface.measure(rows), rtol=1e-4, atol=1e-5)
 
 
 def test_every_filter_of_a_direction_is_as_long_as_the_nets(net):
@@ -124,10 +124,10 @@ def test_directions_follow_their_seed(net):
 
 
 def test_a_known_surface(split):
-    around = landscape.Around(Bowl(), split, **SHORT)
-    first = (around.y == 0).double().mean().item()  # the share of images of the class that the bowl speaks for
+    surface = landscape.LossSurface(Bowl(), split, **SHORT)
+    first = (surface.y == 0).double().mean().item()  # the share of images of the class that the bowl speaks for
     axes, places = [torch.tensor([2.0, 0.0]), torch.tensor([0.0, 3.0])], np.array([-1.0, 0, 0.5])
-    frame = pd.concat(landscape.rows_of_plane(around, around.weights, axes, places, places))
+    frame = pd.concat(landscape.rows_of_plane(surface, surface.weights, axes, places, places))
     square = (1 + 2 * frame["x"]) ** 2 + (-0.5 + 3 * frame["y"]) ** 2
     np.testing.assert_allclose(frame["loss"], np.log(np.exp(square) + 9) - first * square, rtol=1e-5)
     assert frame["name"].unique().tolist() == ["Bowl"]
@@ -155,7 +155,7 @@ def test_a_line_between_two_nets_ends_at_both(net, split):
     for mode in landscape.MODES:
         line = landscape.between(net, other, split, alphas=3, mode=mode, **SHORT)
         for end, one in ((0, net), (-1, other)):
-            ((loss, _),) = landscape.Around(one, split, mode=mode, **SHORT).measure(landscape.flat(one)[None])
+            ((loss, _),) = landscape.LossSurface(one, split, mode=mode, **SHORT).measure(landscape.flat(one)[None])
             assert line["loss"].iloc[end] == pytest.approx(loss, rel=1e-4)
     assert line["other"].tolist() == [2, 2, 2]
     wider = build(replace(net.spec, width=8))
@@ -195,8 +195,8 @@ def test_other_models_have_a_landscape_too(make, split):
 def test_what_cannot_be_is_said(net, split):
     assert "'filter', 'layer', 'none'" in refusal(landscape.direction, net, normalisation="filters")
     assert "'kept', 'perturbed'" in refusal(landscape.direction, net, norms="fixed")
-    assert "'eval', 'train'" in refusal(landscape.Around, net, split, mode="training")
-    assert "from 2 to 120" in refusal(landscape.Around, net, split, images=121)
+    assert "'eval', 'train'" in refusal(landscape.LossSurface, net, split, mode="training")
+    assert "from 2 to 120" in refusal(landscape.LossSurface, net, split, images=121)
     assert "at least 2" in refusal(landscape.grid, net, split, points=1, progress=False, **SHORT)
 
 
@@ -225,13 +225,13 @@ def test_a_straight_path_has_one_direction_and_short_ones_none():
 
 def test_the_path_of_a_training_ends_at_the_net_and_has_its_losses(split):
     spec = replace(small_net(split), depth=8, width=4)
-    net, states = landscape_path.walked(spec, split, TrainSpec(epochs=2, batch_size=40), every=2)
+    net, states = landscape_path.trained_path(spec, split, TrainSpec(epochs=2, batch_size=40), every=2)
     assert list(states) == [0, 2, 4, 6]
     grid, path = landscape_path.principal_plane(net, states, split, points=3, progress=False, **SHORT)
     assert path["step"].tolist() == [0, 2, 4, 6]
     assert path[["x", "y"]].iloc[-1].tolist() == pytest.approx([0, 0], abs=1e-5)
     assert len(grid) == 9
-    ((loss, _),) = landscape.Around(net, split, mode="train", **SHORT).measure(landscape.flat(net)[None])
+    ((loss, _),) = landscape.LossSurface(net, split, mode="train", **SHORT).measure(landscape.flat(net)[None])
     assert path["loss"].iloc[-1] == pytest.approx(loss, rel=1e-4)
     assert 0.5 < path["share_x"].iloc[0] + path["share_y"].iloc[0] <= 1
     assert grid["x"].min() < path["x"].min()

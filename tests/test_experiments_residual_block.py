@@ -135,16 +135,16 @@ def test_impossible_wishes_are_refused(split):
         lesson.tensors(spec(split), image=64, split=split)
 
 
-# The anatomy of a block
+# The parts of a block
 
 
 @pytest.mark.parametrize("changes_shape", [False, True])
 @pytest.mark.parametrize("shortcut", ["A", "B", "C"])
 @pytest.mark.parametrize(("block", "depth"), [("basic", 8), ("bottleneck", 11)])
 @pytest.mark.parametrize("skip", [False, True])
-def test_the_anatomy_is_the_blocks_own(split, skip, block, depth, shortcut, changes_shape):
+def test_the_parts_are_the_blocks_own(split, skip, block, depth, shortcut, changes_shape):
     chosen = spec(split, skip=skip, block=block, depth=depth, shortcut=shortcut)
-    frame = lesson.anatomy(chosen, changes_shape=changes_shape, split=split).set_index("module")
+    frame = lesson.block_parts(chosen, changes_shape=changes_shape, split=split).set_index("module")
     module, x = lesson.a_block(chosen, changes_shape=changes_shape, split=split)
     width = 32 if block == "bottleneck" else 8
     out = f"{2 * width}×4×4" if changes_shape else f"{width}×8×8"

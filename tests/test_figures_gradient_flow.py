@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import keyed, names, notes
-from invented import LIVE, against_input, autocorrelations, ends, factors, gradients, stairs, symptoms, together
+from invented import LIVE, against_input, autocorrelations, ends, factors, gradients, remedies, symptoms, together
 
 from reslab.figures import gradient_factors, gradient_flow, log_scale, shattering, theme
 
@@ -188,10 +188,10 @@ def test_the_product_runs_from_the_last_block_back():
         gradient_factors.product(together(factors(), factors(skip=True)))
 
 
-def test_a_stair_is_its_parts_and_their_sum():
-    frame = stairs()
+def test_a_remedy_is_its_parts_and_their_sum():
+    frame = remedies()
     frame = frame[frame["kind"] != "norms"]
-    figure = gradient_factors.staircase(frame)
+    figure = gradient_factors.remedies(frame)
     traces = keyed(figure)
     assert tuple(traces["activations/decades"].x) == (-29.5,)
     assert tuple(traces["weights/decades"].x) == (-9.5,)
@@ -209,14 +209,14 @@ def test_a_dead_net_has_a_chart_and_its_gradient_is_0():
     figure = gradient_factors.product(frame)
     assert np.isfinite(figure.layout.yaxis.range).all()
     assert any("× 0" in note.text for note in figure.layout.annotations)
-    only = stairs().assign(decades=-np.inf)
-    assert np.isfinite(gradient_factors.staircase(only).layout.xaxis.range).all()
-    assert notes(gradient_factors.staircase(only))["1/total"] == "<b>× 0</b>"
+    only = remedies().assign(decades=-np.inf)
+    assert np.isfinite(gradient_factors.remedies(only).layout.xaxis.range).all()
+    assert notes(gradient_factors.remedies(only))["1/total"] == "<b>× 0</b>"
 
 
 def test_bars_differ_by_more_than_colour():
     patterns = [
-        trace.marker.pattern.shape for trace in gradient_factors.staircase(stairs()).data if trace.type == "bar"
+        trace.marker.pattern.shape for trace in gradient_factors.remedies(remedies()).data if trace.type == "bar"
     ]
     assert len(patterns) == len(set(patterns)) == 4
 
@@ -270,7 +270,7 @@ CHARTS = {
     gradient_flow.by_depth: gradients(),
     gradient_flow.first_steps: gradients(step=1),
     gradient_factors.product: factors(),
-    gradient_factors.staircase: stairs(),
+    gradient_factors.remedies: remedies(),
     gradient_factors.symptoms: symptoms(),
     shattering.gradients: against_input(),
     shattering.by_depth: autocorrelations(("plain", 1, (0.9,))),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import keyed, names, texts
-from invented import LIVE, anatomy, learning, tensors
+from invented import LIVE, block_parts, learning, tensors
 
 from reslab.figures import residual_block as figures
 from reslab.figures import theme
@@ -85,7 +85,7 @@ def test_decay_is_drawn_against_what_is_left():
 
 @pytest.mark.parametrize("skip", [True, False])
 def test_the_diagram_shows_every_shape_and_price(skip):
-    frame = anatomy(skip)
+    frame = block_parts(skip)
     figure = figures.diagram(frame)
     said = texts(figure)
     assert said.count("<b>2×4×4</b>") == 1  # x into the first convolution

@@ -65,7 +65,8 @@ def test_cells_are_short_and_say_how_long_the_lesson_takes(notebook):
     for cell in code_cells(notebook):
         lines = [line for line in cell.source.splitlines() if line.strip() and not line.strip().startswith("#")]
         is_folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
-        assert len(lines) <= (9 if is_folded else 6), cell.source
+        assert len(lines) <= (15 if is_folded else 6), cell.source  # of a folded one, most are states to try
+        assert max(map(len, cell.source.splitlines()), default=0) <= 120
         assert "def " not in cell.source
     assert re.search(r"minutes?|seconds?", notebook.cells[0].source)
 

@@ -177,7 +177,7 @@ def test_where_a_process_dies_the_others_go_on_and_its_training_has_failed(split
     store = Store(tmp_path)
     jobs = [job_of(spec, split, seed, kind=Doomed, store=store) for seed in range(3)]
     with pytest.warns(
-        UserWarning, match="A training's process died, perhaps for want of memory: going on, 1 at a time"
+        UserWarning, match="A training's process died, perhaps because memory ran out: going on, 1 at a time"
     ):
         runs = [run for run, _ in processes.train(jobs, lambda *_: None, workers=2)]
     outcomes = {run.seed: run.outcome for run in runs}
@@ -185,7 +185,7 @@ def test_where_a_process_dies_the_others_go_on_and_its_training_has_failed(split
     assert outcomes == {0: "finished", 1: "failed", 2: "finished"}
     assert (
         next(run.cause for run in runs if run.seed == 1)
-        == "ChildProcessError: its process died, perhaps for want of memory"
+        == "ChildProcessError: its process died, perhaps because memory ran out"
     )
     assert [run.outcome for run in store.runs(seed=1)] == ["failed"]
     assert_same_numbers(next(run for run in runs if run.seed == 2), fit(spec, split, HOW, seed=2, progress=False))

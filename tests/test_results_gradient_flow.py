@@ -8,10 +8,10 @@ from invented import (
     autocorrelations,
     ends,
     factors,
+    failures,
     gradients,
     grown,
-    puzzle,
-    stairs,
+    remedies,
     symptoms,
     together,
 )
@@ -89,17 +89,17 @@ def test_products_run_from_the_last_block_back():
         gradient_factors.products(together(factors(), factors(skip=True)))
 
 
-def test_a_stair_is_its_parts_and_their_sum():
-    totals = gradient_factors.totals(stairs()).set_index("stair")
+def test_a_remedy_is_its_parts_and_their_sum():
+    totals = gradient_factors.totals(remedies()).set_index("remedy")
     assert totals.loc[1, ["median", "min", "max"]].tolist() == [-38.5, -40, -37]
-    parts = gradient_factors.parts(stairs())
+    parts = gradient_factors.parts(remedies())
     assert parts.loc[(1, "sigmoid"), ["activations", "weights", "norms"]].tolist() == [-29.5, -9.5, 0.5]
     assert np.isnan(parts.loc[(2, "skips"), "weights"])
-    assert gradient_factors.reach(stairs()) == (-40, 2)
+    assert gradient_factors.reach(remedies()) == (-40, 2)
 
 
 def test_a_dead_net_is_one_seed_of_several():
-    dead = pd.concat([stairs(), stairs().query("seed == 0").assign(seed=2, decades=-np.inf)])
+    dead = pd.concat([remedies(), remedies().query("seed == 0").assign(seed=2, decades=-np.inf)])
     assert gradient_factors.totals(dead)["median"].tolist() == [-40, 2]
     assert gradient_factors.reach(dead) == (-40, 2)
 
@@ -121,12 +121,12 @@ def test_the_product_of_a_net_with_a_dead_layer_is_0_in_front_of_it():
     ],
 )
 def test_a_diagnosis_is_the_first_thing_that_is_wrong(net, apart):
-    seeds = together(puzzle(**net), puzzle(seed=1, **net), puzzle(seed=2))  # two of three decide
+    seeds = together(failures(**net), failures(seed=1, **net), failures(seed=2))  # two of three decide
     assert gradient_factors.diagnosis(seeds) == apart
 
 
 def test_symptoms_are_told_over_the_seeds():
-    seeds = together(*(puzzle(seed=seed, train_error=error) for seed, error in enumerate((0.4, 0.2, 0.3))))
+    seeds = together(*(failures(seed=seed, train_error=error) for seed, error in enumerate((0.4, 0.2, 0.3))))
     assert gradient_factors.over_seeds(seeds).loc[("plain-32", "train_error")].tolist() == [0.3, 0.2, 0.4]
 
 

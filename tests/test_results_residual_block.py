@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from invented import anatomy, learning, together
+from invented import block_parts, learning, together
 
 from reslab.results import residual_block as results
 
@@ -28,7 +28,7 @@ def test_where_learning_ends_is_over_the_seeds_that_did_not_diverge():
 
 
 def test_the_costs_of_a_block_and_of_its_shortcut():
-    total, shortcut = results.costs(anatomy(shortcut="B", projects=True))
+    total, shortcut = results.costs(block_parts(shortcut="B", projects=True))
     assert total.tolist() == [224, 896, 16]
     assert shortcut.tolist() == [8, 32, 0]
-    assert results.costs(anatomy(False))[1].tolist() == [0, 0, 0]
+    assert results.costs(block_parts(False))[1].tolist() == [0, 0, 0]

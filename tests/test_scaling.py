@@ -55,7 +55,7 @@ def test_what_torchrun_cannot_train_is_a_sentence():
     with pytest.warns(
         UserWarning, match=r"torchrun with 2 processes trained nothing here: nothing came of it in 0\.1 s"
     ):
-        scaling.torchrun("reslab train resnet-8 --device cpu", processes=(2,), patience=0.1)
+        scaling.torchrun("reslab train resnet-8 --device cpu", processes=(2,), timeout=0.1)
 
 
 def test_trainings_of_which_one_broke_off_do_not_agree():

@@ -137,25 +137,26 @@ def test_how_soon_a_block_learned():
 
 def test_what_a_shortcut_costs():
     says(
-        residual_block.cost_sentence(invented.anatomy()),
+        residual_block.cost_sentence(invented.block_parts()),
         "Shortcut A",
         "0 parameters, 0 multiply-adds",
         "16 element-wise additions",
     )
-    projected = residual_block.cost_sentence(invented.anatomy(shortcut="B", projects=True))
+    projected = residual_block.cost_sentence(invented.block_parts(shortcut="B", projects=True))
     says(projected, "Shortcut B", "8 parameters, 32 multiply-adds", "3.6 %")
-    says(residual_block.cost_sentence(invented.anatomy(False)), "nothing is added", "216 parameters, 864 multiply-adds")
+    plain = residual_block.cost_sentence(invented.block_parts(False))
+    says(plain, "nothing is added", "216 parameters, 864 multiply-adds")
 
 
 def test_the_diagram_names_every_tensor():
     says(
-        residual_block.block_text(invented.anatomy()),
+        residual_block.block_text(invented.block_parts()),
         "x, 2×4×4",
         "3×3 conv, stride 2, 4×2×2",
         "ReLU",
         "Shortcut: every 2nd pixel",
     )
-    says(residual_block.block_text(invented.anatomy(False)), "No shortcut", "y, 4×2×2")
+    says(residual_block.block_text(invented.block_parts(False)), "No shortcut", "y, 4×2×2")
 
 
 # Lesson 04

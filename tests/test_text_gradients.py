@@ -55,8 +55,8 @@ def test_what_multiplies_the_gradient():
         "activations 10⁻⁵·⁰",
         "weights 10⁵·⁰",
     )
-    says(gradient_factors.staircase_sentence(invented.stairs()), "sigmoid", "10⁻³⁸·⁵", "skips +40.5", "10²·⁰")
-    table = gradient_factors.staircase_table(invented.stairs())
+    says(gradient_factors.remedies_sentence(invented.remedies()), "sigmoid", "10⁻³⁸·⁵", "skips +40.5", "10²·⁰")
+    table = gradient_factors.remedies_table(invented.remedies())
     assert table.loc[(1, "sigmoid"), ["activations", "weights", "together"]].tolist() == [
         "−29.5",
         "−9.5",

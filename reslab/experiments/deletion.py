@@ -211,7 +211,7 @@ def rank_correlation(one, other):
         return (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
 
 
-def looked(net, split, image=0, method=METHODS[1], *, share=SHARE, shares=SHARES, other=None, seed=0, **how):
+def of_picture(net, split, image=0, method=METHODS[1], *, share=SHARE, shares=SHARES, other=None, seed=0, **how):
     """One picture, its map, and what is left when a share of it is deleted: a row a kind of hole.
 
     image: its place in the test part, or an image of your own as `activations.picture` makes it, (C, S, S). other: as
@@ -269,9 +269,9 @@ def net_of(spec, split, pictures="digits", *, seed=0, stop=lambda event: False):
     return lesions.trained(spec, split, seed=seed, stop=stop)
 
 
-def looked_at(spec, split, *, pictures="digits", seed=0, **how):
-    """`looked` at the net of a spec; how: as it takes them."""
-    return looked(net_of(spec, split, pictures, seed=seed), split, **how)
+def of_trained(spec, split, *, pictures="digits", seed=0, **how):
+    """`of_picture` at the net of a spec; how: as it takes them."""
+    return of_picture(net_of(spec, split, pictures, seed=seed), split, **how)
 
 
 def over_seeds(measure=fall, nets=NETS, **options):

@@ -62,23 +62,23 @@ def depth_that_fails(frame):
     return missing, " ".join(shown)
 
 
-def exploding_and_tamed(layers):
-    """The frames of `gradient_flow.at_initialisation`, joined by pd.concat: of the wild net, and of the tame one."""
+def exploding_and_level(layers):
+    """The frames of `gradient_flow.at_initialisation`, joined by pd.concat: of nets that explode and are level."""
     table = gradient_flow.ratios(layers)
     deep = table[table["skip"].astype(bool) & (table["depth"] >= 110)].copy()
     if deep.empty:
         return ["there is no residual net of 110 layers in it."], ""
     lost = deep["state"] != ""
-    wild = lost | (deep["ratio"] > LARGE)
+    explodes = lost | (deep["ratio"] > LARGE)
     level = ~lost & deep["ratio"].between(1 / LEVEL, LEVEL)
     missing = []
-    if not wild.any():
+    if not explodes.any():
         missing.append(f"none explodes: the largest gradient at the first block is {deep['ratio'].max():.3g} × that at "
                        "the last. What keeps it level in a residual net?")  # fmt: skip
     if not level.any():
         nearest = _nearest(deep["ratio"])
-        missing.append(f"none is tame: the nearest to level has {nearest:.3g} ×. Make each branch smaller.")
-    names = [", ".join(dict.fromkeys(deep.loc[which, "name"])) for which in (wild, level)]
+        missing.append(f"none is level: the nearest has {nearest:.3g} ×. Make each branch smaller.")
+    names = [", ".join(dict.fromkeys(deep.loc[which, "name"])) for which in (explodes, level)]
     shows = [f"Explodes: {names[0]}."] * bool(names[0]) + [f"Level: {names[1]}."] * bool(names[1])
     return missing, " ".join(shows)
 
@@ -129,9 +129,9 @@ def blocks_that_are_needed(frame):
     kept = frame[~frame["calibrated"].astype(bool)].set_index("module")
     hurt = kept[kept["error"] > CLEARLY * kept["whole"].clip(lower=0.01)]["error"].sort_values(ascending=False)
     anew = frame[frame["calibrated"].astype(bool)].set_index("module")["error"].reindex(hurt.index)
-    told = [f"{name} {was:.0%}" + (f", then {now:.0%}" if now == now else "") for name, was, now in
+    texts = [f"{name} {was:.0%}" + (f", then {now:.0%}" if now == now else "") for name, was, now in
             zip(hurt.index, hurt, anew, strict=True)]  # fmt: skip
-    return missing, f"More than {CLEARLY} times the whole net's error without: {'; '.join(told) or 'none'}."
+    return missing, f"More than {CLEARLY} times the whole net's error without: {'; '.join(texts) or 'none'}."
 
 
 def flatter_by_its_scale(frame):
@@ -173,8 +173,8 @@ def smaller_differences(ratios):
         measured = (piece.sharp.var() / (piece.sharp - piece.bicubic).square().mean()).item()
         if abs(ratio / measured - 1) > 0.05:
             missing.append(f"{name} has another ratio than {ratio:.3g}: are both of them means of squares?")
-    told = ", ".join(f"{name} {ratio:.3g} times" for name, ratio in ratios.items())
-    return missing, f"What bicubic misses is smaller: {told}."
+    texts = ", ".join(f"{name} {ratio:.3g} times" for name, ratio in ratios.items())
+    return missing, f"What bicubic misses is smaller: {texts}."
 
 
 def one_field(frame):
@@ -205,12 +205,12 @@ def body_that_is_swapped(frame):
     if missing:
         return missing, ""
     usual = millions.loc["resnet-50"]
-    told = []
+    texts = []
     for name in ("resnet-101", "resnet-18"):
         whole = millions.loc[name].sum()
         added = usual.sum() + millions.loc[name, "body"] - usual["body"]
-        told.append(f"With {name} it has {whole:.1f} M; the difference of the bodies alone gives {added:.1f} M.")
-    return [], " ".join(told)
+        texts.append(f"With {name} it has {whole:.1f} M; the difference of the bodies alone gives {added:.1f} M.")
+    return [], " ".join(texts)
 
 
 def sweep_that_goes_on(runs):
@@ -229,7 +229,7 @@ def _words(values):
 
 
 CHECKS = {
-    "01": depth_that_fails, "02": exploding_and_tamed, "03": eight_residual_blocks, "04": level_without_norm,
+    "01": depth_that_fails, "02": exploding_and_level, "03": eight_residual_blocks, "04": level_without_norm,
     "05": blocks_that_are_needed, "06": flatter_by_its_scale, "07": block_for_the_map, "08": smaller_differences,
     "09": one_field,
     "10": body_that_is_swapped, "11": sweep_that_goes_on,

@@ -23,7 +23,7 @@ from reslab.train.device import settings
 
 # The remedies, turned on one after the other: what is changed, and the fields that change it. The first row is the
 # start.
-STAIRCASE = (
+REMEDIES = (
     (
         "sigmoid, torch init, no norm, no skips",
         {"skip": False, "activation": "sigmoid", "init": "torch", "norm": "none"},
@@ -66,23 +66,24 @@ def factors(spec, split=None, *, seed=0, mode="train"):
     return labelled(frame, spec, seed, mode)
 
 
-def staircase(depth=56, *, seeds=(0, 1, 2), split=None, stairs=STAIRCASE):
-    """The remedies turned on one after the other, and the gradient after each: a row a step × seed × kind of factor.
+def remedies(depth=56, *, seeds=(0, 1, 2), split=None, remedies=REMEDIES):
+    """The remedies turned on one after the other, and the gradient after each: a row a remedy × seed × kind of factor.
 
-    Columns: stair (the step, from 1), change (what is turned on), name, skip, depth, seed, mode, origin, kind, decades:
-    log10 of the product of the factors of that kind (see `factors`), so that the decades of a step add up to log10 of
-    the ratio first/last; −∞ where a layer passes nothing on: with ReLU and torch's init all its units may be dead.
+    Columns: remedy (its number; 1 is the start), change (what is turned on), name, skip, depth, seed, mode, origin,
+    kind, decades: log10 of the product of the factors of that kind (see `factors`), so that the decades of a remedy add
+    up to log10 of the ratio first/last; −∞ where a layer passes nothing on: with ReLU and torch's init all its units
+    may be dead.
     """
     split, frames, fields = split or digits(), [], {}
-    for stair, (change, changes) in enumerate(stairs, 1):
+    for remedy, (change, changes) in enumerate(remedies, 1):
         fields |= changes
         spec = replace(small_net(split), depth=depth, **fields)
         for seed in seeds:
             frame = factors(spec, split, seed=seed)
             with np.errstate(divide="ignore"):
                 decades = np.log10(frame["factor"])  # NaN in front of a layer that lets nothing through: 0 / 0
-            frame = frame.assign(decades=decades, stair=stair, change=change)
-            by = ["stair", "change", "name", "skip", "depth", "seed", "mode", "origin", "kind"]
+            frame = frame.assign(decades=decades, remedy=remedy, change=change)
+            by = ["remedy", "change", "name", "skip", "depth", "seed", "mode", "origin", "kind"]
             frames.append(frame.groupby(by, sort=False)["decades"].sum().reset_index())
     return pd.concat(frames, ignore_index=True)
 

@@ -41,7 +41,7 @@ ALPHAS = tuple(np.linspace(-1, 1, 17).tolist())
 SMALL = 65_536  # numbers in the images, below which a second thread costs more than it saves
 
 
-class Around:
+class LossSurface:
     """The loss of a net at any weights, on a fixed batch of training images.
 
     net: any nn.Module from images to logits that copy.deepcopy can copy. images: how many; device: "auto", "cpu" ...
@@ -158,18 +158,18 @@ def bands(
     """The loss along random lines through a net's weights: a row a direction × alpha.
 
     directions: how many, of the seeds from `seed` on. alphas: places on a line; at 1 every filter of the step is as
-    long as the net's ("filter"). Columns: those of `Around.frame`; normalisation, norms, direction (its seed), alpha,
-    loss (nats), error (fraction). ValueError as of `Around` and `direction`.
+    long as the net's ("filter"). Columns: those of `LossSurface.frame`; normalisation, norms, direction (its seed),
+    alpha, loss (nats), error (fraction). ValueError as of `LossSurface` and `direction`.
     """
-    around = Around(net, split, images=images, mode=mode, device=device)
+    surface = LossSurface(net, split, images=images, mode=mode, device=device)
     drawn = {
-        number: direction(net, number, normalisation=normalisation, norms=norms).to(around.device)
+        number: direction(net, number, normalisation=normalisation, norms=norms).to(surface.device)
         for number in range(seed, seed + checks.integer("directions", directions, 1))
     }
-    places, frames = torch.tensor(alphas, dtype=torch.float32, device=around.device), []
+    places, frames = torch.tensor(alphas, dtype=torch.float32, device=surface.device), []
     for number, way in progress_bar(drawn.items(), desc="directions", disable=not progress):
-        measured = around.measure(around.weights + places[:, None] * way)
-        frames.append(around.frame(**_columns(measured, direction=number, alpha=alphas)))
+        measured = surface.measure(surface.weights + places[:, None] * way)
+        frames.append(surface.frame(**_columns(measured, direction=number, alpha=alphas)))
     labels = {"normalisation": normalisation, "norms": norms}
     return pd.concat(frames, ignore_index=True).assign(**labels)
 
@@ -177,9 +177,9 @@ def bands(
 def grid(net, split, *, points=31, progress=True, **options):
     """The loss over a plane through a net's weights, spanned by two random directions: a row a point × point.
 
-    points: a side. options: as `grid_rows` takes them. Columns: those of `Around.frame`; normalisation, norms,
+    points: a side. options: as `grid_rows` takes them. Columns: those of `LossSurface.frame`; normalisation, norms,
     direction (the seed of the first; the second's is one more), x, y (of the first and of the second, -1 to 1), loss,
-    error. ValueError as of `Around` and `direction`.
+    error. ValueError as of `LossSurface` and `direction`.
     """
     rows = grid_rows(net, split, points=points, **options)
     return pd.concat(list(progress_bar(rows, total=points, desc="rows", disable=not progress)), ignore_index=True)
@@ -191,35 +191,35 @@ def grid_rows(
 ):  # fmt: skip
     """The frames of `grid` one after the other, a row of the grid each, so that a person may stop it. reach: of the
     plane, from the net's own weights to its edge."""
-    around = Around(net, split, images=images, mode=mode, device=device)
+    surface = LossSurface(net, split, images=images, mode=mode, device=device)
     checks.integer("points", points, 2)
-    axes = [direction(net, seed + i, normalisation=normalisation, norms=norms).to(around.device) for i in (0, 1)]
-    told = {"normalisation": normalisation, "norms": norms, "direction": seed}
-    yield from rows_of_plane(around, around.weights, axes, *[np.linspace(-reach, reach, points)] * 2, **told)
+    axes = [direction(net, seed + i, normalisation=normalisation, norms=norms).to(surface.device) for i in (0, 1)]
+    labels = {"normalisation": normalisation, "norms": norms, "direction": seed}
+    yield from rows_of_plane(surface, surface.weights, axes, *[np.linspace(-reach, reach, points)] * 2, **labels)
 
 
-def rows_of_plane(around, centre, axes, xs, ys, **columns):
+def rows_of_plane(surface, centre, axes, xs, ys, **columns):
     """A frame a y of the loss at centre + x * axes[0] + y * axes[1]; columns: further ones, the same in every row."""
-    steps = torch.tensor(xs, dtype=torch.float32, device=around.device)[:, None] * axes[0]
+    steps = torch.tensor(xs, dtype=torch.float32, device=surface.device)[:, None] * axes[0]
     for y in ys.tolist():
-        measured = around.measure(centre + y * axes[1] + steps)
-        yield around.frame(**_columns(measured, x=xs, y=y), **columns)
+        measured = surface.measure(centre + y * axes[1] + steps)
+        yield surface.frame(**_columns(measured, x=xs, y=y), **columns)
 
 
 def between(net, other, split, *, alphas=21, mode="train", images=IMAGES, device="auto"):
     """The loss on the straight line from one net's weights (alpha 0) to those of another of the same shapes (alpha 1).
 
     After Goodfellow et al. 2015 (arXiv:1412.6544). BatchNorm's running statistics, of which mode "eval" makes use, are
-    mixed like the weights. Columns: those of `Around.frame`, of the first net; other (the seed of the second), alpha,
-    loss, error. ValueError for nets whose shapes differ.
+    mixed like the weights. Columns: those of `LossSurface.frame`, of the first net; other (the seed of the second),
+    alpha, loss, error. ValueError for nets whose shapes differ.
     """
-    around, there = Around(net, split, images=images, mode=mode, device=device), flat(other)
-    if {name: tensor.shape for name, tensor in _pieces(other).items()} != around.names:
+    surface, there = LossSurface(net, split, images=images, mode=mode, device=device), flat(other)
+    if {name: tensor.shape for name, tensor in _pieces(other).items()} != surface.names:
         raise ValueError("The nets have other shapes, so there is no line between them; take two of the same spec.")
-    way = there.to(around.device) - around.weights
-    places = torch.linspace(0, 1, checks.integer("alphas", alphas, 2), device=around.device)
-    measured = around.measure(around.weights + places[:, None] * way)
-    return around.frame(**_columns(measured, alpha=places.tolist())).assign(other=getattr(other, "seed", None))
+    way = there.to(surface.device) - surface.weights
+    places = torch.linspace(0, 1, checks.integer("alphas", alphas, 2), device=surface.device)
+    measured = surface.measure(surface.weights + places[:, None] * way)
+    return surface.frame(**_columns(measured, alpha=places.tolist())).assign(other=getattr(other, "seed", None))
 
 
 def over_seeds(measure=bands, nets=NETS, *, seeds=(0, 1, 2), split=None, how=RECORDED, progress=True, **options):

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from reslab import checks
-from reslab.experiments.landscape import IMAGES, Around, rows_of_plane
+from reslab.experiments.landscape import IMAGES, LossSurface, rows_of_plane
 from reslab.nets import build, replace
 from reslab.progress import progress_bar
 from reslab.train import TrainSpec, train
@@ -19,7 +19,7 @@ from reslab.train import TrainSpec, train
 MARGIN = 0.15  # of the plane's width, around the path
 
 
-def walked(spec, split, how=None, *, seed=0, every=1, device="cpu"):
+def trained_path(spec, split, how=None, *, seed=0, every=1, device="cpu"):
     """(net, states): a net trained here, and its state_dict before training and after every so many steps.
 
     states: {step: state_dict}, the last step's among them. Of another training: those of its checkpoints, whose tensors
@@ -58,28 +58,28 @@ def principal(rows):
 def principal_plane(net, states, split, *, points=25, mode="train", images=IMAGES, device="auto", progress=True):
     """(grid, path): the loss in the principal plane of a training's path, and the path in it.
 
-    net: the trained one. states: {step: state_dict}, as `walked` gives them. All parameters span the plane, those of
-    BatchNorm too; its running statistics stay those of `net`, and mode "train" does without them.
-    grid: a row a point × point: the columns of `Around.frame`; x, y (lengths along the two axes, 0 at the end), loss,
-    error. path: a row a state: the same, with step; loss and error are those at its own weights, which lie outside of
-    the plane; share_x, share_y: of the squared distances to the end, what each axis holds.
+    net: the trained one. states: {step: state_dict}, as `trained_path` gives them. All parameters span the plane, those
+    of BatchNorm too; its running statistics stay those of `net`, and mode "train" does without them.
+    grid: a row a point × point: the columns of `LossSurface.frame`; x, y (lengths along the two axes, 0 at the end),
+    loss, error. path: a row a state: the same, with step; loss and error are those at its own weights, which lie
+    outside of the plane; share_x, share_y: of the squared distances to the end, what each axis holds.
     ValueError for states of other shapes, and for fewer than three.
     """
-    around = Around(net, split, images=images, mode=mode, device=device)
+    surface = LossSurface(net, split, images=images, mode=mode, device=device)
     steps = sorted(states)
-    rows = torch.stack([_row(states[step], around) for step in steps])
+    rows = torch.stack([_row(states[step], surface) for step in steps])
     learned = rows.clone()
-    learned[:, around.learned :] = 0  # running statistics are no place on the surface
+    learned[:, surface.learned :] = 0  # running statistics are no place on the surface
     axes, shares = principal(learned)
-    centre = torch.cat([rows[-1, : around.learned], around.weights.cpu()[around.learned :]])
+    centre = torch.cat([rows[-1, : surface.learned], surface.weights.cpu()[surface.learned :]])
     places = (learned - learned[-1]) @ axes.T  # (K, 2)
-    path = around.frame(
+    path = surface.frame(
         step=steps, x=places[:, 0].tolist(), y=places[:, 1].tolist(),
-        **dict(zip(("loss", "error"), zip(*around.measure(rows), strict=True), strict=True)),
+        **dict(zip(("loss", "error"), zip(*surface.measure(rows), strict=True), strict=True)),
     ).assign(share_x=shares[0], share_y=shares[1])  # fmt: skip
     width = max(path[axis].max() - path[axis].min() for axis in ("x", "y"))
     sides = [_side(path[axis], MARGIN * width, checks.integer("points", points, 2)) for axis in ("x", "y")]
-    made = rows_of_plane(around, centre.to(around.device), axes.to(around.device), *sides)
+    made = rows_of_plane(surface, centre.to(surface.device), axes.to(surface.device), *sides)
     grid = pd.concat(list(progress_bar(made, total=points, desc="rows", disable=not progress)), ignore_index=True)
     return grid, path
 
@@ -98,12 +98,12 @@ def _copied(net):
     return {name: tensor.detach().clone().cpu() for name, tensor in net.state_dict().items()}
 
 
-def _row(state, around):
+def _row(state, surface):
     """A state_dict as a row of weights, (P,); ValueError for one of another net."""
-    wrong = [name for name, shape in around.names.items() if name not in state or state[name].shape != shape]
+    wrong = [name for name, shape in surface.names.items() if name not in state or state[name].shape != shape]
     if wrong:
         raise ValueError(f"{wrong[0]} is not in these states, or has another shape; take those of its training.")
-    return torch.cat([state[name].reshape(-1).float() for name in around.names])
+    return torch.cat([state[name].reshape(-1).float() for name in surface.names])
 
 
 def _side(values, margin, points):

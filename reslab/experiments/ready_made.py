@@ -134,8 +134,8 @@ def look(picture, name="Mask R-CNN", **how):
     except (ValueError, WeightsUnavailable) as error:
         return None, str(error)
     number = "score" if "score" in frame else "share"
-    told = ", ".join(f"{row['says']} {row[number]:.2f}" for _, row in frame.iterrows())
-    return drawn, f"{name} finds: {told or 'nothing that it is sure of'}."
+    texts = ", ".join(f"{row['says']} {row[number]:.2f}" for _, row in frame.iterrows())
+    return drawn, f"{name} finds: {texts or 'nothing that it is sure of'}."
 
 
 def say(picture, nets=NETS, **how):
@@ -146,10 +146,10 @@ def say(picture, nets=NETS, **how):
         frame = top(picture, nets, **how)
     except (ValueError, WeightsUnavailable) as error:
         return str(error)
-    told = []
+    texts = []
     for name, rows in frame.groupby("name", sort=False):
-        told.append(f"{name}: " + ", ".join(f"{row['says']} {row['probability']:.2f}" for _, row in rows.iterrows()))
-    return "; ".join(told) + "."
+        texts.append(f"{name}: " + ", ".join(f"{row['says']} {row['probability']:.2f}" for _, row in rows.iterrows()))
+    return "; ".join(texts) + "."
 
 
 @torch.no_grad()

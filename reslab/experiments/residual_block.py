@@ -14,11 +14,10 @@ from torch import nn
 from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
-from reslab.experiments.residual_block_anatomy import (
-    LIVE,
+from reslab.experiments.residual_block_parts import (
     a_block,
-    anatomy,
     block_costs,
+    block_parts,
     count,
     one_block,
     shortcut_costs,
@@ -26,14 +25,15 @@ from reslab.experiments.residual_block_anatomy import (
     tensors,
 )
 from reslab.nets import replace
+from reslab.results.frames import LIVE
 from reslab.store import recorded
 from reslab.train.device import settings
 
 # fmt: off
 __all__ = [
-    "a_block", "anatomy", "at_best_rate", "away_from_identity", "block_costs", "by_distance", "decay_alone", "ended",
-    "identity", "learn", "learn_identity", "learn_in_a_row", "nearer", "one_block", "shortcut_costs", "sooner", "stack",
-    "starts", "steps_to", "tensors",
+    "a_block", "at_best_rate", "away_from_identity", "block_costs", "block_parts", "by_distance", "decay_alone",
+    "ended", "identity", "learn", "learn_identity", "learn_in_a_row", "nearer", "one_block", "shortcut_costs", "sooner",
+    "stack", "starts", "steps_to", "tensors",
 ]
 # fmt: on
 

@@ -26,7 +26,7 @@ from reslab.train import TrainSpec, fit, pick_device, train
 
 PAPER_STEPS = 64_000  # He et al. 2015 (arXiv:1512.03385), §4.2, of 128 images each
 # seconds without progress, then a training by torchrun is ended: without a network it can wait for ever
-PATIENCE = 300
+TIMEOUT = 300
 
 
 def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, precision="fp32", steps=2, device="auto"):
@@ -109,24 +109,24 @@ def throughput(workers=(1, 2), *, nets=4, depth=20, split=None, how=None):
     return frame.assign(speed=frame["nets_per_minute"] / frame["nets_per_minute"].iloc[0])
 
 
-def torchrun(command, processes=(1, 2), *, patience=PATIENCE):
+def torchrun(command, processes=(1, 2), *, timeout=TIMEOUT):
     """Run a `reslab train` command with PyTorch's torchrun, with each number of processes; each has one thread and a
     share of every batch.
 
     The columns of `Run.frame`, and where ("1 process", "2 processes"). A command without a run, or without progress for
-    `patience` seconds, gives a warning and no rows.
+    `timeout` seconds, gives a warning and no rows.
     """
     runs = {}
     for count in processes:
         where = f"{count} process{'es' * (count > 1)}"
         try:
-            runs[where] = [_torchrun(count, shlex.split(command), patience)]
+            runs[where] = [_torchrun(count, shlex.split(command), timeout)]
         except (OSError, RuntimeError) as error:
             warnings.warn(f"torchrun with {where} trained nothing here: {error}", stacklevel=2)
     return _by_place(runs)
 
 
-def _torchrun(count, words, patience):
+def _torchrun(count, words, timeout):
     """The run of a command; RuntimeError with the first printed error, or the reason, if there is none."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     start += ["--nproc-per-node", str(count), "-m", *words]
@@ -136,7 +136,7 @@ def _torchrun(count, words, patience):
         options = {"stdout": subprocess.DEVNULL, "stderr": errors, "env": environment}
         with subprocess.Popen([*start, *keep], **options) as process:
             try:
-                _wait_while_it_moves(process, Path(folder), errors, patience)
+                _wait_while_it_moves(process, Path(folder), errors, timeout)
             finally:
                 process.terminate()  # if it still runs: so its workers end too; a kill would not end them
         errors.seek(0)
@@ -149,8 +149,8 @@ def _torchrun(count, words, patience):
     return replace(runs[0], recorded=False)  # it was measured live
 
 
-def _wait_while_it_moves(process, folder, errors, patience):
-    """Wait until a process ends; RuntimeError if it writes no checkpoint and no message for `patience` seconds."""
+def _wait_while_it_moves(process, folder, errors, timeout):
+    """Wait until a process ends; RuntimeError if it writes no checkpoint and no message for `timeout` seconds."""
     seen, since = None, time.monotonic()
     while process.poll() is None:
         written = [os.fstat(errors.fileno()).st_size]
@@ -159,8 +159,8 @@ def _wait_while_it_moves(process, folder, errors, patience):
                 written.append(path.stat().st_mtime_ns)
         if written != seen:
             seen, since = written, time.monotonic()
-        elif time.monotonic() - since > patience:
-            raise RuntimeError(f"nothing came of it in {patience} s")
+        elif time.monotonic() - since > timeout:
+            raise RuntimeError(f"nothing came of it in {timeout} s")
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.1)
 

@@ -10,6 +10,7 @@ from reslab import checks
 from reslab.experiments.super_resolution import DEPTHS, QUICK, SEEDS, quick, training_pictures
 from reslab.nets import SRSpec, build_sr
 from reslab.progress import progress_bar
+from reslab.results.frames import LIVE
 from reslab.shipped import shipped, shipped_json
 
 RUNS, WEIGHTS = "super_resolution/runs.json.gz", "super_resolution/weights.safetensors"
@@ -82,7 +83,7 @@ def first_steps(depths=(10,), *, seeds=SEEDS, steps=QUICK, progress=True):
     for spec, seed in progress_bar(wanted, desc="nets", disable=not progress):
         lr = rate_of(spec)
         frames.append(quick(spec, lr, seed=seed, steps=steps, pictures=pictures, progress=False))
-    return pd.concat(frames, ignore_index=True).assign(origin="live, this machine")
+    return pd.concat(frames, ignore_index=True).assign(origin=LIVE)
 
 
 def stored(nets):

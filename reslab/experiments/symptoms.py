@@ -15,7 +15,7 @@ from reslab.sweep import sweep
 from reslab.train import TrainSpec
 
 # Nets for the question which of them train: their gradients vanish, explode or stay level, at few layers and at many.
-SUSPECTS = (
+CANDIDATES = (
     {"depth": 20, "skip": False, "norm": "none", "activation": "sigmoid"},
     {"depth": 56, "skip": False, "norm": "none"},
     {"depth": 20, "skip": False},
@@ -26,7 +26,7 @@ SUSPECTS = (
     {"depth": 56, "skip": True, "norm": "none"},
 )
 # And three that fail, each for a different reason.
-PUZZLE = (
+FAILURES = (
     {"depth": 20, "skip": False, "norm": "none", "activation": "sigmoid"},
     {"depth": 32, "skip": False},
     {"depth": 56, "skip": False, "norm": "none", "activation": "tanh"},
@@ -36,13 +36,13 @@ PUZZLE = (
 def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, workers=None, progress=True):
     """Each net's three symptoms: the size of its gradient, whether it is shattered, and whether the net trains.
 
-    specs: NetSpecs; by default those of `SUSPECTS`, of width 8 on the digits. how: a TrainSpec; by default that of
+    specs: NetSpecs; by default those of `CANDIDATES`, of width 8 on the digits. how: a TrainSpec; by default that of
     lesson 01. A row a net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation,
     residual_scale, origin, ratio (first/last at initialisation), autocorrelation (lag 1, see
     `shattering.along_a_line`), train_error (fraction, after training; NaN if it diverged), outcome, steps, lr.
     """
     split, how = split or digits(), how or TrainSpec()
-    specs = [replace(small_net(split), **changes) for changes in SUSPECTS] if specs is None else list(specs)
+    specs = [replace(small_net(split), **changes) for changes in CANDIDATES] if specs is None else list(specs)
     runs = {
         (run.spec, run.seed): run for run in sweep(specs, split, how, seeds=seeds, workers=workers, progress=progress)
     }
@@ -61,10 +61,10 @@ def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, workers=None,
     return pd.concat(rows, ignore_index=True)
 
 
-def puzzle(split=None, *, seeds=(0, 1, 2), how=None, workers=None, progress=True):
-    """`symptoms` of the nets of `PUZZLE`, and shallow_error: the training error of the same net with 8 layers."""
+def failures(split=None, *, seeds=(0, 1, 2), how=None, workers=None, progress=True):
+    """`symptoms` of the nets of `FAILURES`, and shallow_error: the training error of the same net with 8 layers."""
     split = split or digits()
-    nets = [replace(small_net(split), **changes) for changes in PUZZLE]
+    nets = [replace(small_net(split), **changes) for changes in FAILURES]
     twins = [replace(net, depth=8) for net in nets]
     deep, shallow = (
         symptoms(specs, split, seeds=seeds, how=how, workers=workers, progress=progress) for specs in (nets, twins)

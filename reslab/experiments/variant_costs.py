@@ -8,11 +8,12 @@ import pandas as pd
 from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
-from reslab.experiments.residual_block_anatomy import LIVE, dissect
+from reslab.experiments.residual_block_parts import parts_of
 from reslab.nets import FAMILY, build, replace
 from reslab.nets.blocks import EXPANSION
 from reslab.nets.complexity import complexity
 from reslab.nets.skeleton import skeleton
+from reslab.results.frames import LIVE
 from reslab.train import TrainSpec, train
 
 
@@ -83,7 +84,7 @@ def time_saved(depth=110, *, stochastic_depth=0.5, steps=20, split=None):
 
 
 def block(spec):
-    """The frame of `residual_block.anatomy` for a block from the middle of a net, from shapes alone: the second of
+    """The frame of `residual_block.block_parts` for a block from the middle of a net, from shapes alone: the second of
     stage 2.
 
     With shortcuts other than A, which differ only in blocks that change the shape, and with one block a stage: the
@@ -93,7 +94,7 @@ def block(spec):
     channels = spec.width * (EXPANSION if spec.block == "bottleneck" else spec.widen)  # of stage 1
     scale = 1 if changes_shape else 2
     size = spec.image_size // scale
-    frame = dissect(skeleton(spec).stage2[0 if changes_shape else 1], (scale * channels, size, size))
+    frame = parts_of(skeleton(spec).stage2[0 if changes_shape else 1], (scale * channels, size, size))
     return frame.assign(
         skip=spec.skip, block=spec.block, shortcut=spec.shortcut, changes_shape=changes_shape, origin=LIVE
     )

@@ -11,10 +11,10 @@ import pandas as pd
 from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import beside_the_paper, small_net
-from reslab.experiments.residual_block_anatomy import LIVE
 from reslab.experiments.variant_costs import block, cost, depth_costs, step_times, time_saved
 from reslab.nets import FAMILY, replace
 from reslab.nets.family import SOURCE
+from reslab.results.frames import LIVE
 from reslab.store import recorded
 from reslab.sweep import sweep
 from reslab.train import TrainSpec

@@ -15,18 +15,19 @@ from reslab.experiments import activations as experiments
 from reslab.explorers.activations_view import View, ViewControls
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import split_line
-from reslab.explorers.instant import LIVE, Instant
+from reslab.explorers.instant import Instant
 from reslab.explorers.setting import Setting, code_of, parse_state, plain_text
 from reslab.figures import activations as figures
 from reslab.figures import feature_maps, histograms, theme
 from reslab.nets import build, replace
+from reslab.results.frames import LIVE
 from reslab.train import TrainSpec, train
 
 REDRAW = 0.2  # seconds between updates of the progress of a training
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signal(Setting):
+class ActivationsSetting(Setting):
     """One net, untrained or trained; written "plain-20" or "resnet-20,weights=trained"."""
 
     options: ClassVar = {"weights": ("untrained", "trained"), "init": ("kaiming", "xavier", "torch")}
@@ -57,14 +58,14 @@ class Activations(Instant):
     plain-20,weights=trained | show=ratio,block=5,image=3". The learner's own image is not part of it.
     """
 
-    kind = Signal
+    kind = ActivationsSetting
     trained_cache_size = 24  # nets
 
     def __init__(self, state="resnet-20 | plain-20", *, split=None, how=None, device="auto"):
         super().__init__()
         self.split, self.how, self.device = split or digits(), how or TrainSpec(), device
         self.view, self.own = View(), None  # own: an image of the learner's, as `experiments.picture` makes it
-        self._trained = OrderedDict()  # Signal → (net, Run)
+        self._trained = OrderedDict()  # ActivationsSetting → (net, Run)
         self.control(self.kind(), self.chosen)
         self.view_controls = ViewControls(self._looked, self._limits, self._uploaded)
         for name in ("show", "block", "image", "upload"):

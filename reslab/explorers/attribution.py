@@ -14,13 +14,14 @@ from reslab.experiments import activations, attribution, deletion, lesions
 from reslab.experiments.photographs import photographs
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import is_digits
-from reslab.explorers.instant import LIVE, Instant
+from reslab.explorers.instant import Instant
 from reslab.explorers.percentage import Percentage
 from reslab.explorers.setting import Setting, code_of
 from reslab.explorers.upload import upload_button
 from reslab.figures import attribution as figures
 from reslab.figures import attribution_maps, theme
 from reslab.nets import replace
+from reslab.results.frames import LIVE
 
 REDRAW = 0.2  # seconds between updates of the progress of a training
 DEPTHS = (20, 56)  # of the recorded nets of photographs
@@ -28,7 +29,7 @@ SHOWN = 20  # pictures to choose from
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mapped(Setting):
+class AttributionSetting(Setting):
     """One trained net, one picture and one kind of map; written "resnet-20" or "plain-20,method=saliency,image=7"."""
 
     options: ClassVar = {
@@ -65,7 +66,7 @@ class Mapped(Setting):
         return why
 
     def as_code(self, base=None):
-        """The arguments of `experiments.deletion.looked_at`."""
+        """The arguments of `experiments.deletion.of_trained`."""
         names = ("pictures", "image", "method", "smooth", "seed")
         written = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"{code_of(self.net())}, split, {written}"
@@ -79,7 +80,7 @@ class Attribution(Instant):
     one's own is not part of it.
     """
 
-    kind = Mapped
+    kind = AttributionSetting
 
     def __init__(self, state="resnet-20", *, split=None):
         super().__init__()
@@ -162,7 +163,7 @@ class Attribution(Instant):
             "from reslab import NetSpec, digits, experiments, figures",
             "",
             line,
-            f"frame = experiments.deletion.looked_at({self.setting.as_code()})",
+            f"frame = experiments.deletion.of_trained({self.setting.as_code()})",
             f"figures.attribution_maps.picture(frame, opacity={self.opacity.value / 100})",
         ])  # fmt: skip
 
@@ -175,7 +176,7 @@ class Attribution(Instant):
             return
         (net, other), split, own = nets, self._split(setting), self.own
         image = setting.image if own is None else own
-        frame = deletion.looked(net, split, image, setting.method, other=other, smooth=setting.smooth)
+        frame = deletion.of_picture(net, split, image, setting.method, other=other, smooth=setting.smooth)
         measured = SimpleNamespace(looked=frame.assign(origin=LIVE), blocks=None)
         yield measured
         x, _ = deletion.one(split, image)
@@ -219,8 +220,8 @@ class Attribution(Instant):
         passed = [each.blocks for each in (twin, chosen) if each and each.blocks is not None]
         frame = pd.concat(passed, ignore_index=True) if passed else pd.DataFrame()
         self.blocks.show(figures.branches(frame, draw=theme.chart))
-        said = attribution_maps.picture_sentence(looked) if chosen else ""
-        self.show_sentence(said, figures.alt_text(looked, said) if chosen else "")
+        sentence = attribution_maps.picture_sentence(looked) if chosen else ""
+        self.show_sentence(sentence, figures.alt_text(looked, sentence) if chosen else "")
 
     def _draw_picture(self):
         chosen = self._measured.get(self.setting)

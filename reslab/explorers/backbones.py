@@ -22,7 +22,7 @@ MOST = 10_000  # proposals
 
 
 @dataclass(frozen=True, kw_only=True)
-class Composed:
+class BackbonesSetting:
     """A model and its body; written "Faster R-CNN" or "Mask R-CNN,body=resnet-101,cost=multiply_adds"."""
 
     options: ClassVar = {
@@ -49,7 +49,7 @@ class Composed:
 
     @classmethod
     def parse(cls, text):
-        """The Composed that `str` wrote; capitals, quotes and spaces do not matter. ValueError in one sentence."""
+        """The setting that `str` wrote; capitals, quotes and spaces do not matter. ValueError in one sentence."""
         first, _, rest = plain_text(text).partition(",")
         by_name = {name.lower(): name for name in cls.options["model"]}
         model = by_name[checks.choice("a model", first.strip().lower(), by_name)]
@@ -70,11 +70,12 @@ class Backbones(Explorer):
 
     def __init__(self, state="Faster R-CNN"):
         super().__init__()
-        self.chosen, self._counted = Composed(), {}  # counted: (body, side, proposals) → frame
+        self.chosen, self._counted = BackbonesSetting(), {}  # counted: (body, side, proposals) → frame
         self._latest, self._silent = Latest(self._count), False
         self.model = self._menu("model", "Model", 190)
         self.body_menu = self._menu("body", "Body", 170)
-        self.side = self._menu("side", "Picture (pixels)", 240, [(f"{n} × {n}", n) for n in Composed.options["side"]])
+        sides = [(f"{side} × {side}", side) for side in BackbonesSetting.options["side"]]
+        self.side = self._menu("side", "Picture (pixels)", 240, sides)
         self.cost = self._menu("cost", "Shares of", 220, [(words, cost) for cost, words in COSTS.items()])
         self.proposals = widgets.BoundedIntText(
             min=1, max=MOST, description="Proposals", style={"description_width": "auto"},
@@ -92,7 +93,7 @@ class Backbones(Explorer):
 
     def _menu(self, name, words, width, options=None):
         menu = widgets.Dropdown(
-            options=options or Composed.options[name], value=getattr(self.chosen, name), description=words,
+            options=options or BackbonesSetting.options[name], value=getattr(self.chosen, name), description=words,
             style={"description_width": "auto"}, layout=widgets.Layout(width=f"{width}px"),
         )  # fmt: skip
         menu.add_class(f"reslab-{name}-menu")
@@ -115,13 +116,13 @@ class Backbones(Explorer):
         return str(self.chosen)
 
     def take_state(self, text):
-        self._take(Composed.parse(text))
+        self._take(BackbonesSetting.parse(text))
 
     def _picked(self, _change):
         if not self._silent:
             menus = {"body": self.body_menu} | {name: getattr(self, name) for name in ("model", "side", "cost")}
             values = {name: menu.value for name, menu in menus.items()}
-            self._take(Composed(**values, proposals=self.proposals.value))
+            self._take(BackbonesSetting(**values, proposals=self.proposals.value))
 
     def _take(self, chosen):
         with self._lock:
@@ -172,5 +173,5 @@ class Backbones(Explorer):
         frame, model, cost = self._counted[self.chosen.counted], self.chosen.model, self.chosen.cost
         self.bars.show(figures.shares(frame, cost, draw=theme.chart))
         self.ribbon.show(figures.ribbon(frame, model, cost, draw=theme.chart))
-        said = figures.sentence(frame, model)
-        self.show_sentence(said, figures.alt_text(frame, figures.models_sentence(frame, cost)))
+        sentence = figures.sentence(frame, model)
+        self.show_sentence(sentence, figures.alt_text(frame, figures.models_sentence(frame, cost)))

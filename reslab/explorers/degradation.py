@@ -6,15 +6,16 @@ import pandas as pd
 
 from reslab.experiments.gradient_flow import at_initialisation
 from reslab.explorers.chart import Chart
-from reslab.explorers.live import LABELS, LIVE, Live
+from reslab.explorers.live import LABELS, Live
 from reslab.explorers.setting import Setting
 from reslab.figures import degradation as figures
 from reslab.figures import gradient_flow, theme
+from reslab.results.frames import LIVE
 from reslab.train import TrainSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(Setting):
+class DegradationSetting(Setting):
     """One net of lesson 01, and how it is trained."""
 
     skip: bool = False
@@ -32,11 +33,11 @@ class Degradation(Live):
     in a pasted line are trained when Start is pressed.
     """
 
-    kind = Training
+    kind = DegradationSetting
 
     def __init__(self, state="plain-20", *, split=None, how=None, device="auto"):
         super().__init__(split=split, how=how or TrainSpec(capture_every=5), device=device)
-        self.curves = Chart(figures.training_curves(self.frame(), draw=theme.chart), name="Training error")
+        self.curves = Chart(figures.training_curves(self.frame(), draw=theme.chart), name="DegradationSetting error")
         self.gradients = Chart(gradient_flow.gradient_profile(self.layers(), draw=theme.chart), name="Gradients")
         self.control(self.kind(), self.chosen)
         self.arrange([self.curves, self.gradients], self.buttons, self.more_buttons)

@@ -12,11 +12,12 @@ from reslab.experiments.gradient_factors import factors
 from reslab.experiments.gradient_flow import MODES, SETTINGS, at_initialisation, first_steps_spec, label
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import split_line
-from reslab.explorers.instant import LIVE, Instant
+from reslab.explorers.instant import Instant
 from reslab.explorers.setting import Setting, code_of
 from reslab.explorers.worker import Worker
 from reslab.figures import gradient_factors, gradient_flow, theme
 from reslab.nets import build
+from reslab.results.frames import LIVE
 from reslab.specs import replace
 from reslab.train import TrainSpec, train
 
@@ -26,7 +27,7 @@ DEEPEST_WITH_FACTORS = 110  # layers; the factors of deeper nets, in float64, ta
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flow(Setting):
+class GradientFlowSetting(Setting):
     """One net of lesson 02, and the mode that its gradient is measured in."""
 
     deepest: ClassVar = 1202
@@ -72,15 +73,15 @@ class GradientFlow(Instant):
     The second chart shows the factors of the chosen net, or its first twenty steps after it was trained.
     """
 
-    kind = Flow
+    kind = GradientFlowSetting
 
     def __init__(self, state="plain-56", *, split=None, device="auto"):
         super().__init__()
         self.split, self.device = split or digits(), device
-        self.steps = {}  # Flow → the frame of its first steps so far
+        self.steps = {}  # GradientFlowSetting → the frame of its first steps so far
         self.show_factors = False  # show the factors even if there are steps to show
-        self._progress = {}  # Flow → the arguments of `show_progress` for its training
-        self._training = self._event = None  # the Flow in training, and its last event
+        self._progress = {}  # GradientFlowSetting → the arguments of `show_progress` for its training
+        self._training = self._event = None  # the GradientFlowSetting in training, and its last event
         self._drawn = 0.0
         self.worker = Worker(self._on_event, self._on_end)
         self.control(self.kind(), self.chosen)

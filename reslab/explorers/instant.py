@@ -11,7 +11,6 @@ from reslab.explorers.worker import Latest
 from reslab.specs import replace
 
 EMPTY_AFTER = 0.3  # seconds that the old curve stays while a new one is measured
-LIVE = "live, this machine"
 
 
 class Instant(Explorer):

@@ -14,13 +14,14 @@ from reslab.experiments.landscape_files import recorded
 from reslab.experiments.lesions import RECORDED, as_recorded
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import is_digits, split_line
-from reslab.explorers.instant import LIVE, Instant
+from reslab.explorers.instant import Instant
 from reslab.explorers.setting import Setting
 from reslab.explorers.worker import Worker
 from reslab.figures import landscape as figures
 from reslab.figures import theme
 from reslab.nets import build, replace
 from reslab.progress import shown_by
+from reslab.results.frames import LIVE
 from reslab.train import TrainSpec, train
 
 REDRAW = 0.2  # seconds between updates of the progress
@@ -30,7 +31,7 @@ UNMEASURED = "No map of this was recorded. Press Measure the map:<br>it takes ha
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings(Setting):
+class LandscapeSetting(Setting):
     """One trained net, and how its surroundings are looked at; written "plain-20" or "resnet-20,mode=train,lr=0.01"."""
 
     deepest: ClassVar = 56
@@ -63,7 +64,7 @@ class Surroundings(Setting):
     @property
     def is_recorded(self):
         """Whether a map like this may be among the recorded ones."""
-        usual = Surroundings(skip=self.skip, depth=self.depth, mode=self.mode, seed=self.seed)
+        usual = LandscapeSetting(skip=self.skip, depth=self.depth, mode=self.mode, seed=self.seed)
         return self == usual
 
     def as_code(self, base=None):
@@ -79,7 +80,7 @@ class Landscape(Instant):
     state: the controls, and behind a bar what is pinned: "resnet-20 | plain-20" or "plain-56,mode=train".
     """
 
-    kind = Surroundings
+    kind = LandscapeSetting
     kept = 12  # trained nets
 
     def __init__(self, state="resnet-20 | plain-20", *, split=None, how=None, device="auto"):
@@ -208,8 +209,8 @@ class Landscape(Instant):
         maps = [self.map_of(setting) for setting, _ in shown]
         maps = _together([made for made in maps if made is not None])
         self.map.show(figures.contours(maps, empty=UNMEASURED, draw=theme.chart))
-        said = figures.rise_sentence(lines) if len(lines) else ""
-        self.show_sentence(said, figures.alt_text(lines, "") if len(lines) else "")
+        sentence = figures.rise_sentence(lines) if len(lines) else ""
+        self.show_sentence(sentence, figures.alt_text(lines, "") if len(lines) else "")
         self._buttons()
 
     def _buttons(self):

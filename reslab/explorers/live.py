@@ -11,10 +11,10 @@ from reslab.explorers.explorer import Explorer, is_digits, split_line
 from reslab.explorers.setting import parse_state, write_state
 from reslab.explorers.worker import Latest, Worker
 from reslab.nets import build
+from reslab.results.frames import LIVE
 from reslab.train import TrainSpec, train
 
 REDRAW = 0.2  # seconds between drawings while training, so that drawing takes little of the processor's time
-LIVE = "live, this machine"
 
 
 class Live(Explorer):

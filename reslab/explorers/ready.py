@@ -51,6 +51,6 @@ def _tick(finding):
     advice = f"<br>{escape(finding['advice'])}" if finding["advice"] else ""
     title = escape(finding["found"], quote=True)
     words = f"<b>{MARKS[finding['level']]} {escape(finding['check'])}</b>"
-    is_told = finding["level"] != "ok" or "lesson_seconds" in finding  # how long they take, every learner wants to know
-    shown = f": {escape(finding['found'])}{advice}" if is_told else ""
+    is_shown = finding["level"] != "ok" or "lesson_seconds" in finding  # every learner wants to know how long
+    shown = f": {escape(finding['found'])}{advice}" if is_shown else ""
     return f'<span style="{STYLE}" title="{title}">{words}{shown}</span>'

@@ -18,7 +18,7 @@ from reslab.train import TrainSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneBlock(Setting):
+class ResidualBlockSetting(Setting):
     """One block, or a stack of a few: "residual" or "plain,shape=halved"."""
 
     options: ClassVar = {
@@ -59,13 +59,13 @@ class OneBlock(Setting):
     def as_code(self, steps=None):
         """The arguments of the function for the second chart: `learn`, with a number of steps, or `tensors`."""
         if not self.learns:
-            return self.anatomy_as_code()
+            return self.parts_as_code()
         options = {"blocks": self.blocks} | self.of(TrainSpec) | {"steps": steps, "seed": self.seed}
         written = ", ".join(f"{name}={value!r}" for name, value in options.items())
         return f"{code_of(self.net())}, {written}, split=split"
 
-    def anatomy_as_code(self):
-        """The arguments of `anatomy` and of `tensors`."""
+    def parts_as_code(self):
+        """The arguments of `block_parts` and of `tensors`."""
         return f"{code_of(self.net())}, changes_shape={self.halves}, seed={self.seed}, split=split"
 
     @classmethod
@@ -102,7 +102,7 @@ class ResidualBlock(Instant):
     learning curves of pinned blocks are compared.
     """
 
-    kind = OneBlock
+    kind = ResidualBlockSetting
 
     def __init__(self, state="residual", *, split=None, steps=100):
         super().__init__()
@@ -114,10 +114,10 @@ class ResidualBlock(Instant):
         self.state = state
 
     def measure(self, setting):
-        """Yield {"anatomy": frame} for the diagram; then again with "learning" or "tensors" for the second chart."""
+        """Yield {"parts": frame} for the diagram; then again with "learning" or "tensors" for the second chart."""
         spec = setting.net(**self.split.shape)
         where = {"changes_shape": setting.halves, "seed": setting.seed, "split": self.split}
-        measured = {"anatomy": experiments.anatomy(spec, **where)}
+        measured = {"parts": experiments.block_parts(spec, **where)}
         yield measured
         if setting.learns:
             chosen = {"blocks": setting.blocks, "seed": setting.seed} | setting.of(TrainSpec)
@@ -130,8 +130,8 @@ class ResidualBlock(Instant):
         """Update charts and sentence from `shown`."""
         shown = dict(self.shown)
         chosen = shown.get(self.setting, {})
-        anatomy = chosen.get("anatomy", pd.DataFrame())
-        self.diagram.show(figures.diagram(anatomy, draw=theme.chart))
+        parts = chosen.get("parts", pd.DataFrame())
+        self.diagram.show(figures.diagram(parts, draw=theme.chart))
         learning = [measured["learning"] for measured in shown.values() if "learning" in measured]
         frame = pd.concat(learning, ignore_index=True) if learning else pd.DataFrame()
         room = [measured["learning"] for _, measured in self.shown_and_other if "learning" in measured]
@@ -143,10 +143,10 @@ class ResidualBlock(Instant):
         if not chosen:
             self.show_sentence("")
             return
-        sentence = figures.cost_sentence(anatomy)
+        sentence = figures.cost_sentence(parts)
         if "learning" in chosen:
             sentence = f"{figures.sentence(frame)} {sentence if len(learning) == 1 else ''}"
-        alternative = figures.block_text(anatomy) + (f" {figures.alt_text(frame)}" if "learning" in chosen else "")
+        alternative = figures.block_text(parts) + (f" {figures.alt_text(frame)}" if "learning" in chosen else "")
         self.show_sentence(sentence, alternative)
 
     @property
@@ -158,7 +158,7 @@ class ResidualBlock(Instant):
             "from reslab.experiments import residual_block",
             "",
             split_line(self.split),
-            f"figures.residual_block.diagram(residual_block.anatomy({setting.anatomy_as_code()}))",
+            f"figures.residual_block.diagram(residual_block.block_parts({setting.parts_as_code()}))",
         ]
         drawn = "learning_curves(residual_block.learn" if setting.learns else "tiles(residual_block.tensors"
         return "\n".join([*lines, f"figures.residual_block.{drawn}({setting.as_code(self.steps)}))"])

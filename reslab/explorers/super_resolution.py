@@ -10,7 +10,7 @@ import pandas as pd
 from reslab.experiments import super_resolution as lesson
 from reslab.experiments import super_resolution_files as files
 from reslab.explorers.chart import Chart
-from reslab.explorers.instant import LIVE, Instant
+from reslab.explorers.instant import Instant
 from reslab.explorers.percentage import Percentage
 from reslab.explorers.setting import Setting
 from reslab.explorers.worker import Worker
@@ -19,13 +19,14 @@ from reslab.figures import super_resolution_pictures as pictures
 from reslab.figures import theme
 from reslab.nets import SRSpec, replace
 from reslab.results import super_resolution as results
+from reslab.results.frames import LIVE
 
 REDRAW = 1.0  # seconds between drawings of a live training
 MEASURED = 10  # steps between two measurements of it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Enlarged(Setting):
+class SuperResolutionSetting(Setting):
     """One net and one picture; written "residual-10" or "direct-20,picture=flower,block_skips=true"."""
 
     shallowest: ClassVar = min(lesson.DEPTHS)
@@ -77,7 +78,7 @@ class SuperResolution(Instant):
     state: the controls, and behind a bar where the wipe is: "residual-10,picture=flower | wipe=30".
     """
 
-    kind = Enlarged
+    kind = SuperResolutionSetting
 
     def __init__(self, state="residual-10"):
         super().__init__()
@@ -245,8 +246,8 @@ class SuperResolution(Instant):
             live = live.assign(name=live["name"] + ", live", origin=LIVE)
             steps = pd.concat([steps, live], ignore_index=True)
         self.curves.show(figures.curves(steps, self.setting.net().name, draw=theme.chart))
-        said = figures.picture_sentence(frame, self._front) if len(frame) else ""
-        self.show_sentence(said, figures.alt_text(frame, said) if len(frame) else "")
+        sentence = figures.picture_sentence(frame, self._front) if len(frame) else ""
+        self.show_sentence(sentence, figures.alt_text(frame, sentence) if len(frame) else "")
         self._buttons()
 
     def _draw_picture(self, frame):

@@ -17,7 +17,7 @@ from reslab.nets import NetSpec, nearest_depth, replace
 
 
 @dataclass(frozen=True, kw_only=True)
-class Composed(Setting):
+class VariantsSetting(Setting):
     """One net, combined from the variants, and its training: "resnet-56" or "resnet-56,order=preact,lr=0.1".
 
     depth is that of basic blocks, 6n+2. Wide nets have depth 6n+4 and bottleneck nets 9n+2, so `layers` is the nearest
@@ -102,7 +102,7 @@ class Variants(Live):
     The base has the training and the seed of the chosen net, so that the two can be compared.
     """
 
-    kind = Composed
+    kind = VariantsSetting
 
     def __init__(self, state="resnet-56,order=preact | resnet-56", *, split=None, how=None, device="auto"):
         super().__init__(split=split, how=how, device=device)

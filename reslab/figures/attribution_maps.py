@@ -1,7 +1,7 @@
 """Lesson 07: maps over their pictures, on one diverging scale that is centred on 0, and the pictures without a quarter.
 
 Green speaks for the answer, purple against it; the more, the less the picture shows through. `frame` has a row a hole,
-as `experiments.deletion.looked` gives it. Every chart takes draw=theme.chart.
+as `experiments.deletion.of_picture` gives it. Every chart takes draw=theme.chart.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -46,8 +46,8 @@ def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
             traces.append(panes.image(hole["deleted"], number, f"deleted/{kind}"))
             axes |= panes.axes(number, (left, left + 0.19), (top - 0.25, top))
             words = "<br>".join(textwrap.wrap(CALLED[kind], 18))
-            said = f"<b>{hole['after']:.2f}</b><br>{words}"
-            notes.append(panes.words(said, left + 0.095, top - 0.26, "top", f"after/{kind}"))
+            text = f"<b>{hole['after']:.2f}</b><br>{words}"
+            notes.append(panes.words(text, left + 0.095, top - 0.26, "top", f"after/{kind}"))
         notes.append(panes.words("A quarter of the pixels<br>deleted, by", 0.785, 0.91, size=theme.LARGE))
     return _drawn(traces, axes, notes, frame, "Which pixels the answer depends on", empty, draw)
 

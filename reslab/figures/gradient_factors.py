@@ -14,28 +14,28 @@ from reslab.figures import log_scale, theme
 from reslab.figures.gradient_flow import WAY
 from reslab.figures.text.gradient_factors import (
     factors_sentence,
-    puzzle_table,
+    failures_table,
     ratio_table,
-    staircase_sentence,
-    staircase_table,
+    remedies_sentence,
+    remedies_table,
     symptoms_sentence,
 )
 from reslab.figures.text.gradient_flow import origin
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
 from reslab.results import gradient_factors as results
-from reslab.results.gradient_factors import FACTORS, STAIRS, SYMPTOMS, diagnosis
+from reslab.results.gradient_factors import FACTORS, REMEDIES, SYMPTOMS, diagnosis
 from reslab.results.gradient_flow import LEVEL
 
 __all__ = [
     "diagnosis",
     "factors_sentence",
+    "failures_table",
     "product",
-    "puzzle_table",
     "ratio_table",
-    "staircase",
-    "staircase_sentence",
-    "staircase_table",
+    "remedies",
+    "remedies_sentence",
+    "remedies_table",
     "symptoms",
     "symptoms_sentence",
 ]
@@ -92,15 +92,16 @@ def _times(decades):
     return "× 0" if np.isneginf(decades) else f"× {log_scale.power(f'{decades:.1f}')}"
 
 
-def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
-    """Decades that the gradient gains or loses from the last block to the first: a bar a step, a part a kind of layer.
+def remedies(frame, *, empty=EMPTY, draw=theme.figure):
+    """Decades that the gradient gains or loses from the last block to the first: a bar a remedy, a part a kind of
+    layer.
 
-    stairs: as `experiments.gradient_factors.staircase` gives them: stair, change, name, skip, depth, seed, kind,
-    decades. Parts are medians over the seeds; the marker is the median of their sum, with a bar from the lowest seed to
-    the highest. ValueError for a missing column.
+    frame: as `experiments.gradient_factors.remedies` gives it: remedy, change, name, skip, depth, seed, kind, decades.
+    Parts are medians over the seeds; the marker is the median of their sum, with a bar from the lowest seed to the
+    highest. ValueError for a missing column.
     """
-    stairs = frames.require(stairs, STAIRS, "The staircase")
-    traces, totals, parts = [], results.totals(stairs), results.parts(stairs)
+    frame = frames.require(frame, REMEDIES, "The chart of remedies")
+    traces, totals, parts = [], results.totals(frame), results.parts(frame)
     for kind, (colour, _, pattern) in KINDS.items():
         if kind in parts and (abs(part := parts[kind].droplevel("change").dropna()) > results.NEGLIGIBLE).any():
             fill = dict(shape=pattern, fillmode="overlay", fgcolor="rgba(0, 0, 0, 0.35)", size=6, solidity=0.15)
@@ -112,7 +113,7 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
     for skip, group in totals.groupby("skip"):
         spread = dict(array=group["max"] - group["median"], arrayminus=group["median"] - group["min"])
         traces.append(dict(
-            type="scatter", mode="markers", x=group["median"], y=group["stair"],
+            type="scatter", mode="markers", x=group["median"], y=group["remedy"],
             name=f"together, {'residual' if skip else 'plain'}",
             marker=theme.marker(skip, 56, open=False, size=12) | dict(line=dict(width=1.5, color="white")),
             error_x=dict(type="data", symmetric=False, color=theme.GREY, width=5, **spread),
@@ -121,15 +122,16 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
         ))  # fmt: skip
     notes = [
         dict(
-            name=f"{row.stair}/total", text=f"<b>{_times(row.median)}</b>", x=1,
-            xref="paper", y=row.stair,
+            name=f"{row.remedy}/total", text=f"<b>{_times(row.median)}</b>", x=1,
+            xref="paper", y=row.remedy,
             xanchor="left", showarrow=False, font=dict(size=theme.LARGE),
         ) for row in totals.itertuples()
     ]  # fmt: skip
-    names = ["<br>".join(wrap(f"{row.stair}. {'+ ' * (row.stair > 1)}{row.change}", 22)) for row in totals.itertuples()]
-    low, high = results.reach(stairs)
+    numbered = [f"{row.remedy}. {'+ ' * (row.remedy > 1)}{row.change}" for row in totals.itertuples()]
+    names = ["<br>".join(wrap(text, 22)) for text in numbered]
+    low, high = results.reach(frame)
     return draw(
-        traces, title="What multiplies the gradient, from the last block to the first", origin=_origin(stairs),
+        traces, title="What multiplies the gradient, from the last block to the first", origin=_origin(frame),
         empty=empty,
         annotations=notes, barmode="relative", height=220 + 58 * max(3, len(totals)),
         margin=dict(l=76, r=100, t=theme.TOP, b=150),
@@ -139,7 +141,7 @@ def staircase(stairs, *, empty=EMPTY, draw=theme.figure):
             zeroline=True, zerolinecolor=theme.GREY, range=[1.04 * low - 1, high + 0.04 * (high - low)],
         ),
         y=dict(
-            title="What is turned on", tickvals=totals["stair"], ticktext=names, autorange="reversed", showgrid=False,
+            title="What is turned on", tickvals=totals["remedy"], ticktext=names, autorange="reversed", showgrid=False,
         ),
     )  # fmt: skip
 

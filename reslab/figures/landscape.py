@@ -208,8 +208,8 @@ def _origin(frame):
     if not len(frame):
         return ""
     origins = "; ".join(dict.fromkeys(frame["origin"]))
-    told = [origins] if "seed" in origins else [origins, phrases.seeds(frame["seed"].dropna().astype(int))]
-    return ", ".join([*filter(None, told), f"{frame['images'].iloc[0]} training images"])
+    parts = [origins] if "seed" in origins else [origins, phrases.seeds(frame["seed"].dropna().astype(int))]
+    return ", ".join([*filter(None, parts), f"{frame['images'].iloc[0]} training images"])
 
 
 def _ends(values):

@@ -118,7 +118,7 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
     y = dict(title=f"{ERROR}<br>(last 10 steps, log scale)", range=[low, high], **log_scale.ticks(low, high))
     return draw(
         traces, title="Error at the end of the training", empty=empty, x=axis, y=y, **theme.name_lines(names, axis, y),
-        origin=f"live, this machine, {phrases.seeds(table['seed'])}" if traces else "",
+        origin=f"{frames.LIVE}, {phrases.seeds(table['seed'])}" if traces else "",
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ GAP, APART = 1, 9  # pixels between two channels, and between two tensors
 def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     """A block, x on the left and y on the right, the shortcut above the branch; the costs are below each box.
 
-    frame: as `experiments.residual_block.anatomy` gives it: part, module, layer, shape, parameters, multiply_adds,
+    frame: as `experiments.residual_block.block_parts` gives it: part, module, layer, shape, parameters, multiply_adds,
     additions, skip, block, shortcut, changes_shape, seed, origin. Every shape is of one image, channels × height ×
     width. ValueError for a missing column.
     """

@@ -61,6 +61,6 @@ def throughput(frame, *, draw=theme.figure):
         for trace, name in zip(traces, ("measured", "as many times<br>the first"), strict=False)
     ]
     return draw(
-        traces, title="Trainings at a time", origin="live, this machine", empty="Nothing was measured.", x=x, y=y,
+        traces, title="Trainings at a time", origin=frames.LIVE, empty="Nothing was measured.", x=x, y=y,
         **theme.name_lines(ends, x, y),
     )  # fmt: skip

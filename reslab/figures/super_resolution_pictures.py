@@ -33,18 +33,18 @@ def wipe(frame, share=50, front="residual", *, empty=EMPTY, draw=theme.figure):
         at = round(size * share / 100)
         traces.append(panes.photograph(np.concatenate([left[:, :at], right[:, at:]], axis=1), "", "wipe"))
         axes |= panes.axes("", (0.0, 0.46), (0.04, 0.9), "pixels", f"{size} pixels")
-        said = _called(front, rows)
+        name = _called(front, rows)
         line = dict(type="line", x0=at - 0.5, x1=at - 0.5, y0=-0.5, y1=size - 0.5, xref="x", yref="y")
         shapes = [line | dict(line=dict(color="#FFD400", width=3))]
-        notes.append(panes.words(f"bicubic ◂ │ ▸ {said}", 0.23, 0.91, size=theme.LARGE, name="wipe"))
+        notes.append(panes.words(f"bicubic ◂ │ ▸ {name}", 0.23, 0.91, size=theme.LARGE, name="wipe"))
         for i, kind in enumerate(kind for kind in PLACES if kind in rows.index):
             start, top = 0.54 + 0.24 * (i % 2), 0.98 - 0.52 * (i // 2)
             number = str(i + 2)
             traces.append(panes.photograph(_grey(rows.loc[kind, "pixels"]), number, kind))
             axes |= panes.axes(number, (start, start + 0.2), (top - 0.36, top))
-            told = "" if kind == LOW else f"<br><b>{rows.loc[kind, 'psnr']:.2f} dB</b>"
-            said = _called(kind, rows).replace(" + ", "<br>+ ")
-            notes.append(panes.words(said + told, start + 0.1, top - 0.37, "top", f"score/{kind}"))
+            score = "" if kind == LOW else f"<br><b>{rows.loc[kind, 'psnr']:.2f} dB</b>"
+            name = _called(kind, rows).replace(" + ", "<br>+ ")
+            notes.append(panes.words(name + score, start + 0.1, top - 0.37, "top", f"score/{kind}"))
     title = f"{frame['picture'].iloc[0].capitalize()}, enlarged twice" if len(frame) else "A picture, enlarged twice"
     return panes.drawn(traces, axes, notes, draw, title=title, origin=_origin(frame), empty=empty, shapes=shapes)
 
@@ -72,8 +72,8 @@ def differences(frame, *, empty=EMPTY, draw=theme.figure):
             ))  # fmt: skip
             titles = ("pixels", "pixels") if i == 0 else ()
             axes |= panes.axes(number, (i * wide + 0.01, (i + 1) * wide - 0.01), (0.04, 0.82), *titles)
-            told = "what bicubic<br>misses" if kind == "sharp" else f"{_called(kind, rows)}<br>less bicubic"
-            notes.append(panes.words(told, middle, 0.84, name=f"words/{kind}"))
+            label = "what bicubic<br>misses" if kind == "sharp" else f"{_called(kind, rows)}<br>less bicubic"
+            notes.append(panes.words(label, middle, 0.84, name=f"words/{kind}"))
     title = "What has to be learned, and what was"
     return panes.drawn(traces, axes, notes, draw, title=title, origin=_origin(frame), empty=empty)
 

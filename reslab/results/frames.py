@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+LIVE = "live, this machine"  # the origin of numbers that were measured here and now
+
 
 def require(frame, columns, what):
     """The frame, after a check for the columns that `what` needs. A frame without rows gets missing columns, empty.

@@ -8,9 +8,9 @@ from reslab.results.gradient_flow import LEVEL
 KINDS = ("activations", "weights", "norms", "skip + branch")  # of layers, in the order of the text
 NET = ("name", "skip", "depth", "seed")
 FACTORS = (*NET, "index", "kind", "factor")
-STAIRS = (*NET, "stair", "change", "kind", "decades")
+REMEDIES = (*NET, "remedy", "change", "kind", "decades")
 SYMPTOMS = (*NET, "ratio", "train_error", "outcome")
-PUZZLED = ("ratio", "autocorrelation", "shallow_error", "train_error")
+DIAGNOSED = ("ratio", "autocorrelation", "shallow_error", "train_error")
 SHATTERED = 0.25  # white noise stays below this autocorrelation, and a random walk is far above it
 WORSE = 0.10  # degraded: the training error is higher than that of the shallow twin by this fraction
 NEGLIGIBLE = 0.05  # decades: a kind of layer that changes the gradient by less is left out
@@ -37,55 +37,56 @@ def products(factors):
     table.index -= 1  # the layers of block i take the gradient from the output of block i to that of block i - 1
     table.loc[table.index[-1] + 1] = 0.0
     back = table[::-1].cumsum()[::-1]
-    told = [kind for kind in KINDS if kind in back and abs(back[kind]).max() > NEGLIGIBLE]
-    return {"all together": back.sum(axis=1)} | {kind: back[kind] for kind in told}
+    kept = [kind for kind in KINDS if kind in back and abs(back[kind]).max() > NEGLIGIBLE]
+    return {"all together": back.sum(axis=1)} | {kind: back[kind] for kind in kept}
 
 
-def totals(stairs):
-    """Decades that the gradient gains from the last block to the first, a row a step of the staircase.
+def totals(remedies):
+    """Decades that the gradient gains from the last block to the first, a row a remedy.
 
-    Columns: stair, change, skip; median, min, max over the seeds.
+    Columns: remedy, change, skip; median, min, max over the seeds.
 
-    stairs: stair, change, name, skip, depth, seed, kind, decades, of `experiments.gradient_factors.staircase`.
+    remedies: remedy, change, name, skip, depth, seed, kind, decades, of `experiments.gradient_factors.remedies`.
     """
-    by_seed = stairs.groupby(["stair", "change", "skip", "seed"])["decades"].sum()
-    return by_seed.groupby(["stair", "change", "skip"]).agg(["median", "min", "max"]).reset_index()
+    by_seed = remedies.groupby(["remedy", "change", "skip", "seed"])["decades"].sum()
+    return by_seed.groupby(["remedy", "change", "skip"]).agg(["median", "min", "max"]).reset_index()
 
 
-def parts(stairs):
-    """Median decades over the seeds: a row per stair (index: stair, change), a column per kind; NaN if absent."""
-    table = stairs.groupby(["stair", "change", "kind"])["decades"].median().unstack("kind")
+def parts(remedies):
+    """Median decades over the seeds: a row a remedy (index: remedy, change), a column a kind; NaN if absent."""
+    table = remedies.groupby(["remedy", "change", "kind"])["decades"].median().unstack("kind")
     return table[[kind for kind in KINDS if kind in table]]
 
 
-def reach(stairs):
-    """(lowest sum of the falling parts, highest sum of the rising parts), in decades, over all stairs and seeds.
+def reach(remedies):
+    """(lowest sum of the falling parts, highest sum of the rising parts), in decades, over all remedies and seeds.
 
     Those of dead nets, −∞, do not count.
     """
-    stairs = stairs[np.isfinite(stairs["decades"])]
-    if not len(stairs):
+    remedies = remedies[np.isfinite(remedies["decades"])]
+    if not len(remedies):
         return -10, 10
-    decades = stairs["decades"]
-    ends = stairs.assign(down=decades.clip(upper=0), up=decades.clip(lower=0)).groupby(["stair", "seed"])
+    decades = remedies["decades"]
+    ends = remedies.assign(down=decades.clip(upper=0), up=decades.clip(lower=0)).groupby(["remedy", "seed"])
     return ends["down"].sum().min(), ends["up"].sum().max()
 
 
-def over_seeds(puzzle):
+def over_seeds(failures):
     """The symptoms of each net over its seeds: a row a net × symptom (index: name, symptom): median, min, max.
 
-    puzzle: as `experiments.symptoms.puzzle` gives it; the symptoms are PUZZLED.
+    failures: as `experiments.symptoms.failures` gives it; the symptoms are DIAGNOSED.
     """
-    return puzzle.groupby("name", sort=False)[list(PUZZLED)].agg(["median", "min", "max"]).stack(0, future_stack=True)
+    nets = failures.groupby("name", sort=False)[list(DIAGNOSED)]
+    return nets.agg(["median", "min", "max"]).stack(0, future_stack=True)
 
 
-def diagnosis(puzzle):
+def diagnosis(failures):
     """The main symptom of a net: "its gradient vanishes", "... explodes", "... is shattered", "degradation alone", or
     "nothing", by the medians over its seeds.
 
-    puzzle: the rows of one net of `experiments.symptoms.puzzle`.
+    failures: the rows of one net of `experiments.symptoms.failures`.
     """
-    net = puzzle[list(PUZZLED)].median()
+    net = failures[list(DIAGNOSED)].median()
     if not 1 / LEVEL**2 < net["ratio"] < LEVEL**2:
         return "its gradient vanishes" if net["ratio"] < 1 else "its gradient explodes"
     if net["autocorrelation"] < SHATTERED:

@@ -8,7 +8,7 @@ import pandas as pd
 from reslab.results.frames import require, runs
 
 LABELS = ("name", "skip", "depth", "seed", "step")
-ANATOMY = ("part", "layer", "parameters", "multiply_adds", "additions", "skip", "block", "shortcut", "changes_shape")
+PARTS = ("part", "layer", "parameters", "multiply_adds", "additions", "skip", "block", "shortcut", "changes_shape")
 WITHIN = 0.1  # a relative error below this counts as learned
 FLOOR = 1e-5  # the smallest error that is reported: float32 is not more precise
 
@@ -47,15 +47,15 @@ def ends(table, x, skip):
     return kept.groupby(x)["error"].agg(["mean", "min", "max", "size"])
 
 
-def costs(anatomy):
+def costs(parts):
     """(of the block, of its shortcut): parameters, multiply_adds and additions for one image; ValueError for a missing
     column.
 
-    anatomy: as `experiments.residual_block.anatomy` gives it.
+    parts: as `experiments.residual_block.block_parts` gives it.
     """
-    anatomy = require(anatomy, ANATOMY, "The sentence")
+    parts = require(parts, PARTS, "The sentence")
     counted = ["parameters", "multiply_adds", "additions"]
-    return anatomy[counted].sum(), anatomy.loc[anatomy["part"] == "shortcut", counted].sum()
+    return parts[counted].sum(), parts.loc[parts["part"] == "shortcut", counted].sum()
 
 
 def by_start(frame):

@@ -1,8 +1,9 @@
 """Training as a generator of events: the live chart, the stop button, the progress bar and `fit` all iterate it.
 
-`reslab.specs` says how to train, training.py goes from batch to batch and from event to event, steps.py takes one step,
-augment.py crops and mirrors, evaluation.py counts errors, device.py says where and how exactly PyTorch computes,
-ranks.py shares a training among processes, compatibility.py refuses what does not fit together.
+`reslab.specs` says how to train, training.py goes from event to event, batches.py says which images a step sees,
+steps.py takes one step, cuda_graph.py records it on a GPU, augment.py crops and mirrors, evaluation.py counts errors,
+device.py says where and how exactly PyTorch computes, ranks.py shares a training among processes, compatibility.py
+refuses what does not fit together.
 """
 
 from reslab.specs import PRESETS, TrainSpec

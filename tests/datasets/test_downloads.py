@@ -284,7 +284,7 @@ def test_a_network_that_swallows_everything_does_not_hang(served_cifar10, monkey
         monkeypatch.setattr(
             torchvision.datasets.CIFAR10, "url", f"http://127.0.0.1:{silent.getsockname()[1]}/{ARCHIVE}"
         )
-        monkeypatch.setattr(downloads, "PATIENCE", 0.1)
+        monkeypatch.setattr(downloads, "TIMEOUT", 0.1)
         with pytest.raises(DatasetUnavailable, match=r"3 tries \(timed out\)"):
             cifar10()
     assert socket.getdefaulttimeout() is None

@@ -11,7 +11,7 @@ import pytest
 from waiting import finish
 
 from reslab import TrainSpec, explorers
-from reslab.explorers.degradation import Training
+from reslab.explorers.degradation import DegradationSetting
 
 
 def count_widgets():
@@ -22,12 +22,12 @@ def count_widgets():
 # --- the state --------------------------------------------------------------------------------------------------------
 
 
-NO_NET = "is no net of this lesson; write plain-56 or resnet-56, and perhaps ,norm=none or ,seed=1 behind it."
+NO_NET = "is no net of this lesson; write plain-20 or resnet-20, and perhaps ,norm=none or ,seed=1 behind it."
 
 
 @pytest.mark.parametrize("text", ["plain-56", "resnet-8", "resnet-110,norm=none,init=torch,lr=0.01,seed=7"])
 def test_a_setting_is_its_text(text):
-    assert str(Training.parse(text)) == text
+    assert str(DegradationSetting.parse(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_setting_is_its_text(text):
 )
 def test_a_wrong_text_is_refused_in_one_sentence(text, said):
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        Training.parse(text)
+        DegradationSetting.parse(text)
 
 
 def test_the_state_goes_round(explorer):
@@ -65,9 +65,9 @@ def test_the_state_goes_round(explorer):
     finish(explorer)
     assert explorer.state == text
     assert list(map(str, explorer.runs)) == ["plain-8", "resnet-8,seed=3"]
-    kept = explorer.runs[Training.parse("plain-8")]
+    kept = explorer.runs[DegradationSetting.parse("plain-8")]
     explorer.state = "plain-8 | plain-8 + plain-14"  # what is measured already is not measured again
-    assert explorer.runs == {Training.parse("plain-8"): kept}
+    assert explorer.runs == {DegradationSetting.parse("plain-8"): kept}
 
 
 def test_a_pasted_state_that_is_wrong_changes_nothing(explorer):

@@ -14,7 +14,7 @@ from waiting import LIVE, wait_until
 
 from reslab import TrainSpec, explorers
 from reslab.experiments import activations
-from reslab.explorers.activations import Signal
+from reslab.explorers.activations import ActivationsSetting
 from reslab.explorers.activations_view import SHOWS, View
 from reslab.explorers.upload import last_content
 from reslab.nets import build
@@ -63,7 +63,7 @@ def picture(mode="L"):
 
 def test_both_nets_are_there_at_once_and_are_what_was_measured(explorer, split):
     for name, skip in (("plain-14 · untrained", False), ("resnet-14 · untrained", True)):
-        net = build(Signal(depth=14, skip=skip).net(**split.shape))
+        net = build(ActivationsSetting(depth=14, skip=skip).net(**split.shape))
         np.testing.assert_allclose(line(explorer, name), activations.signal(net, split)["ratio"])
     maps, titles = seen(explorer)
     assert len(maps) == 3
@@ -216,7 +216,7 @@ def test_the_same_file_can_be_taken_again(explorer):
 def test_trained_nets_are_trained_once_and_kept(explorer, split, monkeypatch):
     explorer.state = "resnet-14,weights=trained | plain-14,weights=trained + resnet-14"
     assert explorer.join(60)
-    net, run = activations.trained(Signal(depth=14).net(**split.shape), split, TrainSpec(epochs=2))
+    net, run = activations.trained(ActivationsSetting(depth=14).net(**split.shape), split, TrainSpec(epochs=2))
     np.testing.assert_allclose(line(explorer, "resnet-14 · trained"), activations.signal(net, split, run)["ratio"])
     assert line(explorer, "resnet-14 · trained") != line(explorer, "resnet-14 · untrained")
     assert (explorer.progress.value, explorer.progress_text.value) == (0, "")

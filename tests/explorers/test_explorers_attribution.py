@@ -10,7 +10,7 @@ from waiting import wait_until
 from reslab import digits, explorers
 from reslab.experiments import deletion, lesions
 from reslab.experiments.photographs import photographs
-from reslab.explorers.attribution import Mapped
+from reslab.explorers.attribution import AttributionSetting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -38,8 +38,8 @@ def test_the_map_is_the_experiments_and_the_sentence_says_what_is_left(explorer)
     explorer.state = "resnet-20,method=saliency"
     assert explorer.join(120)
     split = digits()
-    net = lesions.trained(Mapped().net(**split.shape), split)
-    frame = deletion.looked(net, split, 0, "saliency").set_index("kind")
+    net = lesions.trained(AttributionSetting().net(**split.shape), split)
+    frame = deletion.of_picture(net, split, 0, "saliency").set_index("kind")
     made = frame.loc["map", "map"]
     np.testing.assert_allclose(shown(explorer), made / np.abs(made).max(), atol=1e-4)
     for kind in deletion.KINDS:
@@ -109,13 +109,13 @@ def test_a_net_that_was_not_recorded_is_trained_and_a_newer_request_ends_that(ex
 
 
 def test_photographs_have_nets_of_their_own():
-    setting = Mapped.parse("resnet-44,pictures=photographs")
+    setting = AttributionSetting.parse("resnet-44,pictures=photographs")
     assert (setting.net().width, setting.net().depth) == (16, 56)
     assert "seed" in setting.idle
     split = photographs()
     assert split.shape == {"in_channels": 3, "image_size": 32, "classes": 10}
     assert len(split.x_test) >= 20
-    spec = Mapped(pictures="photographs").net(**split.shape)
-    frame = deletion.looked_at(spec, split, pictures="photographs", image=2, method="saliency")
+    spec = AttributionSetting(pictures="photographs").net(**split.shape)
+    frame = deletion.of_trained(spec, split, pictures="photographs", image=2, method="saliency")
     assert frame["says"].isin(split.class_names).all()
     assert frame["picture"].iloc[0].shape == (32, 32, 3)

@@ -3,7 +3,7 @@
 import pytest
 
 from reslab import experiments, explorers, figures
-from reslab.explorers.backbones import Composed
+from reslab.explorers.backbones import BackbonesSetting
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_pasted_state_that_is_wrong_changes_nothing(explorer, text, said):
 def test_a_pasted_state_may_have_capitals_quotes_and_spaces(explorer):
     explorer.share.value = "“faster r‑cnn, Body = ResNet-18,side=224 ,cost=Multiply_Adds”"
     assert explorer.state == "Faster R-CNN,body=resnet-18,side=224,cost=multiply_adds"
-    assert Composed.parse(str(explorer.chosen)) == explorer.chosen
+    assert BackbonesSetting.parse(str(explorer.chosen)) == explorer.chosen
 
 
 def test_the_code_draws_the_same_bars(explorer):

@@ -13,7 +13,7 @@ from traitlets.config import Config
 from reslab import TrainSpec, explorers
 from reslab.explorers import cells
 from reslab.explorers.chart import SUBSCRIBE_AS_VIEW, Figure
-from reslab.explorers.degradation import Training
+from reslab.explorers.degradation import DegradationSetting
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_closed_explorer_draws_nothing(make):
     explorer = make()
     before = explorer.curves.still()
     explorer.close()
-    explorer.setting = Training(depth=56)
+    explorer.setting = DegradationSetting(depth=56)
     explorer.draw()
     assert explorer.curves.still() == before
 

@@ -11,7 +11,7 @@ from waiting import LIVE
 
 from reslab import experiments, explorers
 from reslab.explorers import gradient_flow
-from reslab.explorers.gradient_flow import Flow
+from reslab.explorers.gradient_flow import GradientFlowSetting
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ def test_the_progress_shown_is_that_of_the_chosen_net(explorer):
     ],
 )
 def test_a_setting_is_its_text(text):
-    assert str(Flow.parse(text)) == text
+    assert str(GradientFlowSetting.parse(text)) == text
 
 
 def test_a_wrong_text_is_refused(explorer):

@@ -8,7 +8,7 @@ from drawn import texts
 
 from reslab import digits, explorers
 from reslab.experiments import residual_block as experiments
-from reslab.explorers.residual_block import OneBlock
+from reslab.explorers.residual_block import ResidualBlockSetting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -34,7 +34,7 @@ def curve(explorer, label, part="error"):
     "text", ["residual", "plain", "residual,block=bottleneck,shape=halved,shortcut=B,norm=none,seed=2,show=tensors"]
 )
 def test_a_setting_is_its_text(text):
-    assert str(OneBlock.parse(text)) == text
+    assert str(ResidualBlockSetting.parse(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_setting_is_its_text(text):
 )
 def test_a_wrong_text_is_refused_in_one_sentence(text, said):
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        OneBlock.parse(text)
+        ResidualBlockSetting.parse(text)
 
 
 def test_it_draws_what_the_experiment_measures(explorer, split):

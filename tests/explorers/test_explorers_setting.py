@@ -11,26 +11,34 @@ from waiting import finish, wait_until
 
 from reslab import FAMILY, NetSpec, TrainSpec, cli, explorers, replace
 from reslab.cli import options
-from reslab.explorers.activations import Signal
+from reslab.explorers.activations import ActivationsSetting
 from reslab.explorers.activations_view import View
-from reslab.explorers.attribution import Mapped
-from reslab.explorers.degradation import Training
-from reslab.explorers.gradient_flow import Flow
-from reslab.explorers.landscape import Surroundings
-from reslab.explorers.residual_block import OneBlock
+from reslab.explorers.attribution import AttributionSetting
+from reslab.explorers.degradation import DegradationSetting
+from reslab.explorers.gradient_flow import GradientFlowSetting
+from reslab.explorers.landscape import LandscapeSetting
+from reslab.explorers.residual_block import ResidualBlockSetting
 from reslab.explorers.setting import Setting, code_of, parse_state, plain_text, write_state
-from reslab.explorers.variants import Composed
+from reslab.explorers.variants import VariantsSetting
 from reslab.specs import PRESETS
 
-KINDS = (Training, Flow, Signal, Surroundings, OneBlock, Composed, Mapped)
+KINDS = (
+    DegradationSetting,
+    GradientFlowSetting,
+    ActivationsSetting,
+    LandscapeSetting,
+    ResidualBlockSetting,
+    VariantsSetting,
+    AttributionSetting,
+)
 FIELDS = [(kind, field.name) for kind in KINDS for field in dataclasses.fields(kind)]
 BASE = TrainSpec(epochs=2, lr=0.3, momentum=0.5)  # of an explorer
 
 # Where a field has an effect, if it has none in the setting of the defaults.
 COMPANY = {
-    (Flow, "residual_scale"): {"skip": True},
-    (Composed, "groups"): {"block": "bottleneck"},
-    (Composed, "init"): {"norm": "none"},
+    (GradientFlowSetting, "residual_scale"): {"skip": True},
+    (VariantsSetting, "groups"): {"block": "bottleneck"},
+    (VariantsSetting, "init"): {"norm": "none"},
 }
 
 
@@ -47,7 +55,7 @@ def other(setting, name):
 def executed(setting, split):
     """The positional and the keyword arguments that the shown code of a setting gives."""
     names = {"NetSpec": NetSpec, "TrainSpec": TrainSpec, "split": split}
-    base = 7 if isinstance(setting, OneBlock) else BASE  # how many steps the block learns
+    base = 7 if isinstance(setting, ResidualBlockSetting) else BASE  # how many steps the block learns
     return eval(f"(lambda *given, **named: (given, named))({setting.as_code(base)})", names)
 
 
@@ -111,7 +119,7 @@ def test_the_code_of_a_spec_makes_that_spec(spec, split):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Longer(Training):
+class Longer(DegradationSetting):
     """Lesson 01 with three controls more: a line each."""
 
     momentum: float = 0.9
@@ -183,33 +191,37 @@ def test_an_option_that_no_setting_has_is_refused():
     ],
 )
 def test_quotes_capitals_dashes_and_spaces_are_forgiven(text):
-    assert str(Training.parse(text)) == "plain-56,norm=none,lr=0.01"
+    assert str(DegradationSetting.parse(text)) == "plain-56,norm=none,lr=0.01"
 
 
 def test_names_with_capitals_are_found_whatever_is_written():
-    assert OneBlock.parse("Residual,shape=Halved,shortcut=b").shortcut == "B"
+    assert ResidualBlockSetting.parse("Residual,shape=Halved,shortcut=b").shortcut == "B"
     assert View.parse("Show = Ratio, BLOCK=2") == View(block=2)
-    assert Composed.parse("resnet-8, residual scale = learned").residual_scale == "learned"
+    assert VariantsSetting.parse("resnet-8, residual scale = learned").residual_scale == "learned"
 
 
 def test_a_table_s_escaped_bar_and_a_large_rate_are_read():
-    chosen, others = parse_state(OneBlock, r"residual \| plain,lr=1e+12 + residual,lr=1e12")
-    assert (chosen, [other.lr for other in others]) == (OneBlock(), [1e12, 1e12])
+    chosen, others = parse_state(ResidualBlockSetting, r"residual \| plain,lr=1e+12 + residual,lr=1e12")
+    assert (chosen, [other.lr for other in others]) == (ResidualBlockSetting(), [1e12, 1e12])
     written = write_state(chosen, others)
-    assert parse_state(OneBlock, written) == (chosen, others)
+    assert parse_state(ResidualBlockSetting, written) == (chosen, others)
     assert plain_text("a “b” ‘c’") == "a b c"
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "said"),
     [
-        (Training, "plain-1202", "depth is 1202; it must be from 8 to 110."),
-        (Training, "plain-116", "depth is 116; it must be from 8 to 110."),
-        (Signal, "plain-2", "depth is 2; it must be from 8 to 110."),
-        (Composed, "plain-1208", "depth is 1208; it must be from 8 to 110."),
-        (Flow, "plain-1208", "depth is 1208; it must be from 8 to 1202."),
-        (Training, "plain-8,seed=x", "seed is 'x'; it must be a whole number."),
-        (Flow, "plain-8,residual_scale=big", "residual_scale is 'big'; it can be 'one', 'depth', 'learned'."),
+        (DegradationSetting, "plain-1202", "depth is 1202; it must be from 8 to 110."),
+        (DegradationSetting, "plain-116", "depth is 116; it must be from 8 to 110."),
+        (ActivationsSetting, "plain-2", "depth is 2; it must be from 8 to 110."),
+        (VariantsSetting, "plain-1208", "depth is 1208; it must be from 8 to 110."),
+        (GradientFlowSetting, "plain-1208", "depth is 1208; it must be from 8 to 1202."),
+        (DegradationSetting, "plain-8,seed=x", "seed is 'x'; it must be a whole number."),
+        (
+            GradientFlowSetting,
+            "plain-8,residual_scale=big",
+            "residual_scale is 'big'; it can be 'one', 'depth', 'learned'.",
+        ),
     ],
 )
 def test_a_wrong_line_is_refused_with_the_limits_of_this_lesson(kind, text, said):

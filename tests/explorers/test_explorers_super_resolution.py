@@ -7,7 +7,7 @@ from waiting import wait_until
 from reslab import explorers
 from reslab.experiments import super_resolution as lesson
 from reslab.experiments import super_resolution_files as files
-from reslab.explorers.super_resolution import Enlarged
+from reslab.explorers.super_resolution import SuperResolutionSetting
 from reslab.nets import SRSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -78,10 +78,10 @@ def test_the_wipe_is_in_the_state_and_changes_the_picture_alone(opened):
     ],
 )
 def test_every_setting_is_a_recorded_net(opened, state, spec):
-    setting = Enlarged.parse(state)
+    setting = SuperResolutionSetting.parse(state)
     assert setting.net() == spec
     assert {*setting.pair} <= {*files.specs()}
-    assert Enlarged.parse(str(setting)) == setting
+    assert SuperResolutionSetting.parse(str(setting)) == setting
     assert repr(spec) in setting.as_code()
     opened.state = state
     assert opened.join(120)

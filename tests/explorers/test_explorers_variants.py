@@ -8,7 +8,7 @@ from waiting import finish, wait_until
 
 from reslab import TrainSpec, explorers, fit
 from reslab.experiments import variants as experiments
-from reslab.explorers.variants import Composed
+from reslab.explorers.variants import VariantsSetting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -44,7 +44,7 @@ def diagram(explorer):
     ],
 )
 def test_a_setting_is_its_text(text):
-    assert str(Composed.parse(text)) == text
+    assert str(VariantsSetting.parse(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_setting_is_its_text(text):
 )
 def test_a_wrong_text_is_refused_in_one_sentence(text, said):
     with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
-        Composed.parse(text)
+        VariantsSetting.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -88,18 +88,18 @@ def test_a_wrong_text_is_refused_in_one_sentence(text, said):
     ],
 )
 def test_what_cannot_apply_is_left_out_of_the_net(split, text, net, label):
-    setting = Composed.parse(text)
+    setting = VariantsSetting.parse(text)
     spec = setting.net(**split.shape)
     assert {name: getattr(spec, name) for name in net} == net
     assert setting.label == label
 
 
 def test_every_combination_can_be_built(split):
-    choices = {name: values for name, values in Composed.choices().items() if values}
+    choices = {name: values for name, values in VariantsSetting.choices().items() if values}
     drawn = np.random.default_rng(0)
     for _ in range(60):
         fields = {name: values[drawn.integers(len(values))] for name, values in choices.items()}
-        setting = Composed(skip=bool(drawn.integers(2)), depth=8, **fields)
+        setting = VariantsSetting(skip=bool(drawn.integers(2)), depth=8, **fields)
         assert experiments.cost(setting.net(**split.shape))[0] > 0
 
 

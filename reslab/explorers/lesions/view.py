@@ -11,9 +11,9 @@ STATISTICS = ("kept", "anew")
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Which blocks are out, of which pair of nets; written "layers=56 out=5,7 statistics=anew seed=1 pictures=4".
+    """Which blocks are out, of which pair of nets; written "layers=56 out=5,7 statistics=anew seed=1 first=4".
 
-    pictures: a dataset; first: the first of the three test pictures, from 0. Raises ValueError in one sentence.
+    data: a dataset; first: the first of the three test pictures, from 0. Raises ValueError in one sentence.
     """
 
     layers: int = 20

@@ -18,21 +18,21 @@ def sentence(frame, name=results.NAME, method=results.METHOD):
         return EMPTY
     table = results.falls(frame)
     table = table[(table["name"] == name) & table["method"].isin([method, ""])].set_index("kind")
-    told = [f"{CALLED[kind]} {_range(table.loc[kind])}" for kind in CALLED if kind != "map"]
+    texts = [f"{CALLED[kind]} {_range(table.loc[kind])}" for kind in CALLED if kind != "map"]
     most = f"{name}, a quarter of the pixels deleted: with the map of {method} the probability falls by"
-    return f"{most} {_range(table.loc['map'])}; with {'; with '.join(told)}.{_over(table)}"
+    return f"{most} {_range(table.loc['map'])}; with {'; with '.join(texts)}.{_over(table)}"
 
 
 def methods_sentence(frame):
     """The fall with each method's map beside the same shape elsewhere, net by net."""
     if not len(frame):
         return EMPTY
-    table, told = results.falls(frame), []
+    table, texts = results.falls(frame), []
     for name, rows in table[table["method"] != ""].groupby("name", sort=False):
         values = rows.set_index(["method", "kind"])["median"]
         methods = rows["method"].unique()
-        told.append(f"{name}: " + ", ".join(f"{m} {values[m, 'map']:.2f} ({values[m, 'moved']:.2f})" for m in methods))
-    return f"Fall with the map (with the same shape elsewhere): {'; '.join(told)}.{_over(table)}"
+        texts.append(f"{name}: " + ", ".join(f"{m} {values[m, 'map']:.2f} ({values[m, 'moved']:.2f})" for m in methods))
+    return f"Fall with the map (with the same shape elsewhere): {'; '.join(texts)}.{_over(table)}"
 
 
 def areas_sentence(frame, name=results.NAME, method=results.METHOD):
@@ -41,23 +41,23 @@ def areas_sentence(frame, name=results.NAME, method=results.METHOD):
         return EMPTY
     table = results.areas(frame)
     table = table[(table["name"] == name) & table["method"].isin([method, ""])].set_index(["way", "kind"])["median"]
-    told = [
+    texts = [
         f"{CALLED[kind]} {table['deletion', kind]:.2f} and {table['insertion', kind]:.2f}"
         for kind in CALLED if ("deletion", kind) in table
     ]  # fmt: skip
-    return f"{name}, {method}: area under deletion (small is good) and insertion (large is good): {'; '.join(told)}."
+    return f"{name}, {method}: area under deletion (small is good) and insertion (large is good): {'; '.join(texts)}."
 
 
 def left_sentence(frame, name=results.NAME):
     """What is left of each method's maps with one layer drawn anew, and with all of them."""
     if not len(frame):
         return EMPTY
-    table, told = results.left(frame), []
+    table, texts = results.left(frame), []
     for method, rows in table[table["name"] == name].groupby("method", sort=False):
         values = rows.sort_values("drawn")["median"].tolist()
-        told.append(f"{method} {values[1]:.2f}, then {values[-1]:.2f}")
+        texts.append(f"{method} {values[1]:.2f}, then {values[-1]:.2f}")
     first = "with the last layer drawn anew, and with all of them"
-    return f"{name}: rank correlation with its own maps, {first}: {'; '.join(told)}.{_over(table)}"
+    return f"{name}: rank correlation with its own maps, {first}: {'; '.join(texts)}.{_over(table)}"
 
 
 def stable_sentence(frame):
@@ -66,53 +66,53 @@ def stable_sentence(frame):
         return EMPTY
     table = results.stable(frame)
     noise = frame["noise"].iloc[0]
-    told = [f"{row['name']} {_range(row)}" for _, row in table.iterrows()]
+    texts = [f"{row['name']} {_range(row)}" for _, row in table.iterrows()]
     method = listed(list(dict.fromkeys(table["method"])))
-    return f"Maps of {method}, picture against a copy with noise of {noise:g}: {'; '.join(told)}.{_over(table)}"
+    return f"Maps of {method}, picture against a copy with noise of {noise:g}: {'; '.join(texts)}.{_over(table)}"
 
 
 def gaps_sentence(frame):
     """How far integrated gradients are from adding up, net by net, with the fewest and the most steps."""
     if not len(frame):
         return EMPTY
-    table, told = results.gaps(frame), []
+    table, texts = results.gaps(frame), []
     counts = sorted(table["steps"].unique())
     for name, rows in table.groupby("name", sort=False):
         values = rows.set_index("steps")["median"]
-        told.append(f"{name} {', '.join(f'{values[count]:.1%}' for count in counts)}")
+        texts.append(f"{name} {', '.join(f'{values[count]:.1%}' for count in counts)}")
     counted = listed(list(map(str, counts)))
-    return f"With {counted} steps the sum misses the difference by: {'; '.join(told)}.{_over(table)}"
+    return f"With {counted} steps the sum misses the difference by: {'; '.join(texts)}.{_over(table)}"
 
 
 def branches_sentence(frame):
     """The least and the most of the answer that passes through a branch, net by net."""
     if not len(frame):
         return EMPTY
-    table, told = results.branches(frame), []
+    table, texts = results.branches(frame), []
     for name, rows in table.groupby("name", sort=False):
-        told.append(f"{name} {rows['median'].min():.0%} to {rows['median'].max():.0%}")
-    return f"Through a block's branch passes, of the answer: {'; '.join(told)}.{_over(table)}"
+        texts.append(f"{name} {rows['median'].min():.0%} to {rows['median'].max():.0%}")
+    return f"Through a block's branch passes, of the answer: {'; '.join(texts)}.{_over(table)}"
 
 
 def picture_sentence(frame):
     """One picture: what the net says, and the probability without a quarter of it. frame: as
-    `experiments.deletion.looked` gives it, of one net and one method."""
+    `experiments.deletion.of_picture` gives it, of one net and one method."""
     if not len(frame):
         return EMPTY
     rows = frame.set_index("kind")
     first = rows.loc["map"]
-    told = [f"{rows.loc[kind, 'after']:.2f} ({CALLED[kind]})" for kind in CALLED if kind in rows.index]
-    said = f"{first['name']} says {first['says']}, with a probability of {first['before']:.2f}. Without a quarter of"
-    said = f"{said} the pixels it is {', '.join(told)}."
+    texts = [f"{rows.loc[kind, 'after']:.2f} ({CALLED[kind]})" for kind in CALLED if kind in rows.index]
+    text = f"{first['name']} says {first['says']}, with a probability of {first['before']:.2f}. Without a quarter of"
+    text = f"{text} the pixels it is {', '.join(texts)}."
     if first["method"] == results.METHOD:
-        said += f" The map adds up to {first['total']:.2f}; the logits differ by {first['difference']:.2f}."
-    return said
+        text += f" The map adds up to {first['total']:.2f}; the logits differ by {first['difference']:.2f}."
+    return text
 
 
-def alt_text(frame, said):
+def alt_text(frame, text):
     """A chart for screen readers: its lines, and its sentence."""
     nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
-    return f"Chart of what maps are worth. {lines(nets)}{said}"
+    return f"Chart of what maps are worth. {lines(nets)}{text}"
 
 
 def _range(row):

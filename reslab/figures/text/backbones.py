@@ -13,10 +13,10 @@ def sentence(frame, model="Faster R-CNN"):
     body = results.body_shares(frame).set_index("model").loc[model]
     rows = frame[frame["model"] == model]
     first, whole = rows.iloc[0], rows[["parameters", "multiply_adds"]].sum()
-    said = f"{_named(model)} has {amount(whole['parameters'])} parameters; {amount(body['parameters'])} of them, "
-    said += f"{body['parameters_share']:.0%}, are its {first['body_name']}. A picture of {first['side']} × "
-    said += f"{first['side']} pixels takes {amount(whole['multiply_adds'])} multiply-adds{_boxes(rows)}; "
-    return said + f"{body['multiply_adds_share']:.0%} of them are the body's."
+    text = f"{_named(model)} has {amount(whole['parameters'])} parameters; {amount(body['parameters'])} of them, "
+    text += f"{body['parameters_share']:.0%}, are its {first['body_name']}. A picture of {first['side']} × "
+    text += f"{first['side']} pixels takes {amount(whole['multiply_adds'])} multiply-adds{_boxes(rows)}; "
+    return text + f"{body['multiply_adds_share']:.0%} of them are the body's."
 
 
 def models_sentence(frame, cost="parameters"):
@@ -24,8 +24,8 @@ def models_sentence(frame, cost="parameters"):
     if not len(frame):
         return EMPTY
     table = results.body_shares(frame)
-    told = [f"{row[f'{cost}_share']:.0%} of {_the(row['model'])}" for _, row in table.iterrows()]
-    return f"Of the {COSTS[cost]}, the {frame['body_name'].iloc[0]} has {listed(told)}."
+    texts = [f"{row[f'{cost}_share']:.0%} of {_the(row['model'])}" for _, row in table.iterrows()]
+    return f"Of the {COSTS[cost]}, the {frame['body_name'].iloc[0]} has {listed(texts)}."
 
 
 def field_sentence(frame):
@@ -34,8 +34,8 @@ def field_sentence(frame):
         return EMPTY
     table = results.last(results.fields(frame))
     allowed = table["field"].iloc[0]
-    said = f"A place of the last map can see {allowed:.0f} × {allowed:.0f} pixels. Side of the square that holds 90 % "
-    return said + f"of the squared gradient, in pixels: {_net_by_net(table, '.0f')}.{_over(table)}"
+    text = f"A place of the last map can see {allowed:.0f} × {allowed:.0f} pixels. Side of the square that holds 90 % "
+    return text + f"of the squared gradient, in pixels: {_net_by_net(table, '.0f')}.{_over(table)}"
 
 
 def stages_sentence(frame):
@@ -44,8 +44,8 @@ def stages_sentence(frame):
     if not len(frame):
         return EMPTY
     last = frame.groupby("way", sort=False).last()
-    told = [f"{way}, {row['field']} pixels at stride {row['stride']}" for way, row in last.iterrows()]
-    return f"What a place at the end can see: {'; '.join(told)}."
+    texts = [f"{way}, {row['field']} pixels at stride {row['stride']}" for way, row in last.iterrows()]
+    return f"What a place at the end can see: {'; '.join(texts)}."
 
 
 def probe_sentence(frame):
@@ -61,18 +61,18 @@ def segmenters_sentence(frame):
     if not len(frame):
         return EMPTY
     table = results.segmenters(frame)
-    told = [f"{row['name']} {_range(row, '.2f')}" for _, row in table.iterrows()]
+    texts = [f"{row['name']} {_range(row, '.2f')}" for _, row in table.iterrows()]
     steps = frame["steps"].max()
-    return f"Mean IoU after {steps:.0f} steps: {'; '.join(told)}.{_over(table)}"
+    return f"Mean IoU after {steps:.0f} steps: {'; '.join(texts)}.{_over(table)}"
 
 
-def alt_text(frame, said):
+def alt_text(frame, text):
     """A chart for screen readers: its parts or lines, and its sentence."""
     if "model" in frame and len(frame):
         table = results.body_shares(frame)
-        return f"Bars, one a model: {listed([_named(name) for name in table['model']])}. {said}"
+        return f"Bars, one a model: {listed([_named(name) for name in table['model']])}. {text}"
     nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
-    return f"Chart. {lines(nets)}{said}"
+    return f"Chart. {lines(nets)}{text}"
 
 
 def _named(model):
@@ -85,24 +85,24 @@ def _the(model):
 
 def _boxes(rows):
     """For how many boxes a detector's costs are."""
-    first, grows, told = rows.iloc[0], set(rows["grows"]), []
+    first, grows, texts = rows.iloc[0], set(rows["grows"]), []
     if "proposals" in grows:
-        told.append(f"{first['proposals']:,} proposals")
+        texts.append(f"{first['proposals']:,} proposals")
     if "objects" in grows:
-        told.append(f"{first['objects']} masks")
-    return f" with {listed(told)}" if told else ""
+        texts.append(f"{first['objects']} masks")
+    return f" with {listed(texts)}" if texts else ""
 
 
 def _net_by_net(table, form):
     """ "plain-20 35 (33 to 35) untrained, 33 trained; resnet-20 ...": a table's numbers, written in a form."""
-    told = []
+    texts = []
     for name, rows in table.groupby("name", sort=False):
         parts = [
             f"{_range(row, form)} {'trained' if row['trained'] else 'untrained'}"
             for _, row in rows.sort_values("trained").iterrows()
         ]
-        told.append(f"{name} {', '.join(parts)}")
-    return "; ".join(told)
+        texts.append(f"{name} {', '.join(parts)}")
+    return "; ".join(texts)
 
 
 def _range(row, form):

@@ -22,26 +22,26 @@ def factors_sentence(factors):
     return f"On its way back, the gradient of {net} is multiplied by {power(total[1])}: {', '.join(texts)}."
 
 
-def staircase_sentence(stairs):
-    """How each step of the staircase changed the gradient, in decades, in one sentence.
+def remedies_sentence(remedies):
+    """How each step of the remedies changed the gradient, in decades, in one sentence.
 
-    stairs: as `results.gradient_factors.totals` takes them.
+    remedies: as `results.gradient_factors.totals` takes them.
     """
-    total = results.totals(stairs)
+    total = results.totals(remedies)
     start, end = total.iloc[0], total.iloc[-1]
     moved = [f"{other.change} {other.median - before.median:+.1f}" for before, other in pairwise(total.itertuples())]
     lead = f"With {start['change']}, the gradient at the first block is {power(start['median'])} of that at the last"
     return f"{lead}; in decades, then: {', '.join(moved)}, which ends at {power(end['median'])}.".replace("-", "−")
 
 
-def staircase_table(stairs):
-    """The staircase as a table of text, in decades: one row a step, one column a kind of layer, and the sum with its
+def remedies_table(remedies):
+    """The remedies as a table of text, in decades: one row a step, one column a kind of layer, and the sum with its
     range.
 
-    stairs: as `results.gradient_factors.totals` takes them.
+    remedies: as `results.gradient_factors.totals` takes them.
     """
-    parts = results.parts(stairs).map(lambda decades: "" if np.isnan(decades) else f"{decades:.1f}")
-    totals = results.totals(stairs).set_index(["stair", "change"])
+    parts = results.parts(remedies).map(lambda decades: "" if np.isnan(decades) else f"{decades:.1f}")
+    totals = results.totals(remedies).set_index(["remedy", "change"])
     parts["together"] = [f"{row.median:.1f} ({row.min:.1f} to {row.max:.1f})" for row in totals.itertuples()]
     return parts.map(lambda text: text.replace("-", "−"))
 
@@ -63,14 +63,14 @@ def symptoms_sentence(frame):
     return f"After {frame['steps'].max()} steps, {'; '.join(texts)}." if texts else EMPTY
 
 
-def puzzle_table(puzzle):
+def failures_table(failures):
     """The symptoms of the nets as a table of text, "median (lowest to highest)": a row a net, a column a symptom."""
-    table = results.over_seeds(puzzle)
+    table = results.over_seeds(failures)
     numbers = table.map(lambda number: scientific(number, 1))
     cells = numbers["median"] + " (" + numbers["min"] + " to " + numbers["max"] + ")"
     return (
         cells.unstack()
-        .rename_axis(index=None, columns=None)[list(results.PUZZLED)]
+        .rename_axis(index=None, columns=None)[list(results.DIAGNOSED)]
         .map(lambda text: text.replace("-", "−"))
     )
 

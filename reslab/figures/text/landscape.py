@@ -11,15 +11,15 @@ def duel_sentence(frame, alpha=0.5):
     table = results.duels(frame, alpha) if len(frame) else frame
     if not len(table):
         return EMPTY
-    told = []
+    texts = []
     for row in table.itertuples():
-        told.append(
+        texts.append(
             f"{row.depth} layers, {_how(row)}: plain {_range(row, 'plain')}, residual {_range(row, 'residual')}; "
             f"plain rises more in {row.share * row.pairs:.0f} of {row.pairs} pairs"
         )
     seeds, directions = int(table["seeds"].max()), int(table["directions"].max())
     over = f"over {directions} directions" + f" and {seeds} seeds" * (seeds > 1)
-    return f"Rise of the loss at {alpha:g} (nats, median and range {over}). {'. '.join(told)}."
+    return f"Rise of the loss at {alpha:g} (nats, median and range {over}). {'. '.join(texts)}."
 
 
 def rise_sentence(frame, alpha=0.5):
@@ -28,35 +28,35 @@ def rise_sentence(frame, alpha=0.5):
     if not len(frame):
         return EMPTY
     table = results.rises(frame, alpha)
-    told = []
+    texts = []
     for name, rows in table.groupby("name", sort=False):
         rise = rows["rise"]
         span = f"{rise.median():.2g} ({rise.min():.2g} to {rise.max():.2g})"
-        told.append(f"{name} from {rows['start'].median():.2g} by {span}")
+        texts.append(f"{name} from {rows['start'].median():.2g} by {span}")
     lines = table.groupby("name").size().max()
-    return f"At {alpha:g} the loss rises, in nats (median and range over {lines} lines): {'; '.join(told)}."
+    return f"At {alpha:g} the loss rises, in nats (median and range over {lines} lines): {'; '.join(texts)}."
 
 
 def map_sentence(frame, most=1.0):
     """How wide the valley of each map is. frame: as `results.landscape.basins` takes it."""
     if not len(frame):
         return EMPTY
-    table, told = results.basins(frame, most), []
+    table, texts = results.basins(frame, most), []
     for name, rows in table.groupby("name", sort=False):
         span = f" ({rows['share'].min():.0%} to {rows['share'].max():.0%})" * (len(rows) > 1)
-        told.append(f"{name} {rows['share'].median():.0%}{span}")
-    return f"Share of the map whose loss is at most {most:g} nat above its lowest: {'; '.join(told)}."
+        texts.append(f"{name} {rows['share'].median():.0%}{span}")
+    return f"Share of the map whose loss is at most {most:g} nat above its lowest: {'; '.join(texts)}."
 
 
 def between_sentence(frame):
     """How high the loss rises between two nets. frame: as `results.landscape.barriers` takes it."""
     if not len(frame):
         return EMPTY
-    told = []
+    texts = []
     for (name, mode), rows in results.barriers(frame).groupby(["name", "mode"], sort=False):
         barrier = rows["barrier"]
-        told.append(f"{name} ({mode} mode) {barrier.median():.1f} ({barrier.min():.1f} to {barrier.max():.1f})")
-    return f"Between two seeds the loss rises above the higher end by, in nats: {'; '.join(told)}."
+        texts.append(f"{name} ({mode} mode) {barrier.median():.1f} ({barrier.min():.1f} to {barrier.max():.1f})")
+    return f"Between two seeds the loss rises above the higher end by, in nats: {'; '.join(texts)}."
 
 
 def path_sentence(path, walks):
@@ -71,10 +71,10 @@ def path_sentence(path, walks):
     )
 
 
-def alt_text(frame, said):
+def alt_text(frame, text):
     """A chart for screen readers: its lines, and its sentence."""
     nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
-    return f"Chart of the loss around trained nets. {lines(nets)}{said}"
+    return f"Chart of the loss around trained nets. {lines(nets)}{text}"
 
 
 def _how(row):

@@ -35,14 +35,14 @@ def price(parameters, multiply_adds):
 
 
 def kind(frame):
-    """The kind of block in a frame of `anatomy`: "residual bottleneck block, stride 2, 2 × channels"."""
+    """The kind of block in a frame of `block_parts`: "residual bottleneck block, stride 2, 2 × channels"."""
     first = frame.iloc[0]
     changed = ", stride 2, 2 × channels" if first["changes_shape"] else ""
     return f"{'residual' if first['skip'] else 'plain'} {first['block']} block{changed}"
 
 
 def cost_sentence(frame):
-    """What the shortcut costs, in one sentence; frame of `anatomy`. ValueError for a missing column."""
+    """What the shortcut costs, in one sentence; frame of `block_parts`. ValueError for a missing column."""
     if not len(frame):
         return EMPTY
     total, shortcut = results.costs(frame)

@@ -13,21 +13,21 @@ def sentence(frame, step=None):
     step = table["step"].max() if step is None else step
     table = table[table["step"] == step]
     pictures = frame["picture"].nunique()
-    said = "; ".join(f"{row['name']} {_range(row)}" for _, row in table.iterrows())
-    return f"After {step} steps, PSNR less bicubic's, mean of {pictures} held-out pictures: {said}.{_over(table)}"
+    text = "; ".join(f"{row['name']} {_range(row)}" for _, row in table.iterrows())
+    return f"After {step} steps, PSNR less bicubic's, mean of {pictures} held-out pictures: {text}.{_over(table)}"
 
 
 def depth_sentence(frame):
     """Each kind of net, from the shallowest to the deepest, after the last step."""
     if not len(frame):
         return EMPTY
-    table, told = results.gains(frame), []
+    table, texts = results.gains(frame), []
     table = table[table["step"] == table["step"].max()].sort_values("depth")
     for (skip, block_skips), rows in table.groupby(["skip", "block_skips"], sort=False):
         gains = " / ".join(f"{gain:+.2f}" for gain in rows["median"])
-        told.append(f"{CALLED[bool(skip), bool(block_skips)]} {gains}")
+        texts.append(f"{CALLED[bool(skip), bool(block_skips)]} {gains}")
     depths = " / ".join(map(str, sorted(table["depth"].unique())))
-    return f"Gain over bicubic with {depths} layers: {'; '.join(told)} dB.{_over(table)}"
+    return f"Gain over bicubic with {depths} layers: {'; '.join(texts)} dB.{_over(table)}"
 
 
 CALLED = {
@@ -42,37 +42,37 @@ def last_sentence(frame):
     """What the start of the last layer does to each net, at the last step of the frame."""
     if not len(frame):
         return EMPTY
-    table, told = results.gains(frame), []
+    table, texts = results.gains(frame), []
     table = table[table["step"] == table["step"].max()]
     for name, rows in table.groupby("name", sort=False):
         values = rows.set_index("last")["median"]
-        told.append(f"{name} {values['zero']:+.2f} (zero), {values['He']:+.2f} (He)")
+        texts.append(f"{name} {values['zero']:+.2f} (zero), {values['He']:+.2f} (He)")
     step = table["step"].max()
-    return f"After {step} steps, gain in dB by the start of the last layer: {'; '.join(told)}.{_over(table)}"
+    return f"After {step} steps, gain in dB by the start of the last layer: {'; '.join(texts)}.{_over(table)}"
 
 
 def picture_sentence(frame, front="residual"):
     """One picture: how much better than bicubic each net is. frame: as `experiments.super_resolution.compared` gives
-    it; front: the kind of the net that is told first."""
+    it; front: the kind of the net that is texts first."""
     if not len(frame):
         return EMPTY
     rows = frame.set_index("kind")
-    bicubic, told = rows.loc["bicubic"], []
+    bicubic, texts = rows.loc["bicubic"], []
     for kind in sorted({"direct", "residual"} & set(rows.index), key=lambda kind: kind != front):
         net, gain = rows.loc[kind], rows.loc[kind, "psnr"] - bicubic["psnr"]
         word = "better" if gain > 0 else "worse"
-        told.append(f"{net['name']} is {abs(gain):.2f} dB {word} than bicubic (SSIM {net['ssim']:.3f})")
+        texts.append(f"{net['name']} is {abs(gain):.2f} dB {word} than bicubic (SSIM {net['ssim']:.3f})")
     usual = f"bicubic itself has {bicubic['psnr']:.2f} dB (SSIM {bicubic['ssim']:.3f})"
     first = frame.iloc[0]
     here = f" ({first['origin']})" if first["origin"].startswith("live") else ""
-    return f"{first['picture'].capitalize()}, enlarged twice{here}: {'; '.join([*told, usual])}."
+    return f"{first['picture'].capitalize()}, enlarged twice{here}: {'; '.join([*texts, usual])}."
 
 
-def alt_text(frame, said):
+def alt_text(frame, text):
     """A chart for screen readers: its lines, and its sentence."""
     nets = frame.dropna(subset=["skip"])[["name", "skip"]].drop_duplicates() if len(frame) else frame
     named = [(name, bool(skip)) for name, skip in nets.itertuples(index=False)] if len(frame) else []
-    return f"Chart of what nets make of enlarged pictures. {lines(named)}{said}"
+    return f"Chart of what nets make of enlarged pictures. {lines(named)}{text}"
 
 
 def _range(row):

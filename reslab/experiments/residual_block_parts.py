@@ -13,8 +13,7 @@ from reslab.nets import NetSpec, build, replace, valid_depths
 from reslab.nets.blocks import make_block
 from reslab.nets.complexity import complexity
 from reslab.nets.layers import Bias, Scale, Survival, ZeroPad
-
-LIVE = "live, this machine"
+from reslab.results.frames import LIVE
 
 
 def one_block(split):
@@ -57,7 +56,7 @@ def a_block(spec, *, changes_shape=False, seed=0, split=None):
         return block, path(images)
 
 
-def anatomy(spec, *, changes_shape=False, seed=0, split=None):
+def block_parts(spec, *, changes_shape=False, seed=0, split=None):
     """The shapes and costs in a block: a first row for x, then a row a module, in the order of the forward pass.
 
     Columns: part ("x", "branch", "shortcut", "sum", "y"), module (its name in the block), layer ("3×3 conv"),
@@ -65,11 +64,11 @@ def anatomy(spec, *, changes_shape=False, seed=0, split=None):
     sum's, element by element). Shapes and costs are those of `complexity`.
     """
     block, x = a_block(spec, changes_shape=changes_shape, seed=seed, split=split)
-    return dissect(block, tuple(x.shape[1:])).assign(**_which(spec, changes_shape, seed))
+    return parts_of(block, tuple(x.shape[1:])).assign(**_which(spec, changes_shape, seed))
 
 
-def dissect(block, shape):
-    """`anatomy` of any block with the shape of its input, (C, H, W), without the columns that identify the block.
+def parts_of(block, shape):
+    """`block_parts` of any block with the shape of its input, (C, H, W), without the columns that identify the block.
 
     One part more than there: "before", layers that both paths share, if an order has a norm or activation before a
     projection.
