@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
+from drawn import keyed
 from small_nets import refusal
 
 from reslab.figures import attribution, attribution_maps, theme
@@ -62,13 +62,6 @@ def looked(method="integrated gradients"):
         row |= {"picture": np.zeros((4, 4, 3), np.uint8), "deleted": np.full((4, 4, 3), 9, np.uint8)}
         rows.append(row | {"shares": np.array([0, 0.5, 1]), "p": np.array([0.9, 0.9 - fall, 0.1])})
     return pd.DataFrame(rows)
-
-
-def keyed(figure):
-    go.Figure(figure.to_dict())  # valid in full, in this version of plotly
-    traces = {trace.meta["key"]: trace for trace in figure.data}
-    assert len(traces) == len(figure.data)
-    return traces
 
 
 # --- results ----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from drawn import keyed
 from small_nets import refusal
 
 from reslab.figures import backbones, receptive_field, theme
@@ -46,10 +47,6 @@ SEGMENTS = pd.DataFrame(
     for seed in (0, 1) for kind, (name, skip, iou) in
     enumerate((("plain-20", False, 0.4), ("resnet-20", True, 0.6), ("none everywhere", None, 0.2)))
 )  # fmt: skip
-
-
-def keyed(figure):
-    return {trace.meta["key"]: trace for trace in figure.data}
 
 
 def test_bars_of_a_model_are_its_shares_one_after_the_other():

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
+from drawn import keyed
 
 from reslab.experiments import landscape_files
 from reslab.figures import landscape, theme
@@ -39,13 +39,6 @@ PATH = labelled(
     pd.DataFrame({"step": [0, 5, 9], "x": [-1.0, 0.5, 0.0], "y": [0.2, 1.0, 0.0], "loss": [2.0, 1.0, 0.1]}),
     "resnet-20", share_x=0.7, share_y=0.2,
 )  # fmt: skip
-
-
-def keyed(figure):
-    go.Figure(figure.to_dict())  # valid in full, in this version of plotly
-    traces = {trace.meta["key"]: trace for trace in figure.data}
-    assert len(traces) == len(figure.data)
-    return traces
 
 
 def test_plain_and_residual_are_compared_line_by_line():

@@ -5,8 +5,8 @@ import io
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
+from drawn import keyed
 from PIL import Image
 from small_nets import refusal
 
@@ -51,13 +51,6 @@ def panes():
             row |= {"psnr": {"bicubic": 28.0, "direct": 27.5, "residual": 28.8}[kind], "ssim": 0.9}
         frame.append(row | ({} if kind == "low" else {"added": pixels - grey}))
     return pd.DataFrame(frame)
-
-
-def keyed(figure):
-    go.Figure(figure.to_dict())  # valid in full, in this version of plotly
-    traces = {trace.meta["key"]: trace for trace in figure.data}
-    assert len(traces) == len(figure.data)
-    return traces
 
 
 def pixels(trace):

@@ -17,3 +17,10 @@ def finish(explorer):
     """Press Start, and wait until the training has ended."""
     explorer.start.click()
     assert explorer.worker.join(60)
+
+
+def take(explorer, **values):
+    """Set some controls of an explorer, and wait until what they ask for is drawn."""
+    for name, value in values.items():
+        getattr(explorer, name).value = value
+    assert explorer.join(60)

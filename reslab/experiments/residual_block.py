@@ -4,9 +4,6 @@ The blocks are those of the nets: `stack` takes them from `build`, so plain and 
 weights.
 """
 
-import math
-
-import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -26,6 +23,7 @@ from reslab.experiments.residual_block_parts import (
 )
 from reslab.nets import replace
 from reslab.results.frames import LIVE
+from reslab.results.residual_block import at_best_rate, ended, nearer, sooner, steps_to
 from reslab.store import recorded
 from reslab.train.device import settings
 
@@ -39,7 +37,6 @@ __all__ = [
 
 RATES = (0.03, 0.1, 0.3, 1.0, 3.0)  # learning rates; each kind of block is compared at its best one
 STACK_RATES = (0.001, 0.01, 0.1, 1.0, 10.0)  # of stacks, whose best rates differ by a factor of 100
-WITHIN = 0.1  # a relative error below this counts as learned
 
 
 def identity(x):
@@ -150,55 +147,6 @@ def learn_in_a_row(blocks=8, *, rates=STACK_RATES, seeds=(0, 1, 2), split=None):
         if seeds[1:]
     ]
     return pd.concat([first, *more], ignore_index=True)
-
-
-def ended(frame):
-    """The final error of each run, the mean over its last ten steps (infinite if it diverged): a row a run, with its
-    labels."""
-    runs = [column for column in ("distance", "blocks", "skip", "norm", "lr", "seed") if column in frame]
-    last = frame.groupby(runs, sort=False).tail(10)
-    means = {"error": ("error", "mean"), "branch": ("branch", "mean"), "outcome": ("outcome", "last")}
-    table = last.groupby(runs, sort=False).agg(**means).reset_index()
-    table.loc[table["outcome"] == "diverged", "error"] = np.inf
-    return table
-
-
-def at_best_rate(frame):
-    """The rows of each kind of block at its best learning rate: the lowest mean final error over the seeds that were
-    trained at all rates."""
-    kinds = [column for column in ("distance", "blocks", "skip", "norm") if column in frame]
-    table = ended(frame)
-    tried, rates = (table.groupby(by)["lr"].transform("nunique") for by in ([*kinds, "seed"], kinds))
-    means = table[tried == rates].groupby([*kinds, "lr"], sort=False)["error"].mean().reset_index()
-    best = means.loc[means.groupby(kinds, sort=False)["error"].idxmin(), [*kinds, "lr"]]
-    return frame.merge(best, on=[*kinds, "lr"])
-
-
-def steps_to(frame, within=WITHIN):
-    """The step at which each run's error is first below `within`, infinite if never: a Series by skip, blocks, lr and
-    seed."""
-    first = frame[frame["error"] < within].groupby(["skip", "blocks", "lr", "seed"])["step"].min().astype(float)
-    runs = frame.drop_duplicates(["skip", "blocks", "lr", "seed"]).set_index(["skip", "blocks", "lr", "seed"]).index
-    return first.reindex(runs, fill_value=math.inf)
-
-
-def sooner(frame, within=WITHIN):
-    """Which block learns faster, each at its best rate: "with the skip", "without", or "about the same" (seeds
-    disagree, or neither learns)."""
-    steps = steps_to(at_best_rate(frame), within)
-    plain, residual = (steps[skip].droplevel("lr") for skip in (False, True))
-    if (residual < plain).all():
-        return "with the skip"
-    return "without" if (plain < residual).all() else "about the same"
-
-
-def nearer(frame):
-    """Which block has the lower final error, each at its best rate: "with the skip", "without", or "about the same"
-    (seeds disagree)."""
-    errors = ended(at_best_rate(frame)).set_index(["skip", "seed"])["error"]
-    if (errors[True] < errors[False]).all():
-        return "with the skip"
-    return "without" if (errors[False] < errors[True]).all() else "about the same"
 
 
 def by_distance(distances=(0.0, 0.25, 0.5, 0.75, 1.0), *, seeds=(0,), rates=RATES, split=None, steps=150):

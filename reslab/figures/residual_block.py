@@ -81,7 +81,7 @@ def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
 def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
     """The final error against learning rate, distance of the target, or number of blocks: a line a kind of block.
 
-    table: as `experiments.residual_block.ended` gives it: skip, seed, error and the column `x` ("lr", "distance" or
+    table: as `results.residual_block.ended` gives it: skip, seed, error and the column `x` ("lr", "distance" or
     "blocks"). Over several seeds: the mean, with a bar from the lowest to the highest. A run that diverged is not
     drawn. ValueError for another x, or a missing column.
     """

@@ -41,10 +41,59 @@ def ends(table, x, skip):
     """The final error of plain or residual blocks over the seeds: a row a value of the column x, with mean, min, max,
     size.
 
-    table: as `experiments.residual_block.ended` gives it. Runs that diverged do not count.
+    table: as `ended` gives it. Runs that diverged do not count.
     """
     kept = table[np.isfinite(table["error"].astype(float)) & (table["skip"] == skip)]
     return kept.groupby(x)["error"].agg(["mean", "min", "max", "size"])
+
+
+def ended(frame):
+    """The final error of each run, the mean over its last ten steps (infinite if it diverged): a row a run, with its
+    labels. frame: as `experiments.residual_block.learn_identity` gives it, here and below."""
+    runs = [column for column in ("distance", "blocks", "skip", "norm", "lr", "seed") if column in frame]
+    last = frame.groupby(runs, sort=False).tail(10)
+    means = {"error": ("error", "mean"), "branch": ("branch", "mean"), "outcome": ("outcome", "last")}
+    table = last.groupby(runs, sort=False).agg(**means).reset_index()
+    table.loc[table["outcome"] == "diverged", "error"] = np.inf
+    return table
+
+
+def at_best_rate(frame):
+    """The rows of each kind of block at its best learning rate: the lowest mean final error over the seeds that were
+    trained at all rates."""
+    kinds = [column for column in ("distance", "blocks", "skip", "norm") if column in frame]
+    table = ended(frame)
+    tried, rates = (table.groupby(by)["lr"].transform("nunique") for by in ([*kinds, "seed"], kinds))
+    means = table[tried == rates].groupby([*kinds, "lr"], sort=False)["error"].mean().reset_index()
+    best = means.loc[means.groupby(kinds, sort=False)["error"].idxmin(), [*kinds, "lr"]]
+    return frame.merge(best, on=[*kinds, "lr"])
+
+
+def steps_to(frame, within=WITHIN):
+    """The step at which each run's error is first below `within`, infinite if never: a Series by skip, blocks, lr and
+    seed."""
+    first = frame[frame["error"] < within].groupby(["skip", "blocks", "lr", "seed"])["step"].min().astype(float)
+    runs = frame.drop_duplicates(["skip", "blocks", "lr", "seed"]).set_index(["skip", "blocks", "lr", "seed"]).index
+    return first.reindex(runs, fill_value=np.inf)
+
+
+def sooner(frame, within=WITHIN):
+    """Which block learns faster, each at its best rate: "with the skip", "without", or "about the same" (seeds
+    disagree, or neither learns)."""
+    steps = steps_to(at_best_rate(frame), within)
+    plain, residual = (steps[skip].droplevel("lr") for skip in (False, True))
+    if (residual < plain).all():
+        return "with the skip"
+    return "without" if (plain < residual).all() else "about the same"
+
+
+def nearer(frame):
+    """Which block has the lower final error, each at its best rate: "with the skip", "without", or "about the same"
+    (seeds disagree)."""
+    errors = ended(at_best_rate(frame)).set_index(["skip", "seed"])["error"]
+    if (errors[True] < errors[False]).all():
+        return "with the skip"
+    return "without" if (errors[False] < errors[True]).all() else "about the same"
 
 
 def costs(parts):
@@ -78,9 +127,9 @@ def share_of_the_start(table):
 def stacks(frame):
     """How far stacks of blocks are from their target: a row a stack, in the frame's order.
 
-    frame: as `experiments.residual_block.at_best_rate` gives it. Columns: name, seeds (how many), start_low, start_high
-    (relative errors before the first step, over the seeds), end_low and end_high (means of the last ten steps).
-    ValueError for a missing column.
+    frame: as `at_best_rate` gives it. Columns: name, seeds (how many), start_low, start_high (relative errors before
+    the first step, over the seeds), end_low and end_high (means of the last ten steps). ValueError for a missing
+    column.
     """
     frame, rows = require(frame, (*LABELS, "error"), "The comparison"), []
     for name, part in frame.groupby("name", sort=False):

@@ -1,4 +1,5 @@
-"""Lesson 11: whether trainings have the same losses in all places, and whether a precision is faster."""
+"""Lesson 11: whether trainings have the same losses in all places, whether a precision is faster, and how long
+a training takes."""
 
 from types import SimpleNamespace
 
@@ -34,3 +35,12 @@ def agreement(losses):
     return SimpleNamespace(
         nets=nets, steps=len(losses), lost=lost, difference=difference, agree=bool(difference < EQUAL)
     )
+
+
+def verdict(frame, name="resnet-56"):
+    """How long a training of one net takes: "minutes", "hours" or "days".
+
+    frame: as `experiments.scaling.paper_recipe` gives it.
+    """
+    (hours,) = frame.loc[frame["name"] == name, "hours"]
+    return "minutes" if hours < 1 else "hours" if hours < 24 else "days"

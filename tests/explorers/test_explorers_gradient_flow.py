@@ -7,7 +7,8 @@ import threading
 import numpy as np
 import pandas as pd
 import pytest
-from waiting import LIVE
+from drawn import keyed
+from waiting import LIVE, take
 
 from reslab import experiments, explorers
 from reslab.explorers import gradient_flow
@@ -22,16 +23,6 @@ def explorer(split):
     made.worker.stop()
     assert made.worker.join(60)
     assert made.join(60)
-
-
-def take(explorer, **values):
-    for name, value in values.items():
-        getattr(explorer, name).value = value
-    assert explorer.join(60)
-
-
-def drawn(chart):
-    return {trace.meta["key"]: trace for trace in chart.figure.data}
 
 
 def notes(chart):
@@ -67,7 +58,7 @@ def test_the_factors_of_the_chosen_net_are_beside_its_profile(explorer, split):
     explorer.pin.click()
     take(explorer, skip=True)
     factors = experiments.gradient_factors.factors(explorer.setting.net(**split.shape), split)
-    together = drawn(explorer.right)["resnet-8/all together/product"]
+    together = keyed(explorer.right.figure)["resnet-8/all together/product"]
     assert together.y[0] == pytest.approx(factors["factor"].prod())
     assert [trace.name for trace in explorer.profile.figure.data] == ["plain-8", "resnet-8"]
     assert explorer.sentence.value.startswith(
@@ -133,7 +124,7 @@ def test_twenty_steps_fill_the_map(explorer, split):
     before = notes(explorer.right)
     explorer.go.click()
     assert explorer.worker.join(60)
-    cells = drawn(explorer.right)[f"plain-8/0/{LIVE}/map"]
+    cells = keyed(explorer.right.figure)[f"plain-8/0/{LIVE}/map"]
     assert np.array(cells.z).shape == (3, 20)
     steps = experiments.gradient_flow.first_steps(explorer.setting.net(**split.shape), split)
     first = steps[steps["step"] == 7]["gradient_rms"].to_numpy()
@@ -144,14 +135,14 @@ def test_twenty_steps_fill_the_map(explorer, split):
     assert "first_steps" in explorer.code
     assert explorer.switch.description == "Show factors"
     explorer.switch.click()
-    assert "plain-8/all together/product" in drawn(explorer.right)
+    assert "plain-8/all together/product" in keyed(explorer.right.figure)
     assert notes(explorer.right) == before
     assert "first_steps" not in explorer.source.value
     explorer.switch.click()
     take(explorer, depth=14)
-    assert "plain-14/all together/product" in drawn(explorer.right)
+    assert "plain-14/all together/product" in keyed(explorer.right.figure)
     take(explorer, depth=8)
-    assert f"plain-8/0/{LIVE}/map" in drawn(explorer.right)  # what was trained is cache_size
+    assert f"plain-8/0/{LIVE}/map" in keyed(explorer.right.figure)  # what was trained is cache_size
 
 
 def gated(monkeypatch, after):
@@ -180,7 +171,7 @@ def test_stop_keeps_the_steps_so_far(explorer, monkeypatch):
     gate.set()
     assert explorer.worker.join(60)
     assert "step 4 of 20, stopped" in explorer.progress_text.value  # the one that had begun
-    cells = drawn(explorer.right)[f"plain-8/0/{LIVE}/map"]
+    cells = keyed(explorer.right.figure)[f"plain-8/0/{LIVE}/map"]
     assert tuple(cells.x) == (1, 2, 3, 4)
     assert tuple(explorer.right.figure.layout.xaxis.range) == (0.5, 20.5)
     assert explorer.go.description == "Train 20 steps"
@@ -195,7 +186,7 @@ def test_another_choice_ends_the_training_of_the_one_before(explorer, monkeypatc
     assert explorer.worker.join(60)
     assert explorer.join(60)
     assert explorer.steps == {}
-    assert "resnet-8/all together/product" in drawn(explorer.right)
+    assert "resnet-8/all together/product" in keyed(explorer.right.figure)
     explorer.go.click()
     assert explorer.worker.join(60)
     assert list(map(str, explorer.steps)) == ["resnet-8"]

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from drawn import keyed
+from waiting import take
 
 from reslab import TrainSpec, explorers
 from reslab.experiments import landscape
@@ -20,18 +22,8 @@ def explorer(split, monkeypatch):
     made.close()
 
 
-def take(explorer, **values):
-    for name, value in values.items():
-        getattr(explorer, name).value = value
-    assert explorer.join(60)
-
-
-def drawn(chart):
-    return {trace.meta["key"]: trace for trace in chart.figure.data}
-
-
 def median(explorer, label):
-    return next(trace for key, trace in drawn(explorer.lines).items() if key == f"{label}/live, this machine/median")
+    return keyed(explorer.lines.figure)[f"{label}/live, this machine/median"]
 
 
 def test_five_lines_are_measured_at_once(explorer, split):
@@ -67,7 +59,7 @@ def test_the_button_measures_a_map_of_each_net_shown(explorer):
     explorer.go.click()
     assert explorer.tabs.value is explorer.map
     assert explorer.worker.join(60)
-    traces = drawn(explorer.map)
+    traces = keyed(explorer.map.figure)
     assert np.shape(traces["map/0"].z) == np.shape(traces["map/1"].z) == (3, 3)
     layout = explorer.map.figure.layout
     assert (layout.xaxis.title.text, layout.xaxis2.title.text) == ("plain-8", "resnet-8")

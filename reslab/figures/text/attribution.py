@@ -1,6 +1,6 @@
 """Lesson 07 in words: what a map is worth."""
 
-from reslab.figures.text.phrases import EMPTY, lines, listed
+from reslab.figures.text.phrases import EMPTY, lines, listed, median, nets_of, over_seeds
 from reslab.results import attribution as results
 
 CALLED = {  # what is deleted → words
@@ -18,9 +18,9 @@ def sentence(frame, name=results.NAME, method=results.METHOD):
         return EMPTY
     table = results.falls(frame)
     table = table[(table["name"] == name) & table["method"].isin([method, ""])].set_index("kind")
-    texts = [f"{CALLED[kind]} {_range(table.loc[kind])}" for kind in CALLED if kind != "map"]
+    texts = [f"{CALLED[kind]} {median(table.loc[kind])}" for kind in CALLED if kind != "map"]
     most = f"{name}, a quarter of the pixels deleted: with the map of {method} the probability falls by"
-    return f"{most} {_range(table.loc['map'])}; with {'; with '.join(texts)}.{_over(table)}"
+    return f"{most} {median(table.loc['map'])}; with {'; with '.join(texts)}.{over_seeds(table)}"
 
 
 def methods_sentence(frame):
@@ -32,7 +32,7 @@ def methods_sentence(frame):
         values = rows.set_index(["method", "kind"])["median"]
         methods = rows["method"].unique()
         texts.append(f"{name}: " + ", ".join(f"{m} {values[m, 'map']:.2f} ({values[m, 'moved']:.2f})" for m in methods))
-    return f"Fall with the map (with the same shape elsewhere): {'; '.join(texts)}.{_over(table)}"
+    return f"Fall with the map (with the same shape elsewhere): {'; '.join(texts)}.{over_seeds(table)}"
 
 
 def areas_sentence(frame, name=results.NAME, method=results.METHOD):
@@ -57,7 +57,7 @@ def left_sentence(frame, name=results.NAME):
         values = rows.sort_values("drawn")["median"].tolist()
         texts.append(f"{method} {values[1]:.2f}, then {values[-1]:.2f}")
     first = "with the last layer drawn anew, and with all of them"
-    return f"{name}: rank correlation with its own maps, {first}: {'; '.join(texts)}.{_over(table)}"
+    return f"{name}: rank correlation with its own maps, {first}: {'; '.join(texts)}.{over_seeds(table)}"
 
 
 def stable_sentence(frame):
@@ -66,9 +66,9 @@ def stable_sentence(frame):
         return EMPTY
     table = results.stable(frame)
     noise = frame["noise"].iloc[0]
-    texts = [f"{row['name']} {_range(row)}" for _, row in table.iterrows()]
+    texts = [f"{row['name']} {median(row)}" for _, row in table.iterrows()]
     method = listed(list(dict.fromkeys(table["method"])))
-    return f"Maps of {method}, picture against a copy with noise of {noise:g}: {'; '.join(texts)}.{_over(table)}"
+    return f"Maps of {method}, picture against a copy with noise of {noise:g}: {'; '.join(texts)}.{over_seeds(table)}"
 
 
 def gaps_sentence(frame):
@@ -81,7 +81,7 @@ def gaps_sentence(frame):
         values = rows.set_index("steps")["median"]
         texts.append(f"{name} {', '.join(f'{values[count]:.1%}' for count in counts)}")
     counted = listed(list(map(str, counts)))
-    return f"With {counted} steps the sum misses the difference by: {'; '.join(texts)}.{_over(table)}"
+    return f"With {counted} steps the sum misses the difference by: {'; '.join(texts)}.{over_seeds(table)}"
 
 
 def branches_sentence(frame):
@@ -91,7 +91,7 @@ def branches_sentence(frame):
     table, texts = results.branches(frame), []
     for name, rows in table.groupby("name", sort=False):
         texts.append(f"{name} {rows['median'].min():.0%} to {rows['median'].max():.0%}")
-    return f"Through a block's branch passes, of the answer: {'; '.join(texts)}.{_over(table)}"
+    return f"Through a block's branch passes, of the answer: {'; '.join(texts)}.{over_seeds(table)}"
 
 
 def picture_sentence(frame):
@@ -111,16 +111,4 @@ def picture_sentence(frame):
 
 def alt_text(frame, text):
     """A chart for screen readers: its lines, and its sentence."""
-    nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
-    return f"Chart of what maps are worth. {lines(nets)}{text}"
-
-
-def _range(row):
-    """A median with its range: "0.85 (0.83 to 0.87)"."""
-    around = f" ({row['low']:.2f} to {row['high']:.2f})" if row["low"] < row["high"] else ""
-    return f"{row['median']:.2f}{around}"
-
-
-def _over(table):
-    seeds = int(table["seeds"].max())
-    return f" Medians and ranges are over {seeds} seeds." if seeds > 1 else ""
+    return f"Chart of what maps are worth. {lines(nets_of(frame))}{text}"

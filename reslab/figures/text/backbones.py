@@ -1,6 +1,6 @@
 """Lesson 10 in words: the parts of models, receptive fields, frozen bodies, segmenters."""
 
-from reslab.figures.text.phrases import EMPTY, amount, lines, listed
+from reslab.figures.text.phrases import EMPTY, amount, lines, listed, median, nets_of, over_seeds
 from reslab.results import backbones as results
 
 COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds"}
@@ -61,7 +61,7 @@ def segmenters_sentence(frame):
     if not len(frame):
         return EMPTY
     table = results.segmenters(frame)
-    texts = [f"{row['name']} {_range(row, '.2f')}" for _, row in table.iterrows()]
+    texts = [f"{row['name']} {median(row, '.2f')}" for _, row in table.iterrows()]
     steps = frame["steps"].max()
     return f"Mean IoU after {steps:.0f} steps: {'; '.join(texts)}.{_over(table)}"
 
@@ -71,8 +71,7 @@ def alt_text(frame, text):
     if "model" in frame and len(frame):
         table = results.body_shares(frame)
         return f"Bars, one a model: {listed([_named(name) for name in table['model']])}. {text}"
-    nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
-    return f"Chart. {lines(nets)}{text}"
+    return f"Chart. {lines(nets_of(frame))}{text}"
 
 
 def _named(model):
@@ -98,21 +97,13 @@ def _net_by_net(table, form):
     texts = []
     for name, rows in table.groupby("name", sort=False):
         parts = [
-            f"{_range(row, form)} {'trained' if row['trained'] else 'untrained'}"
+            f"{median(row, form)} {'trained' if row['trained'] else 'untrained'}"
             for _, row in rows.sort_values("trained").iterrows()
         ]
         texts.append(f"{name} {', '.join(parts)}")
     return "; ".join(texts)
 
 
-def _range(row, form):
-    around = f" ({row['low']:{form}} to {row['high']:{form}})" if row["low"] < row["high"] else ""
-    return f"{row['median']:{form}}{around}"
-
-
 def _over(table):
-    counts = table["seeds"]
-    if counts.max() == 1:
-        return ""
-    alone = " Of the trained nets there is one seed." if (counts == 1).any() else ""
-    return f" Medians and ranges are over {counts.max()} seeds.{alone}"
+    fewest, most = table["seeds"].min(), table["seeds"].max()
+    return over_seeds(table) + " Of the trained nets there is one seed." * bool(fewest == 1 < most)

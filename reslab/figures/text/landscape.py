@@ -1,6 +1,6 @@
 """Lesson 06 in words: what a picture of the loss says, and over how many lines and seeds it holds."""
 
-from reslab.figures.text.phrases import EMPTY, lines
+from reslab.figures.text.phrases import EMPTY, lines, nets_of
 from reslab.results import landscape as results
 
 HOW = {"filter": "filter by filter", "layer": "layer by layer", "none": "steps of one size for all weights"}
@@ -73,8 +73,7 @@ def path_sentence(path, walks):
 
 def alt_text(frame, text):
     """A chart for screen readers: its lines, and its sentence."""
-    nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
-    return f"Chart of the loss around trained nets. {lines(nets)}{text}"
+    return f"Chart of the loss around trained nets. {lines(nets_of(frame))}{text}"
 
 
 def _how(row):

@@ -1,6 +1,6 @@
 """Lesson 05 in words: the error of a net without some of its blocks."""
 
-from reslab.figures.text.phrases import EMPTY, lines, listed
+from reslab.figures.text.phrases import EMPTY, lines, listed, nets_of
 from reslab.results import lesions as results
 
 
@@ -55,8 +55,7 @@ def pair_sentence(out, answer):
 
 def alt_text(frame, text):
     """A chart for screen readers: its lines, and its sentence."""
-    nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
-    return f"Line chart of test error. {lines(nets)}{text}"
+    return f"Line chart of test error. {lines(nets_of(frame))}{text}"
 
 
 def _over(table, what):

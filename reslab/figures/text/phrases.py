@@ -52,6 +52,23 @@ def seeds(numbers):
     return f"seed{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
 
 
+def median(row, form=".2f", unit=""):
+    """A median with its range over the seeds, of a row with median, low and high: "0.85 (0.83 to 0.87)"."""
+    around = f" ({row['low']:{form}} to {row['high']:{form}})" if row["low"] < row["high"] else ""
+    return f"{row['median']:{form}}{unit}{around}"
+
+
+def over_seeds(table):
+    """A sentence about the column seeds of a table of medians: over how many they are; "" for one."""
+    seeds = int(table["seeds"].max())
+    return f" Medians and ranges are over {seeds} seeds." if seeds > 1 else ""
+
+
+def nets_of(frame):
+    """(name, skip) of each net of a frame, for `lines`; none of an empty one."""
+    return list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
+
+
 def lines(nets, also="", most=8):
     """The lines of a chart by name and look, for screen readers; "" for none.
 

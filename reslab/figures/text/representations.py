@@ -1,6 +1,6 @@
 """Lesson 04 in words: how many pictures a net still tells apart, and how far a small change grows."""
 
-from reslab.figures.text.phrases import EMPTY, lines, scientific
+from reslab.figures.text.phrases import EMPTY, lines, nets_of, scientific
 from reslab.results import representations as results
 
 # Column → what is counted.
@@ -43,9 +43,8 @@ def chaos_sentence(frame):
 
 def alt_text(frame, statistic):
     """A chart for screen readers: its lines, and its sentence. statistic: as `sentence` takes it, or "change"."""
-    nets = list(dict.fromkeys(zip(frame["name"], frame["skip"], strict=True))) if len(frame) else []
     text = chaos_sentence(frame) if statistic == "change" else sentence(frame, statistic)
-    return f"Line chart by block, from the stem to the last block. {lines(nets)}{text}"
+    return f"Line chart by block, from the stem to the last block. {lines(nets_of(frame))}{text}"
 
 
 def _number(net, formatted):

@@ -101,7 +101,7 @@ def starts_sentence(frame):
 def stacks_sentence(frame):
     """The relative errors of stacks of blocks at the start and at the end, in one sentence.
 
-    frame: of `experiments.residual_block.at_best_rate`.
+    frame: of `results.residual_block.at_best_rate`.
     """
     table = results.stacks(frame)
     texts = [

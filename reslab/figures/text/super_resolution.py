@@ -1,6 +1,6 @@
 """Lesson 08 in words: how far nets get beyond bicubic interpolation."""
 
-from reslab.figures.text.phrases import EMPTY, lines
+from reslab.figures.text.phrases import EMPTY, lines, median, over_seeds
 from reslab.results import super_resolution as results
 
 
@@ -13,8 +13,8 @@ def sentence(frame, step=None):
     step = table["step"].max() if step is None else step
     table = table[table["step"] == step]
     pictures = frame["picture"].nunique()
-    text = "; ".join(f"{row['name']} {_range(row)}" for _, row in table.iterrows())
-    return f"After {step} steps, PSNR less bicubic's, mean of {pictures} held-out pictures: {text}.{_over(table)}"
+    text = "; ".join(f"{row['name']} {median(row, '+.2f', ' dB')}" for _, row in table.iterrows())
+    return f"After {step} steps, PSNR less bicubic's, mean of {pictures} held-out pictures: {text}.{over_seeds(table)}"
 
 
 def depth_sentence(frame):
@@ -27,7 +27,7 @@ def depth_sentence(frame):
         gains = " / ".join(f"{gain:+.2f}" for gain in rows["median"])
         texts.append(f"{CALLED[bool(skip), bool(block_skips)]} {gains}")
     depths = " / ".join(map(str, sorted(table["depth"].unique())))
-    return f"Gain over bicubic with {depths} layers: {'; '.join(texts)} dB.{_over(table)}"
+    return f"Gain over bicubic with {depths} layers: {'; '.join(texts)} dB.{over_seeds(table)}"
 
 
 CALLED = {
@@ -48,7 +48,7 @@ def last_sentence(frame):
         values = rows.set_index("last")["median"]
         texts.append(f"{name} {values['zero']:+.2f} (zero), {values['He']:+.2f} (He)")
     step = table["step"].max()
-    return f"After {step} steps, gain in dB by the start of the last layer: {'; '.join(texts)}.{_over(table)}"
+    return f"After {step} steps, gain in dB by the start of the last layer: {'; '.join(texts)}.{over_seeds(table)}"
 
 
 def picture_sentence(frame, front="residual"):
@@ -73,13 +73,3 @@ def alt_text(frame, text):
     nets = frame.dropna(subset=["skip"])[["name", "skip"]].drop_duplicates() if len(frame) else frame
     named = [(name, bool(skip)) for name, skip in nets.itertuples(index=False)] if len(frame) else []
     return f"Chart of what nets make of enlarged pictures. {lines(named)}{text}"
-
-
-def _range(row):
-    around = f" ({row['low']:+.2f} to {row['high']:+.2f})" if row["low"] < row["high"] else ""
-    return f"{row['median']:+.2f} dB{around}"
-
-
-def _over(table):
-    seeds = int(table["seeds"].max())
-    return f" Medians and ranges are over {seeds} seeds." if seeds > 1 else ""
