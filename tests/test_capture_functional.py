@@ -1,6 +1,5 @@
 """Capture under torch.func, on the meta device, and where autograd is asked for many gradients at once."""
 
-
 import pandas as pd
 import torch
 from capture_reference import (  # noqa: F401

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from invented import RECORDED, constructed, histories, history, rates, signal, together, variant, variants
-from sentences import says
+from wording import says
 
 from reslab.figures.text import (
     activations,

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from invented import ends, together
-from sentences import says
+from wording import says
 
 from reslab.figures.text import (
     gradient_factors,

@@ -168,7 +168,6 @@ def test_a_new_state_and_a_new_start_clear_the_progress_of_the_run_before(explor
     assert "finished" not in explorer.progress_text.value
 
 
-
 @pytest.mark.parametrize(("live", "state"), [("Degradation", "plain-56"), ("Variants", "resnet-20")])
 def test_no_axis_moves_while_a_net_trains(split, live, state):
     explorer = getattr(explorers, live)(state, split=split, how=TrainSpec(epochs=4, capture_every=1))
