@@ -11,7 +11,7 @@ from reslab.nets import FAMILY, NetSpec, build, replace
 
 
 def main_path(frame):
-    assert frame["label"].iloc[0] == "image, less its mean"
+    assert frame["label"].iloc[0] == "image − its mean"
     return [text for text, path in zip(frame["label"], frame["path"], strict=True) if text and path == "branch"][1:]
 
 
@@ -75,7 +75,7 @@ def test_weights_that_a_block_uses_by_itself_are_drawn_in_it():
     assert (rows["block"] != "").all()
     (boxes,) = [trace for trace in architecture_map(frame).data if trace.meta["key"] == "swin/box"]
     assert list(boxes.text[:8]) == [
-        "image, less its mean",
+        "image − its mean",
         "4×4 conv, 96, /4",
         *["parameters"] * 3,
         "fc, 384",
@@ -110,7 +110,7 @@ def test_a_module_that_adds_nothing_is_plain_and_stays_as_it_is():
     before = [parameter.clone() for parameter in model.parameters()]
     frame = layers({"mine": model}, images={"mine": (1, 8, 8)})
     assert not frame["skip"].any()
-    assert frame["label"].tolist() == ["image, less its mean", "3×3 conv, 4", "", "", "", "fc, 3"]
+    assert frame["label"].tolist() == ["image − its mean", "3×3 conv, 4", "", "", "", "fc, 3"]
     assert frame["output_shape"].tolist() == ["1×8×8", "4×6×6", "4×6×6", "4×6×6", "144", "3"]
     assert frame["multiply_adds"].tolist() == [0, 36 * 9 * 4, 0, 0, 0, 432]
     assert model.training

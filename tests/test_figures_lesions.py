@@ -108,7 +108,7 @@ def test_the_chart_of_paths():
 
 def test_the_sentences_of_paths():
     said = paths.sentence(PATHS)
-    assert "untrained: 1.0 of 3 branches, and paths of 0 to 2 hold 95%" in said
+    assert "untrained: 1.0 of 3 branches, and paths through 0 to 2 branches have 95%" in said
     drawn = pd.concat([path_frame(repeat=0), path_frame((0.1, 0.2, 0.3, 0.4), repeat=1)], ignore_index=True)
     said = paths.sampled_sentence(PATHS, drawn)
     assert "1.0 to 2.0, exact 1.0" in said

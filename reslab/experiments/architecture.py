@@ -69,7 +69,7 @@ def _input(image):
     shapes = [tuple(one.shape[1:]) if isinstance(one, torch.Tensor) else one for one in inputs(image)]
     row = {
         "module": INPUT,
-        "label": "image, less its mean",
+        "label": "image − its mean",
         "kind": "image",
         "block": "",
         "shortcut": "",

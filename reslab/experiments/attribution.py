@@ -80,7 +80,7 @@ def last_block(net):
 def completeness(net, x, target=None, *, steps=STEPS):
     """Whether integrated gradients add up: a row an image.
 
-    Columns: image, target, total (the sum of the map), difference (of the logits, picture less mean picture), gap
+    Columns: image, target, total (the sum of the map), difference (of the logits, picture minus mean picture), gap
     (|total - difference| as a fraction of |difference|). It is 0 for infinitely many steps.
     """
     with _ready(net, x) as x:
@@ -98,10 +98,10 @@ def conductance(net, x, target=None, *, steps=STEPS, progress=True):
     """How much of an answer passes through every block (Dhamdhere et al. 2019, arXiv:1805.12233): a row a block.
 
     net: of `build`. Columns: as `representations.labelled` has them; module, index (from 1), images; difference (of
-    the logits, picture less mean picture, the mean over the images), whole (the conductance of all units of the block's
-    output, as a fraction of it: 1, but for the steps), branch (that of its branch: in a plain net the same as whole; in
-    a residual net the rest goes along the skip), map (H, W: that of the block's output at each place, summed over its
-    channels, the mean over the images).
+    the logits, picture minus mean picture, the mean over the images), whole (the conductance of all units of the
+    block's output, as a fraction of it: 1, but for the steps), branch (that of its branch: in a plain net the same as
+    whole; in a residual net the rest goes along the skip), map (H, W: that of the block's output at each place, summed
+    over its channels, the mean over the images).
     """
     from captum.attr import LayerConductance
 
@@ -129,7 +129,7 @@ def conductance(net, x, target=None, *, steps=STEPS, progress=True):
 def quality(net, x, target=None, method="Grad-CAM", *, noise=0.2, draws=10, seed=0, progress=True):
     """Two numbers of captum's on every map (Yeh et al. 2019, arXiv:1901.09392): a row an image.
 
-    Columns: image, method, infidelity (the mean square of what the map says that noise changes, less what it does
+    Columns: image, method, infidelity (the mean square of what the map says that noise changes, minus what it does
     change, with the map on its best scale; 0 is best), sensitivity (how far the map moves, relative to its length, when
     the picture does by at most 0.02). noise: standard deviation. draws: of the noise.
     """

@@ -165,7 +165,7 @@ def block_for_the_map(frames):
 
 
 def smaller_differences(ratios):
-    """A dict: name of a piece → mean square of the sharp picture, less its mean, over that of what bicubic misses."""
+    """A dict: name of a piece → variance of the sharp picture over the mean square of what bicubic misses."""
     pieces = {piece.name: piece for piece in super_resolution.pieces()}
     missing = [f"{name} is not in it." for name in pieces if name not in ratios]
     for name, ratio in ratios.items():

@@ -1,7 +1,7 @@
 """Lesson 06: the plane that holds most of a training's path, and the loss in it, after Li et al. 2018
 (arXiv:1712.09913), §7.
 
-The weights after some steps of a training, less those at its end, are the rows of a matrix; its first two right
+The weights after some steps of a training, minus those at its end, are the rows of a matrix; its first two right
 singular vectors span the plane (not centred, so that it goes through the last weights). How much of the path lies in it
 says less than it seems: it holds most of a random walk as well (Antognini & Sohl-Dickstein 2018, arXiv:1806.08805).
 """

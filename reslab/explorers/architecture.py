@@ -153,7 +153,7 @@ class Architecture(Explorer):
         numbers = numbers.rename(columns=lambda name: name.replace("_", " "))
         numbers["module"] = numbers["module"].str.removeprefix(f"{block}.")
         if module == experiment.INPUT:
-            texts = ["The image that the net is shown, less the mean of the training images."]
+            texts = ["The image that the net is shown, minus the mean of the training images."]
         else:
             whole = skeleton(self.nets[net])
             part = whole.get_submodule(block or module)

@@ -130,7 +130,7 @@ def randomised(frame, name=results.NAME, *, empty=EMPTY, draw=theme.figure):
         for method, (hue, dash, symbol) in METHODS.items()
     }
     traces, ends = bands.lines(each, "share", "alike", quantity="rank correlation", look=look)
-    x = dict(title="Layers drawn anew (%), the last first", range=[-2, 102])
+    x = dict(title="Layers with new random weights (%), the last first", range=[-2, 102])
     y = dict(title="Rank correlation with the net's own map", range=[-0.65, 1.05])
     layout = theme.name_lines(ends, x, y) if ends else {}
     title = f"{name}: what is left of its maps"

@@ -72,7 +72,7 @@ def differences(frame, *, empty=EMPTY, draw=theme.figure):
             ))  # fmt: skip
             titles = ("pixels", "pixels") if i == 0 else ()
             axes |= panes.axes(number, (i * wide + 0.01, (i + 1) * wide - 0.01), (0.04, 0.82), *titles)
-            label = "what bicubic<br>misses" if kind == "sharp" else f"{_called(kind, rows)}<br>less bicubic"
+            label = "what bicubic<br>misses" if kind == "sharp" else f"{_called(kind, rows)}<br>minus bicubic"
             notes.append(panes.words(label, middle, 0.84, name=f"words/{kind}"))
     title = "What has to be learned, and what was"
     return panes.drawn(traces, axes, notes, draw, title=title, origin=_origin(frame), empty=empty)

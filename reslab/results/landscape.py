@@ -17,7 +17,7 @@ def rises(frame, alpha=0.5):
     """How far the loss rises to both sides of a net: a row a net × seed × direction.
 
     frame: as `experiments.landscape.bands` gives it. Columns: name, skip, depth, seed, origin, mode, normalisation,
-    norms, direction, start (loss at 0), rise (nats: the mean of the losses at alpha and -alpha, less start).
+    norms, direction, start (loss at 0), rise (nats: the mean of the losses at alpha and -alpha, minus start).
     ValueError for a missing column, and for an alpha that was not measured to both sides.
     """
     frame = require(frame, (*NET, *HOW, "direction", "alpha", "loss"), "The rise of the loss")
@@ -74,7 +74,7 @@ def barriers(frame):
     """How high the loss rises between two nets: a row a pair, of a frame of `experiments.landscape.between`.
 
     Columns: name, skip, depth, seed, other, mode, ends (the mean of the losses at both ends), top (the highest loss on
-    the line), barrier (top less the higher end, nats; 0 where nothing on the line is higher).
+    the line), barrier (top minus the higher end, nats; 0 where nothing on the line is higher).
     """
     frame = require(frame, (*NET, "other", "mode", "alpha", "loss"), "The line between two nets")
     rows = []

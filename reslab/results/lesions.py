@@ -7,7 +7,11 @@ from reslab.results.frames import require
 
 NET = ("name", "skip", "depth", "seed", "origin")
 # Answers of the lesson's questions → up to which error (fraction) of the net without a block.
-ANSWERS = {"it hardly changes": 0.2, "about half of all pictures are wrong": 0.7, "close to a guess": 1.0}
+ANSWERS = {
+    "it hardly changes": 0.2,
+    "about half of all pictures are wrong": 0.7,
+    "nearly as many are wrong as by guessing": 1.0,
+}
 
 
 def verdict(frame, name="resnet-56"):

@@ -52,7 +52,8 @@ def results(frame):
 
 
 def verdict(frame, name, *, of=None):
-    """A variant's training error compared with that of the net it changes: LOWER, HIGHER, SAME or BROKEN.
+    """A variant's training error compared with that of its base net, in which one thing was changed: LOWER, HIGHER,
+    SAME or BROKEN.
 
     LOWER, HIGHER: in every seed, and by 2 points in the median. BROKEN: one of its seeds did not finish. of: another
     net to compare it with. ValueError if the frame lacks one of the two.

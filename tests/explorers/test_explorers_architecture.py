@@ -100,7 +100,7 @@ def test_a_net_of_ones_own_is_found_whatever_its_name_is_written_like():
 def test_a_net_of_ones_own_stands_beside_the_others():
     mine = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
     explorer = explorers.Architecture("mine + resnet-8", nets={"mine": mine}, images={"mine": (1, 8, 8)})
-    assert list(boxes(explorer, "mine").text) == ["image, less its mean", "3×3 conv, 4", "fc, 3"]
+    assert list(boxes(explorer, "mine").text) == ["image − its mean", "3×3 conv, 4", "fc, 3"]
     wrong = explorers.Architecture("resnet-8", nets={"mine": mine}, images={"mine": (2, 8, 8)})
     wrong.pickers[1].value = "mine"
     assert "mine does not take an image of (2, 8, 8)" in wrong.message.value

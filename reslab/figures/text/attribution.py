@@ -49,14 +49,14 @@ def areas_sentence(frame, name=results.NAME, method=results.METHOD):
 
 
 def left_sentence(frame, name=results.NAME):
-    """What is left of each method's maps with one layer drawn anew, and with all of them."""
+    """What is left of each method's maps with new random weights in one layer, and in all layers."""
     if not len(frame):
         return EMPTY
     table, texts = results.left(frame), []
     for method, rows in table[table["name"] == name].groupby("method", sort=False):
         values = rows.sort_values("drawn")["median"].tolist()
         texts.append(f"{method} {values[1]:.2f}, then {values[-1]:.2f}")
-    first = "with the last layer drawn anew, and with all of them"
+    first = "with new random weights in the last layer, and then in all layers"
     return f"{name}: rank correlation with its own maps, {first}: {'; '.join(texts)}.{over_seeds(table)}"
 
 

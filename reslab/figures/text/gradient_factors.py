@@ -31,7 +31,7 @@ def remedies_sentence(remedies):
     start, end = total.iloc[0], total.iloc[-1]
     moved = [f"{other.change} {other.median - before.median:+.1f}" for before, other in pairwise(total.itertuples())]
     lead = f"With {start['change']}, the gradient at the first block is {power(start['median'])} of that at the last"
-    return f"{lead}; in decades, then: {', '.join(moved)}, which ends at {power(end['median'])}.".replace("-", "−")
+    return f"{lead}; in powers of ten, then: {', '.join(moved)}; the end is {power(end['median'])}.".replace("-", "−")
 
 
 def remedies_table(remedies):

@@ -16,7 +16,7 @@ def sentence(frame):
     reach = [f"{_reach(*net['reach'], smallest)} in {net['name']}" for net in nets]
     fall = [f"{_spread('{:.2f}', *net['fall'])} nats in {net['name']}" for net in nets]
     return (
-        "Before training, at least half of the predicted loss decrease is reached up to a rate of"
+        "Before training, the loss falls by at least half of what the gradient predicts up to a rate of"
         f" {' and '.join(reach)}. At {frame['step'].nunique()} moments of the first"
         f" {frame['step'].max()} steps, the best of {(frame['rate'].unique() > 0).sum()} step sizes along the gradient"
         f" lowers the loss by {' and '.join(fall)} (median; {nets[0]['seeds']} seeds, lowest to highest)."

@@ -12,13 +12,14 @@ def sentence(frame):
     if not len(frame):
         return EMPTY
     texts = [
-        f"{net.name}, {'trained' if net.step else 'untrained'}: {_number(net)} of {net.blocks} branches, and paths of"
-        f" {net.first} to {net.last} hold {results.MOST:.0%} of the sum of all parts' sizes"
+        f"{net.name}, {'trained' if net.step else 'untrained'}: {_number(net)} of {net.blocks} branches, and paths"
+        f" through {net.first} to {net.last} branches have {results.MOST:.0%} of the sum of all parts' sizes"
         for net in results.lengths(frame).itertuples()
     ]
     counts = {net.name: f"{net.counted:.1f} in {net.name}" for net in results.lengths(frame).itertuples()}
     same = ", ".join(counts.values())
-    return f"Mean path of the gradient. {'; '.join(texts)}. If all paths counted the same: {same}."
+    lead = "How many branches the gradient's paths go through on average."
+    return f"{lead} {'; '.join(texts)}. If all paths counted the same: {same}."
 
 
 def sampled_sentence(exact, drawn):

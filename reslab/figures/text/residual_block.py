@@ -94,7 +94,7 @@ def starts_sentence(frame):
     share = results.share_of_the_start(table)
     return (
         f"Training error after {frame['step'].max()} steps, {table['seeds'].min()} seeds: {'; '.join(texts)}. "
-        f"Starting near the identity goes {100 * share:.0f} % of the way from He's start to the residual net."
+        f"The start near the identity closes {100 * share:.0f} % of the gap between He's start and the residual net."
     )
 
 

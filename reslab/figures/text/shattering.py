@@ -16,7 +16,12 @@ def sentence(table, lag=1):
         if len(at) > 1:
             path += f" at {first['depth']} to {last['mean']:.2f} at {last['depth']} layers"
         texts.append(f"{name} {path}".replace("-", "−"))
-    return f"Autocorrelation of the gradient at lag {lag}: {'; '.join(texts)}." if texts else EMPTY
+    return f"Autocorrelation of the gradient at {_apart(lag)}: {'; '.join(texts)}." if texts else EMPTY
+
+
+def _apart(lag):
+    """Which inputs of a line are compared."""
+    return "neighbouring inputs" if lag == 1 else f"inputs that are {lag} places apart"
 
 
 def alt_text(table, lag=1):

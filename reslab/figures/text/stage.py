@@ -27,5 +27,5 @@ def sentences(state, key="56"):
             f"The gradient at block 1, as a multiple of that at the last block: {first[0]} without skips, "
             f"{first[1]} with them."
         ),
-        f"Training error in step {steps}: {final[0]} without skips, {final[1]} with them.",
+        f"Training error on the batch of step {steps}: {final[0]} without skips, {final[1]} with them.",
     )

@@ -6,14 +6,14 @@ from reslab.figures.text.phrases import EMPTY, percent, seeds
 from reslab.results import variants as results
 from reslab.results.variants import ALONE, BROKEN, EQUAL, HIGHER, LOWER, SAME
 
-FINISHED = "finished, and the net it changes did not"  # LOWER, without an error to compare with
+FINISHED = "finished, and its base net did not"  # LOWER, without an error to compare with
 _OUTCOMES = {
-    LOWER: "Lower than that of the net it changes, in every seed",
-    FINISHED: "Finished where the net it changes did not",
+    LOWER: "Lower than its base net's, in every seed",
+    FINISHED: "Finished where its base net did not",
     SAME: "About the same, or the seeds overlap",
     HIGHER: "Higher in every seed",
     BROKEN: "Did not finish",
-    ALONE: "By themselves",
+    ALONE: "With no base net to compare",
 }
 
 
