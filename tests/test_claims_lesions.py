@@ -96,6 +96,8 @@ def test_on_photographs_resnet_56_limps_resnet_20_is_badly_hurt_and_plain_nets_d
     assert median["plain-56"] > 0.8
     assert 0.25 < median["resnet-20"] < 0.65
     assert median["resnet-56"] < 0.12
+    worst = kept[kept["name"] == "resnet-56"].nlargest(3, "error")["module"]
+    assert set(worst) == {"stage2.block1", "stage3.block1", "stage3.block9"}  # which the lesson says to look for
     assert (anew.groupby("name")["error"].median() <= median).all()
     assert recorded["paths"]["residual"].max() <= 1e-12
     table = path_results.lengths(recorded["paths"]).set_index("name")

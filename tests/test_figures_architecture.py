@@ -110,8 +110,8 @@ def test_norms_and_activations_count_into_the_layer_before_them():
 )
 def test_a_box_is_filled_as_far_as_its_cost_is_of_the_dearest(cost, filled):
     drawn = traces(architecture_map(small_net("plain-14"), cost=cost))
-    assert list(drawn["plain-14/cost"].x[:3]) == pytest.approx(filled)
-    assert set(drawn["plain-14/box"].x) == {1.0}
+    assert list(drawn["plain-14/cost"].x[:3]) == pytest.approx([architecture.WIDTH * share for share in filled])
+    assert set(drawn["plain-14/box"].x) == {architecture.WIDTH}
 
 
 def test_nets_side_by_side_stand_level_where_their_output_size_is_equal():

@@ -142,6 +142,8 @@ def test_the_sentences_say_the_numbers():
     assert "plain 2.5 (2 to 3), residual 2.5 (1 to 4); plain rises more in 1 of 2 pairs" in said
     assert "over 2 directions)" in said
     assert "plain-20 from 0.1 by 2.5 (2 to 3); " in landscape.rise_sentence(FRAME)
+    said = landscape.distance_sentence(FRAME, (0.5,))
+    assert said.startswith("At 0.5 of a filter's length, the plain net's loss rises more in 1 of 2 pairs with 20")
     assert "dashed vermillion" in landscape.alt_text(FRAME, "")
     assert landscape.duel_sentence(pd.DataFrame()) == "Nothing has been measured yet."
 

@@ -84,7 +84,7 @@ def test_how_far_gradients_go_together():
     table = invented.autocorrelations(*nets)
     says(
         shattering.sentence(table),
-        "lag 1",
+        "neighbouring",
         "plain 0.95 at 1 to 0.00 at 50 layers",
         "residual 0.70",
         "white noise −0.05",

@@ -86,3 +86,12 @@ def test_where_numbers_come_from():
     assert phrases.origin(runs) == f"{LIVE}, seeds 0, 1"
     assert gradient_flow.origin(runs) == f"{LIVE}, seeds 0, 1, in training mode"
     assert phrases.origin(frames.runs(ends("plain-56", 1).assign(origin=RECORDED))) == RECORDED  # which tells its seeds
+
+
+def test_origins_that_differ_in_their_steps_alone_are_one():
+    frame = pd.concat(
+        ends("plain-56", 1, seed=seed).assign(origin=f"recorded, {steps} steps")
+        for seed, steps in enumerate(("32,000", "30,400"))
+    )
+    assert phrases.origin(frames.runs(frame)) == "recorded, 30,400 to 32,000 steps, seeds 0, 1"
+    assert phrases.origin_line(["live", np.nan], [2.0, np.nan], "4 pictures") == "live, seed 2, 4 pictures"

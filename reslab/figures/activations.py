@@ -168,9 +168,7 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _origin(runs, frame):
-    """The origin of the numbers, and their seeds."""
-    seeds = phrases.seeds(frame["seed"].dropna().unique().tolist()) if len(frame) else ""
-    return ", ".join(filter(None, ["; ".join(dict.fromkeys(run.origin for run in runs)), seeds]))
+    return phrases.origin_line([run.origin for run in runs], frame["seed"].unique() if len(frame) else [])
 
 
 def _marker(run):

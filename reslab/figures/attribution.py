@@ -203,7 +203,5 @@ def _middle(each, label, last):
 def _origin(table, frame):
     if not len(table):
         return ""
-    seeds = phrases.seeds(frame["seed"].dropna().astype(int).unique().tolist())
     count = int(frame["images"].max()) if "images" in frame else 0
-    images = f"{count} test pictures" if count > 1 else ""
-    return ", ".join(filter(None, ["; ".join(dict.fromkeys(table["origin"])), images, seeds]))
+    return phrases.origin_line(table["origin"], frame["seed"], f"{count} test pictures" if count > 1 else "")

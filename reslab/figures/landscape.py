@@ -15,6 +15,7 @@ from reslab.figures.text import phrases
 from reslab.figures.text.landscape import (
     alt_text,
     between_sentence,
+    distance_sentence,
     duel_sentence,
     map_sentence,
     path_sentence,
@@ -29,6 +30,7 @@ __all__ = [
     "between",
     "between_sentence",
     "contours",
+    "distance_sentence",
     "duel_sentence",
     "map_sentence",
     "path",
@@ -207,9 +209,7 @@ def _mode(frame):
 def _origin(frame):
     if not len(frame):
         return ""
-    origins = "; ".join(dict.fromkeys(frame["origin"]))
-    parts = [origins] if "seed" in origins else [origins, phrases.seeds(frame["seed"].dropna().astype(int))]
-    return ", ".join([*filter(None, parts), f"{frame['images'].iloc[0]} training images"])
+    return phrases.origin_line(frame["origin"], frame["seed"], f"{frame['images'].iloc[0]} training images")
 
 
 def _ends(values):

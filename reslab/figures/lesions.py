@@ -77,7 +77,5 @@ def _draw(table, frame, hover, draw, *, title, x, empty, level=False):
             ))  # fmt: skip
         ends.append((key, f"{name}<br>whole: {whole:.1f} %", rows["at"].iloc[-1], middle[-1], hue))
     layout = theme.name_lines(ends, x, ERROR) if ends else {}
-    origins = list(dict.fromkeys(table["origin"])) if len(table) else []
-    drawn = phrases.seeds(frame["seed"].dropna().astype(int).unique().tolist()) if len(frame) else ""
-    origin = ", ".join(filter(None, ["; ".join(origins), drawn if "seed" not in "".join(origins) else ""]))
+    origin = phrases.origin_line(table["origin"], frame["seed"]) if len(table) else ""
     return draw(traces, title=title, origin=origin, empty=empty, shapes=shapes, x=x, y=ERROR, **layout)

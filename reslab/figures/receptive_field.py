@@ -8,6 +8,7 @@ Lines are medians over seeds, in bands from the lowest to the highest. Every cha
 import numpy as np
 
 from reslab.figures import bands, theme
+from reslab.figures.text import phrases
 from reslab.figures.text.backbones import (
     field_sentence,
     probe_sentence,
@@ -181,6 +182,4 @@ def _framed(pictures):
 
 
 def _origin(frame):
-    if not len(frame):
-        return ""
-    return "; ".join(dict.fromkeys(frame["origin"].dropna()))
+    return phrases.origin_line(frame["origin"], []) if len(frame) else ""

@@ -171,6 +171,4 @@ def _draw(traces, runs, frame, shown, draw, empty, x, after=""):
 
 
 def _origin(runs, frame):
-    """The origin of the numbers, and their seeds."""
-    seeds = phrases.seeds(frame["seed"].dropna().unique().tolist()) if "seed" in frame else ""
-    return ", ".join(filter(None, ["; ".join(dict.fromkeys(run.origin for run in runs)), seeds]))
+    return phrases.origin_line([run.origin for run in runs], frame["seed"].unique() if "seed" in frame else [])

@@ -130,18 +130,18 @@ def decay(frame, *, empty=EMPTY, draw=theme.figure):
     """
     frame = frames.require(frame, (*LABELS, "case", "left", "size"), "Weight decay")
     runs, traces, ends = frames.runs(frame), [], []
-    symbols = dict(zip(dict.fromkeys(frame["case"]), ("circle", "square", "x"), strict=False))
+    cases = dict(zip(dict.fromkeys(frame["case"]), (("circle", "●"), ("square", "■"), ("x", "✕")), strict=False))
     for run in runs:
-        mark = dict(symbol=symbols[run["case"][0]], size=9, color=theme.run_line(run)["color"])
+        symbol, sign = cases[run["case"][0]]
+        mark = dict(symbol=symbol, size=9, color=theme.run_line(run)["color"])
         template = (
             f"<b>{run.label}</b><br>%{{x:.2~g}} of each weight left<br>‖H(x)‖ / ‖x‖"
             f" %{{y:.3f}}<extra>{run.origin}</extra>"
         )
         style = dict(mode="lines+markers", line=theme.run_line(run), marker=mark, hovertemplate=template)
         traces.append(theme.trace(run, "size", run["left"], run["size"], **style))
-        ends.append(
-            (run.key("name"), theme.wrap(run.label), run["left"][-1], run["size"][-1], theme.run_line(run)["color"])
-        )
+        name = f"{sign} {theme.wrap(run.label)}"
+        ends.append((run.key("name"), name, run["left"][-1], run["size"][-1], theme.run_line(run)["color"]))
     ends = [end for end in ends if np.isfinite(end[3])]
     left = min([0.01, *frame["left"]]) if len(frame) else 0.01
     size = frame["size"].replace(np.inf, np.nan).max() if len(frame) else 1.0

@@ -127,7 +127,5 @@ def _look(name, skip, depth):
 
 
 def _origin(frames):
-    """The origin of the numbers, and the number of seeds."""
-    where = dict.fromkeys(origin for frame in frames for origin in frame["origin"])
-    seeds = phrases.seeds(seed for frame in frames for seed in frame["seed"].unique())
-    return ", ".join(part for part in ("; ".join(where), seeds) if part)
+    columns = ([value for frame in frames for value in frame[column].unique()] for column in ("origin", "seed"))
+    return phrases.origin_line(*columns)

@@ -18,8 +18,8 @@ def learned(frame, within=WITHIN):
 
     frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios), one learning rate a name. Fields:
     name, seeds, first (the first step below `within`, of each seed that gets there), steps, error and branch (means of
-    the last 10 steps and over the seeds), diverged (the last step of a run that diverged, otherwise None). ValueError
-    for a missing column.
+    the last 10 steps and over the seeds), errors (of each seed), diverged (the last step of a run that
+    diverged, otherwise None). ValueError for a missing column.
     """
     families = {}
     for run in runs(require(frame, (*LABELS, "outcome", "error", "branch"), "The sentence")):
@@ -28,11 +28,11 @@ def learned(frame, within=WITHIN):
     for (_, name), group in sorted(families.items(), key=lambda family: family[0][0]):
         below = [run["step"][run.numbers("error") < within] for run in group]
         broken = [run["step"][-1] for run in group if run["outcome"][-1] == "diverged"]
-        error, branch = (np.mean([run.numbers(column)[-10:].mean() for run in group]) for column in ("error", "branch"))
+        errors, branches = ([run.numbers(column)[-10:].mean() for run in group] for column in ("error", "branch"))
         found.append(SimpleNamespace(
             name=name, seeds=[run.seed for run in group], first=[steps[0] for steps in below if len(steps)],
-            steps=1 + max(run["step"][-1] for run in group), error=error, branch=branch,
-            diverged=max(broken, default=None),
+            steps=1 + max(run["step"][-1] for run in group), error=np.mean(errors),
+            errors=errors, branch=np.mean(branches), diverged=max(broken, default=None),
         ))  # fmt: skip
     return found
 

@@ -1,5 +1,7 @@
 """Lesson 06 in words: what a picture of the loss says, and over how many lines and seeds it holds."""
 
+import pandas as pd
+
 from reslab.figures.text.phrases import EMPTY, lines, nets_of
 from reslab.results import landscape as results
 
@@ -20,6 +22,22 @@ def duel_sentence(frame, alpha=0.5):
     seeds, directions = int(table["seeds"].max()), int(table["directions"].max())
     over = f"over {directions} directions" + f" and {seeds} seeds" * (seeds > 1)
     return f"Rise of the loss at {alpha:g} (nats, median and range {over}). {'. '.join(texts)}."
+
+
+def distance_sentence(frame, alphas=(0.25, 0.5, 1.0)):
+    """In how many pairs the plain net's loss rises more, at several distances.
+
+    frame: as `results.landscape.duels` takes it; alphas: measured to both sides.
+    """
+    if not len(frame):
+        return EMPTY
+    table = pd.concat([results.duels(frame, alpha) for alpha in alphas])
+    texts = []
+    for _, rows in table.groupby(["depth", *results.HOW], sort=False):
+        row, counts = next(rows.itertuples()), [f"{share:.0f}" for share in rows["share"] * rows["pairs"]]
+        texts.append(f"{' / '.join(counts)} of {row.pairs} pairs with {row.depth} layers, {_how(row)}")
+    places = " / ".join(f"{alpha:g}" for alpha in alphas)
+    return f"At {places} of a filter's length, the plain net's loss rises more in {'; '.join(texts)}."
 
 
 def rise_sentence(frame, alpha=0.5):

@@ -1,5 +1,7 @@
 """Numbers, seeds and origins as text: the parts of all lessons' sentences."""
 
+import re
+
 EMPTY = "Nothing has been measured yet."
 _RAISED = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
 
@@ -40,13 +42,36 @@ def times(ratio):
 def origin(runs):
     """The origin of the numbers of some runs, for the line under a title: "live, this machine, seed 0"."""
     runs = list(runs)
-    origins, drawn = "; ".join(dict.fromkeys(run.origin for run in runs)), seeds(run.seed for run in runs)
-    return f"{origins}, {drawn}" if origins and drawn and "seed" not in origins else origins
+    return origin_line([run.origin for run in runs], [run.seed for run in runs])
+
+
+def origin_line(origins, numbers, also=""):
+    """The line under a title: where numbers come from, their seeds (unless an origin names them), and what else counts.
+
+    origins, numbers: of every run, seed or row; repeats and missing ones (NaN, None) do not matter.
+    """
+    where = _joined(dict.fromkeys(origin for origin in origins if origin == origin))
+    drawn = "" if "seed" in where else seeds(numbers)
+    return ", ".join(filter(None, [where, drawn, also])) if where else ""
+
+
+def _joined(origins):
+    """Some origins as one text. Those that differ in a number of steps alone become one, with the range."""
+    alike = {}
+    for origin in origins:
+        steps = re.search(r"[\d,]+(?= steps)", origin)
+        known = alike.setdefault(origin.replace(steps[0], "{}") if steps else origin, [])
+        known += [int(steps[0].replace(",", ""))] if steps else []
+    texts = [
+        text.replace("{}", f"{min(known):,}" + f" to {max(known):,}" * (min(known) < max(known))) if known else text
+        for text, known in alike.items()
+    ]
+    return "; ".join(texts)
 
 
 def seeds(numbers):
     """Seeds: "seed 0" for one, "seeds 0, 1, 2" for a few, "12 seeds" for more, nothing for none."""
-    numbers = sorted({number for number in numbers if number is not None})
+    numbers = sorted({int(number) for number in numbers if number is not None and number == number})  # not NaN
     if not numbers or len(numbers) > 5:
         return f"{len(numbers)} seeds" if numbers else ""
     return f"seed{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"

@@ -34,17 +34,26 @@ def chaos_sentence(frame):
     frame: as `figures.representations.chaos` takes it; ValueError for a missing column.
     """
     texts = [
-        f"{scientific(net.change[0])}-fold through {net.name}, and the gradient {scientific(net.gradient[0])}-fold on"
-        " its way back"
+        f"{_fold(net.change)} through {net.name}, and the gradient {_fold(net.gradient)} on its way back"
         for net in results.totals(frame).itertuples()
     ]
-    return f"A small change of the picture grows {'; '.join(texts)}." if texts else EMPTY
+    if not texts:
+        return EMPTY
+    seeds = frame["seed"].nunique()
+    over = f" Medians and ranges are over {seeds} seeds." * (seeds > 1)
+    return f"A small change of the picture grows {'; '.join(texts)}.{over}"
 
 
 def alt_text(frame, statistic):
     """A chart for screen readers: its lines, and its sentence. statistic: as `sentence` takes it, or "change"."""
     text = chaos_sentence(frame) if statistic == "change" else sentence(frame, statistic)
     return f"Line chart by block, from the stem to the last block. {lines(nets_of(frame))}{text}"
+
+
+def _fold(numbers):
+    """A growth over the seeds, [median, lowest, highest]: "13-fold (11 to 16)"."""
+    median, low, high = map(scientific, numbers)
+    return f"{median}-fold" + f" ({low} to {high})" * (low != high)
 
 
 def _number(net, formatted):

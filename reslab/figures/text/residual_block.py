@@ -26,7 +26,14 @@ def _learned(block, within):
         when = f"not within {100 * within:g} % of the target in {block.steps} steps"
     elif len(block.first) < len(block.seeds):
         when += f" in {len(block.first)} of {len(block.seeds)} seeds"
-    return f"{name}: {when}, {100 * block.error:.2g} % off at the end, F {block.branch:.2g} × the size of x"
+    off = _range(min(block.errors), max(block.errors), "{:.2g}")
+    return f"{name}: {when}, {off} % off at the end, F {block.branch:.2g} × the size of x"
+
+
+def _range(low, high, number="{:.0f}"):
+    """Two fractions in percent, or one where they read alike."""
+    low, high = number.format(100 * low), number.format(100 * high)
+    return low if low == high else f"{low} to {high}"
 
 
 def price(parameters, multiply_adds):
@@ -105,8 +112,8 @@ def stacks_sentence(frame):
     """
     table = results.stacks(frame)
     texts = [
-        f"{stack.name.replace(' · lr ', ' at lr ')} begin {100 * stack.start_low:.0f} to {100 * stack.start_high:.0f} %"
-        f" off, and end {100 * stack.end_low:.0f} to {100 * stack.end_high:.0f} % off"
+        f"{stack.name.replace(' · lr ', ' at lr ')} begin {_range(stack.start_low, stack.start_high)} % off, and"
+        f" end {_range(stack.end_low, stack.end_high)} % off"
         for stack in table.itertuples()
     ]
     return f"Away from the identity, {table['seeds'].min()} seeds: {'; '.join(texts)}."
