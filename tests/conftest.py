@@ -9,8 +9,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch reads it: there is a wor
 import reslab  # noqa: F401 (before torch: it sets how torch's idle threads wait, here as in a lesson)
 import pytest
 import torch
+from click.testing import CliRunner
 
-from reslab import NetSpec, digits
+from reslab import NetSpec, cli, digits
 from reslab.train import device
 
 
@@ -55,3 +56,22 @@ def split():
 def spec(split):
     """The smallest net for them."""
     return NetSpec(depth=8, width=4, **split.shape)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The folder of the usual store, which the command line records into."""
+    monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture(name="reslab")
+def command_line(folder):
+    """The command line: called with words; the click Result, whose exit code must be the one given."""
+
+    def call(words, exit_code=0):
+        result = CliRunner().invoke(cli.main, words.split())
+        assert result.exit_code == exit_code, result.output
+        return result
+
+    return call

@@ -1,121 +1,24 @@
-"""`reslab` on the command line: options are the specs' fields, exit codes have meanings, Ctrl-C loses nothing."""
+"""`reslab train`, `sweep` and `runs`: exit codes have meanings, Ctrl-C loses nothing, every printed command works."""
 
 import csv
 import dataclasses
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from reslab import cli
-from reslab.cli import options, reproduce
+from reslab.cli import reproduce
 from reslab.datasets import digits
-from reslab.nets import FAMILY, NetSpec, replace
 from reslab.runs import Run
 from reslab.store import Store
-from reslab.train import PRESETS, TrainSpec, fit
+from reslab.train import TrainSpec, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SHORT = "--width 4 --epochs 1"  # 10 steps of the digits
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "runs"))
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def reslab(folder):
-    """Call it with words; the click Result, whose exit code must be the one given."""
-
-    def call(words, exit_code=0):
-        result = CliRunner().invoke(cli.main, words.split())
-        assert result.exit_code == exit_code, result.output
-        return result
-
-    return call
-
-
-def run_python(*words, **environment):
-    return subprocess.run([sys.executable, *words], capture_output=True, text=True, env=os.environ | environment)
-
-
-# Help, and the options that come out of the specs
-
-
-@pytest.mark.parametrize(
-    "words", ["--help", "train --help", "sweep --help", "runs --help", "runs list -h", "doctor -h", "--version"]
-)
-def test_help_imports_nothing_heavy(words):
-    code = f"""
-import sys
-from reslab.cli import main
-try:
-    main({words.split()!r}, prog_name="reslab")
-except SystemExit as end:
-    heavy = {{"torch", "numpy", "pandas", "plotly", "ipywidgets", "ray", "sklearn"}} & set(sys.modules)
-    sys.exit(f"{{end.code}} {{heavy}}" if end.code or heavy else 0)
-"""
-    done = run_python("-W", "error", "-c", code)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "reslab" in done.stdout
-
-
-def test_python_m_reslab_is_reslab():
-    done = run_python("-m", "reslab", "--help")
-    assert done.returncode == 0
-    assert done.stdout.startswith("Usage: reslab [OPTIONS] COMMAND")
-    for word in ("lab", "doctor", "train", "sweep", "runs", "Exit codes"):
-        assert word in done.stdout
-
-
-@pytest.mark.parametrize("spec", [NetSpec, TrainSpec])
-def test_every_field_of_a_spec_is_an_option_with_its_default_choices_and_comment(spec):
-    ours = {option.name: option for option in cli.main.commands["train"].params}
-    help = CliRunner().invoke(cli.main, ["train", "--help"], terminal_width=400).output
-    for field in dataclasses.fields(spec):
-        assert (field.name in ours) == (field.name not in options.OF_THE_DATASET)
-        if field.name in ours:
-            assert options.flag(field) in help
-            assert f"{field.metadata['help'][1:]}  [{options.written(field.default)}]" in help
-            assert "|".join(field.metadata["choices"] or ()) in help
-            assert ours[field.name].is_flag == (field.type is bool)
-
-
-def test_options_of_every_kind_reach_the_specs(reslab, folder):
-    net = "--depth 14 --width 5 --no-skip --norm none --activation tanh"
-    reslab(f"train {net} --epochs 0.1 --batch-size 100 --schedule step --milestones 0.25,0.5 --data-seed 3 --seed 7")
-    (run,) = Store(folder).runs()
-    assert run.spec == NetSpec(depth=14, width=5, skip=False, norm="none", activation="tanh", **digits().shape)
-    assert TrainSpec(**run.how) == TrainSpec(
-        epochs=0.1, batch_size=100, schedule="step", milestones=(0.25, 0.5), data_seed=3
-    )
-    assert run.seed == 7
-
-
-def test_a_preset_is_a_recipe_that_the_options_change(reslab, folder):
-    help = CliRunner().invoke(cli.main, ["sweep", "--help"], terminal_width=400).output
-    assert f"--preset [{'|'.join(PRESETS)}]" in help
-    reslab("train resnet-8 --width 3 --preset paper-110 --epochs 0.1 --warmup 3")
-    (run,) = Store(folder).runs()
-    assert TrainSpec(**run.how) == replace(PRESETS["paper-110"], epochs=0.1, warmup=3)
-    shown = "reslab train resnet-8 --width 3 --preset paper --epochs 0.1 --warmup 3 --dataset digits --seed 0"
-    assert reproduce.command([run]) == shown  # the nearest preset: paper and paper-110 differ in the warm-up alone
-    reslab("train resnet-8 --width 3 --preset short --epochs 0.1")
-    assert " --preset short --epochs 0.1 --dataset" in reproduce.command(Store(folder).runs(schedule="one-cycle"))
-
-
-def test_a_name_of_the_paper_and_what_is_changed_of_it(reslab, folder):
-    reslab("train plain-20 --width 3 --epochs 0.1")
-    assert Store(folder).runs()[0].spec == dataclasses.replace(FAMILY["plain-20"], width=3, **digits().shape)
 
 
 # Training
@@ -333,59 +236,3 @@ def test_no_command_is_given_that_would_record_something_else(reslab, folder):
     ]
     with pytest.raises(ValueError, match="resnet-14 and resnet-26 are not of one command; ask for each by itself"):
         reproduce.command(runs)
-
-
-# The lessons
-
-
-def test_lab_opens_the_lessons_of_the_checkout(reslab, monkeypatch):
-    commands = []
-    monkeypatch.setattr(subprocess, "call", lambda command: commands.append(command) or 5)
-    reslab("lab --no-browser --port 8899", 5)
-    lessons = Path(cli.__file__).parents[2] / "notebooks"
-    assert commands == [[sys.executable, "-m", "jupyterlab", str(lessons), "--no-browser", "--port", "8899"]]
-    assert list(lessons.glob("01_*.ipynb"))
-
-
-@pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """A package with two lessons in it and no checkout around it, and what `reslab lab` calls: (package, commands)."""
-    package, commands = tmp_path / "site-packages" / "reslab", []
-    (package / "notebooks").mkdir(parents=True)
-    for name in ("00_a.ipynb", "01_b.ipynb", "teaching.md"):
-        (package / "notebooks" / name).write_text(name, encoding="utf-8")
-    monkeypatch.setattr("reslab.lessons.PACKAGE", package)
-    monkeypatch.setattr(subprocess, "call", lambda command: commands.append(command) or 0)
-    monkeypatch.chdir(tmp_path)
-    return package, commands
-
-
-def test_lab_of_an_installed_package_copies_the_lessons_and_keeps_what_is_there(reslab, installed, tmp_path):
-    _, commands = installed
-    copy = tmp_path / "reslab-lessons"
-    copy.mkdir()
-    (copy / "01_b.ipynb").write_text("my answers", encoding="utf-8")
-    assert f"2 files were copied to {copy}" in reslab("lab").stdout
-    assert {file.name for file in copy.iterdir()} == {"00_a.ipynb", "01_b.ipynb", "teaching.md"}
-    assert (copy / "01_b.ipynb").read_text(encoding="utf-8") == "my answers"
-    assert reslab("lab").stdout == ""
-    assert commands == [[sys.executable, "-m", "jupyterlab", str(copy)]] * 2
-
-
-def test_lab_opens_a_folder_of_ones_own_as_it_is(reslab, installed, tmp_path):
-    _, commands = installed
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "05_mine.ipynb").touch()
-    reslab("lab --lessons own")
-    assert [file.name for file in own.iterdir()] == ["05_mine.ipynb"]
-    reslab("lab --lessons new")
-    assert (tmp_path / "new" / "00_a.ipynb").is_file()
-    assert [command[3] for command in commands] == ["own", "new"]
-
-
-def test_lab_of_a_package_without_lessons_says_so(reslab, installed):
-    package, _ = installed
-    for file in (package / "notebooks").iterdir():
-        file.unlink()
-    assert "the lessons are not there: install reslab again, they come with it." in reslab("lab", 1).stderr

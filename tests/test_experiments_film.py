@@ -1,45 +1,20 @@
-"""The stage's state: that it is whole and true, live and recorded alike; and the states that come with reslab."""
+"""The stage's state: that it is whole and true, live and recorded alike."""
 
 import base64
 import copy
-import dataclasses
-import gzip
-import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from film_states import HOW, THOROUGH, check_state, picture
 
-from reslab import Split, Store, TrainSpec, build, digits, evaluate, replace
+from reslab import Split, build, digits, evaluate, replace
 from reslab.capture import capture
 from reslab.experiments import features, film, film_frames, representations
-from reslab.experiments.degradation import small_net
-from reslab.sweep import sweep
 from reslab.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-ROOT = Path(__file__).parents[1]
-HOW = TrainSpec(batch_size=64, epochs=3, capture_first=2, capture_every=4)  # 6 steps; frames of 0, 1, 4, 6
-STATE = {
-    "version",
-    "origin",
-    "live",
-    "seeds",
-    "dataset",
-    "classes",
-    "guess",
-    "test_images",
-    "sprite",
-    "pictures",
-    "nets",
-}
-PAIR = {"key", "label", "depth", "variant", "parameters", "blocks", "halves", "plain", "residual"}
-FILM = {"name", "steps", "state", "frames", "curve", "test_error"}
-FRAME = {"step", "told_apart", "near", "answer", "gradient"}
-THOROUGH = {"readout", "alike", "opened"}
 
 
 @pytest.fixture(scope="session")
@@ -57,68 +32,6 @@ def played(spec, split, how=HOW, **options):
     for patch in film.film(spec, split, how, device="cpu", **options):
         film.apply(state, json.loads(json.dumps(patch, allow_nan=False)))
     return state
-
-
-def picture(state, place):
-    """A picture of a state's sprite, (S, S) or (S, S, 3)."""
-    sprite = state["sprite"]
-    atlas = np.asarray(Image.open(io.BytesIO(base64.b64decode(sprite["url"].removeprefix("data:image/png;base64,")))))
-    row, column, size = place // sprite["columns"], place % sprite["columns"], sprite["size"]
-    return atlas[row * size : (row + 1) * size, column * size : (column + 1) * size]
-
-
-def check_share(value):
-    assert value is None or 0 <= value <= 1
-
-
-def check_frame(frame, state, blocks):
-    """A frame has all that is promised, of the sizes promised."""
-    assert set(frame) - THOROUGH - {"spread"} == FRAME
-    count, pictures = state["sprite"]["count"], len(state["pictures"])
-    assert [len(frame[key]) for key in ("told_apart", "near", "gradient")] == [blocks] * 3
-    for value in frame["told_apart"]:
-        check_share(value)
-    # where it diverged
-    assert [block is None for block in frame["near"]] == [value is None for value in frame["told_apart"]]
-    for block in filter(None, frame["near"]):
-        assert np.shape(block) == (pictures, film_frames.NEAREST)
-        assert 0 <= np.min(block) <= np.max(block) < count
-    if frame["told_apart"][-1] is not None:
-        assert np.shape(frame["answer"]) == (pictures, len(state["classes"]))
-        np.testing.assert_allclose(np.sum(frame["answer"], 1), 1, atol=0.01)
-    assert frame["gradient"][0] is None
-    assert all(value is None or value >= 0 for value in frame["gradient"])
-    for low, high in frame.get("spread", []):
-        assert 0 <= low <= high <= 1
-    for one in filter(None, frame.get("opened", [])):
-        tiles = base64.b64decode(one["tiles"])
-        assert len(tiles) == pictures * 3 * len(one["channels"]) * one["size"] ** 2
-
-
-def check_state(state):
-    """The schema of version 1, and what must agree in it."""
-    json.dumps(state, allow_nan=False)
-    assert STATE <= set(state) <= STATE | {"provenance", "source"}
-    assert state["version"] == 1
-    labels = state["sprite"]["labels"]
-    assert len(labels) == state["sprite"]["count"]
-    classes = [labels[place] for place in state["pictures"]]
-    assert len(set(classes)) == len(classes) > 0
-    assert len({pair["key"] for pair in state["nets"]}) == len(state["nets"])
-    for pair in state["nets"]:
-        assert set(pair) == PAIR
-        assert len(pair["halves"]) == 2
-        for kind in film.KINDS:
-            one = pair[kind]
-            assert set(one) == FILM
-            steps = [frame["step"] for frame in one["frames"]]
-            assert steps == sorted(set(steps))
-            for frame in one["frames"]:
-                check_frame(frame, state, len(pair["blocks"]))
-            if one["state"] == "finished":
-                assert (steps[0], steps[-1]) == (0, one["steps"])
-                assert [step for step, *_ in one["curve"]] == list(range(1, one["steps"] + 1))
-                check_share(one["test_error"])
 
 
 def test_a_live_state_is_whole(spec, split):
@@ -282,105 +195,3 @@ def test_the_live_film_shows_the_chosen_digits():
     assert max(film_frames.chosen(split)) < film.LIVE_IMAGES
     # other pictures are there then
     assert len(set(digits(seed=1).y_test[film_frames.chosen(digits(seed=1))].tolist())) == 5
-
-
-# --- of recorded runs with weights
-
-
-@pytest.fixture(scope="module")
-def store(spec, split, tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("runs"))
-    list(
-        sweep(
-            [replace(spec, skip=False), spec],
-            split,
-            HOW,
-            store=store,
-            weights=True,
-            device="cpu",
-            workers=1,
-            progress=False,
-        )
-    )
-    return store
-
-
-def test_a_state_of_recorded_runs_shows_the_nets_untrained_and_trained(store, spec, split):
-    state = film.of_runs(store, split, (8,), images=60, training_images=100, width=4)
-    check_state(state)
-    assert state["origin"].startswith("recorded")
-    for kind, skip in (("plain", False), ("residual", True)):
-        (run,) = store.runs(skip=skip)
-        first, last = state["nets"][0][kind]["frames"]
-        assert (first["step"], last["step"]) == (0, 6)
-        for frame, net in ((first, build(run.spec)), (last, store.net(run))):
-            numbers = representations.by_block(net, split, images=60, training_images=100)
-            assert frame["told_apart"] == film_frames.rounded(numbers["neighbour_accuracy"])
-            assert frame["readout"] == film_frames.rounded(numbers["readout_accuracy"])
-        assert state["nets"][0][kind]["test_error"] == round(run.summary()["test_error"], 4)
-
-
-def test_a_run_that_was_stopped_keeps_the_axis_of_the_whole_training(store, split):
-    (run,) = store.runs(skip=False)
-    begun = dataclasses.replace(run, history=run.history.head(4).assign(test_error=np.nan), outcome="stopped")
-    one = film._film_of_run(store, begun, split, TrainSpec(**run.how), 20, 50, [0])
-    json.dumps(one, allow_nan=False)
-    assert (one["state"], one["steps"], one["test_error"]) == ("stopped", 6, None)
-    assert [frame["step"] for frame in one["frames"]] == [0, 4]
-
-
-def test_its_pictures_are_put_in_afterwards(store, split):
-    state = film.of_runs(store, split, (8,), images=60, training_images=100)
-    assert state["sprite"]["url"] is None
-    filled = film.with_pictures(state, split)
-    for k, place in enumerate(state["sprite"]["places"]):
-        np.testing.assert_array_equal(np.round(picture(filled, k) / 255 * 16), split.x_test[place, 0].numpy())
-    with pytest.raises(ValueError, match="pictures of digits"):
-        film.with_pictures(state, digits(seed=1))
-    with pytest.raises(ValueError, match="pictures of digits"):
-        film.with_pictures(state, split.subset(128, 50))
-
-
-def test_a_pair_that_is_not_there_is_refused(store, split):
-    with pytest.raises(
-        ValueError, match=r"of 20 layers there must be one plain and one residual run; there are \[0, 0\]"
-    ):
-        film.of_runs(store, split, (20,))
-
-
-# --- the states that come with reslab
-
-
-@pytest.fixture(scope="module")
-def shipped():
-    return json.loads(gzip.decompress((ROOT / "data" / "stage" / "digits.json.gz").read_bytes()))
-
-
-def test_the_shipped_state_is_whole(shipped):
-    check_state(shipped)
-    variants = [f"56 {variant}" for variant in film.VARIANTS]
-    assert [pair["key"] for pair in shipped["nets"]] == ["20", "56", "110", *variants]
-    assert shipped["seeds"] == [0, 1, 2]
-    state = {(pair["key"], kind): pair[kind]["state"] for pair in shipped["nets"] for kind in film.KINDS}
-    assert {state for (key, _), state in state.items() if "no norm" not in key} == {"finished"}
-    assert state["56 no norm", "residual"] == "diverged"  # at this learning rate; with that it is whole too
-
-
-def test_the_shipped_states_are_small():
-    assert sum(file.stat().st_size for file in (ROOT / "data" / "stage").rglob("*.gz")) < 2e6
-
-
-def test_the_shipped_state_is_measured(shipped):
-    """Its first frames, measured again: a processor rounds as it likes, and nearest neighbours change with it, but for
-    few pictures."""
-    split = digits()
-    for pair in shipped["nets"]:
-        if pair["depth"] > 56:
-            continue
-        for kind, skip in (("plain", False), ("residual", True)):
-            changes = film.VARIANTS.get(pair["variant"], {})
-            net = build(replace(small_net(split), depth=pair["depth"], skip=skip, **changes))
-            again = features.features(net, split.batch(slice(None), "test")[0])
-            cosines = torch.stack([representations.centred_cosines(each) for each in again.values()])
-            shares = representations.neighbour_accuracy(cosines, split.y_test)
-            np.testing.assert_allclose(pair[kind]["frames"][0]["told_apart"], shares, atol=0.06)
