@@ -119,7 +119,7 @@ def test_a_block_tells_its_numbers_and_opens(show):
     assert panel.locator("h3").inner_text() == "Block 9 of 27"
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1440, 900), (700, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1440, 900), (848, 594), (700, 900), (390, 844)])
 def test_it_is_legible_everywhere(show, width, height):
     page = show("still", width, height)
     nets = ({"net": net, "step": 60} for net in ("110", "56 no norm", "56 identity start"))
@@ -134,11 +134,67 @@ def test_it_is_legible_everywhere(show, width, height):
             assert stage_of(page).locator(".stations canvas").first.bounding_box()["width"] >= 64
 
 
-def test_an_opened_block_is_legible(show):
-    for width, theme in ((1280, "light"), (700, "dark")):
-        page = show("still&step=60", width, 900, theme)
-        page.evaluate("stage.open(7)")
-        is_legible(stage_of(page).locator(".panel"))
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1008, 774), (848, 594), (700, 900), (390, 844)])
+@pytest.mark.parametrize("skips", ["on", "off"])
+def test_an_opened_block_is_legible_whole_and_in_sight(show, width, height, skips):
+    page = show(f"still&step=60&skips={skips}", width, height, "light" if skips == "on" else "dark")
+    page.evaluate("stage.open(7)")
+    stage, panel = stage_of(page), stage_of(page).locator(".panel")
+    is_legible(panel)
+    parts = panel.locator("canvas, figcaption, td, .note, .part")
+    inside, outside = ([box.bounding_box() for box in boxes] for boxes in (parts.all(), (panel, stage)))
+    assert len(inside) > 20
+    assert all(is_within(outside[0], box) for box in inside)
+    assert is_within(outside[1], outside[0])
+    if width > 390:
+        tops = {part.bounding_box()["y"] for part in panel.locator(".part").all()}
+        assert len(tops) == 1  # x, F(x) and y stand side by side
+        assert outside[0]["y"] >= 0
+        assert outside[0]["y"] + outside[0]["height"] <= height + 1
+
+
+def is_within(outer, inner):
+    return (
+        inner["x"] >= outer["x"] - 1
+        and inner["y"] >= outer["y"] - 1
+        and inner["x"] + inner["width"] <= outer["x"] + outer["width"] + 1
+        and inner["y"] + inner["height"] <= outer["y"] + outer["height"] + 1
+    )
+
+
+def test_the_sentence_speaks_of_the_step_that_is_shown(browser, state, tmp_path):
+    """A live training measures its blocks at few of its steps; in between, the sentence says of which step they are."""
+    (pair,) = (net for net in state["nets"] if net["key"] == "56")
+    few = {
+        kind: pair[kind] | {"frames": [frame for frame in pair[kind]["frames"] if frame["step"] % 24 == 0]}
+        for kind in ("plain", "residual")
+    }
+    seldom = state | {"nets": [pair | few]}
+    file = tmp_path / "seldom.html"
+    file.write_text(stage_page.page({"digits": gzip.compress(json.dumps(seldom).encode())}), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(f"{file.as_uri()}?still&skips=on&step=3")
+    page.wait_for_function("window.stage")
+    error = f"{pair['residual']['curve'][2][1]:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
+    assert stage_of(page).locator(".say").inner_text().startswith(
+        f"With skips, after 3 steps the training error is {error}. Pictures, bars and gradient were measured before any"
+        " training, the next ones at step 24."
+    )
+    page.evaluate("stage.take({step: 24})")
+    assert "With skips, after 24 steps, a 6" in stage_of(page).locator(".say").inner_text()
+    page.close()
+
+
+def test_time_stops_where_everything_shown_is_of_one_step(show, state):
+    (pair,) = (net for net in state["nets"] if net["key"] == "56")
+    page = show("still")
+    stage = stage_of(page)
+    stops = []
+    while stage.locator(".play").inner_text() != "Again":
+        stops.append(int(stage.locator(".slider output").inner_text().removeprefix("step ")))
+        stage.locator("[aria-label='a step on']").click()
+        assert "were measured" not in stage.locator(".say").inner_text()
+    assert [*stops, 60] == [frame["step"] for frame in pair["plain"]["frames"]]
 
 
 def test_the_layout_does_not_jump(show):

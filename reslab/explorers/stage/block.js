@@ -44,7 +44,7 @@ export function writeBlock(panel, state, net, now, i, picture, draw, size) {
     draw(html(figure, "canvas", { role: "img", "aria-label": className(state, seen) }), near)
     html(figure, "figcaption", {}, `${className(state, seen)} ${right ? "✓" : "✗"}`)
   }
-  writeNumbers(panel.numbers, state, now, i, !size.narrow)
+  writeNumbers(panel.numbers, state, now, i, size.enough)
   panel.inside.replaceChildren()
   const film = net[now.kind],
     near = nearest(

@@ -21,7 +21,7 @@ export function buildCurve(owner, state, net, size) {
     owner,
     "text",
     { class: "invitation", x: (gutter + right) / 2, y: cy(0.5) + 0.32 * em, "text-anchor": "middle" },
-    size.narrow ? "Press Train" : "Press Train: both nets get the same pictures in the same order",
+    size.enough ? "Press Train: both nets get the same pictures in the same order" : "Press Train",
   )
   const now = svg(owner, "path", { class: "now" })
   const lines = {}

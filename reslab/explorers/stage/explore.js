@@ -38,8 +38,10 @@ export function explore(root, $, scene) {
     }
     roam(opened)
     show()
-    $.panel.box.style.top = `${$.gradientLabel.offsetTop - 6}px`
+    // It covers the gradient and the error, and, where it needs more, grows upwards; below a narrow stage it stands.
+    $.panel.box.style.setProperty("--covered", `${root.clientHeight - $.gradientLabel.offsetTop}px`)
     if (isNew) $.panel.close.focus({ preventScroll: true })
+    if (scene().size.narrow) $.panel.box.scrollIntoView({ block: "nearest" })
   }
 
   function show() {

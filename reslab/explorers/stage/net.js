@@ -1,6 +1,6 @@
 // The net, block by block: the pictures on their way, skips as arcs, shares of pictures as bars, and the gradient.
 import { html, path, say, set, svg } from "./elements.js"
-import { className, gradient, other, percent, switchName, tens } from "./words.js"
+import { className, gradient, number, other, percent, switchName, tens } from "./words.js"
 
 // Which blocks have a picture over them: the first, the last, and evenly between.
 export function stationsOf(blocks, count) {
@@ -72,7 +72,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
     shares,
     "text",
     { x: gutter - 8, y: guess + 0.32 * size.em, "text-anchor": "end" },
-    size.narrow ? "guess" : `guess ${percent(state.guess)}`,
+    size.tight ? "guess" : `guess ${percent(state.guess)}`,
   )
   const ghost = svg(shares, "path", { class: "ghost" }),
     name = svg(shares, "text", { class: "name", "text-anchor": "end" })
@@ -179,7 +179,7 @@ const scale = (rect, by) => {
   if (rect.style.transform !== value) rect.style.transform = value
 }
 
-const written = power => (power <= 3 ? (10 ** power).toLocaleString("en") : tens(power))
+const written = power => (power <= 3 ? number(10 ** power) : tens(power))
 
 // Names under the blocks: the stem, every fifth or tenth block, and the last one in words.
 function axis(owner, n, y, middle, step, size) {

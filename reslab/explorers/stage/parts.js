@@ -40,7 +40,6 @@ export function build(root, canTrain) {
   $.nets = html(layers, "span", { class: "choices" })
   $.kinds = html(bar, "span", { class: "choices kinds", role: "group", "aria-label": "Pictures" })
   html(bar, "span", { class: "space" })
-  if (canTrain) $.live = button(bar, "Train here, live", { class: "live" })
   const more = html(bar, "details", { class: "more" })
   more.addEventListener("click", event => event.target.closest(".choices") && (more.open = false))
   html(more, "summary", {}, "More")
@@ -91,7 +90,7 @@ export function build(root, canTrain) {
   })
   $.gradientLabel = html(grid, "div", { class: "label gradients" })
   html($.gradientLabel, "h3", {}, "Gradient")
-  html($.gradientLabel, "span", {}, "← how the error depends on each block; the last is ×\u00a01")
+  html($.gradientLabel, "span", {}, "← tells each block how much to change; the last is ×\u00a01")
   $.gradients = svg(html(grid, "div", { class: "plot gradients" }), "svg", {
     role: "img",
     "aria-label": "The gradient at each block",
@@ -116,8 +115,10 @@ export function build(root, canTrain) {
   $.clock = html(slider, "output")
   $.slide = html(slider, "input", { type: "range", min: 0, step: 1, "aria-label": "training step" })
   $.total = html(slider, "span")
-  const origin = html(root, "p", { class: "origin" })
+  const origin = html(root, "div", { class: "origin" })
+  const here = html(origin, "span", { class: "here" })
   if (canTrain) {
+    $.live = button(here, "Train here, live", { class: "live" })
     $.sources = html(origin, "span", { class: "choices", role: "group", "aria-label": "What is shown", hidden: "" })
     $.isRecorded = button($.sources, "Recorded")
     $.isLive = button($.sources, "Live")

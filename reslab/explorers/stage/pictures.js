@@ -4,7 +4,7 @@ const SIDE = 112 // px: a picture is drawn once at this size, and scaled by the 
 // → draw(canvas, index): put test picture `index` on a canvas.
 // Small grey pictures are smoothed and their edges sharpened.
 export async function pictures(state) {
-  const { url, size, columns, grey } = state.sprite
+  const { url, size, columns, count, grey } = state.sprite
   const sheet = new Image()
   sheet.src = url
   await sheet.decode()
@@ -27,6 +27,11 @@ export async function pictures(state) {
     drawn.set(index, canvas)
     return canvas
   }
+
+  // While the page has nothing to do, pictures are drawn ahead, so that no frame of a film waits for them.
+  const whenIdle = window.requestIdleCallback ?? (work => setTimeout(work, 30))
+  const ahead = index => index < count && whenIdle(() => (picture(index), ahead(index + 1)))
+  ahead(0)
 
   return (canvas, index) => {
     if (canvas.shown === index) return

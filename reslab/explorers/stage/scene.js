@@ -3,6 +3,7 @@ import { pictures } from "./pictures.js"
 import { other } from "./words.js"
 
 const STOPS = 60 // of a film that is played
+const MANY = 20 // frames: time then stops at these alone, where everything shown is of one and the same step
 const START = { dataset: "", net: "56", skip: false, picture: 0, step: 0 }
 
 // → the scene. view is what was asked for; state, net and draw(canvas, picture) are what answers it, set by `choose`.
@@ -33,12 +34,13 @@ export async function makeScene(source) {
     return { kind, frame: frameAt(scene.net[kind]), back: frameAt(scene.net[other(kind)]) }
   }
 
-  // Steps that can be shown: of a film's frames, and of its curve, of which a long one is passed in larger strides.
+  // Steps that can be shown: of a film's frames, and, where these are few, of its curve, a long one in larger strides.
   const stepsOf = film => {
+    const frames = film.frames.map(frame => frame.step)
+    if (frames.length >= MANY) return frames
     const stride = Math.ceil(film.curve.length / STOPS),
       passed = film.curve.filter((_, i) => (i + 1) % stride === 0).map(point => point[0])
-    const steps = new Set([...film.frames.map(frame => frame.step), ...passed])
-    return [...steps].sort((x, y) => x - y)
+    return [...new Set([...frames, ...passed])].sort((x, y) => x - y)
   }
   scene.steps = () => stepsOf(scene.net[scene.kind()])
   scene.lastStep = () => Math.max(...stepsOf(scene.net.plain), ...stepsOf(scene.net.residual))

@@ -24,8 +24,8 @@ export function makeScreen(root, $, scene, player, height) {
     const full = root.classList.contains("present")
     size = layout(inner, full ? window.innerHeight - 1.8 * em : height(), em)
     root.dataset.size = size.kind
-    root.dataset.room = inner < 48 * em ? "least" : inner < 72 * em ? "little" : "enough"
-    for (const name of ["side", "answer", "gutter", "picture", "gap", "width", "end", "row"])
+    root.dataset.room = size.narrow ? "least" : size.enough ? "enough" : "little"
+    for (const name of ["inner", "side", "answer", "gutter", "picture", "gap", "width", "end", "row"])
       root.style.setProperty(`--${name}`, `${size[name]}px`)
     const owners = { stations: $.stations, shares: $.shares, gradients: $.gradients }
     parts = buildNet(owners, state, net, scene.recordedNet() ?? net, size, draw)
@@ -60,7 +60,7 @@ export function makeScreen(root, $, scene, player, height) {
     say($.lead, who)
     set($.lead, { class: kind })
     say($.told, what)
-    const hint = scene.flipped ? " Now press Train." : " Flip the switch!"
+    const hint = scene.flipped ? "Now press Train" : "Flip the switch"
     say($.hint, scene.done || view.step ? "" : hint)
   }
 

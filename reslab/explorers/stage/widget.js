@@ -3,7 +3,7 @@ import { mount } from "./stage.js"
 import { unzip } from "./unzip.js"
 
 const LAB_CHROME = 134 // px: menus, tabs, toolbar and status bar over and under a notebook
-const HEIGHT = [548, 640]
+const HEIGHT = [548, 820]
 
 export default {
   async render({ model, el }) {

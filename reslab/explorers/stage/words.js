@@ -24,10 +24,13 @@ export const a = name => `${article(name)} ${name}`
 // 6 → "10⁶".
 export const tens = power => `10${[...String(power)].map(digit => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("")}`
 
+// One format for all numbers: toLocaleString would make a new one each time.
+export const { format: number } = new Intl.NumberFormat("en")
+
 // 818.2 → "× 820", 0.031 → "÷ 32": against the last block's gradient.
 export function times(value) {
   if (value == null || !Number.isFinite(value)) return "no number"
-  const round = v => (v < 99500 ? Number(v.toPrecision(2)).toLocaleString("en") : tens(Math.round(Math.log10(v))))
+  const round = v => (v < 99500 ? number(Number(v.toPrecision(2))) : tens(Math.round(Math.log10(v))))
   return value >= 0.95 ? `× ${round(value)}` : `÷ ${round(1 / value)}`
 }
 
@@ -37,7 +40,9 @@ export const gradient = frame => {
   return last ? frame.gradient.map(value => (value == null ? null : value / last)) : null
 }
 
-export const errorAt = (film, step) => film.curve.findLast(point => point[0] <= step)?.[1]
+// The last point [step, error, loss] of a film's curve up to a step.
+const pointAt = (film, step) => film.curve.findLast(point => point[0] <= step)
+export const errorAt = (film, step) => pointAt(film, step)?.[1]
 
 // What became of one picture, as a clause.
 export function journey(state, frame, picture, stations) {
@@ -50,26 +55,32 @@ export function journey(state, frame, picture, stations) {
     : `${a(name)} comes out as ${a(name)}`
 }
 
-export const number = value => value.toLocaleString("en")
+// What the gradient does on its way back from the last block to the first: "grows × 810".
+function growth(value) {
+  const how = value >= 2 ? "grows" : value <= 0.5 ? "shrinks" : "stays even:"
+  return `${how} ${times(value)}`
+}
 
-// The sentence on top: [who, what].
+// The sentence on top: [who, what]. It speaks of the step that is shown; what was measured at another one, it says.
 export function sentence(state, net, kind, frame, picture, stations, step) {
   const film = net[kind],
     share = frame.told_apart.at(-1),
-    steps = frame.step === 1 ? "step" : "steps"
-  const when = frame.step ? `after ${number(frame.step)} training ${steps}` : "before any training"
-  if (step - frame.step > film.steps / 10) {
-    const error = percent(errorAt(film, step))
-    const kept = `Pictures, bars and gradient were kept only ${when} and at the end.`
-    return [switchTitle(kind), `, in training: at step ${number(step)} the error is ${error}. ${kept}`]
-  }
+    after = at => (at ? `after ${number(at)} ${at === 1 ? "step" : "steps"}` : "before any training"),
+    who = switchTitle(kind)
   if (share == null)
-    return [switchTitle(kind), `, ${when}: the training broke down, and its numbers are no longer finite.`]
+    return [who, `, ${after(frame.step)}: the training broke down, and its numbers are no longer finite.`]
+  const reached = pointAt(film, step)?.[0] ?? 0
+  if (reached > frame.step) {
+    const next = film.frames.find(each => each.step > frame.step),
+      then = next ? `, the next ones at step ${number(next.step)}` : ""
+    const error = `, ${after(reached)} the training error is ${percent(errorAt(film, step))}.`
+    return [who, `${error} Pictures, bars and gradient were measured ${after(frame.step)}${then}.`]
+  }
   const chance = share < 2.5 * state.guess ? ` (guess: ${percent(state.guess)})` : ""
-  const kept = `after the last block ${percent(share)} of pictures are right${chance}.`
-  const back = gradient(frame) ? ` Gradient: ${times(gradient(frame)[1])}.` : ""
+  const kept = `${percent(share)} of pictures stay right${chance}.`
+  const back = gradient(frame) ? ` Backwards the gradient ${growth(gradient(frame)[1])}.` : ""
   const error = frame.step ? ` Training error: ${percent(errorAt(film, frame.step))}.` : ""
-  return [switchTitle(kind), `, ${when}, ${journey(state, frame, picture, stations)}: ${kept}${back}${error}`]
+  return [who, `, ${after(frame.step)}, ${journey(state, frame, picture, stations)}: ${kept}${back}${error}`]
 }
 
 // What a block's numbers are, as [what, here, in the other net].
