@@ -1,5 +1,6 @@
 """`reslab page`: the stage with recorded runs, or the learners' hand-out, as one HTML file."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,13 +14,13 @@ MOST = 3_000_000  # bytes: more is slow to open on a phone
 def page(what, output):
     """Write a page: one HTML file that needs no Python and no network.
 
-    WHAT is 00, the stage with recorded runs, for a link, a phone or a class without laptops; or handout, one page for
-    each learner, to print: how to begin, the words, and the questions of the lessons.
+    WHAT is 00 or 01, the stage of that lesson with recorded runs, for a link, a phone or a class without laptops; or
+    handout, one page for each learner, to print: how to begin, the words, and the questions of the lessons.
     """
     name = what.strip().lower()
     name = name if name in PAGES else name[:2].zfill(2)
     if name not in PAGES:
-        raise click.UsageError(f"{what!r} has no page; {' and '.join(PAGES)} have.")
+        raise click.UsageError(f"{what!r} has no page; {', '.join([*PAGES][:-1])} and {[*PAGES][-1]} have.")
     shows, write = PAGES[name]
     text, target = write(), output or Path(f"reslab-{name}.html")
     try:
@@ -34,13 +35,13 @@ def page(what, output):
     click.echo(f"{target}, {max(size / 1e6, 0.1):.1f} MB: open it in a browser. It shows {shows}.")
 
 
-def _stage():
+def _stage(**view):
     from reslab import page as stage
 
     states = {name: file.read_bytes() for name, file in stage.recorded().items()}
     if not states:
         raise click.ClickException("the recorded states are not there. Install reslab again: they come with it.")
-    return stage.page(states)
+    return stage.page(states, view=view)
 
 
 def _handout():
@@ -55,5 +56,6 @@ def _handout():
 # name → (what its page shows, the function that writes it)
 PAGES = {
     "00": ("the stage: one switch, two nets, one picture", _stage),
+    "01": ("the stage after the training: one of two deep nets has not learnt", partial(_stage, step=60)),
     "handout": ("the hand-out: one page for each learner, to print", _handout),
 }

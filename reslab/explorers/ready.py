@@ -7,7 +7,7 @@ import ipywidgets as widgets
 
 from reslab.cli.doctor import examine
 
-MARKS = {"ok": "✓", "note": "·", "problem": "✗"}
+MARKS = {"ok": "✓", "note": "·", "problem": "✗"}  # from best to worst
 STYLE = "display: inline-block; margin: 0 1.1em 0.3em 0; font-size: 16px; line-height: 1.4"
 
 
@@ -36,7 +36,10 @@ class Ready:
         self._draw(f"Not ready: see {', '.join(problems)}." if problems else "This machine is ready.")
 
     def _draw(self, verdict):
-        ticks = "".join(map(_tick, self.findings))
+        checks = {}  # one tick each, however much a check has found
+        for finding in self.findings:
+            checks.setdefault(finding["check"], []).append(finding)
+        ticks = "".join(_tick(check, found) for check, found in checks.items())
         self.widget.value = (
             f'<p role="status" style="font-size: 17px; margin: 0 0 6px"><b>{escape(verdict)}</b></p><div>{ticks}</div>'
         )
@@ -47,10 +50,16 @@ class Ready:
         display(self.widget)
 
 
-def _tick(finding):
-    advice = f"<br>{escape(finding['advice'])}" if finding["advice"] else ""
-    title = escape(finding["found"], quote=True)
-    words = f"<b>{MARKS[finding['level']]} {escape(finding['check'])}</b>"
-    is_shown = finding["level"] != "ok" or "lesson_seconds" in finding  # every learner wants to know how long
-    shown = f": {escape(finding['found'])}{advice}" if is_shown else ""
-    return f'<span style="{STYLE}" title="{title}">{words}{shown}</span>'
+def _tick(check, findings):
+    level = max((finding["level"] for finding in findings), key=list(MARKS).index)
+    title = escape("; ".join(finding["found"] for finding in findings), quote=True)
+    words = f"<b>{MARKS[level]} {escape(check)}</b>"
+    shown = "<br>".join(filter(None, map(_in_sight, findings)))
+    return f'<span style="{STYLE}" title="{title}">{words}{": " + shown if shown else ""}</span>'
+
+
+def _in_sight(finding):
+    """What a finding says in sight: its problem and advice, or the lessons' times, that every learner wants to know."""
+    if finding["level"] == "ok" and "lesson_seconds" not in finding:
+        return ""
+    return "<br>".join(escape(part) for part in (finding["found"], finding["advice"]) if part)

@@ -176,10 +176,9 @@ def test_the_sentence_speaks_of_the_step_that_is_shown(browser, state, tmp_path)
     page.goto(f"{file.as_uri()}?still&skips=on&step=3")
     page.wait_for_function("window.stage")
     error = f"{pair['residual']['curve'][2][1]:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
-    assert stage_of(page).locator(".say").inner_text().startswith(
-        f"With skips, after 3 steps the training error is {error}. Pictures, bars and gradient were measured before any"
-        " training, the next ones at step 24."
-    )
+    said = stage_of(page).locator(".say").inner_text()
+    assert said.startswith(f"With skips, after 3 steps the training error is {error}. Pictures, bars and gradient were")
+    assert "measured before any training, the next ones at step 24." in said
     page.evaluate("stage.take({step: 24})")
     assert "With skips, after 24 steps, a 6" in stage_of(page).locator(".say").inner_text()
     page.close()
@@ -233,10 +232,24 @@ def test_the_presentation_mode_is_larger_and_folds_controls(show):
     assert stage.evaluate("e => e.scrollHeight <= e.clientHeight")
 
 
+def test_the_page_of_lesson_01_shows_both_nets_after_their_training(browser, tmp_path, state):
+    (pair,) = (net for net in state["nets"] if net["key"] == "56")
+    file = tmp_path / "lesson.html"
+    assert CliRunner().invoke(main, ["page", "01_degradation", "--output", str(file)]).exit_code == 0
+    assert file.stat().st_size < 3_000_000
+    page = browser.new_page()
+    page.goto(f"{file.as_uri()}?still")
+    page.wait_for_function("window.stage")
+    for kind, name in (("plain", "plain-56"), ("residual", "resnet-56")):
+        error = f"{pair[kind]['curve'][-1][1]:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
+        assert error_names(stage_of(page))[name] == error
+    page.close()
+
+
 def test_a_lesson_without_a_page_is_named_with_those_that_have_one(tmp_path):
     done = CliRunner().invoke(main, ["page", "07", "--output", str(tmp_path / "x.html")])
     assert done.exit_code == 2
-    assert "'07' has no page; 00 and handout have" in done.output
+    assert "'07' has no page; 00, 01 and handout have" in done.output
 
 
 @pytest.mark.parametrize("paper", ["A4", "Letter"])

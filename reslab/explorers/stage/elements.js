@@ -21,7 +21,7 @@ export function set(node, attributes) {
 }
 
 export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text
+  if (node.said !== text) node.textContent = node.said = text
 }
 
 // "M10 20L30 40" through points [x, y]; null breaks the line.

@@ -7,12 +7,12 @@ export function layout(width, height, em) {
     small = kind === "small",
     tight = width < 56 * em
   const side = { wide: width < 64 * em ? 8 : 10.4, medium: 0, small: 0 }[kind] * em,
-    answer = { wide: width < 64 * em ? 8.2 : 9.2, medium: 8.2, small: 0 }[kind] * em
+    answer = { wide: 9.2, medium: 8.2, small: 0 }[kind] * em
   const gap = 14,
     gutter = { wide: tight ? 4.2 : 5, medium: 5, small: 4 }[kind] * em
   const main = width - (side ? side + gap : 0) - (answer ? answer + gap : 0)
   const row = narrow ? main - (small ? 0 : 6.4 * em) : main - gutter // where the stations stand
-  const count = Math.max(5, Math.min(9, Math.floor(row / (4.1 * em))))
+  const count = Math.max(5, Math.min(9, Math.floor(row / (4 * em))))
   // What is left for pictures, bars and curves after the lines of text.
   const text = { wide: 16.2, medium: 23.2, small: 25 }[kind] * em
   const least = { wide: 15, medium: 20, small: 27 }[kind] * em // a narrow stage is scrolled; its charts stay readable

@@ -34,6 +34,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
 
   // The pictures on their way.
   parts.stations.replaceChildren()
+  parts.stations.classList.toggle("long", state.classes.some(name => name.length > 2))
   const tiles = stations.map(i => {
     const figure = html(parts.stations, "figure", { "data-block": i })
     const tile = { i, figure, canvas: html(figure, "canvas", { role: "img" }) }

@@ -59,7 +59,7 @@ export function makeScreen(root, $, scene, player, height) {
     const [who, what] = sentence(scene.state, scene.net, kind, frame, view.picture, parts.stations, view.step)
     say($.lead, who)
     set($.lead, { class: kind })
-    say($.told, what)
+    say($.told, `${what} `)
     const hint = scene.flipped ? "Now press Train" : "Flip the switch"
     say($.hint, scene.done || view.step ? "" : hint)
   }
