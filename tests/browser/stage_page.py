@@ -80,6 +80,6 @@ def pictures(stage):
 
 
 def error_names(stage):
-    """The names at the ends of the two error curves: {"plain-56": "88 %", ...}."""
+    """The names at the ends of the two error curves: {"skips off": "88 %", ...}."""
     names = stage.locator(".plot.curve .name").all_text_contents()
-    return dict(name.split(" ", 1) for name in names if name)
+    return dict(name.rsplit(" ", 1) for name in names if name)

@@ -50,7 +50,7 @@ def test_what_is_drawn_is_said(show):
     assert 'img "6, right"' in heard
     assert 'button "Block 27 of 27"' in heard
     expect(stage.locator(".plot.curve svg")).to_have_accessible_name(
-        "Training error of both nets, plain-56 88\N{NO-BREAK SPACE}%, resnet-56 0\N{NO-BREAK SPACE}%"
+        "Training error of both nets, skips off 88\N{NO-BREAK SPACE}%, skips on 0\N{NO-BREAK SPACE}%"
     )
     stage.locator(".hit[tabindex='0']").focus()
     page.keyboard.press("End")

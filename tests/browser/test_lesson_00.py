@@ -54,7 +54,7 @@ def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
     assert error_names(stage) == later
     step = notebook.text(".stage .slider output").removeprefix("step ")
     assert f"after {step} step" in notebook.text(".stage .say")  # the sentence speaks of the step that is shown
-    assert set(held) == {"plain-20", "resnet-20"}
+    assert set(held) == {"skips off", "skips on"}
     assert notebook.find(".stage .thin").first.get_attribute("d")  # recorded lies under it
     notebook.screenshot("00_start_here-live")
     notebook.click(".stage .play")

@@ -73,7 +73,7 @@ def test_train_plays_the_film_and_pause_holds_it(show):
     held = stage.locator(".slider output").inner_text()
     page.evaluate("new Promise(done => setTimeout(done, 400))")
     assert stage.locator(".slider output").inner_text() == held
-    assert set(error_names(stage)) == {"plain-56", "resnet-56"}
+    assert set(error_names(stage)) == {"skips off", "skips on"}
 
 
 def test_time_can_be_scrubbed_by_pointer_and_keys(show, state):
@@ -84,7 +84,7 @@ def test_time_can_be_scrubbed_by_pointer_and_keys(show, state):
     page.mouse.click(box["x"] + box["width"] - 12, box["y"] + box["height"] / 2)
     assert bars(stage) == pytest.approx(pair["residual"]["frames"][-1]["told_apart"], abs=1e-4)
     names = error_names(stage)
-    assert names["plain-56"] == f"{pair['plain']['curve'][-1][1]:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
+    assert names["skips off"] == f"{pair['plain']['curve'][-1][1]:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
     stage.locator(".slider input").focus()
     page.keyboard.press("Home")
     assert bars(stage) == pytest.approx(pair["residual"]["frames"][0]["told_apart"], abs=1e-4)
@@ -240,7 +240,7 @@ def test_the_page_of_lesson_01_shows_both_nets_after_their_training(browser, tmp
     page = browser.new_page()
     page.goto(f"{file.as_uri()}?still")
     page.wait_for_function("window.stage")
-    for kind, name in (("plain", "plain-56"), ("residual", "resnet-56")):
+    for kind, name in (("plain", "skips off"), ("residual", "skips on")):
         error = f"{pair[kind]['curve'][-1][1]:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
         assert error_names(stage_of(page))[name] == error
     page.close()

@@ -1,6 +1,6 @@
 // The training error of both nets over the whole run: the axes never move, and the slider under it is its time axis.
 import { path, say, set, svg } from "./elements.js"
-import { errorAt, other, percent } from "./words.js"
+import { errorAt, percent, switchName } from "./words.js"
 
 // → update(kind, step, recorded): draw the error up to `step`; under it lies `recorded` (a net, or null), thin.
 export function buildCurve(owner, state, net, size) {
@@ -53,7 +53,7 @@ export function buildCurve(owner, state, net, size) {
       })
       const seen = error != null && points.length
       set(dot, seen ? { cx: cx(reached), cy: cy(error), visibility: "visible" } : { visibility: "hidden" })
-      say(name, seen ? `${size.kind === "small" ? which : film.name} ${percent(error)}` : "")
+      say(name, seen ? `${switchName(which)} ${percent(error)}` : "")
       if (seen) ends[which] = { name, x: cx(reached) + 12, y: cy(error) + 0.32 * em }
     }
     const errors = Object.values(ends).map(({ name }) => name.textContent)

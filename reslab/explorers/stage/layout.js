@@ -37,7 +37,7 @@ export function layout(width, height, em) {
     row: Math.max(1.32 * em, Math.min(1.75 * em, (picture + bars + 4.5 * em) / 10)), // of a class, in the answer
     gradients: Math.floor(rest * 0.31),
     curve: Math.floor(rest * 0.28),
-    end: small ? main - 7.9 * em : main, // where the error's axis ends; behind it stand the names
+    end: small ? main - 8.8 * em : main, // where the error's axis ends; behind it stand the names
     side,
     answer,
   }
