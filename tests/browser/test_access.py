@@ -46,7 +46,7 @@ def test_what_is_drawn_is_said(show):
     page = show("still&step=60")
     stage = page.locator(".stage")
     heard = stage.aria_snapshot()
-    assert 'status: "Without skips, after 60 training steps, a 6 turns into a ' in heard
+    assert 'status: "Without skips, after 60 steps, a 6 turns into a ' in heard
     assert 'img "6, right"' in heard
     assert 'button "Block 27 of 27"' in heard
     expect(stage.locator(".plot.curve svg")).to_have_accessible_name(

@@ -31,7 +31,7 @@ export const { format: number } = new Intl.NumberFormat("en")
 export function times(value) {
   if (value == null || !Number.isFinite(value)) return "no number"
   const round = v => (v < 99500 ? number(Number(v.toPrecision(2))) : tens(Math.round(Math.log10(v))))
-  return value >= 0.95 ? `× ${round(value)}` : `÷ ${round(1 / value)}`
+  return value >= 0.95 ? `×\u00a0${round(value)}` : `÷\u00a0${round(1 / value)}`
 }
 
 // The gradient at each block as a multiple of the last one's; null where it was not measured.
