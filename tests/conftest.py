@@ -10,6 +10,7 @@ import reslab  # noqa: F401 (before torch: it sets how torch's idle threads wait
 import pytest
 import torch
 from click.testing import CliRunner
+from draws import THREADS
 
 from reslab import NetSpec, cli, digits
 from reslab.train import device
@@ -22,9 +23,12 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module")
 def one_thread():
-    """One thread: small tensors are not faster with more, and then other programs do not slow them down."""
+    """One thread: small tensors are not faster with more, and then other programs do not slow them down.
+
+    CLAIM_THREADS=2 tries the claims with two.
+    """
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     yield
     torch.set_num_threads(before)
 

@@ -26,6 +26,7 @@ from reslab.results.degradation import best
 from reslab.results.degradation import by_rate as medians
 from reslab.train import TrainSpec
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 # of the training images: what a training error must exceed that of plain-8 by, to be called clearly higher
 CLEARLY = 0.20
 SMALL = 0.05  # and what is called no higher, at the depths at which it was never seen above 0.01

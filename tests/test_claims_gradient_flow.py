@@ -42,7 +42,7 @@ from reslab.sweep import sweep
 from reslab.train import TrainSpec, fit
 
 torch.set_num_threads(1)
-pytestmark = pytest.mark.claims
+pytestmark = [pytest.mark.claims, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")

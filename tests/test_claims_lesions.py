@@ -77,14 +77,16 @@ def test_the_gradient_takes_shorter_paths_than_the_count_says(walks):
     assert walks["residual"].max() <= 1e-12
 
 
-def test_sampled_paths_scatter_and_make_paths_longer(walks):
+def test_sampled_paths_scatter_and_add_sizes_that_cancel(walks):
+    """Their sizes add up to 4 to 6 times those of the exact parts (seeds 0-2 and 10-12, 36 repeats); the share of paths
+    through 3 branches scatters by 13 to 25 points."""
     split = digits()
     net = lesions.trained(lesions.small_net(split), split, seed=SEEDS[0])
     drawn = paths.sampled(net, split, samples=3, repeats=3, images=32)
     exact = paths.by_length(net, split, images=32)
-    length = (drawn["length"] * drawn["share"]).groupby(drawn["repeat"]).sum()
-    assert length.max() - length.min() > 1e-3
-    assert (length > (exact["length"] * exact["share"]).sum() - 0.2).all()
+    assert (drawn.groupby("repeat")["size"].sum() > 2 * exact["size"].sum()).all()
+    share = drawn.groupby("length")["share"]
+    assert (share.max() - share.min()).max() > 0.05
 
 
 def test_on_photographs_resnet_56_limps_resnet_20_is_badly_hurt_and_plain_nets_die():

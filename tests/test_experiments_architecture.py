@@ -149,8 +149,9 @@ def test_one_net_alone_an_unknown_name_and_what_is_no_net_are_refused():
     for one in (nn.Sequential(nn.Flatten()), NetSpec(depth=8), "resnet-20"):
         with pytest.raises(TypeError, match=r"layers takes several nets: .*, as in layers\(\{'mine': net\}"):
             layers(one)
-    with pytest.raises(TypeError, match="layers takes several nets"):
-        layers({"mine": nn.Flatten()}, images=(3, 32, 32))
+    for images in ((3, 32, 32), torch.zeros(1, 3, 32, 32)):
+        with pytest.raises(TypeError, match="layers takes several nets"):
+            layers({"mine": nn.Flatten()}, images=images)
     with pytest.raises(ValueError, match=r"a net is 'resnet-21'; it can be 'plain-8', .* Did you mean 'resnet-"):
         layers(["resnet-21"])
     with pytest.raises(TypeError, match="mine is 'resnet-20'; it must be a NetSpec, as FAMILY"):

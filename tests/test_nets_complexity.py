@@ -251,6 +251,22 @@ def test_what_a_module_multiplies_by_itself_is_counted_and_is_in_a_row_of_its_ow
     ]
 
 
+@pytest.mark.parametrize(
+    ("product", "multiply_adds"),
+    [
+        (lambda x, w: x @ w[0], 3 * 5),
+        (lambda x, w: torch.addmv(torch.zeros(3), x, w[0], beta=2), 3 * 5),
+        (lambda x, w: torch.dot(x[0], w[0]), 5),
+        (lambda x, w: torch.vdot(x[0], w[0]), 5),
+        (lambda x, w: torch.addbmm(torch.zeros(3, 7), x[None], w.T[None]), 3 * 5 * 7),
+        (lambda x, w: torch.einsum("ni,ki->nk", x, w), 3 * 5 * 7),
+    ],
+)
+def test_products_with_vectors_are_counted(product, multiply_adds):
+    net = Calls(lambda net, x: product(x[0], net.weight), weight=nn.Parameter(torch.zeros(7, 5)))
+    assert complexity(net, (3, 5))["multiply_adds"].sum() == multiply_adds
+
+
 def test_swins_attention_is_counted():
     net = vision_net("swin_t")
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -26,8 +26,8 @@ def from_folder(path, *, image_size=32, test=0.2, seed=0):
     Each picture is turned upright (EXIF), its shorter side is resized to S, and the middle is kept; transparent parts
     become white. If the sub-folders are train and test (or val), with the classes in them, these are the two parts;
     otherwise test and seed are as in `from_arrays`. Hidden files and folders are left out; a warning names other files
-    that are no pictures. A link is followed unless it leads back into the folder. A file that is there twice counts
-    once.
+    that are no pictures, and pictures that are in no class. A link is followed unless it leads back into the folder. A
+    file that is there twice counts once.
     Raises FileNotFoundError for a missing or an empty folder, ValueError for a damaged picture, for one that is in two
     classes or in both parts, or a bad value.
     """
@@ -39,15 +39,18 @@ def from_folder(path, *, image_size=32, test=0.2, seed=0):
         raise FileNotFoundError(
             f"There is no folder {path}; give one that has a sub-folder of pictures for each class."
         )
-    parts = _parts(path)
-    files = {part: _files_by_class(folder, path) for part, folder in parts.items()}
+    parts, readable = _parts(path), _readable()
+    files = {part: _files_by_class(folder, path, readable) for part, folder in parts.items()}
+    for folder in dict.fromkeys([path, *parts.values()]):
+        _mention_pictures_of_no_class(folder, readable)
     _check_each_is_in_one_place(files, path)
     drawn = {"test": test, "seed": seed}
     if "test" in files:
         x_test, y_test = _read(files["test"], image_size)
         drawn = {"x_test": x_test, "y_test": y_test}
     x, y = _read(files["train"], image_size)
-    return from_arrays(x, y, name=path.resolve().name, channels="first", source="the reader's own pictures", **drawn)
+    name = _text(path.resolve().name)
+    return from_arrays(x, y, name=name, channels="first", source="the reader's own pictures", **drawn)
 
 
 def _parts(path):
@@ -87,29 +90,45 @@ def _folders(path):
     return sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith(".") and f.name != "__MACOSX")
 
 
-def _files_by_class(folder, root):
-    """{class: its picture files}, classes sorted; a warning names files that are no pictures."""
+def _readable():
+    """The endings of the files that Pillow reads."""
     kinds = {*Image.OPEN, "MPO"}  # a JPEG of several pictures, which Pillow's JPEG reader opens
-    readable = {ending for ending, kind in Image.registered_extensions().items() if kind in kinds}
+    return {ending for ending, kind in Image.registered_extensions().items() if kind in kinds}
+
+
+def _files_by_class(folder, root, readable):
+    """{class: its picture files}, classes sorted; a warning names files that are no pictures."""
     found, others = {}, []
     for name in (classes := _folders(folder)):
         files = _files(name, root)
-        found[name.name] = [file for file in files if file.suffix.lower() in readable]
-        others += [file.name for file in files if file.suffix.lower() not in readable]
+        found[_text(name.name)] = [file for file in files if file.suffix.lower() in readable]
+        others += [_text(file.name) for file in files if file.suffix.lower() not in readable]
     empty = [name for name, files in found.items() if not files]
     if empty or not classes:
         without = f"no picture is in {', '.join(empty)}" if empty else "it has no sub-folder"
         unread = f"; of no kind that Pillow reads: {', '.join(others[:3])}{' ...' * (len(others) > 3)}"
         without += unread if others else ""
         raise FileNotFoundError(f"{folder} must have a sub-folder of pictures for each class ({without}).")
-    if others:
-        number = (
-            "1 file left out that is no picture"
-            if len(others) == 1
-            else f"{len(others)} files left out that are no pictures"
-        )
-        warnings.warn(f"{folder.name}: {number}: {', '.join(others[:3])}{' ...' * (len(others) > 3)}", stacklevel=4)
+    _mention_left_out(folder, others, "file left out that is no picture", "files left out that are no pictures")
     return found
+
+
+def _mention_pictures_of_no_class(folder, readable):
+    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    loose = sorted(_text(file.name) for file in files if file.suffix.lower() in readable)
+    _mention_left_out(folder, loose, "picture left out that is in no class", "pictures left out that are in no class")
+
+
+def _mention_left_out(folder, names, one, several):
+    if names:
+        number = f"1 {one}" if len(names) == 1 else f"{len(names)} {several}"
+        some = f"{', '.join(names[:3])}{' ...' * (len(names) > 3)}"
+        warnings.warn(f"{_text(folder.name)}: {number}: {some}", stacklevel=5)  # where from_folder was called
+
+
+def _text(name):
+    """The name of a file as text that can be printed and saved; on Unix it may be any bytes."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _files(folder, root):

@@ -2,6 +2,7 @@
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 SIXTEEN_BITS = ("PNG", "PPM")  # the formats whose 16-bit grey Pillow opens as mode "I", as it does 32-bit TIFF
 
@@ -9,12 +10,12 @@ SIXTEEN_BITS = ("PNG", "PPM")  # the formats whose 16-bit grey Pillow opens as m
 def read(file):
     """The picture of a path or an open file: RGB, 8 bits a channel, upright as EXIF says; of several frames, the first.
 
-    Transparent parts become white. Of 16 bits the upper eight are kept; floats go from 0, black, to 1, white.
+    Transparent parts become white. Of 12 or 16 bits the upper eight are kept; floats go from 0, black, to 1, white.
     Raises ValueError with the reason, to be written after the file's name.
     """
     try:
         with Image.open(file) as opened:
-            picture = _eight_bits(ImageOps.exif_transpose(opened), opened.format)
+            picture = _eight_bits(ImageOps.exif_transpose(opened), opened.format, getattr(opened, "tag_v2", {}))
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
@@ -33,11 +34,17 @@ class _Unsuitable(ValueError):
     """A whole picture whose numbers do not say what is black and what is white."""
 
 
-def _eight_bits(picture, kind):
-    """The picture with 8 bits a channel; Pillow's conversion would clip larger numbers at 255, and floats at 0."""
+def _eight_bits(picture, kind, tags):
+    """The picture with 8 bits a channel; Pillow's conversion would clip larger numbers at 255, and floats at 0.
+
+    tags: of a TIFF. Pillow opens 12 bits as 16, and heeds "0 is white" up to 8 bits alone.
+    """
     if picture.mode.startswith("I;16") or (picture.mode == "I" and kind in SIXTEEN_BITS):
         values = np.asarray(picture).astype(np.uint32)
-        grey = (values >> 8).astype(np.uint8)
+        (bits,) = tags.get(BITSPERSAMPLE, (16,))
+        grey = (values >> (bits - 8)).astype(np.uint8)
+        if tags.get(PHOTOMETRIC_INTERPRETATION) == 0:  # 0 is white
+            grey = 255 - grey
         if (transparent := picture.info.get("transparency")) is None:
             return Image.fromarray(grey)
         opaque = np.where(values == transparent, 0, 255).astype(np.uint8)  # one of 65,536 greys, so all 16 bits count

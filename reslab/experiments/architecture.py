@@ -37,14 +37,15 @@ def layers(nets, *, images=None):
     Raises ValueError for a module that does not take the images, cannot be copied, or asks for the values of a tensor,
     and for an unknown name; TypeError for other kinds of arguments.
     """
-    if isinstance(nets, (str, NetSpec, nn.Module)) or not isinstance(images or {}, dict):
+    images = {} if images is None else images
+    if isinstance(nets, (str, NetSpec, nn.Module)) or not isinstance(images, dict):
         example = "layers({'mine': net}, images={'mine': (3, 32, 32)})"
         raise TypeError(f"layers takes several nets: names of FAMILY, or a dict with a name for each, as in {example}.")
     nets = nets if isinstance(nets, dict) else {name: FAMILY[checks.choice("a net", name, FAMILY)] for name in nets}
     for name, net in nets.items():
         if not isinstance(net, (NetSpec, nn.Module)):
             raise TypeError(f"{name} is {net!r}; it must be a NetSpec, as FAMILY[...] is, or an nn.Module.")
-    frames = [_layers(name, net, (images or {}).get(name, IMAGE)) for name, net in nets.items()]
+    frames = [_layers(name, net, images.get(name, IMAGE)) for name, net in nets.items()]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
 
 

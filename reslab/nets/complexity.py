@@ -26,6 +26,14 @@ FLOAT32 = 4  # bytes
 SAME_SHAPE = (nn.BatchNorm2d, *ACTIVATIONS.values())
 SECOND = re.compile(r"(stage\d+\.block)2(?![0-9])")  # the name of a module in the second block of a stage
 REST = ("parameters", "operations")  # kinds of the rows for what no layer's call accounts for
+aten = torch.ops.aten
+PRODUCTS = {  # multiply-adds of products that PyTorch has no formula for
+    aten.mv: lambda matrix, _: matrix.numel(),
+    aten.addmv: lambda _, matrix, __, **___: matrix.numel(),
+    aten.dot: lambda vector, _: vector.numel(),
+    aten.vdot: lambda vector, _: vector.numel(),
+    aten.addbmm: lambda _, left, right, **__: left.numel() * right.shape[-1],  # (B, N, M) and (B, M, P)
+}
 
 
 def complexity(net, image=None, *, name=None):
@@ -39,10 +47,10 @@ def complexity(net, image=None, *, name=None):
     output, for one image: "64×112×112"), parameters, multiply_adds (for one image), activation_bytes (of its outputs,
     for one image in float32; 0 where a layer hands on what it was given).
 
-    multiply_adds are half of what torch.utils.flop_counter has formulas for: convolutions, linear layers, products of
-    matrices, attention; so He et al. 2015 count too. Not counted: biases, norms, activations, pooling, and whatever
-    else works element by element; nn.Bilinear and Fourier transforms; what a parametrisation (weight_norm,
-    spectral_norm) does to make a weight; a person's own hooks, which are not run.
+    multiply_adds are those of convolutions, linear layers, products of matrices and vectors, and attention, half of
+    what torch.utils.flop_counter counts; so He et al. 2015 count too. Not counted: biases, norms, activations, pooling,
+    and whatever else works element by element; nn.Bilinear, Fourier transforms and deformable convolutions; what a
+    parametrisation (weight_norm, spectral_norm) does to make a weight; a person's own hooks, which are not run.
 
     In eval mode: stochastic depth leaves nothing out. Each parameter is in one row, that of the first call that uses
     it, so that they sum up to the net's own number. What no layer's call accounts for (a ViT's class token; the weights
@@ -89,9 +97,11 @@ class _Count(OnMeta):
         self._watch(net, "", set())
 
     def on_operator(self, operator, args, kwargs, output):
-        formula = flop_registry.get(operator.overloadpacket)
-        if formula is not None:
-            self.calls[-1] += formula(*args, **kwargs, out_val=output) // 2
+        packet = operator.overloadpacket
+        if packet in PRODUCTS:
+            self.calls[-1] += PRODUCTS[packet](*args, **kwargs)
+        elif packet in flop_registry:
+            self.calls[-1] += flop_registry[packet](*args, **kwargs, out_val=output) // 2
 
     def _watch(self, module, name, watched):
         """Hooks on a module and those in it, each once."""

@@ -178,7 +178,7 @@ class Store:
         with FileLock(self.path / ".lock"):
             known = self._datasets()
             if known.get(split.fingerprint) != name:
-                text = json.dumps(known | {split.fingerprint: name}, indent=1, ensure_ascii=False)
+                text = json.dumps(known | {split.fingerprint: name}, indent=1)
                 write(file, lambda temporary: temporary.write_text(text, encoding="utf-8"), overwrite=True)
 
     def dataset_of(self, run):

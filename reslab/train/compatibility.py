@@ -60,7 +60,7 @@ def check_resume(checkpoint, model, spec, split, how):
 
 
 def check_parameters(model):
-    """ValueError if a model has nothing to train."""
+    """ValueError if a model has nothing to train, or parameters that SGD cannot."""
     name = type(model).__name__
     if any(map(is_lazy, model.parameters())):
         raise ValueError(f"{name} has lazy parameters, whose shapes are not known yet; call it once on a batch first.")
@@ -68,6 +68,20 @@ def check_parameters(model):
         raise ValueError(f"{name} has parameters on the device meta, which hold no numbers; make it on the CPU.")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError(f"{name} has nothing to train: no parameter has requires_grad.")
+    for parameter, tensor in model.named_parameters():
+        if tensor.is_inference():
+            raise ValueError(f"{parameter} of {name} was made in torch.inference_mode; make the model outside of it.")
+        if any(size > 1 and not step for size, step in zip(tensor.shape, tensor.stride(), strict=True)):
+            raise ValueError(
+                f"{parameter} of {name} has one number in many places (expand), which cannot be trained one by one; "
+                "make it of .clone(), or keep it small and expand it in forward."
+            )
+    for layer, module in model.named_modules():
+        if getattr(module, "sparse", False) and isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
+            raise ValueError(
+                f"{layer or name} of {name} makes sparse gradients, which SGD with weight decay does not take; "
+                "sparse=False computes the same."
+            )
 
 
 def check_forward(model, split, batch_size, described):

@@ -23,7 +23,7 @@ class Stepper:
         self.compiled = compiled(self.net) if how.compile else self.net
         records = cuda_graph.records(model, how, ranks, described=spec is not None)
         self.recorded = cuda_graph.RecordedStep(model, stream) if records else None
-        fused = self.device.type in ("cpu", "cuda")
+        fused = self.device.type in ("cpu", "cuda") and all(map(fuses, model.parameters()))
         self.optimizer = torch.optim.SGD(
             parameter_groups(model, how), how.lr, how.momentum, weight_decay=how.weight_decay, fused=fused
         )
@@ -36,7 +36,16 @@ class Stepper:
                 group["lr"] = torch.zeros((), device=self.device)  # a replay reads what it holds then
 
     def begin(self):
-        """Before steps that follow each other: what happened to the model meanwhile is seen."""
+        """Before steps that follow each other: what happened to the model meanwhile is seen.
+
+        ValueError for new parameters, which the optimiser does not have.
+        """
+        mine = {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
+        if new := [name for name, parameter in self.model.named_parameters() if id(parameter) not in mine]:
+            raise ValueError(
+                f"{new[0]} of {type(self.model).__name__} is new since its training began, which does not train it; "
+                "begin a new training."
+            )
         if self.recorded:
             self.recorded.forget_if_changed()
 
@@ -62,6 +71,8 @@ class Stepper:
         check_logits(self.model, x, logits, self.classes)
         loss = F.cross_entropy(logits.float(), y)
         if not loss.requires_grad:
+            if not torch.is_grad_enabled():
+                raise ValueError("gradients are off (torch.no_grad or inference_mode); ask for events outside of it.")
             raise ValueError(
                 f"the logits of {type(self.model).__name__} depend on no parameter that has requires_grad."
             )
@@ -76,6 +87,17 @@ class Stepper:
         """The momentum buffer of each parameter that has one, by the parameter's name."""
         buffers = {name: self.optimizer.state[p].get("momentum_buffer") for name, p in self.model.named_parameters()}
         return {name: buffer for name, buffer in buffers.items() if buffer is not None}
+
+
+def fuses(parameter):
+    """Whether PyTorch's fused SGD can update a parameter.
+
+    It takes no complex numbers, and goes through the memory of a parameter as through one block: for a slice of a
+    larger tensor that would be other numbers, some of them past its end.
+    """
+    block = torch.empty_like(parameter, device="meta")  # has the order of the dimensions, and no gaps
+    strides = zip(parameter.shape, parameter.stride(), block.stride(), strict=True)
+    return parameter.is_floating_point() and all(size == 1 or own == dense for size, own, dense in strides)
 
 
 def parameter_groups(model, how):

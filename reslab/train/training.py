@@ -235,13 +235,14 @@ class _Training:
         return Weights(tensors={name: tensor.cpu() for name, tensor in rounded.items()}, **errors)
 
     def _state(self):
-        """A copy of the model's state_dict; TypeError for a state that is not a tensor, which our files cannot hold."""
+        """A copy of the model's state_dict; TypeError for a state that our files cannot hold."""
         state = self.model.state_dict()
-        others = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
+        others = [name for name, value in state.items() if not _can_be_kept(value)]
         if others:
             name = type(self.model).__name__
             raise TypeError(
-                f"{others[0]} of {name} is not a tensor, so {name} has no checkpoints and no weights files."
+                f"{others[0]} of {name} is not a tensor, or is sparse, quantised or complex128, "
+                f"so {name} has no checkpoints and no weights files."
             )
         return {name: tensor.detach().clone() for name, tensor in state.items()}
 
@@ -257,6 +258,12 @@ class _Training:
         self.step, self.seconds = self.history[-1]["step"], self.history[-1]["seconds"]
         self.state = "running" if run.outcome == "stopped" else run.outcome
         self.final_train_error = run.final_train_error
+
+
+def _can_be_kept(value):
+    """Whether a safetensors file can hold a value."""
+    dense = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_quantized
+    return dense and value.dtype is not torch.complex128
 
 
 def _halved(tensor):

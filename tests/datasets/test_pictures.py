@@ -2,6 +2,8 @@
 picture."""
 
 import os
+import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -61,6 +63,28 @@ def test_sixteen_bits_of_the_other_byte_order_keep_their_range(tmp_path):
 def test_floats_are_black_at_0_and_white_at_1(tmp_path):
     picture = Image.fromarray((RAMP / 65535).astype(np.float32))
     assert torch.equal(one(with_picture(tmp_path, picture, "tif")), grey((RAMP / 65535 * 255).round()))
+
+
+def tiff(values, bits, photometric):
+    """The bytes of a grey TIFF of (S, S) whole numbers with 12 or 16 bits each, which Pillow does not write itself."""
+    size = len(values)
+    if bits == 12:
+        data = bytes.fromhex("".join(f"{value:03x}" for value in values.flatten()))
+    else:
+        data = values.astype("<u2").tobytes()
+    # width, height, bits, uncompressed, what 0 is, where the data are (after ten tags), channels, rows, bytes, unsigned
+    tags = {256: size, 257: size, 258: bits, 259: 1, 262: photometric, 273: 134, 277: 1, 278: size, 279: len(data)}
+    entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in (tags | {339: 1}).items()]
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + bytes(4) + data
+
+
+@pytest.mark.parametrize(("bits", "zero_is_white"), [(12, False), (16, False), (16, True)])
+def test_every_bit_depth_of_a_tiff_goes_from_black_to_white(tmp_path, bits, zero_is_white):
+    values = (RAMP.astype(np.uint32) >> (16 - bits)).astype(np.uint32)
+    path = with_picture(tmp_path, Image.new("L", (16, 16)), "tif")
+    (path / "cat" / "0.tif").write_bytes(tiff(values, bits, photometric=0 if zero_is_white else 1))
+    bright = grey(RAMP.astype(np.uint32) >> 8)
+    assert torch.equal(one(path), 255 - bright if zero_is_white else bright)
 
 
 @pytest.mark.parametrize(
@@ -268,3 +292,31 @@ def test_a_folder_is_loaded_with_either_separator(pets, monkeypatch, separator):
         == load(pets.relative_to(pets.parent)).fingerprint
         == expected
     )
+
+
+def test_a_picture_beside_the_classes_is_not_left_out_without_a_word(pets):
+    Image.new("RGB", (8, 8)).save(pets / "lost.png")
+    (pets / "README.txt").write_text("two cats")
+    with pytest.warns(UserWarning, match=r"pets: 1 picture left out that is in no class: lost.png"):
+        from_folder(pets)
+
+
+def test_a_picture_beside_train_and_test_or_in_them_is_named(tmp_path):
+    for part in ("train", "test"):
+        folder(tmp_path / "pets" / part)
+    for place in ("", "train"):
+        Image.new("RGB", (8, 8)).save(tmp_path / "pets" / place / "lost.png")
+    with pytest.warns(UserWarning, match="in no class") as warned:
+        from_folder(tmp_path / "pets")
+    assert [str(one.message) for one in warned] == [
+        "pets: 1 picture left out that is in no class: lost.png",
+        "train: 1 picture left out that is in no class: lost.png",
+    ]
+
+
+def test_names_that_are_no_text_stay_apart_and_can_be_printed(pets):
+    for name in (b"\xff", b"\xfe"):
+        shutil.copytree(pets / "cat", os.fsdecode(os.fsencode(pets) + b"/" + name))
+    split = from_folder(pets)
+    assert split.class_names == ("\\xfe", "\\xff", "cat", "dog")
+    assert len(split.y_train) + len(split.y_test) == 12
