@@ -23,7 +23,8 @@ SHARED := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # Tests that a library's version breaks first: what is read, written, watched, trained and shown.
 QUICK := tests/test_capture.py tests/test_capture_models.py tests/test_runs.py tests/test_runs_damage.py \
   tests/test_store.py tests/test_store_own.py tests/test_specs_fields.py tests/train/test_train_own_models.py \
-  tests/explorers/test_explorers.py tests/explorers/test_explorers_cells.py tests/explorers/test_explorers_question.py
+  tests/explorers/test_explorers.py tests/explorers/test_explorers_live.py tests/explorers/test_explorers_cells.py \
+  tests/explorers/test_explorers_question.py
 NBVAL := -p tests.nbval_patience --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
