@@ -135,10 +135,13 @@ class WithOffset(nn.Module):
         return (x * self.offset(x)).sum()
 
 
+PARTS = ["left", "right", "sum"]
 X = torch.linspace(-1, 1, 12).view(4, 3)
 
 
 class Adds(nn.Module):
+    """branch(x) + x, out of place."""
+
     def __init__(self):
         super().__init__()
         self.branch = nn.Linear(3, 3)
@@ -161,3 +164,31 @@ def frame_of(model, call, *arguments, layers=None, **chosen):
 
 def warns(sentence):
     return pytest.warns(UserWarning, match=sentence)
+
+
+class Residual(nn.Module):
+    """The same sum, in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.branch = nn.Linear(3, 3)
+
+    def forward(self, x):
+        y = self.branch(x)
+        y += x
+        return y
+
+
+def sums(model, x):
+    """The modules that add, in order; every side and every sum has a gradient."""
+    with capture(model, (), additions=True) as trace:
+        loss_of(model(x.requires_grad_())).backward()
+    frame = trace.frame()
+    assert set(frame["part"]) <= set(PARTS)
+    assert frame["gradient_rms"].notna().all()
+    return list(frame.loc[frame["part"] == "sum", "module"])
+
+
+def added(frame):
+    """The rows of additions, as (module, part)."""
+    return list(frame[frame["part"] != "output"][["module", "part"]].itertuples(index=False, name=None))

@@ -1,19 +1,12 @@
 """`reslab.capture` removes its hooks, changes nothing in the model, and never waits for a GPU."""
 
-import collections
 import copy
-import copyreg
-import gc
-import io
-import pickle
-import weakref
 
 import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
 from capture_reference import (  # noqa: F401
-    Offset,
     hooks_of,
     hooks_on,
     images,
@@ -23,7 +16,6 @@ from capture_reference import (  # noqa: F401
     small_net,
 )
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from reslab.capture import capture
 from reslab.nets import Block
@@ -180,173 +172,6 @@ def test_training_is_the_same_with_and_without_capture_to_the_bit():
     assert plain[-2].isfinite()
     for watched in ("blocks", "leaves"):
         assert all(torch.equal(a, b) for a, b in zip(plain, trained(watched), strict=True))
-
-
-def test_nothing_grows_over_100_steps():
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.body, self.offset = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True)), Offset()
-
-        def forward(self, x):
-            return self.body(x) + self.offset(x)
-
-    def alive():
-        gc.collect()
-        kinds = [type(thing) for thing in gc.get_objects()]
-        return kinds.count(torch.utils.hooks.RemovableHandle), kinds.count(torch.Tensor), len(kinds)
-
-    model = Model()
-    counts = []
-    with capture(model) as trace:
-        for step in range(1, 101):
-            loss = loss_of(model(torch.randn(2, 3)))
-            if step % 3:  # every third pass has no backward
-                loss.backward()
-            trace.clear()
-            if step in (32, 98):
-                counts.append(alive())
-        assert trace.step == 99
-        assert hooks_of(model) == 4
-    (handles, tensors, objects), (handles_later, tensors_later, objects_later) = counts
-    assert 4 <= handles == handles_later
-    assert tensors == tensors_later
-    assert objects_later - objects < 100
-    assert hooks_on(model.offset.value) == 0
-
-
-def test_nothing_but_the_statistics_is_kept():
-    model = small_net()
-    references = []
-
-    def remember(x):
-        references.append(x.untyped_storage().data_ptr())
-        return x.flatten()[0]
-
-    with capture(model, activation={"first": remember}) as trace:
-        loss_of(model(images())).backward()
-        kept = [tensor for row in trace._rows for tensor in row.statistics.values()]
-    assert len(kept) == 6
-    assert all(
-        tensor.numel() == 1 and tensor.untyped_storage().nbytes() <= 8 and not tensor.requires_grad for tensor in kept
-    )
-    assert not {tensor.untyped_storage().data_ptr() for tensor in kept} & set(references)
-
-
-def test_many_captures_leave_no_handle_and_no_memory():
-    model, x = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True), Residual()), torch.randn(2, 3)
-    everything = {"additions": True, "bins": [-1, 0, 1], "keep": True}
-    alive, references = [], []
-    for step in range(1, 201):
-        with capture(model, **everything) as trace:
-            output = model(x)
-            if step % 3:  # every third has no backward pass
-                loss_of(output).backward()
-        references.append(weakref.ref(trace))
-        del trace, output
-        if step in (30, 200):
-            gc.collect()
-            kinds = [type(thing) for thing in gc.get_objects()]
-            alive.append((kinds.count(torch.utils.hooks.RemovableHandle), kinds.count(torch.Tensor), len(kinds)))
-    (handles, tensors, objects), (handles_later, tensors_later, objects_later) = alive
-    assert (handles, tensors) == (handles_later, tensors_later)
-    assert objects_later - objects < 250  # the weak references themselves
-    assert not any(reference() for reference in references)
-    assert hooks_of(model) == hooks_on(x) == 0
-
-
-def saved(model):
-    file = io.BytesIO()
-    torch.save(model, file)
-    return torch.load(io.BytesIO(file.getvalue()), weights_only=False)
-
-
-COPIES = {
-    "deepcopy": copy.deepcopy,
-    "pickle": lambda model: pickle.loads(pickle.dumps(model)),
-    "pickle in Python": lambda model: pickle._loads(pickle._dumps(model)),
-    "torch.save": saved,
-    "a moving average": lambda model: AveragedModel(model).module,
-    "a copy of a copy": lambda model: copy.deepcopy(copy.deepcopy(model)),
-}
-
-
-def check_shape(_module, inputs):  # a hook of the person's own, at the top level so that it can be pickled
-    assert inputs[0].shape == (2, 3)
-
-
-# which cannot be pickled
-@pytest.mark.parametrize(("way", "parametrized"), [*((way, False) for way in COPIES), ("deepcopy", True)])
-def test_copies_made_inside_have_the_persons_hooks_and_none_of_ours(way, parametrized):
-    model, x = nn.Sequential(nn.Linear(3, 3), Residual()), torch.randn(2, 3)
-    if parametrized:
-        nn.utils.parametrizations.weight_norm(model[0])
-    model.register_forward_pre_hook(check_shape)
-    theirs = hooks_of(model)
-    with capture(model, additions=True) as trace, capture(model) as inner:
-        model(x)
-        rows = len(trace.frame())
-        copied = COPIES[way](model)
-        assert hooks_of(copied) == theirs
-        copied(x).sum().backward()
-    assert len(trace.frame()) == rows
-    assert len(inner.frame()) == 2
-    assert torch.equal(copied(x), model(x))
-    assert list(copied._forward_pre_hooks.values()) == [check_shape]
-    assert hooks_of(model) == hooks_of(copied) == theirs
-    assert collections.OrderedDict not in copyreg.dispatch_table
-
-
-def test_a_copied_ordered_dict_of_the_persons_is_whole():
-    model, x = nn.Sequential(nn.Linear(3, 3)), torch.randn(2, 3)
-    with capture(model):
-        model(x)
-        # keys as our handles have
-        own = collections.OrderedDict.fromkeys(range(2 * torch.utils.hooks.RemovableHandle.next_id))
-        own.note = "kept"
-        copied = [copy.deepcopy(own), pickle.loads(pickle.dumps(own))]
-        state = copy.deepcopy(model.state_dict())
-    assert all(one == own and one.note == "kept" for one in copied)
-    assert list(state) == ["0.weight", "0.bias"]
-    assert state._metadata == model.state_dict()._metadata
-
-
-def test_a_kept_tensor_lives_as_long_as_its_trace():
-    model = nn.Sequential(nn.Linear(3, 3))
-    with capture(model, keep=True) as trace:
-        output = model(torch.randn(2, 3))
-        output.sum().backward()
-    activation = weakref.ref(output)
-    del output
-    assert activation() is None  # what is kept is a copy, and no graph with it
-    kept = weakref.ref(trace.tensors["0"][0].activation)
-    trace.clear()
-    assert kept() is None
-
-
-def test_a_trace_goes_with_its_last_reference_and_needs_no_garbage_collector():
-    model = nn.Sequential(nn.Linear(3, 3), Residual())
-    gc.disable()
-    try:
-        with capture(model, keep=True, additions=True) as trace:
-            model(torch.randn(2, 3)).sum().backward()
-        kept = [weakref.ref(trace), *(weakref.ref(row.gradient) for rows in trace.tensors.values() for row in rows)]
-        assert len(kept) == 6
-        del trace
-        assert not any(reference() for reference in kept)
-    finally:
-        gc.enable()
-
-
-class Residual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.branch = nn.Linear(3, 3)
-
-    def forward(self, x):
-        y = self.branch(x)
-        y += x
-        return y
 
 
 # nothing is waited for
