@@ -29,7 +29,7 @@ class LiveFilm:
             if self._worker.running:
                 return
             self.state, self._patches = None, []
-            self._tell("starting", "Live: the two nets are being built")
+            self._send_status("starting", "Live: the two nets are being built")
             self._worker.start(self._film(dataset, depth, variant, seed))
 
     def pause(self):
@@ -37,20 +37,20 @@ class LiveFilm:
         with self._lock:
             if self.status == "running":
                 self._worker.pause()
-                self._tell("paused", "Paused")
+                self._send_status("paused", "Paused")
 
     def resume(self):
         """Go on after a pause."""
         with self._lock:
             if self.status == "paused":
-                self._tell("running")
+                self._send_status("running")
                 self._worker.pause(False)
 
     def stop(self):
         """End the training before its next step; what was measured stays."""
         with self._lock:
             if self.status in ("starting", "running", "paused"):
-                self._tell("stopping", "Stopping")
+                self._send_status("stopping", "Stopping")
                 self._worker.stop()
 
     def join(self, timeout=None):
@@ -78,7 +78,7 @@ class LiveFilm:
         with self._lock:
             self.state = state
             if self.status == "starting":
-                self._tell("running", state=state)
+                self._send_status("running", state=state)
         for patch in film.film(spec, split, seed=seed, variant=variant):
             with self._lock:
                 film.apply(state, patch)
@@ -94,17 +94,17 @@ class LiveFilm:
         with self._lock:
             self._flush()
             if error is not None:
-                self._tell("failed", f"The training failed: {error}")
+                self._send_status("failed", f"The training failed: {error}")
             elif self.status == "stopping":
-                self._tell("stopped", "Stopped")
+                self._send_status("stopped", "Stopped")
             else:
-                self._tell("finished")
+                self._send_status("finished")
 
     def _flush(self):
         if self._patches:
             self._send({"patches": self._patches})
             self._patches, self._sent = [], time.monotonic()
 
-    def _tell(self, status, words="", **more):
+    def _send_status(self, status, words="", **more):
         self.status, self._words = status, words
         self._send({**more, "status": status, "words": words})

@@ -13,12 +13,12 @@ class Photographs:
     """Puts pictures into recorded states, in the background: from the disk, or from a download that was asked for.
 
     files: dict name → path of a state without pictures. ready(name, state): called with the gzipped JSON, pictures in
-    it. tell(name, status, words, share): what happens: "looking", "missing", "loading" (share of the bytes that are
+    it. report(name, status, words, share): what happens: "looking", "missing", "loading" (share of the bytes that are
     here), "failed" or "here". Both are called from a thread.
     """
 
-    def __init__(self, files, ready, tell):
-        self._files, self._ready, self._tell = files, ready, tell
+    def __init__(self, files, ready, report):
+        self._files, self._ready, self._report = files, ready, report
         self._thread = None
 
     def look(self, name):
@@ -47,15 +47,15 @@ class Photographs:
         try:
             work(name)
         except DatasetUnavailable as error:
-            self._tell(name, "failed", str(error), 0)
+            self._report(name, "failed", str(error), 0)
         except Exception as error:  # in a thread nobody else would say it
-            self._tell(name, "failed", f"The photographs could not be read: {error}", 0)
+            self._report(name, "failed", f"The photographs could not be read: {error}", 0)
 
     def _from_disk(self, name):
         from reslab.datasets import DATASETS  # here, and not above: torch takes seconds to import
         from reslab.downloads import DatasetUnavailable
 
-        self._tell(name, "looking", "Looking for the photographs on this machine", 0)
+        self._report(name, "looking", "Looking for the photographs on this machine", 0)
         try:
             split = DATASETS[name](download=False)
         except DatasetUnavailable:
@@ -63,7 +63,7 @@ class Photographs:
                 f"These photographs may not be handed on with reslab. They come from their own source: one download of"
                 f" {MEGABYTES[name]} MB, kept for the next time. Nothing is trained."
             )
-            self._tell(name, "missing", words, 0)
+            self._report(name, "missing", words, 0)
         else:
             self._put_in(name, split)
 
@@ -77,9 +77,9 @@ class Photographs:
             while not over.wait(EVERY):
                 arrived = bytes_here(KINDS[name]) / 1e6
                 words = f"{arrived:.0f} of {MEGABYTES[name]} MB have arrived"
-                self._tell(name, "loading", words, min(1, arrived / MEGABYTES[name]))
+                self._report(name, "loading", words, min(1, arrived / MEGABYTES[name]))
 
-        self._tell(name, "loading", "Asking for the photographs", 0)
+        self._report(name, "loading", "Asking for the photographs", 0)
         watcher = threading.Thread(target=watch, name="reslab-photographs-watch", daemon=True)
         watcher.start()
         try:
@@ -94,4 +94,4 @@ class Photographs:
 
         state = with_pictures(json.loads(gzip.decompress(self._files[name].read_bytes())), split)
         self._ready(name, gzip.compress(json.dumps(state, separators=(",", ":")).encode()))
-        self._tell(name, "here", "", 1)
+        self._report(name, "here", "", 1)

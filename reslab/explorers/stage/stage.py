@@ -46,10 +46,10 @@ class Stage(anywidget.AnyWidget):
         without = page.without_pictures()
         super().__init__(view=view, datasets=[*self._files, *without], recorded={}, needs={})
         self.live = LiveFilm(self.send)
-        self.photographs = Photographs(without, self._take, self._tell)
+        self.photographs = Photographs(without, self._take, self._show_status)
         self._load(next(iter(self._files)))  # there is something to see until photographs are there
         self._load(view["dataset"])
-        self.on_msg(self._heard)
+        self.on_msg(self._on_message)
 
     @property
     def state(self):
@@ -77,10 +77,10 @@ class Stage(anywidget.AnyWidget):
     def _take(self, name, state):
         self.recorded = self.recorded | {name: state}
 
-    def _tell(self, name, status, words, share):
+    def _show_status(self, name, status, words, share):
         self.needs = self.needs | {name: {"status": status, "words": words, "share": share}}
 
-    def _heard(self, _, message, __):
+    def _on_message(self, _, message, __):
         match message:
             case {"do": "load", "dataset": dataset}:
                 self._load(dataset)
