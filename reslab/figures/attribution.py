@@ -9,7 +9,7 @@ the lowest to the highest. Every chart takes draw=theme.chart. The maps themselv
 import numpy as np
 
 from reslab import checks
-from reslab.figures import bands, theme
+from reslab.figures import bands, log_scale, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.attribution import (
     CALLED,
@@ -146,7 +146,8 @@ def gaps(frame, *, empty=EMPTY, draw=theme.figure):
     counts = sorted(each["steps"].unique()) or [8, 64]
     span = np.log10(min(counts)) - 0.05, np.log10(max(counts)) + 0.05
     x = dict(title="Steps from the mean picture to the picture", type="log", range=list(span), tickvals=counts)
-    y = dict(title="Gap (% of the difference, log scale)", type="log", range=[-1, 2.3])
+    low, high = -1, 2.3  # powers of ten
+    y = dict(title="Gap (% of the difference, log scale)", range=[low, high], **log_scale.ticks(low, high))
     layout = theme.name_lines(ends, x, y) if ends else {}
     title = "How far integrated gradients are from adding up"
     return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=x, y=y, **layout)

@@ -20,11 +20,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+import nbformat
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +101,7 @@ class Lab:
                 f"--IdentityProvider.token={self.token}",
                 f"--ServerApp.root_dir={self.root}",
             ),
-            "--LabApp.extension_manager=readonly",
+            *("--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True"),
         ]
         with self._log.open("w") as log:
             self._server = subprocess.Popen(
@@ -248,14 +249,30 @@ class Notebook:
     def run_all(self, timeout: float = 120) -> float:
         """Run all cells to the end and return the seconds it took; a cell that raises fails at once, with its
         traceback."""
+        return self._run(self.start_all, range(len(self._sources())), timeout)
+
+    def run_to(self, text: str, *, first: int = 0, without: tuple[str, ...] = (), timeout: float = 120) -> float:
+        """Run the cells from number `first` to the one that holds `text`, as run_all does with all of them.
+
+        without: cells that hold one of these texts are passed over.
+        """
+        sources = self._sources()
+        last = next(i for i, source in enumerate(sources) if text in source)
+        chosen = [i for i in range(first, last + 1) if not any(words in sources[i] for words in without)]
+        return self._run(lambda: self.page.evaluate(RUN_CELLS, chosen), chosen, timeout)
+
+    def _run(self, start: Callable[[], None], cells: Iterable[int], timeout: float) -> float:
         self.panel.evaluate(WATCH_CELLS)
         began = time.monotonic()
-        self.start_all()
-        self.wait_until(lambda: self.failures() or self.panel.evaluate(ALL_CELLS_RAN), timeout)
+        start()
+        self.wait_until(lambda: self.failures() or self.panel.evaluate(CELLS_RAN, list(cells)), timeout)
         if failures := self.failures():
             raise AssertionError(f"{self.name} raised:\n" + "\n".join(failures))
         self._wait_for_kernel(timeout)
         return time.monotonic() - began
+
+    def _sources(self) -> list[str]:
+        return [cell["source"] for cell in nbformat.read(self.lab.root / self.name, 4).cells]
 
     def start_all(self) -> None:
         """Ask for all cells to be run, and do not wait."""
@@ -265,9 +282,11 @@ class Notebook:
         """Wait until the condition holds and return the seconds it took."""
         began = time.monotonic()
         while not condition():
-            if time.monotonic() - began > timeout:
+            waited = time.monotonic() - began
+            if waited > timeout:
                 raise TimeoutError(f"{self.name}: not within {timeout} s")
-            self.page.wait_for_timeout(20)  # time.sleep would hold the browser's events up
+            # Rarer and rarer: each question takes time from the kernel. time.sleep would hold the browser's events up.
+            self.page.wait_for_timeout(min(20 + 100 * waited, 500))
         return time.monotonic() - began
 
     def click(self, css: str) -> None:
@@ -320,6 +339,14 @@ class Notebook:
         self.page.locator(f".lm-Menu [data-command='{command}']").click()
 
 
+# The keys do not do: arrow keys pass over cells whose code is folded.
+RUN_CELLS = """places => {
+    const { commands, shell } = window.jupyterapp
+    for (const place of places) {
+        shell.currentWidget.content.activeCellIndex = place
+        commands.execute('notebook:run-cell')
+    }
+}"""
 # A committed notebook's prompts already read [1], [2], ...: what tells that a cell ran is that its prompt changed.
 WATCH_CELLS = """panel => {
     for (const prompt of panel.querySelectorAll('.jp-CodeCell .jp-InputPrompt')) {
@@ -328,8 +355,11 @@ WATCH_CELLS = """panel => {
         watcher.observe(prompt, {childList: true, characterData: true, subtree: true})
     }
 }"""
-ALL_CELLS_RAN = r"""panel => [...panel.querySelectorAll('.jp-CodeCell')].every(cell => {
-    const prompt = cell.querySelector('.jp-InputPrompt')
-    const source = cell.querySelector('.cm-content')  // a hidden solution has none in the page, and no number
-    return !source?.textContent.trim() || (prompt.dataset.ran && /\[\d+\]/.test(prompt.textContent))
-})"""
+CELLS_RAN = r"""(panel, places) => {
+    const cells = panel.querySelectorAll('.jp-Cell')
+    return places.map(place => cells[place]).filter(cell => cell.matches('.jp-CodeCell')).every(cell => {
+        const prompt = cell.querySelector('.jp-InputPrompt')
+        const source = cell.querySelector('.cm-content')  // a hidden solution has none in the page, and no number
+        return !source?.textContent.trim() || (prompt.dataset.ran && /\[\d+\]/.test(prompt.textContent))
+    })
+}"""

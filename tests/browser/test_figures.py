@@ -4,16 +4,70 @@ page."""
 from pathlib import Path
 
 import drawn
+import numpy as np
+import pandas as pd
 import plotly
 import pytest
+import test_figures_attribution as seven
+import test_figures_backbones as ten
+import test_figures_landscape as six
+import test_figures_lesions as five
+import test_figures_representations as four
+import test_figures_super_resolution as eight
 from explorer_page import FAULTS
 
-from reslab.figures import theme
+from reslab.figures import (
+    attribution,
+    attribution_maps,
+    backbones,
+    landscape,
+    lesions,
+    paths,
+    receptive_field,
+    representations,
+    super_resolution,
+    super_resolution_pictures,
+    theme,
+)
 
 pytestmark = pytest.mark.browser
 
+# The figures that drawn.every() does not have, from the frames of their own tests.
+NETS = four.together(four.SEEDS, four.net("resnet-20", (1, 0.9, 0.8)))
+INSIDE = six.PATH.assign(x=[-0.4, 0.5, 0.0])
+MAPS = pd.concat([seven.looked(method) for method in ("Grad-CAM", "saliency")])
+OTHERS = {
+    "by_block": representations.by_block(NETS),
+    "chaos": representations.chaos(NETS),
+    "one_out": lesions.one_out(five.FRAME),
+    "several_out": lesions.several_out(five.FRAME),
+    "swapped": lesions.swapped(five.FRAME),
+    "paths": paths.by_length(five.PATHS),
+    "bands": landscape.bands(six.FRAME),
+    "contours": landscape.contours(six.MAPS),
+    "path": landscape.path(six.bowl("resnet-20", 5.0), INSIDE),
+    "falls": attribution.falls(seven.FALL),
+    "deletion": attribution.curves(seven.CURVES, method="occlusion"),
+    "randomised": attribution.randomised(seven.LEFT),
+    "gaps": attribution.gaps(seven.GAPS),
+    "branches": attribution.branches(seven.BRANCHES),
+    "picture": attribution_maps.picture(seven.looked()),
+    "gallery": attribution_maps.gallery(MAPS),
+    "picture_curve": attribution_maps.picture_curve(seven.looked()),
+    "wipe": super_resolution_pictures.wipe(eight.panes()),
+    "differences": super_resolution_pictures.differences(eight.panes()),
+    "gains": super_resolution.depths(eight.STEPS),
+    "super_resolution": super_resolution.curves(eight.STEPS[~eight.STEPS["block_skips"]]),
+    "shares": backbones.shares(ten.LAYERS),
+    "ribbon": backbones.ribbon(ten.LAYERS),
+    "sizes": receptive_field.sizes(ten.FIELDS),
+    "probe": receptive_field.probe(ten.PROBES),
+    "segmenters": receptive_field.segmenters(ten.SEGMENTS[ten.SEGMENTS["seed"] == 0]),
+    "photo": receptive_field.photo(np.zeros((3, 5, 3), dtype=np.uint8)),
+}
 ORIGIN = "recorded, H200, 3 seeds, 2026-11, and live, this machine, seed 0; the batch is the first that training sees; "
-FIGURES = drawn.every() | {"long_origin": theme.figure([], title="T", x="x", y="y", origin=ORIGIN * 2, empty="None")}
+LONG = theme.figure([], title="T", x="x", y="y", origin=ORIGIN * 2, empty="None")
+FIGURES = drawn.every() | OTHERS | {"long_origin": LONG}
 DRAW = """async ([name, figure]) => {
     const box = document.createElement("div")
     box.id = name
@@ -27,13 +81,16 @@ SET = "([name, value]) => document.body.style.setProperty(name, value)"
 @pytest.fixture(scope="module")
 def page(browser):
     """A page of 700 pixels that holds every figure, by itself: near-black on white paper."""
-    page = browser.new_page(viewport={"width": 700, "height": 900})
+    page, errors = browser.new_page(viewport={"width": 700, "height": 900}), []
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.set_content('<body style="margin: 0; background: white"><main style="width: 700px"></main></body>')
     page.add_script_tag(path=Path(plotly.__file__).parent / "package_data" / "plotly.min.js")
     for name, figure in FIGURES.items():
         page.evaluate(DRAW, [name, figure.to_json()])
     yield page
     page.close()
+    assert errors == []
 
 
 def faults(page):
