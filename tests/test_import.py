@@ -77,6 +77,19 @@ print(run.outcome, len(run.history), run.layers["step"].max(), *[name for name i
     assert python(code) == ["finished", "2", "2"]
 
 
+def test_a_training_imports_nothing_that_it_does_not_need():
+    """Each of these takes a second or more, and from 35 to 90 MB of every kernel of a class."""
+    heavy = ["sklearn", "scipy", "sympy", "torch._dynamo", "torchvision"]
+    code = f"""
+import sys
+from reslab import NetSpec, TrainSpec, digits, fit
+split = digits()
+fit(NetSpec(depth=8, width=4, **split.shape), split, TrainSpec(epochs=0.2, capture_every=1))
+print(*[name for name in {heavy} if name in sys.modules])
+"""
+    assert python(code) == []
+
+
 def test_every_name_of_the_face_is_there():
     assert len(reslab.__all__) == len(set(reslab.__all__))
     for name in reslab.__all__:

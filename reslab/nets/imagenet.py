@@ -20,7 +20,7 @@ import torch
 from reslab import checks
 from reslab.downloads import TRIES, UNREADABLE, DownloadFailed, cache_root, with_retries
 from reslab.nets.family import FAMILY
-from reslab.nets.weights import shapes_only
+from reslab.nets.weights import allocated, shapes_only
 
 PRETRAINED = {  # name in FAMILY → torchvision's
     "resnet-18": "resnet18",
@@ -66,7 +66,7 @@ def pretrained(name, *, version="IMAGENET1K_V1", progress=True, root=None):
         PRETRAINED[checks.choice("a pretrained net", name, PRETRAINED)]
     ).__members__
     weights = known[checks.choice(f"the version of {name}'s weights", version, known)]
-    net = shapes_only(FAMILY[name]).to_empty(device="cpu")
+    net = allocated(shapes_only(FAMILY[name]))
     load(net, fetch(name, weights, progress, root))
     net.weights = weights
     return net.eval()

@@ -8,6 +8,7 @@ from torch import nn
 
 from reslab import checks
 from reslab.nets.blocks import Block
+from reslab.nets.weights import allocated
 from reslab.specs import SRSpec
 
 
@@ -46,7 +47,7 @@ def build_sr(spec, *, seed=0):
     seed = checks.integer("seed", seed, 0)
     with torch.device("meta"):  # PyTorch's own initialisation would draw from the caller's generator
         net = SRNet(spec)
-    net.to_empty(device="cpu")
+    allocated(net)
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d):
             generator = torch.Generator().manual_seed(zlib.crc32(f"{seed}/{name}".encode()))

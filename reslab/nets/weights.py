@@ -26,8 +26,7 @@ def build(spec, *, seed=0):
             f"build takes a NetSpec, not {type(spec).__name__}; names are looked up with FAMILY['resnet-20']."
         )
     seed = checks.integer("seed", seed, 0)
-    net = shapes_only(spec)
-    net.to_empty(device="cpu")
+    net = allocated(shapes_only(spec))
     initialise(net, spec, seed)
     net.seed, net.built = seed, (seed, *_checksums(net))
     return net
@@ -70,6 +69,16 @@ def shapes_only(spec):
     """The net of a spec on the device "meta": layers and shapes, no weights."""
     with torch.device("meta"):  # PyTorch's own initialisation would draw from the caller's generator
         return VGG(spec) if spec.block == "vgg" else ResNet(spec)
+
+
+def allocated(net):
+    """A net from the device "meta", with memory on the CPU for its weights and buffers; they are not set to anything.
+
+    Not by `to_empty`: on "meta" that imports sympy, which takes a second, and 35 MB of each kernel.
+    """
+    empty = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in net.state_dict().items()}
+    net.load_state_dict(empty, assign=True)
+    return net
 
 
 @torch.no_grad()

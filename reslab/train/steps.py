@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from reslab.train import cuda_graph
 from reslab.train.device import compiled
 from reslab.train.evaluation import check_logits
+from reslab.train.sgd import SGD
 
 
 class Stepper:
@@ -24,13 +25,9 @@ class Stepper:
         records = cuda_graph.records(model, how, ranks, described=spec is not None)
         self.recorded = cuda_graph.RecordedStep(model, stream) if records else None
         fused = self.device.type in ("cpu", "cuda") and all(map(fuses, model.parameters()))
-        self.optimizer = torch.optim.SGD(
-            parameter_groups(model, how), how.lr, how.momentum, weight_decay=how.weight_decay, fused=fused
+        self.optimizer = SGD(
+            parameter_groups(model, how), momentum=how.momentum, weight_decay=how.weight_decay, fused=fused
         )
-        if how.momentum:
-            # From the start: the fused step wants a buffer for all parameters or for none
-            for parameter in model.parameters():
-                self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)
         if self.recorded:
             for group in self.optimizer.param_groups:
                 group["lr"] = torch.zeros((), device=self.device)  # a replay reads what it holds then
