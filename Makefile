@@ -1,7 +1,8 @@
 # The environment is in .venv. Its stamp files say what is installed; they are out of date when pyproject.toml changes.
 #
 #   PYTHON=python3.12             the interpreter that .venv is made with (3.11 or newer)
-#   TORCH_INDEX=URL               the index of torch and torchvision for a new .venv, as in the README
+#   TORCH_INDEX=URL               the index of torch and torchvision for a new environment; without it,
+#                                 .ci/torch_index.py chooses: PyTorch's small CPU build where there is no GPU
 #   LAB_ARGS="--no-browser ..."   more words for JupyterLab
 #   PYTEST_ARGS="-k spec ..."     more words for pytest
 
@@ -28,7 +29,7 @@ QUICK := tests/test_capture.py tests/test_capture_models.py tests/test_runs.py t
 NBVAL := -p tests.nbval_patience --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-floor test-floor-quick bench lessons
+.PHONY: help lab test test-floor test-floor-quick bench lessons badges
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -66,22 +67,26 @@ lessons: $(VENV)/.test ## Run the lessons and refresh the pictures they keep for
 	@echo "lessons: running every notebook and refreshing its pictures"
 	@$(BIN)/python .ci/lessons.py
 
+badges: ## Print the badges that open your fork's lessons in Colab and in Binder.
+	@$(PYTHON) .ci/badges.py
+
 $(VENV)/.lab: pyproject.toml | $(BIN)/python
-	@echo "lab: installing reslab and what it needs into $(VENV) (once; minutes, gigabytes without TORCH_INDEX)"
-	@$(BIN)/python -m pip install --quiet --editable .
+	@echo "lab: installing reslab and what it needs into $(VENV) (once; minutes); pip says how far it is"
+	@$(BIN)/python -m pip install --editable .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	@echo "test: installing reslab and its test tools into $(VENV) (once; minutes, gigabytes without TORCH_INDEX)"
-	@$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@echo "test: installing reslab and its test tools into $(VENV) (once; minutes); pip says how far it is"
+	@$(BIN)/python -m pip install --editable '.[test]'
 	@touch $@ $(VENV)/.lab
 
 $(FLOOR)/.test: pyproject.toml tests/floor.txt
 	@echo "test-floor: creating $(FLOOR) with the versions of tests/floor.txt (once; minutes, gigabytes)"
 	@$(PYTHON) -m venv --clear $(FLOOR)
-	@test -z "$(TORCH_INDEX)" || $(FLOOR)/bin/python -m pip install --quiet \
-	  --constraint tests/floor.txt --index-url "$(TORCH_INDEX)" torch torchvision
-	@$(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt --editable '.[test]'
+	@index=$$($(PYTHON) .ci/torch_index.py "$(TORCH_INDEX)") && \
+	  { test -z "$$index" || $(FLOOR)/bin/python -m pip install \
+	    --constraint tests/floor.txt --index-url "$$index" torch torchvision; }
+	@$(FLOOR)/bin/python -m pip install --constraint tests/floor.txt --editable '.[test]'
 	@touch $@
 
 # torch and torchvision from different sources do not work together, so both are installed first; pip then keeps them.
@@ -93,5 +98,6 @@ $(BIN)/python:
 	@$(PYTHON) -m venv --clear $(VENV) || \
 	  { rm -rf $(VENV); exec >&2; \
 	    echo "'$(PYTHON)' cannot create environments; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install --quiet --index-url "$(TORCH_INDEX)" torch torchvision || \
+	@index=$$($(PYTHON) .ci/torch_index.py "$(TORCH_INDEX)") && \
+	  { test -z "$$index" || $(BIN)/python -m pip install --index-url "$$index" torch torchvision; } || \
 	  { rm -rf $(VENV); exit 1; }

@@ -54,6 +54,26 @@ def test_buttons_and_a_state_to_try(notebook):
     notebook.wait_until(lambda: "Nothing is out" in notebook.text(".lesions .say"))
 
 
+def test_presented_it_is_larger_and_fills_the_screen(notebook):
+    explorer = notebook.find(".lesions").first
+
+    def letters():
+        return explorer.evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
+
+    usual, ribbon = letters(), notebook.find(".lesions svg[role='group']").first
+    low = ribbon.bounding_box()["height"]
+    notebook.find(".lesions .presenter").first.click()
+    notebook.wait_until(lambda: letters() > 1.1 * usual)
+    notebook.wait_until(lambda: ribbon.bounding_box()["height"] > 1.1 * low)
+    notebook.screenshot("05_lesions-present")
+    assert explorer.evaluate("node => node.scrollHeight <= node.clientHeight")
+    assert not notebook.find(".lesions .line").first.is_visible()
+    assert notebook.text(".lesions .presenter").strip() == "Leave"
+    notebook.page.keyboard.press("Escape")
+    notebook.wait_until(lambda: letters() == usual)
+    assert notebook.text(".lesions .presenter").strip() == "Present"
+
+
 def test_it_fits_a_projector_and_a_narrow_window(notebook):
     box = notebook.find(".lesions").first.bounding_box()
     assert box["height"] <= 586  # what Lab leaves of 720 px

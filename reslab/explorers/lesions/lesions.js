@@ -1,8 +1,10 @@
 // The explorer of lesson 05: two ribbons of blocks, the error of both nets, and three pictures with their answers.
 import { html, say, set } from "../stage/elements.js"
+import { presentButton, presents } from "../stage/present.js"
 import { percent, pictures, ribbon } from "./ribbon.js"
 
 const BLOCKS = { 20: 9, 56: 27 }
+const HEIGHT = 9.9 // of a ribbon, in the letter's height
 const KINDS = ["plain", "residual"]
 
 export default {
@@ -32,6 +34,9 @@ export default {
       model.send({ do: "all" }))
     const back = button("Put all back", "Put all blocks back in", () => change({ out: "none" }))
     button("Three others", "Show three other pictures", () => change({ first: Number(fields().first ?? 0) + 3 }))
+
+    html(bar, "span", { class: "space" })
+    const present = presentButton(bar)
 
     const note = "Click a block. Filled: the error when it alone is out. Dotted: the error of the whole net."
     html(root, "p", { class: "note" }, note)
@@ -68,7 +73,7 @@ export default {
         box = rows[0].plot.getBoundingClientRect(),
         em = Number.parseFloat(getComputedStyle(root).fontSize)
       if (box.width < 10) return
-      const size = { width: Math.floor(box.width), height: 158, em: 0.9 * em }
+      const size = { width: Math.floor(box.width), height: HEIGHT * em, em: 0.9 * em }
       root.classList.toggle("waiting", !current)
       const wrong = model.get("wrong")
       say(sentence, wrong ? `⚠ ${wrong}` : (answer.sentence ?? "The two nets are being loaded ..."))
@@ -92,7 +97,9 @@ export default {
     const watcher = new ResizeObserver(show)
     watcher.observe(root)
     show()
+    const forgetPage = presents(root, present, show)
     return () => {
+      forgetPage()
       watcher.disconnect()
       names.forEach(name => model.off(name, show))
     }

@@ -16,7 +16,7 @@ from reslab.explorers.stage import still
 from reslab.explorers.worker import Latest
 
 HERE = Path(__file__).parent
-FILES = (page.SOURCE / "elements.js", HERE / "ribbon.js", HERE / "lesions.js")
+FILES = (page.SOURCE / "elements.js", page.SOURCE / "present.js", HERE / "ribbon.js", HERE / "lesions.js")
 
 
 def style():

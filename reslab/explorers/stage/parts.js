@@ -1,6 +1,7 @@
 // The elements of the stage that are there from the first to the last moment.
 import { html, svg } from "./elements.js"
 import { buildNotice } from "./notice.js"
+import { presentButton } from "./present.js"
 
 // Options are [value, text, what it means].
 export function choices(owner, options, chosen) {
@@ -53,10 +54,7 @@ export function build(root, canTrain) {
   const share = html(sheet, "label", { class: "group" })
   html(share, "span", {}, "Share: copy this line, or paste one and press Enter")
   $.line = html(share, "input", { type: "text", class: "line", spellcheck: "false" })
-  $.present = button(bar, undefined, { class: "presenter", "aria-pressed": "false", "aria-label": "Present" })
-  const corners = svg($.present, "svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" })
-  svg(corners, "path", { class: "corners", d: "M1 5V1H5M11 1H15V5M15 11V15H11M5 15H1V11" })
-  $.presentWord = html($.present, "span", {}, "Present")
+  $.present = presentButton(bar)
 
   const grid = html(root, "div", { class: "grid" })
   const given = html(grid, "div", { class: "given" })

@@ -4,6 +4,7 @@ import { listen } from "./live.js"
 import { build, choices } from "./parts.js"
 import { makeNotice } from "./notice.js"
 import { makePlayer } from "./player.js"
+import { presents } from "./present.js"
 import { makeScene } from "./scene.js"
 import { makeScreen } from "./screen.js"
 import { readLine, variantSaid } from "./words.js"
@@ -126,14 +127,6 @@ export async function mount(el, source) {
     $.speed.setAttribute("aria-label", `speed ${player.speed} times`)
   }
 
-  async function present(on) {
-    root.classList.toggle("present", on)
-    $.present.setAttribute("aria-pressed", on)
-    say($.presentWord, on ? "Leave" : "Present")
-    if (on) await root.requestFullscreen?.().catch(() => {}) // a page may forbid it; then the stage fills the window
-    screen.rebuild()
-  }
-
   $.flip.onclick = () => {
     scene.flipped = true
     take({ skip: !view.skip })
@@ -145,13 +138,7 @@ export async function mount(el, source) {
   $.speed.onclick = changeSpeed
   $.slide.oninput = () => toStep(Number($.slide.value))
   $.line.onchange = () => take(readLine($.line.value, view))
-  $.present.onclick = () =>
-    document.fullscreenElement === root ? document.exitFullscreen() : present(!root.classList.contains("present"))
-  const leave = event => {
-    const isOver = event.type === "fullscreenchange" ? !document.fullscreenElement : event.key === "Escape"
-    if (isOver && $.panel.box.hidden && root.classList.contains("present")) present(false)
-  }
-  for (const kind of ["fullscreenchange", "keydown"]) document.addEventListener(kind, leave)
+  const forgetPage = presents(root, $.present, screen.rebuild, () => $.panel.box.hidden)
   if (source.live) {
     $.isLive.onclick = () => ((live.shown = true), take({}, false))
     $.isRecorded.onclick = () => ((live.shown = false), take({}, false))
@@ -185,7 +172,7 @@ export async function mount(el, source) {
     lineTo: text => take(readLine(text, view)),
     close() {
       watcher.disconnect()
-      for (const kind of ["fullscreenchange", "keydown"]) document.removeEventListener(kind, leave)
+      forgetPage()
     },
   }
 }
