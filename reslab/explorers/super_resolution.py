@@ -22,6 +22,7 @@ from reslab.results import super_resolution as results
 from reslab.results.frames import LIVE
 
 REDRAW = 1.0  # seconds between drawings of a live training
+FRONTS = ("direct", "residual")
 MEASURED = 10  # steps between two measurements of it
 
 
@@ -86,6 +87,7 @@ class SuperResolution(Instant):
         self.live = {}  # pair and seed → frame of the steps that were trained here
         self._here = None  # (step, nets) of a training here, until another net is chosen
         self._panes = {}  # what panes are of → their frame, of the last few
+        self._ready = {}  # chart → (what it is of, the chart for each position of the switch)
         self._training, self._drawn, self._added_of = False, 0.0, None
         self.worker = Worker(self._on_step, self._on_end)
         self.control(self.kind(), self.chosen)
@@ -231,7 +233,7 @@ class SuperResolution(Instant):
 
     @property
     def _front(self):
-        return "residual" if self.setting.skip else "direct"
+        return FRONTS[self.setting.skip]
 
     def draw(self):
         """Bring charts, sentence and buttons up to date."""
@@ -245,13 +247,23 @@ class SuperResolution(Instant):
         if live is not None:
             live = live.assign(name=live["name"] + ", live", origin=LIVE)
             steps = pd.concat([steps, live], ignore_index=True)
-        self.curves.show(figures.curves(steps, self.setting.net().name, draw=theme.chart))
+        names = dict(zip(FRONTS, (spec.name for spec in self.setting.pair), strict=True))
+        drawn_of = self._key(self.setting), len(steps)
+        self._show(self.curves, drawn_of, lambda front: figures.curves(steps, names[front], draw=theme.chart))
         sentence = figures.picture_sentence(frame, self._front) if len(frame) else ""
         self.show_sentence(sentence, figures.alt_text(frame, sentence) if len(frame) else "")
         self._buttons()
 
     def _draw_picture(self, frame):
-        self.picture_chart.show(pictures.wipe(frame, self.wipe.value, self._front, draw=theme.chart))
+        step, wipe = self._here and self._here[0], self.wipe.value
+        drawn_of = self._key(self.setting), self.setting.picture, step, len(frame), wipe
+        self._show(self.picture_chart, drawn_of, lambda front: pictures.wipe(frame, wipe, front, draw=theme.chart))
+
+    def _show(self, chart, drawn_of, draw):
+        """Show a chart for the net in front; both are drawn when `drawn_of` changes, so the switch has to draw none."""
+        if self._ready.get(chart, (None,))[0] != drawn_of:
+            self._ready[chart] = drawn_of, {front: draw(front) for front in FRONTS}
+        chart.show(self._ready[chart][1][self._front])
 
     def _frame(self):
         """The panes: of nets in training here, else the recorded ones; empty if not measured yet."""

@@ -77,7 +77,7 @@ def allocated(net):
     Not by `to_empty`: on "meta" that imports sympy, which takes a second, and 35 MB of each kernel.
     """
     tensors = [*net.named_parameters(), *net.named_buffers()]
-    empty = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in tensors}
+    empty = {name: torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu") for name, tensor in tensors}
     net.load_state_dict(empty, strict=False, assign=True)  # not strict: what modules keep besides tensors stays
     return net
 
