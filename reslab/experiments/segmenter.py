@@ -5,7 +5,8 @@ another piece. The segmenter is an FCN (Long et al. 2014, arXiv:1411.4038) aroun
 stage, of stride 2 by dilation, a 1×1 convolution to the classes, and enlarged to the picture.
 
 mean IoU: of each class, the pixels that truth and answer share, divided by those that either has; the mean over the
-classes. Baselines: every pixel is "none"; and a classifier that sees the colour of one pixel only.
+classes. AP: see average_precision.py. Baselines: every pixel is "none"; and a classifier that sees the colour of one
+pixel only.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from torch import nn
 
 from reslab import checks
+from reslab.experiments.average_precision import average_precision
 from reslab.experiments.photographs import MEAN, STD
 from reslab.experiments.representations import labelled
 from reslab.nets import NetSpec
@@ -135,8 +137,10 @@ def train(segmenter, *, steps=STEPS, seed=0, rate=RATE):
 
 @torch.no_grad()
 def answers(segmenter, drawn):
-    """The class that a segmenter gives to every pixel, (N, S, S) int64."""
-    return torch.cat([segmenter(some).argmax(1) for some in drawn.x.split(64)])
+    """The class that a segmenter gives to every pixel, (N, S, S) int64, and its probability, float32."""
+    scores = torch.cat([segmenter(some).softmax(1) for some in drawn.x.split(64)])
+    certain, found = scores.max(1)
+    return found, certain
 
 
 def iou(found, truth):
@@ -151,13 +155,15 @@ def iou(found, truth):
 
 
 def baselines(test, seed=0):
-    """{name: answers (N, S, S)}: "none everywhere", and "colour of the pixel", a quadratic discriminant of red, green
-    and blue that was fitted to the pixels of training pictures."""
+    """{name: (answers, their probability)}, as `answers`: "none everywhere", and "colour of the pixel", a quadratic
+    discriminant of red, green and blue that was fitted to the pixels of training pictures."""
     fitted = draw(64, seed=seed)
     flat = [each.pictures.permute(0, 2, 3, 1).reshape(-1, 3).double().numpy() / 255 for each in (fitted, test)]
     colours = QuadraticDiscriminantAnalysis(reg_param=1e-3).fit(flat[0], fitted.classes.reshape(-1).numpy())
-    by_colour = torch.from_numpy(colours.predict(flat[1])).reshape(test.classes.shape)
-    return {"none everywhere": torch.zeros_like(test.classes), "colour of the pixel": by_colour}
+    scores = torch.from_numpy(colours.predict_proba(flat[1])).reshape(*test.classes.shape, len(colours.classes_))
+    certain, by_colour = scores.max(-1)
+    none = torch.zeros_like(test.classes), torch.ones(test.classes.shape)
+    return {"none everywhere": none, "colour of the pixel": (torch.from_numpy(colours.classes_)[by_colour], certain)}
 
 
 # --- frames -----------------------------------------------------------------------------------------------------------
@@ -168,8 +174,9 @@ def compare(depth=20, *, seeds=(0,), steps=STEPS, rate=RATE, width=8, shown=6, p
     segmenter or baseline.
 
     Columns: as `representations.labelled` has them (of a baseline, name alone); parameters, steps, rate, loss (of the
-    last 10 steps), mean_iou, one column a class of CLASSES (its IoU), tested (pictures); and of the first pictures,
-    `shown` of them: pixels (shown, S, S, 3) and truth and answers (shown, S, S), all uint8.
+    last 10 steps), mean_iou, mean_ap (over the three shapes), one column a class of CLASSES (its IoU), tested
+    (pictures); and of the first pictures, `shown` of them: pixels (shown, S, S, 3), truth and answers (shown, S, S),
+    all uint8.
     """
     frames = []
     jobs = [(seed, skip) for seed in seeds for skip in (False, True)]
@@ -182,17 +189,18 @@ def compare(depth=20, *, seeds=(0,), steps=STEPS, rate=RATE, width=8, shown=6, p
                 for _, loss in train(segmenter, steps=steps, seed=seed, rate=rate):
                     losses.append(loss)
                     bar.update()
-                row = _row(answers(segmenter, test), test, shown) | {"steps": steps, "rate": rate}
+                row = _row(*answers(segmenter, test), test, shown) | {"steps": steps, "rate": rate}
                 row |= {"parameters": sum(p.numel() for p in segmenter.parameters()), "loss": np.mean(losses[-10:])}
                 frames.append(labelled(pd.DataFrame([row]), segmenter))
-            for name, found in baselines(test, seed).items():
-                frames.append(pd.DataFrame([{"name": name, "seed": seed} | _row(found, test, shown)]))
+            for name, answer in baselines(test, seed).items():
+                frames.append(pd.DataFrame([{"name": name, "seed": seed} | _row(*answer, test, shown)]))
     return pd.concat(frames, ignore_index=True)
 
 
-def _row(found, test, shown):
+def _row(found, certain, test, shown):
     numbers = iou(found, test.classes)
     row = dict(zip(CLASSES, numbers, strict=True)) | {"mean_iou": float(np.nanmean(numbers)), "tested": len(found)}
+    row["mean_ap"] = float(np.nanmean(average_precision(found, certain, test.classes, len(CLASSES))))
     row |= {"pixels": test.pictures[:shown].permute(0, 2, 3, 1).numpy()}
     maps = {"truth": test.classes, "answers": found}
     return row | {name: classes[:shown].numpy().astype(np.uint8) for name, classes in maps.items()}

@@ -63,14 +63,15 @@ def last(table):
     return table[table["index"] == table.groupby("name")["index"].transform("max")]
 
 
-def segmenters(frame):
-    """The mean IoU of each segmenter and baseline, a row a name: skip (None of a baseline), median, low, high, seeds.
+def segmenters(frame, measure="mean_iou"):
+    """The mean IoU (or "mean_ap") of each segmenter and baseline, a row a name: skip (None of a baseline), median, low,
+    high, seeds.
 
     frame: as `experiments.segmenter.compare` gives it. ValueError for a missing column.
     """
-    frame = require(frame, ("name", "skip", "seed", "mean_iou"), "The segmenters")
+    frame = require(frame, ("name", "skip", "seed", measure), "The segmenters")
     groups = frame.groupby("name", sort=False)
-    table = groups["mean_iou"].agg(median="median", low="min", high="max").assign(skip=groups["skip"].first())
+    table = groups[measure].agg(median="median", low="min", high="max").assign(skip=groups["skip"].first())
     return table.assign(seeds=groups["seed"].nunique()).reset_index()
 
 

@@ -4,7 +4,7 @@ import { presentButton, presents } from "../stage/present.js"
 import { percent, pictures, ribbon } from "./ribbon.js"
 
 const BLOCKS = { 20: 9, 56: 27 }
-const HEIGHT = 9.9 // of a ribbon, in the letter's height
+const HEIGHT = { usual: 9.9, present: 11.9 } // of a ribbon, in the letter's height
 const KINDS = ["plain", "residual"]
 
 export default {
@@ -35,8 +35,7 @@ export default {
     const back = button("Put all back", "Put all blocks back in", () => change({ out: "none" }))
     button("Three others", "Show three other pictures", () => change({ first: Number(fields().first ?? 0) + 3 }))
 
-    html(bar, "span", { class: "space" })
-    const present = presentButton(bar)
+    const present = presentButton(root)
 
     const note = "Click a block. Filled: the error when it alone is out. Dotted: the error of the whole net."
     html(root, "p", { class: "note" }, note)
@@ -71,9 +70,10 @@ export default {
         n = BLOCKS[now.layers],
         current = answer.line === model.get("line"),
         box = rows[0].plot.getBoundingClientRect(),
-        em = Number.parseFloat(getComputedStyle(root).fontSize)
+        em = Number.parseFloat(getComputedStyle(root).fontSize),
+        high = HEIGHT[root.classList.contains("present") ? "present" : "usual"]
       if (box.width < 10) return
-      const size = { width: Math.floor(box.width), height: HEIGHT * em, em: 0.9 * em }
+      const size = { width: Math.floor(box.width), height: high * em, em: 0.9 * em }
       root.classList.toggle("waiting", !current)
       const wrong = model.get("wrong")
       say(sentence, wrong ? `⚠ ${wrong}` : (answer.sentence ?? "The two nets are being loaded ..."))

@@ -17,10 +17,10 @@ export function presents(root, { button, word }, changed, mayLeave = () => true)
     button.setAttribute("aria-pressed", on)
     say(word, on ? "Leave" : "Present")
     if (on) await root.requestFullscreen?.().catch(() => {}) // a page may forbid it; then the explorer fills the window
+    else if (document.fullscreenElement === root) await document.exitFullscreen()
     changed()
   }
-  button.onclick = () =>
-    document.fullscreenElement === root ? document.exitFullscreen() : present(!presenting())
+  button.onclick = () => present(!presenting())
   const leave = event => {
     const isOver = event.type === "fullscreenchange" ? !document.fullscreenElement : event.key === "Escape"
     if (isOver && mayLeave() && presenting()) present(false)

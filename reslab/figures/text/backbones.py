@@ -57,13 +57,16 @@ def probe_sentence(frame):
 
 
 def segmenters_sentence(frame):
-    """The mean IoU of the segmenters and the baselines."""
+    """The mean IoU of the segmenters and the baselines, and where it was measured, the average precision."""
     if not len(frame):
         return EMPTY
-    table = results.segmenters(frame)
-    texts = [f"{row['name']} {median(row, '.2f')}" for _, row in table.iterrows()]
-    steps = frame["steps"].max()
-    return f"Mean IoU after {steps:.0f} steps: {'; '.join(texts)}.{_over(table)}"
+    texts = []
+    for measure, words in (("mean_iou", "Mean IoU"), ("mean_ap", "AP of whole patches (IoU ≥ 0.5)")):
+        if measure in frame:
+            table = results.segmenters(frame, measure)
+            rows = [f"{row['name']} {median(row, '.2f')}" for _, row in table.iterrows()]
+            texts.append(f"{words} after {frame['steps'].max():.0f} steps: {'; '.join(rows)}.")
+    return f"{' '.join(texts)}{_over(table)}"
 
 
 def alt_text(frame, text):
