@@ -8,8 +8,8 @@ class SGD:
     """torch.optim.SGD of groups of parameters, equal to the bit.
 
     groups: dicts of params and lr; a parameter is in one group. momentum, weight_decay: of all. fused: whether one call
-    updates all parameters of a group. state: parameter → {"momentum_buffer": tensor of its shape}, zero before the first step, empty without
-    momentum.
+    updates all parameters of a group. state: parameter → {"momentum_buffer": tensor of its shape}, zero before the
+    first step; without momentum, {}.
     """
 
     def __init__(self, groups, *, momentum=0.0, weight_decay=0.0, fused=False):
