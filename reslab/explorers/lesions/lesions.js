@@ -4,7 +4,7 @@ import { presentButton, presents } from "../stage/present.js"
 import { percent, pictures, ribbon } from "./ribbon.js"
 
 const BLOCKS = { 20: 9, 56: 27 }
-const HEIGHT = { usual: 9.9, present: 11.9 } // of a ribbon, in the letter's height
+const HEIGHT = { usual: 9.9, present: 13.8 } // of a ribbon, in the letter's height
 const KINDS = ["plain", "residual"]
 
 export default {
