@@ -1,4 +1,4 @@
-"""Record what lesson 08 shows: nets that enlarge photographs, each at the best of three learning rates, three seeds.
+"""Record what lesson 08 shows: nets that enlarge photographs, each at the best of five learning rates, three seeds.
 
     python data/record_super_resolution.py    # data/super_resolution/, about ten minutes on one idle core
 

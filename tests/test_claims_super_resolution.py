@@ -1,7 +1,7 @@
 """What lesson 08 claims, over three seeds: 120 steps trained here, and 400 recorded.
 
 Measured when these limits were chosen: see `data/super_resolution/`; gains over bicubic in dB, mean of three held-out
-pictures, medians over seeds 0 to 2, each net at the best of three rates.
+pictures, medians over seeds 0 to 2, each net at the best of five rates.
 """
 
 import pytest
