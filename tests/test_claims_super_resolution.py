@@ -75,3 +75,10 @@ def test_the_better_picture_is_also_more_alike():
     rows = final[(final["name"] == "residual-10") & (final["last"] == "zero")]
     assert (rows["ssim"] > rows["bicubic_ssim"]).all()
     assert (rows["psnr"] > rows["bicubic"]).all()
+
+
+def test_no_best_learning_rate_is_at_the_edge_of_the_grid():
+    steps = files.recorded()["steps"]
+    best = steps[steps["best"]].groupby(["name", "last"])["lr"].first()
+    assert best.between(min(lesson.RATES), max(lesson.RATES), inclusive="neither").all()
+    assert set(steps["lr"]) == set(lesson.RATES)
