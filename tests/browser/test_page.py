@@ -1,5 +1,6 @@
 """The stage in one HTML file, opened from disk as somebody would who has no Python."""
 
+import base64
 import gzip
 import json
 import re
@@ -27,6 +28,42 @@ def test_the_page_is_small_and_needs_no_network(file):
     assert len(text.encode()) < 3_000_000
     assert "https://" not in text
     assert "import " not in text.split('<script type="module">')[1].split("atob")[0]
+
+
+# As anywidget loads a widget: its text as a module of its own, its bytes as a DataView.
+RENDER = """async ({module, style, bytes}) => {
+    const { default: widget } = await import(URL.createObjectURL(new Blob([module], {type: "text/javascript"})))
+    const binary = Uint8Array.from(atob(bytes), letter => letter.charCodeAt(0))
+    window.values = {view: {dataset: "digits"}, datasets: ["digits"], needs: {}}
+    values.recorded = {digits: new DataView(binary.buffer)}
+    const model = {get: name => values[name], set: (name, value) => (values[name] = value)}
+    for (const name of ["save_changes", "on", "off", "send"]) model[name] = () => {}
+    document.head.append(Object.assign(document.createElement("style"), {textContent: style}))
+    window.remove = await widget.render({model, el: document.body})
+}"""
+
+
+@pytest.mark.parametrize("front_end", ["vscode-dark", "vscode-light", ""])
+def test_the_widget_is_a_module_that_needs_nothing_else_in_a_frame(browser, front_end):
+    """As in VS Code and Colab: a frame of its own, no network, no require."""
+    page, asked, messages = browser.new_page(), [], []
+    page.on("console", lambda message: message.type == "error" and messages.append(message.text))
+    page.set_content(f"""<iframe sandbox="allow-scripts allow-same-origin" width="1000" height="700"
+        srcdoc='<body class="{front_end}">'></iframe>""")
+    page.on("request", lambda request: asked.append(request.url))
+    frame = page.frames[1]
+    recorded = base64.b64encode(stage_page.recorded()["digits"].read_bytes()).decode()
+    frame.evaluate(RENDER, {"module": stage_page.module("widget"), "style": stage_page.style(), "bytes": recorded})
+    frame.locator(".stage .switch").click()
+    frame.locator(".stage .presenter").click()  # a frame may not fill the screen; the stage fills the frame
+    frame.wait_for_function("document.querySelector('.stage.present')")
+    assert frame.evaluate("values.view.skip") is True  # so the kernel hears of it
+    paper = frame.locator(".stage").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert (paper == "rgb(17, 20, 23)") == (front_end == "vscode-dark")
+    frame.evaluate("remove()")
+    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == []
+    assert messages == []
+    page.close()
 
 
 def test_the_switch_shows_the_other_net_at_once_as_it_was_measured(show, state):
