@@ -34,7 +34,7 @@ export function layout(width, height, em) {
     gap,
     arcs: 24 * k,
     bars,
-    row: Math.max(1.32 * em, Math.min(1.75 * em, (picture + bars + 4.5 * em) / 10)), // of a class, in the answer
+    row: small ? 1.32 * em : Math.max(1.32 * em, Math.min(1.75 * em, (picture + bars + 4.5 * em) / 10)), // of a class
     gradients: Math.floor(rest * 0.31),
     curve: Math.floor(rest * 0.28),
     end: small ? main - 8.8 * em : main, // where the error's axis ends; behind it stand the names
