@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 
 CPU = "https://download.pytorch.org/whl/cpu"  # PyTorch's builds without CUDA: 0.2 GB instead of 5
-PATIENCE = 5  # seconds for its server to answer
+TIMEOUT = 5  # seconds for its server to answer
 
 
 def choose(wanted=""):
@@ -35,9 +35,9 @@ def has_gpu():
 
 
 def answers(address):
-    """Whether a server has this page, within PATIENCE."""
+    """Whether a server has this page, within TIMEOUT."""
     try:
-        with urllib.request.urlopen(address, timeout=PATIENCE):
+        with urllib.request.urlopen(address, timeout=TIMEOUT):
             return True
     except (urllib.error.URLError, OSError, ValueError):
         return False

@@ -50,7 +50,7 @@ def origin_line(origins, numbers, also=""):
 
     origins, numbers: of every run, seed or row; repeats and missing ones (NaN, None) do not matter.
     """
-    where = _joined(dict.fromkeys(origin for origin in origins if origin == origin))
+    where = _joined(dict.fromkeys(origin for origin in origins if isinstance(origin, str)))
     drawn = "" if "seed" in where else seeds(numbers)
     return ", ".join(filter(None, [where, drawn, also])) if where else ""
 
