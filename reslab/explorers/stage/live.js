@@ -1,5 +1,7 @@
 // A training on this machine: what a kernel sends goes into the scene, and the stage follows it.
 
+const REST = 1500 // ms
+
 // kernel: { send(message), receive(function) }. draw() is called when something new is to be seen.
 export function listen(kernel, $, scene, player, { refresh, draw }) {
   const { live, view } = scene
@@ -29,10 +31,11 @@ export function listen(kernel, $, scene, player, { refresh, draw }) {
   })
   kernel.send({ do: "catch up" })
 
-  // While a training runs, passes go through the net at the pace of the film.
+  // While a training runs, passes go through the net; between two of them the processor belongs to the training.
   async function follow() {
     player.passing = true
     await player.pass(450, 300)
+    await new Promise(done => setTimeout(done, REST))
     player.passing = false
   }
 }
