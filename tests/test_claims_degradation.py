@@ -138,12 +138,13 @@ def test_no_learning_rate_brings_the_deep_plain_net_through_in_the_residual_nets
 
 
 @pytest.mark.claims
-def test_three_times_the_epochs_do_not_close_the_gap():
-    """Measured: plain-56 40.1, 62.4 and 46.1 %, resnet-56 0.0 % in all three."""
-    frame = by_depth((56,), seeds=SEEDS, how=TrainSpec(epochs=18), progress=False)
-    errors = frame.groupby(["skip", "seed"])["final_train_error"].last()
+def test_three_times_the_epochs_do_not_close_the_gap(errors):
+    """Not even to resnet-56 after a third of them, 1.1 to 1.2 %. Measured: plain-56 40.1, 62.4 and 46.1 %; resnet-56,
+    given the same 18 epochs, 0.0 % in all three."""
+    frame = by_depth((56,), skips=(False,), seeds=SEEDS, how=TrainSpec(epochs=18), progress=False)
+    longer = frame.groupby("seed")["final_train_error"].last()
     for seed in SEEDS:
-        assert errors[False, seed] > errors[True, seed] + CLEARLY
+        assert longer[seed] > errors["resnet-56", seed] + CLEARLY
 
 
 @pytest.mark.claims
