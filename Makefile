@@ -19,7 +19,7 @@ FLOOR := .venv-floor
 NONE_PICKED := test $$? -eq 5
 # Tests of what pandas reads, writes and joins.
 FRAMES := tests/test_runs.py tests/test_cli.py tests/test_store.py tests/test_capture.py tests/datasets
-# A process a core, and a file's tests in one process. tests/conftest.py puts the longest files first.
+# A process a core, and a file's tests in one process. Both conftest.py put the longest files first.
 SHARED := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # Tests that a library's version breaks first: what is read, written, watched, trained and shown.
 QUICK := tests/test_capture.py tests/test_capture_models.py tests/test_runs.py tests/test_runs_damage.py \
@@ -43,7 +43,7 @@ test: $(VENV)/.test ## Run every test: style, import contracts, units, claims, t
 	@$(BIN)/ruff check
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest --ignore tests/browser $(SHARED) $(PYTEST_ARGS) || $(NONE_PICKED)
-	@$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS) || $(NONE_PICKED)
+	@$(BIN)/python -m pytest tests/browser $(SHARED) $(PYTEST_ARGS) || $(NONE_PICKED)
 	@$(BIN)/python -m pytest $(NBVAL) --numprocesses auto --dist loadfile notebooks
 
 test-floor: $(FLOOR)/.test ## Run unit tests and two lessons with the oldest versions allowed, which are Colab's.
