@@ -8,9 +8,9 @@ LESSON = "03_residual_block.ipynb"
 
 @pytest.fixture(scope="module")
 def notebook(lab):
-    """The lesson on a projector's 1280 × 720, run as far as its explorer."""
+    """The lesson on a projector's 1280 × 720, run as far as its explorer, but for its question."""
     with lab.open(LESSON) as notebook:
-        notebook.run_to("explorers.ResidualBlock(", timeout=900)
+        notebook.run_to("explorers.ResidualBlock(", without=("question",), timeout=900)
         notebook.wait_until(lambda: values(notebook, RIGHT, "residual block"), 120)
         notebook.show(".reslab")
         yield notebook
