@@ -22,7 +22,7 @@ class DatasetUnavailable(RuntimeError):
 def cache_root():
     """Where downloads are kept: $RESLAB_CACHE, else data/cache of the checkout that runs, else ~/.cache/reslab."""
     if chosen := os.environ.get("RESLAB_CACHE"):
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     above = Path(__file__).resolve().parents[1]
     is_checkout = (above / "data").is_dir() and (above / "pyproject.toml").is_file()
     return above / "data" / "cache" if is_checkout else Path.home() / ".cache" / "reslab"
@@ -63,7 +63,7 @@ def fetch(name, kind, root=None, download=True):
     import torchvision.datasets
 
     kind = getattr(torchvision.datasets, kind)
-    root = cache_root() if root is None else Path(root).expanduser()
+    root = cache_root() if root is None else Path(os.path.expanduser(root))
     try:
         return _open(kind, root)  # a copy in the cache needs no network, no lock and no right to write
     except UNREADABLE as error:

@@ -6,7 +6,6 @@ A shell reads every command that is printed as it was meant: values with spaces,
 import os
 import re
 import shlex
-from pathlib import Path
 
 from reslab.cli.options import fields, flag, written
 from reslab.specs import PRESETS, NetSpec, TrainSpec
@@ -104,7 +103,7 @@ def dataset_path(name):
     from reslab.datasets import DATASETS
 
     whole = re.sub(f"({PART})+$", "", name)
-    return None if whole.lower() in DATASETS else os.path.abspath(Path(name).expanduser())
+    return None if whole.lower() in DATASETS else os.path.abspath(os.path.expanduser(name))
 
 
 def flags(spec, values):

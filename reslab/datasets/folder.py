@@ -31,7 +31,7 @@ def from_folder(path, *, image_size=32, test=0.2, seed=0):
     Raises FileNotFoundError for a missing or an empty folder, ValueError for a damaged picture, for one that is in two
     classes or in both parts, or a bad value.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     checks.integer("image_size", image_size, 1)
     if path.is_file():
         raise FileNotFoundError(f"{path} is a file; give a folder, or an .npz file with images x and labels y.")

@@ -84,7 +84,7 @@ def load(name):
     is_path = isinstance(name, os.PathLike)
     text = os.fspath(name) if is_path else str(name)
     is_path = is_path or "/" in text or os.sep in text  # Windows takes both separators
-    if is_path and Path(text).expanduser().is_dir():  # whatever it is called: "pets-64px/" is a folder
+    if is_path and os.path.isdir(os.path.expanduser(text)):  # whatever it is called: "pets-64px/" is a folder
         return from_folder(text)
     if drawn := re.fullmatch(r"(.+)-(\d+)\+(\d+)(@\d+)?", text):
         split = load(drawn[1])
@@ -97,7 +97,7 @@ def load(name):
         return from_file(text)
     if is_path:
         return from_folder(text)
-    if text.lower() not in DATASETS and text and Path(text).expanduser().is_dir():
+    if text.lower() not in DATASETS and text and os.path.isdir(os.path.expanduser(text)):
         reads = f"load({f'{text}/'!r}) reads it"
         raise ValueError(f"dataset is {text!r}, which names a folder here and no data set; {reads}.")
     return DATASETS[checks.choice("dataset", text.lower(), DATASETS)]()

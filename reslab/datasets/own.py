@@ -1,6 +1,7 @@
 """A `Split` of your own arrays, or of an .npz file with them."""
 
 import inspect
+import os
 import zipfile
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def from_file(path):
     It has the name of the file, unless the file has a `name`. Raises FileNotFoundError, ValueError for what does not
     fit.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}; numpy.savez makes one.")
     try:

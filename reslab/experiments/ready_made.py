@@ -5,6 +5,7 @@ is shown: what an untrained detector marks means nothing.
 """
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def needed(names=(*NETS, *MODELS), root=None):
     names: of NETS (any of `nets.imagenet.PRETRAINED`) and MODELS. root: the folder, else $RESLAB_WEIGHTS, else the
     cache. A machine with no network takes files that were copied into the folder under these names.
     """
-    folder, rows = weights_folder() if root is None else Path(root).expanduser(), []
+    folder, rows = weights_folder() if root is None else Path(os.path.expanduser(root)), []
     for name in names:
         weights = _weights(name)
         file = weights.url.rpartition("/")[2]

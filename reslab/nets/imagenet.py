@@ -124,7 +124,7 @@ def _tensors(net):
 
 def weights_folder():
     """Where weights are looked for and kept: $RESLAB_WEIGHTS, else "weights" in `downloads.cache_root()`."""
-    return Path(os.environ.get("RESLAB_WEIGHTS") or cache_root() / "weights").expanduser()
+    return Path(os.path.expanduser(os.environ.get("RESLAB_WEIGHTS") or cache_root() / "weights"))
 
 
 def fetch(name, weights, progress=True, root=None, offline=RANDOM):
@@ -133,7 +133,7 @@ def fetch(name, weights, progress=True, root=None, offline=RANDOM):
     name: what the error calls them. root: the folder, else `weights_folder()`. offline: what else works without them,
     for the error. WeightsUnavailable.
     """
-    file = (weights_folder() if root is None else Path(root).expanduser()) / weights.url.rpartition("/")[2]
+    file = (weights_folder() if root is None else Path(os.path.expanduser(root))) / weights.url.rpartition("/")[2]
 
     def download():
         try:

@@ -35,9 +35,8 @@ class Store:
     """
 
     def __init__(self, path=None):
-        self.path = (
-            Path(path or os.environ.get("RESLAB_RUNS") or Path.home() / ".reslab" / "runs").expanduser().absolute()
-        )
+        chosen = path or os.environ.get("RESLAB_RUNS") or Path.home() / ".reslab" / "runs"
+        self.path = Path(os.path.expanduser(chosen)).absolute()  # Path.expanduser would change "./~mine" too
 
     def __repr__(self):
         return f"<Store {self.path}>"
