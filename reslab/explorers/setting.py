@@ -13,6 +13,7 @@ from reslab.specs import NetSpec, TrainSpec, nearest_depth
 SPECS = {spec: {field.name: field for field in dataclasses.fields(spec)} for spec in (NetSpec, TrainSpec)}
 OF_THE_IMAGES = ("in_channels", "image_size", "classes")  # fields of NetSpec that the split decides
 SEEDS = 2**31 - 1
+LONGEST = 1_000  # characters of a state line: a whole page that was pasted would fill the message
 # Where it is not the name of the field.
 DISPLAY_NAMES = {"lr": "learning rate", "init": "initial weights", "last": "last layer"}
 BOOLS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -170,7 +171,14 @@ def write_state(chosen, others):
 
 
 def plain_text(text):
-    """A line without the changes of mail programs and word processors: no quotes, plain hyphens and spaces."""
+    """A line without the changes of mail programs and word processors: no quotes, plain hyphens and spaces.
+
+    TypeError for what is no text, ValueError for a text too long to be a state.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a state is a line of text, such as 'resnet-20', not {type(text).__name__}.")
+    if len(text) > LONGEST:
+        raise ValueError(f"a state is one line of at most {LONGEST:,} characters, and this has {len(text):,}.")
     typographic = dict.fromkeys("\"'`´‘’‚‛“”„‟«»‹›\\\u200b\ufeff", "") | dict.fromkeys("‐‑‒–—―−", "-")
     return " ".join(unicodedata.normalize("NFKC", text.translate(str.maketrans(typographic))).split())
 
@@ -243,8 +251,9 @@ def _defaults(cls):
 
 def _read(what, parts, usual, menus):
     """field → value, of the pairs of `_split`; what: the fields are called so where one is refused."""
-    for name, _ in parts:
-        checks.choice(what, name, usual)
+    names = [checks.choice(what, name, usual) for name, _ in parts]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]} is given twice; say it once.")
     return {name: read_value(name, value, usual[name], menus.get(name)) for name, value in parts}
 
 

@@ -4,6 +4,7 @@ picture."""
 import os
 import shutil
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -320,3 +321,10 @@ def test_names_that_are_no_text_stay_apart_and_can_be_printed(pets):
     split = from_folder(pets)
     assert split.class_names == ("\\xfe", "\\xff", "cat", "dog")
     assert len(split.y_train) + len(split.y_test) == 12
+
+
+def test_a_folder_that_begins_with_a_tilde_is_nobodys_home(tmp_path, monkeypatch):
+    folder(tmp_path / "~pets")
+    monkeypatch.chdir(tmp_path)
+    for name in ("./~pets", Path("./~pets"), tmp_path / "~pets"):
+        assert load(name).name == "~pets"

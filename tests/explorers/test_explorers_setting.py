@@ -229,6 +229,21 @@ def test_a_wrong_line_is_refused_with_the_limits_of_this_lesson(kind, text, said
         kind.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("state", "error", "said"),
+    [
+        ("plain-8,seed=1,seed=2", ValueError, "seed is given twice"),
+        ("x" * 100_000, ValueError, "a state is one line of at most 1,000 characters, and this has 100,000"),
+        (None, TypeError, "a state is a line of text, such as 'resnet-20', not NoneType"),
+        (8, TypeError, "a state is a line of text, .*, not int"),
+    ],
+)
+def test_what_is_no_state_is_refused_in_a_short_sentence(state, error, said):
+    with pytest.raises(error, match=said) as raised:
+        parse_state(DegradationSetting, state)
+    assert len(str(raised.value)) < 200
+
+
 # --- numbers that are typed -------------------------------------------------------------------------------------------
 
 
