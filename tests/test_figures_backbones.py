@@ -38,6 +38,10 @@ FIELDS = pd.DataFrame(
     for name in ("plain-20", "resnet-20") for trained in (False, True) for seed in ((0,) if trained else (0, 1, 2))
     for index in (0, 1, 2)
 )  # fmt: skip
+ENERGY = np.zeros((21, 21))  # of a gradient: all at one pixel
+ENERGY[10, 10] = 1
+MAPS = FIELDS[(FIELDS["index"] == 2) & FIELDS["trained"]]
+MAPS = MAPS.assign(energy=[ENERGY] * 2, centre=[(10, 10)] * 2, label=MAPS["name"])
 PROBES = FIELDS.assign(readout_accuracy=1 - FIELDS["side"] / 20, guess=0.1)
 SHOWN = np.zeros((2, 4, 4), dtype=np.uint8)
 SEGMENTS = pd.DataFrame(
@@ -104,11 +108,7 @@ def test_lines_of_the_field_and_of_the_probe_are_medians_in_bands():
 
 
 def test_a_map_lies_over_its_photograph_with_both_squares():
-    energy = np.zeros((21, 21))
-    energy[10, 10] = 1
-    rows = FIELDS[(FIELDS["index"] == 2) & FIELDS["trained"]]
-    rows = rows.assign(energy=[energy] * 2, centre=[(10, 10)] * 2, label=rows["name"])
-    figure = receptive_field.maps(rows, np.zeros((21, 21, 3), dtype=np.uint8))
+    figure = receptive_field.maps(MAPS, np.zeros((21, 21, 3), dtype=np.uint8))
     traces = keyed(figure)
     assert np.array(traces["1/seen"].z)[10, 10] == 1
     assert [(one.x0, one.x1) for one in figure.layout.shapes[:2]] == [(-0.5, 20.5 - 0.5 + 0.5), (5.5, 14.5)]

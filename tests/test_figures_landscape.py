@@ -35,6 +35,7 @@ def bowl(name, height, **columns):
 
 FRAME = pd.concat([lines("plain-20", [2, 3]), lines("resnet-20", [1, 4], start=0.01)], ignore_index=True)
 MAPS = pd.concat([bowl("plain-20", 5.0), bowl("resnet-20", 0.4)], ignore_index=True)
+LINE = labelled(pd.DataFrame({"alpha": [0, 0.5, 1], "loss": [0.1, 3.0, 0.2], "other": 1}), "plain-20")
 PATH = labelled(
     pd.DataFrame({"step": [0, 5, 9], "x": [-1.0, 0.5, 0.0], "y": [0.2, 1.0, 0.0], "loss": [2.0, 1.0, 0.1]}),
     "resnet-20", share_x=0.7, share_y=0.2,
@@ -115,11 +116,10 @@ def test_the_path_is_drawn_in_its_plane():
 
 
 def test_the_line_between_two_nets():
-    line = labelled(pd.DataFrame({"alpha": [0, 0.5, 1], "loss": [0.1, 3.0, 0.2], "other": 1}), "plain-20")
-    (row,) = results.barriers(line).itertuples()
+    (row,) = results.barriers(LINE).itertuples()
     assert (row.ends, row.top, row.barrier) == pytest.approx((0.15, 3.0, 2.8))
-    assert list(keyed(landscape.between(line))["plain-20/live, this machine/median"].y) == [0.1, 3, 0.2]
-    assert "plain-20 (eval mode) 2.8" in landscape.between_sentence(line)
+    assert list(keyed(landscape.between(LINE))["plain-20/live, this machine/median"].y) == [0.1, 3, 0.2]
+    assert "plain-20 (eval mode) 2.8" in landscape.between_sentence(LINE)
 
 
 def test_the_surface_is_on_request_and_has_the_maps_scale():

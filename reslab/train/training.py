@@ -241,7 +241,7 @@ class _Training:
         if others:
             name = type(self.model).__name__
             raise TypeError(
-                f"{others[0]} of {name} is not a tensor, or is sparse, quantised or complex128, "
+                f"{others[0]} of {name} is not a tensor that a safetensors file can hold, "
                 f"so {name} has no checkpoints and no weights files."
             )
         return {name: tensor.detach().clone() for name, tensor in state.items()}

@@ -39,12 +39,14 @@ MAPS = pd.concat([seven.looked(method) for method in ("Grad-CAM", "saliency")])
 OTHERS = {
     "by_block": representations.by_block(NETS),
     "chaos": representations.chaos(NETS),
+    "in_training": representations.in_training(NETS),
     "one_out": lesions.one_out(five.FRAME),
     "several_out": lesions.several_out(five.FRAME),
     "swapped": lesions.swapped(five.FRAME),
     "paths": paths.by_length(five.PATHS),
     "bands": landscape.bands(six.FRAME),
     "contours": landscape.contours(six.MAPS),
+    "between": landscape.between(six.LINE),
     "path": landscape.path(six.bowl("resnet-20", 5.0), INSIDE),
     "falls": attribution.falls(seven.FALL),
     "deletion": attribution.curves(seven.CURVES, method="occlusion"),
@@ -63,6 +65,7 @@ OTHERS = {
     "sizes": receptive_field.sizes(ten.FIELDS),
     "probe": receptive_field.probe(ten.PROBES),
     "segmenters": receptive_field.segmenters(ten.SEGMENTS[ten.SEGMENTS["seed"] == 0]),
+    "fields": receptive_field.maps(ten.MAPS, np.zeros((21, 21, 3), dtype=np.uint8)),
     "photo": receptive_field.photo(np.zeros((3, 5, 3), dtype=np.uint8)),
 }
 ORIGIN = "recorded, H200, 3 seeds, 2026-11, and live, this machine, seed 0; the batch is the first that training sees; "
