@@ -64,8 +64,9 @@ def train(model, split, how=None, *, device="auto", resume=None):
     To pause, do not ask for the next event; to stop, close the generator.
     Started by torchrun, the processes train one model together (see `reslab.train.ranks`): all have the same events but
     for seconds and layers, which are of a process's own share, and each must ask for the same ones.
-    Bad arguments, a model that does not return logits among them, raise ValueError, those of a wrong type TypeError,
-    here and not at the first event; the model is then left as it was.
+    Bad arguments raise ValueError, those of a wrong type TypeError, here and not at the first event; the model is then
+    left as it was. Refused are also models that do not return logits, or that have nothing to train; parameters that
+    are lazy, on the device meta, made in inference mode, or one number in many places (expand); and sparse gradients.
     """
     return _train(_Training(model, split, how or TrainSpec(), pick_device(device), resume))
 

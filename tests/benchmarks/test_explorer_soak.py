@@ -78,7 +78,8 @@ def run():
 def test_runs_of_one_cell_and_toggles_leave_nothing_behind(run, report, kind, state):
     explorer = EXPLORER.format(kind=kind, state=state)
     run(SETUP)
-    for _ in range(20):  # memory that is taken once, and the output history
+    # Memory that is taken once: Python collects some forty replaced explorers at a time, so more of them than that.
+    for _ in range(60):
         run(explorer, CELL)
     run("explorer.worker.stop(); wait()")
     before = run("print(json.dumps(left()))")
