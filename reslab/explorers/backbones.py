@@ -1,6 +1,7 @@
 """The explorer of lesson 10: what detectors and segmenters are made of; the body can be swapped."""
 
 from dataclasses import dataclass, fields
+from html import escape
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from reslab.explorers.worker import Latest
 from reslab.figures import backbones as figures
 from reslab.figures import theme
 from reslab.figures.text.backbones import COSTS
+from reslab.figures.text.phrases import amount
 from reslab.specs import replace
 
 MOST = 10_000  # proposals
@@ -63,7 +65,7 @@ class BackbonesSetting:
 
 class Backbones(Explorer):
     """torchvision's models as bars of 100 %: body, neck and heads; and one of them block by block. The body, the size
-    of the picture and the number of proposals can be changed.
+    of the picture and the number of proposals can be changed. A click on a bar shows the numbers in it.
 
     state: "Faster R-CNN", or "FCN,body=resnet-18,side=520,cost=multiply_adds,proposals=300".
     """
@@ -88,7 +90,11 @@ class Backbones(Explorer):
         empty = pd.DataFrame()
         self.bars = Chart(figures.shares(empty, draw=theme.chart), name="All models")
         self.ribbon = Chart(figures.ribbon(empty, draw=theme.chart), name="Block by block")
+        self.opened = widgets.HTML(layout=widgets.Layout(max_height="300px", overflow="auto"))
+        self.opened.add_class("reslab-opened")
         self.arrange([self.bars, self.ribbon], [])
+        *parts, folds = self.body.children
+        self.body.children = [*parts, self.opened, folds]
         self.state = state
 
     def _menu(self, name, words, width, options=None):
@@ -173,5 +179,29 @@ class Backbones(Explorer):
         frame, model, cost = self._counted[self.chosen.counted], self.chosen.model, self.chosen.cost
         self.bars.show(figures.shares(frame, cost, draw=theme.chart))
         self.ribbon.show(figures.ribbon(frame, model, cost, draw=theme.chart))
+        for trace in (*self.bars.figure.data, *self.ribbon.figure.data):
+            if trace.customdata is not None:
+                trace.on_click(self._clicked)
+        self.opened.value = "<p>Click a bar to open it.</p>"
         sentence = figures.sentence(frame, model)
         self.show_sentence(sentence, figures.alt_text(frame, figures.models_sentence(frame, cost)))
+
+    def _clicked(self, trace, points, _state):
+        if points.point_inds:
+            self.open(*trace.customdata[0])
+
+    def open(self, model, unit):
+        """Show the numbers of the body, a neck, a head or a block: a row a block of the body, else a row a layer."""
+        frame = self._counted[self.chosen.counted]
+        rows = frame[frame["model"] == model]
+        if unit == "body":
+            rows = rows[rows["part"] == "body"]
+            by = rows["block"].where(rows["block"] != "", rows["name"])
+        else:
+            rows = rows[(rows["block"] == unit) | ((rows["block"] == "") & (rows["name"] == unit))]
+            by = rows["module"]
+        numbers = rows.groupby(by.rename(""), sort=False)[["parameters", "multiply_adds"]].sum()
+        numbers.loc["all"] = numbers.sum()
+        numbers = numbers.map(amount).rename(columns=lambda name: name.replace("_", "-"))
+        title = f"{model}: {self.chosen.body if unit == 'body' else unit}"
+        self.opened.value = f"<h4>{escape(title)}</h4>{numbers.to_html(border=0)}"

@@ -1,9 +1,13 @@
 """The explorer of lesson 10 without a browser: swap the body, change the picture, paste a state."""
 
+import re
+from types import SimpleNamespace
+
 import pytest
 
 from reslab import experiments, explorers, figures
 from reslab.explorers.backbones import BackbonesSetting
+from reslab.figures.text.phrases import amount
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +105,31 @@ def test_a_closed_explorer_counts_no_more():
     made.close()
     assert made.join(120)
     assert made.closed
+
+
+def click(trace):
+    """What plotly does after a click on the only bar of a trace."""
+    for callback in trace._click_callbacks:
+        callback(trace, SimpleNamespace(point_inds=[0]), None)
+
+
+@pytest.mark.parametrize(
+    ("chart", "key", "words"),
+    [
+        ("bars", "FCN/body", ["FCN: resnet-18", "stage4.block2", "stem"]),
+        ("bars", "Faster R-CNN/box head", ["Faster R-CNN: box head", "roi_heads.box_head.fc6"]),
+        ("ribbon", "stage2.block1", ["Faster R-CNN: stage2.block1", "body.stage2.block1"]),
+        ("ribbon", "FPN", ["Faster R-CNN: FPN"]),
+    ],
+)
+def test_a_click_on_a_bar_opens_its_numbers(explorer, chart, key, words):
+    frame = explorer._counted[explorer.chosen.counted]
+    assert "Click a bar" in explorer.opened.value
+    click(getattr(explorer, chart).trace(key))
+    model, unit = key.split("/") if "/" in key else ("Faster R-CNN", key)
+    rows = frame[frame["model"] == model]
+    wanted = rows["part"] == "body" if unit == "body" else (rows["block"] == unit) | (rows["name"] == unit)
+    (parameters,) = re.findall(r"<th>all</th>\s*<td>(.*?)</td>", explorer.opened.value)
+    assert parameters == amount(rows.loc[wanted, "parameters"].sum())
+    for word in words:
+        assert word in explorer.opened.value
