@@ -37,7 +37,7 @@ class Degradation(Live):
 
     def __init__(self, state="plain-20", *, split=None, how=None, device="auto"):
         super().__init__(split=split, how=how or TrainSpec(capture_every=5), device=device)
-        self.curves = Chart(figures.training_curves(self.frame(), draw=theme.chart), name="DegradationSetting error")
+        self.curves = Chart(figures.training_curves(self.frame(), draw=theme.chart), name="Training error")
         self.gradients = Chart(gradient_flow.gradient_profile(self.layers(), draw=theme.chart), name="Gradients")
         self.control(self.kind(), self.chosen)
         self.arrange([self.curves, self.gradients], self.buttons, self.more_buttons)
