@@ -125,7 +125,9 @@ class _Count(OnMeta):
             self._watch(inner, f"{name}.{part}" if name else part, watched)
 
     def _around(self, module, end):
-        module.register_forward_pre_hook(lambda *_: self.calls.append(0))
+        module.register_forward_pre_hook(lambda *_: self.calls.append(0), prepend=True)
+        # Not counted, either: what hooks did since (the old weight_norm and spectral_norm make a weight in one).
+        module.register_forward_pre_hook(lambda *_: self.calls.__setitem__(-1, 0))
         module.register_forward_hook(lambda module, given, output: end(module, given, output, self.calls.pop()))
 
     def _add(self, name, kind, outputs, parameters=0, multiply_adds=0, given=()):

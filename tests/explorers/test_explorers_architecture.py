@@ -56,7 +56,7 @@ def test_a_click_opens_the_block_with_its_numbers_and_its_code(explorer):
     assert "resnet-8: fc" in explorer.opened.value
     assert "Linear(in_features=64, out_features=10" in explorer.opened.value
     handler(trace, SimpleNamespace(point_inds=[0]), None)
-    assert "less the mean of the training images" in explorer.opened.value
+    assert "minus the mean of the training images" in explorer.opened.value
 
 
 @pytest.mark.parametrize(
