@@ -44,7 +44,7 @@ def waiting(monkeypatch):
 def test_a_toggle_of_resnet_56(split, report, waiting, kind):
     explorer = kind("resnet-56", split=split)
     explorer.join()
-    net = build(explorer.setting.spec(split))
+    net = build(explorer.setting.net(**split.shape))
     x, y = split.batch(slice(128), "train")
 
     def bare():
