@@ -9,7 +9,6 @@ import torchvision
 from capture_reference import (  # noqa: F401
     COLUMNS,
     PARTS,
-    added,
     exact_rms,
     hooks_of,
     hooks_on,
