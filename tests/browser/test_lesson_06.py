@@ -1,7 +1,7 @@
 """Lesson 06 in the real JupyterLab: a question is answered, the switch turned, and states and maps are looked at."""
 
 import pytest
-from explorer_page import IN_FRONT, SENTENCE, answer, choose, hand_out, state
+from explorer_page import IN_FRONT, SENTENCE, answer, bring_to_front, choose, hand_out, state
 
 from reslab.results.landscape import ANSWERS
 
@@ -36,10 +36,10 @@ def test_the_switch_and_the_mode_answer(notebook):
 def test_a_state_to_try_and_its_maps(notebook):
     notebook.find(".reslab-state button").first.click()
     notebook.wait_until(lambda: state(notebook) == "resnet-20,mode=train | plain-20,mode=train")
-    notebook.find(".reslab-tabs button").nth(1).click()
+    bring_to_front(notebook, 1)
     notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .contourlayer, {IN_FRONT} .contour").count() >= 2, 60)
     notebook.screenshot("06_landscape-map", EXPLORER)
-    notebook.find(".reslab-tabs button").first.click()
+    bring_to_front(notebook, 0)
 
 
 def test_a_line_that_is_wrong_is_said(notebook):

@@ -1,7 +1,7 @@
 """Lesson 09 in the real JupyterLab, as a learner works through it."""
 
 import pytest
-from explorer_page import LEFT, RIGHT, all_told, at_rest, choose, hand_out, state, unfolded
+from explorer_page import LEFT, RIGHT, all_told, at_rest, bring_to_front, choose, hand_out, state, unfolded
 
 LESSON = "09_variants.ipynb"
 RACE = "resnet-14,widen=2 | resnet-56"
@@ -77,5 +77,5 @@ def test_reset_clears_the_race(notebook):
     with unfolded(notebook):
         notebook.click(".reslab-reset")
     notebook.wait_until(lambda: curve(notebook, "resnet-56") is None)
-    notebook.click(".reslab-tabs button >> nth=1")  # the race, which may be behind the diagram
+    bring_to_front(notebook, 1)  # the race, which may be behind the diagram
     notebook.wait_until(lambda: "Press Start" in notebook.find(RIGHT).first.inner_text())

@@ -7,7 +7,7 @@ they are, and a presentation mode.
 import nbformat
 import pytest
 from access import unreached, violations
-from explorer_page import FAULTS, at_rest, unfolded
+from explorer_page import FAULTS, IN_FRONT, at_rest, bring_to_front, settled, unfolded
 
 SMALL = "split=digits().subset(n_train=512, n_test=128), how=TrainSpec(epochs=2)"
 EXPLORERS = {  # name → how it is made; those that train are trained
@@ -24,7 +24,6 @@ EXPLORERS = {  # name → how it is made; those that train are trained
 }
 STATES = '.try_states({"What is seen here, in a sentence": "%s"})'
 LARGEST = {"light": (1280, 720), "dark": (1440, 900)}
-CHART = ".reslab .reslab-chart:not(.reslab-behind) .js-plotly-plot"
 
 # What is wrong with the texts outside of the charts: too small, too pale, or wider than what holds them.
 TEXTS = """([box, least]) => {
@@ -81,7 +80,7 @@ def notebook(lab, request):
     with lab.open(f"look-{name}.ipynb") as notebook:
         notebook.explorer = name
         notebook.run_all()
-        notebook.wait_until(lambda: notebook.find(f"{CHART} .main-svg").count(), 60)
+        notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .main-svg").count(), 60)
         if notebook.find(".reslab-start").count():
             notebook.click(".reslab-start")
             notebook.wait_until(lambda: "finished" in notebook.text(".reslab-progress-text"), 120)
@@ -117,29 +116,20 @@ def texts(notebook, least=14):
 
 def every_chart(notebook):
     """Bring one chart after another to the front, and end with the first."""
-    tabs = notebook.find(".reslab-tabs button")
-    for i in range(tabs.count()):
-        tabs.nth(i).click()
-        notebook.wait_until(lambda i=i: "mod-active" in tabs.nth(i).get_attribute("class"))
-        yield notebook.find(CHART).first
-    if tabs.count():
-        tabs.first.click()
+    tabs = notebook.find(".reslab-tabs button").count()
+    for place in range(tabs):
+        bring_to_front(notebook, place)
+        yield notebook.find(IN_FRONT).first
+    if tabs:
+        bring_to_front(notebook, 0)
     else:
-        yield notebook.find(CHART).first
+        yield notebook.find(IN_FRONT).first
 
 
 def in_theme(notebook, theme):
     notebook.page.emulate_media(color_scheme=theme)
     is_light = str(theme == "light").lower()
     notebook.wait_until(lambda: notebook.page.locator(f"body[data-jp-theme-light={is_light}]").count())
-
-
-def settled(notebook, check):
-    """Wait until `check` finds no fault: a chart follows its box a moment later. Fails with the faults."""
-    try:
-        notebook.wait_until(lambda: not check(), 10)
-    except TimeoutError:
-        assert check() == []
 
 
 def line(notebook):
@@ -157,10 +147,6 @@ def flip(notebook, back=False):
             select = notebook.find(".reslab-folded select").first
             select.select_option(label="multiply-adds" if back else "parameters")
     notebook.wait_until(lambda: line(notebook) != was)
-
-
-def has_one_chart_in_front(notebook):
-    return sum(chart.is_visible() for chart in notebook.find(".reslab .js-plotly-plot").all()) == 1
 
 
 def test_three_controls_are_in_sight_and_the_others_unfold(notebook):
@@ -183,7 +169,7 @@ def test_it_is_large_fits_and_can_be_read(notebook, theme):
     in_theme(notebook, theme)
     for i, chart in enumerate(every_chart(notebook)):
         settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
-        assert has_one_chart_in_front(notebook)
+        assert sum(drawn.is_visible() for drawn in notebook.find(".reslab .js-plotly-plot").all()) == 1
         box = notebook.find(".reslab-chart:not(.reslab-behind)").first.bounding_box()
         assert box["width"] >= 700
         assert box["height"] >= 380
@@ -193,7 +179,7 @@ def test_it_is_large_fits_and_can_be_read(notebook, theme):
         notebook.show(".reslab-charts")
         notebook.screenshot(f"look-{notebook.explorer}-{theme}-{i + 1}")
     assert texts(notebook) == []
-    assert notebook.find(f"{CHART} .bg").first.evaluate("rect => getComputedStyle(rect).fillOpacity") == "0"
+    assert notebook.find(f"{IN_FRONT} .bg").first.evaluate("rect => getComputedStyle(rect).fillOpacity") == "0"
 
 
 def test_nothing_is_cut_at_700_pixels(notebook):
@@ -215,9 +201,9 @@ def test_axe_finds_no_fault_and_tab_comes_to_every_control(notebook, theme):
 
 
 def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook):
-    before = notebook.find(CHART).first.bounding_box()
+    before = notebook.find(IN_FRONT).first.bounding_box()
     notebook.click(".reslab-presenter")
-    notebook.wait_until(lambda: notebook.find(CHART).first.bounding_box()["width"] > 1.2 * before["width"])
+    notebook.wait_until(lambda: notebook.find(IN_FRONT).first.bounding_box()["width"] > 1.2 * before["width"])
     for chart in every_chart(notebook):
         settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
     assert notebook.find(".reslab-chart:not(.reslab-behind)").first.bounding_box()["height"] > 1.1 * 380
@@ -234,7 +220,7 @@ def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook
         assert box["y"] + box["height"] <= 720
     assert notebook.text(".reslab-presenter").strip() == "Leave"
     notebook.page.keyboard.press("Escape")
-    notebook.wait_until(lambda: notebook.find(CHART).first.bounding_box()["width"] == before["width"])
+    notebook.wait_until(lambda: notebook.find(IN_FRONT).first.bounding_box()["width"] == before["width"])
     notebook.click(".reslab-presenter")
     notebook.wait_until(lambda: notebook.find(".reslab-present").count())
     notebook.click(".reslab-presenter")
@@ -244,9 +230,9 @@ def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook
 
 def test_the_switch_moves_no_axis(notebook):
     def ranges():
-        return notebook.find(CHART).first.evaluate(RANGES)
+        return notebook.find(IN_FRONT).first.evaluate(RANGES)
 
-    before = ranges()
+    before = at_rest(notebook, ranges)  # the test before may have left the presentation a moment ago
     for back in (False, True):
         flip(notebook, back)
         assert at_rest(notebook, ranges) == before
