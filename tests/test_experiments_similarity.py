@@ -42,6 +42,15 @@ def test_r2_is_the_share_that_is_left():
     assert similarity.readable(SIGNAL, half) == pytest.approx(1 - (gone / whole).item(), abs=0.01)
 
 
+def test_a_net_is_measured_block_by_block():
+    mixed, narrow = 3 * SIGNAL.roll(1, dims=1), SIGNAL[:, :3]
+    found = similarity.along([SIGNAL, mixed, narrow, narrow])
+    assert found[0] == pytest.approx(similarity.measures(SIGNAL, mixed))
+    assert all(math.isnan(value) for value in found[1].values())
+    assert list(found[2].values()) == pytest.approx([1, 1, 1])
+    assert similarity.along([SIGNAL]) == []
+
+
 def test_where_the_shape_changes_or_a_number_is_lost_nothing_is_measured():
     for before, after in ((SIGNAL, SIGNAL[:, :3]), (SIGNAL, SIGNAL * torch.inf)):
         assert all(math.isnan(value) for value in similarity.measures(before, after).values())

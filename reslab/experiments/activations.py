@@ -121,9 +121,8 @@ def signal(net, split, run=None):
     frame["branch_rms"] = seen.loc[branches, "activation_rms"].to_numpy()
     frame["input_rms"] = seen.loc[shortcuts if net.spec.skip else entering, "activation_rms"].to_numpy()
     frame["ratio"] = frame["branch_rms"] / frame["input_rms"]
-    pairs = zip(entering, blocks, strict=True)
-    measured = pd.DataFrame([similarity.measures(tensors[before], tensors[after]) for before, after in pairs])
-    frame = pd.concat([frame, measured], axis=1)
+    measured = similarity.along([tensors[name] for name in ("stem", *blocks)])
+    frame = pd.concat([frame, pd.DataFrame(measured)], axis=1)
     return _labelled(frame, net, run)
 
 
