@@ -5,6 +5,7 @@ asks for it.
 """
 
 import logging
+import socket
 import warnings
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ from dataclasses import replace
 RETRIES = 3  # of a training whose worker died (its process or node ended, or memory ran out)
 POLL = 1.0  # seconds between two requests for the progress
 STARTS = 4  # attempts to start Ray; Ray ends each after 30 seconds
+ANSWER = 10.0  # seconds in which the address of a cluster takes a connection; Ray itself would try for minutes
 
 
 def train(jobs, report, *, address, cpus, gpus):
@@ -47,6 +49,7 @@ def _join(ray, address):
     options = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == "local":
         options["include_dashboard"] = False
+    _check_that_it_answers(address)
     for start in range(1, STARTS + 1):
         before = _ray_processes()
         try:
@@ -55,8 +58,7 @@ def _join(ray, address):
         except Exception as error:  # of any class: a bare Exception where Ray's node is slow
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
             if address != "local":
-                said = f"no Ray cluster can be joined at {address!r}: {reason}. `ray start --head` starts one."
-                raise ConnectionError(said) from error
+                raise _no_cluster(address, reason) from error
             started = _ray_processes() - before
             _end(started)
             if not started or start == STARTS:  # nothing of it still runs, so waiting would not help
@@ -67,6 +69,20 @@ def _join(ray, address):
                 f"waiting for Ray once more, attempt {start + 1} of {STARTS}.",
                 stacklevel=4,
             )
+
+
+def _check_that_it_answers(address):
+    """ConnectionError where nothing takes a connection at HOST:PORT or ray://HOST:PORT."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise _no_cluster(address, getattr(error, "strerror", None) or str(error)) from error
+
+
+def _no_cluster(address, reason):
+    return ConnectionError(f"no Ray cluster can be joined at {address!r}: {reason}. `ray start --head` starts one.")
 
 
 def _ray_processes():

@@ -71,10 +71,11 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture(name="reslab")
 def command_line(folder):
-    """The command line: called with words; the click Result, whose exit code must be the one given."""
+    """The command line: called with words, a list of them or a text with spaces between; the click Result, whose exit
+    code must be the one given."""
 
     def call(words, exit_code=0):
-        result = CliRunner().invoke(cli.main, words.split())
+        result = CliRunner().invoke(cli.main, words.split() if isinstance(words, str) else words)
         assert result.exit_code == exit_code, result.output
         return result
 

@@ -3,14 +3,17 @@
 import csv
 import dataclasses
 import json
+import shlex
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from reslab.cli import reproduce
+from reslab.cli.options import join_with_commas, split_at_commas
 from reslab.datasets import digits
 from reslab.runs import Run
 from reslab.store import Store
@@ -86,7 +89,16 @@ def test_sweep_trains_every_combination(reslab, folder):
         ("sweep --workers 0", 2, "workers is 0; it must be at least 1"),
         ("sweep --workers 2 --address auto", 2, "workers is for one machine"),
         ("runs show nothing", 2, "has no one run 'nothing'; none of its runs has it in its name"),
+        (["sweep", "--seed", ""], 2, "'' holds no value; give one, or several between commas"),
+        (["sweep", "--depth", ", ,"], 2, "', ,' holds no value"),
+        (["sweep", ""], 2, "'' holds no value"),
+        (["sweep", "--dataset", ","], 2, "',' holds no value"),
         ("runs list depth", 2, "'depth' is no filter; write FIELD=VALUE"),
+        ("runs list skip=maybe", 2, "skip is 'maybe'; it must be True or False"),
+        ("runs list depth=deep", 2, "depth is 'deep'; it must be a number"),
+        ("runs list norm=bach", 2, "norm is 'bach'; it can be 'batch'"),
+        ("runs list outcome=finish", 2, "Did you mean 'finished'?"),
+        ("runs export seed=first", 2, "seed is 'first'; it must be a number"),
         ("runs export", 1, "there is nothing to export"),
         ("runs export -o x.xlsx", 2, "'x.xlsx' can be a .csv or a .json file"),
         ("lab --lessons /dev/null/nowhere", 1, "the lessons cannot be copied to /dev/null/nowhere: Not a directory"),
@@ -96,6 +108,53 @@ def test_what_is_wrong_is_said_in_a_sentence_with_its_exit_code(reslab, words, e
     result = reslab(words, exit_code)
     assert says in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a,b", ["a", "b"]),
+        (" a , ,b,", ["a", "b"]),
+        ('"cats,dogs/",digits', ["cats,dogs/", "digits"]),
+        ('a, "b,c"', ["a", "b,c"]),
+        ('"a ""b"", c"', ['a "b", c']),
+        ("'a'", ["'a'"]),
+        ("", []),
+    ],
+)
+def test_between_commas_stand_values_and_in_double_quotes_a_comma(text, values):
+    assert split_at_commas(text) == values
+    assert split_at_commas(join_with_commas(values)) == values
+
+
+def test_a_dataset_with_a_comma_in_its_name_is_swept_listed_and_swept_again(reslab, folder, tmp_path):
+    path = str(tmp_path / "cats,dogs.npz")
+    images = {"x": np.arange(30, dtype=np.uint8).repeat(64).reshape(30, 8, 8), "y": np.arange(30) % 2}
+    np.savez(path, **images)
+    words = [*f"sweep resnet-8 {SHORT} --batch-size 5 --seed 0,1 --dataset".split(), f'"{path}",digits-40+40']
+    reslab(words)
+    assert len(Store(folder).runs()) == 4
+    listed = reslab(["runs", "list", 'dataset="cats,dogs"', "skip=yes", "--json"]).stdout.splitlines()
+    assert [json.loads(line)["seed"] for line in listed] == [0, 1]
+    runs = Store(folder).runs(dataset="cats,dogs")
+    again = shlex.split(reproduce.command(runs, Store(folder)))
+    assert reslab(again[1:]).stdout.count("it was there") == 2
+
+
+def test_filters_are_read_by_the_kind_of_their_field(reslab, folder, split, spec):
+    run = fit(spec, split, TrainSpec(epochs=0.3, batch_size=50), device="cpu", progress=False)
+    for name, seed in (("2024", 0), ("true", 1)):
+        Store(folder).add(dataclasses.replace(run, dataset=name, seed=seed))
+
+    def seeds(words):
+        lines = reslab(f"runs list --json {words}").stdout.splitlines()
+        return sorted(json.loads(line)["seed"] for line in lines)
+
+    assert seeds("dataset=2024") == [0]
+    assert seeds("dataset=true,2024") == [0, 1]
+    assert seeds("skip=yes") == seeds("skip=TRUE") == seeds("skip=1") == seeds("norm=batch outcome=finished") == [0, 1]
+    assert seeds("skip=no") == seeds("skip=false") == seeds("seed=7") == seeds("depth=none") == []
+    assert seeds("seed=0 seed=1") == [0, 1]  # of both
 
 
 def test_a_store_that_cannot_be_written_is_an_error(reslab, tmp_path):

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import re
+import socket
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -223,3 +224,14 @@ def test_a_cluster_that_is_not_there_is_one_sentence(slow_ray):
     with pytest.raises(ConnectionError, match=f"^{re.escape(sentence)}$"):
         cluster._join(ray, "auto")
     assert ray.asked == ["auto"]
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_where_nothing_listens_ray_is_not_asked(slow_ray, scheme):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
+        ray = slow_ray(failures=9, leaves=(), says="never")
+        with pytest.raises(ConnectionError, match=f"no Ray cluster can be joined at '{address}': Connection refused"):
+            cluster._join(ray, address)
+    assert ray.asked == []

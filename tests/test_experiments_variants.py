@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -225,3 +226,12 @@ def test_what_was_not_recorded_is_said():
         lesson.recorded_nets(["resnet-50", "vgg-19"], "digits")
     with pytest.raises(ValueError, match="Did you mean 'cifar10'"):
         lesson.recorded_race(FAMILY["resnet-110"], "cifar-10")
+
+
+def test_blocks_counted_in_several_threads_have_36_864_multiply_adds_a_convolution():
+    """3×3, 16 → 16 channels, on 4 × 4 pixels: 9 · 16 · 16 · 16. Another thread's count was once added to it."""
+    with ThreadPoolExecutor(4) as pool:
+        frames = list(pool.map(lesson.block, [lesson.a_net(digits())] * 20))
+    for frame in frames:
+        cost = frame.set_index("module")["multiply_adds"]
+        assert cost[cost > 0].to_dict() == {"branch.conv1": 36_864, "branch.conv2": 36_864}

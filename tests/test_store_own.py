@@ -243,6 +243,30 @@ def test_a_filter_that_is_no_field_is_refused_with_no_runs_too(store):
         store.runs(dept=20)
 
 
+@pytest.mark.parametrize(
+    ("filters", "says"),
+    [
+        ({"skip": "no"}, "skip is 'no'; it must be True or False."),
+        ({"skip": 2}, "skip is 2; it must be True or False."),
+        ({"depth": "20"}, "depth is '20'; it must be a number, without quotes in Python."),
+        ({"seed": (0, "1")}, "seed is '1'; it must be a number, without quotes in Python."),
+        ({"dataset": 2024}, "dataset is 2024; it must be a text, as '2024'."),
+        ({"norm": "bach"}, r"norm is 'bach'; it can be .* Did you mean 'batch'\?"),
+        ({"outcome": "diverge"}, r"outcome is 'diverge'; it can be .* Did you mean 'diverged'\?"),
+    ],
+    ids=str,
+)
+def test_a_value_that_no_run_can_have_is_refused(store, filters, says):
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        store.runs(**filters)
+
+
+@pytest.mark.parametrize("skip", [np.True_, 1, np.array(True), torch.tensor(True), [True, None]], ids=repr)
+def test_a_filter_takes_any_truth(store, skip):
+    store.add(make_run(spec=NetSpec(depth=8)))
+    assert len(store.runs(skip=skip)) == 1
+
+
 # Where datasets are
 
 

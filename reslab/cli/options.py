@@ -1,6 +1,8 @@
 """Makes options from the specs: one for each field of NetSpec and TrainSpec, with its help, choices and default."""
 
+import csv
 import dataclasses
+import io
 import json
 from contextlib import contextmanager
 
@@ -24,7 +26,7 @@ def flag(field, value=True):
 def field_option(field, group, many=False):
     """A click option that is None unless it is given; with `many`, it takes a list of values between commas."""
     choices, is_pair = field.metadata["choices"], field.type is bool and not many
-    kind = click.Choice(choices) if choices else Many(click.FLOAT) if field.type is tuple else field.type
+    kind = click.Choice(choices) if choices else Many(click.FLOAT, least=0) if field.type is tuple else field.type
     kind = Many(click.types.convert_type(kind)) if many else kind
     help = field.metadata["help"]
     help = f"{help[:1].upper()}{help[1:]}  [{written(field.default)}]"
@@ -33,10 +35,10 @@ def field_option(field, group, many=False):
 
 
 class Many(click.ParamType):
-    """Several values between commas, as a list."""
+    """Several values between commas, at least so many, as a list."""
 
-    def __init__(self, inner):
-        self.inner, self.name = inner, inner.name
+    def __init__(self, inner, least=1):
+        self.inner, self.name, self.least = inner, inner.name, least
 
     def get_metavar(self, param, ctx=None):
         one = self.inner.get_metavar(param, ctx) or self.name.upper()
@@ -45,7 +47,23 @@ class Many(click.ParamType):
     def convert(self, value, param, ctx):
         if isinstance(value, list):
             return value
-        return [self.inner.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip()]
+        values = [self.inner.convert(part, param, ctx) for part in split_at_commas(value)]
+        if len(values) < self.least:
+            self.fail(f"{value!r} holds no value; give one, or several between commas.", param, ctx)
+        return values
+
+
+def split_at_commas(text):
+    """The values between the commas of a text; one with a comma in it stands in double quotes, as in a CSV file."""
+    rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    return [value.strip() for row in rows for value in row if value.strip()]
+
+
+def join_with_commas(values):
+    """The text that `split_at_commas` reads as these values."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()
 
 
 def written(value):

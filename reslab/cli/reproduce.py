@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 
-from reslab.cli.options import fields, flag, written
+from reslab.cli.options import fields, flag, join_with_commas, written
 from reslab.specs import PRESETS, NetSpec, TrainSpec
 
 BUNDLED = "digits"  # the data set that is on every machine, so that a run's images can be compared with it
@@ -54,7 +54,9 @@ def command(runs, store=None, more=()):
         if changes(other.spec) != changes(run.spec):
             raise ValueError(f"{run.name} and {other.name} are not of one command; ask for each by itself.")
     names = ",".join(dict.fromkeys(named(run.spec).name for run in runs))
-    words = [*program(run), "train" if len(runs) == 1 else "sweep", names]
+    alone = len(runs) == 1
+    dataset = dataset if alone else join_with_commas([dataset])
+    words = [*program(run), "train" if alone else "sweep", names]
     words += [*_options(run.spec, TrainSpec.from_dict(run.how)), *_data(dataset, [run.seed for run in runs])]
     return shlex.join([*words, *device_words(run), *more, *store_words(store)])
 

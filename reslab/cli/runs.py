@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reslab.cli.options import in_words, json_option, open_store, option, store_option, to_json
+from reslab.cli.options import in_words, json_option, open_store, option, split_at_commas, store_option, to_json
 from reslab.cli.reproduce import command
 
 COLUMNS = [
@@ -160,20 +160,25 @@ def _json(frame):
 
 
 def _some(store, filters):
-    """The runs that pass filters as typed: "depth=20,56", "skip=false"."""
+    """The runs that pass filters as typed: "depth=20,56", "skip=no"; a field given twice has the values of both."""
+    from reslab.store.filters import type_of
+
     wanted = {}
     for words in filters:
         name, is_filter, values = words.partition("=")
         if not is_filter:
             raise ValueError(f"{words!r} is no filter; write FIELD=VALUE, such as dataset=digits or depth=20,56.")
-        wanted[name] = [_value(text) for text in values.split(",")]
+        wanted.setdefault(name, []).extend(_value(text, type_of(name)) for text in split_at_commas(values))
     return store.runs(**wanted)
 
 
-def _value(text):
+def _value(text, kind):
+    """A typed value of a field of this type; what cannot be one stays text, and the store refuses it."""
     try:
-        return json.loads(text)
-    except ValueError:
+        if text.lower() in ("none", "null") and kind is not str:
+            return None
+        return click.BOOL(text) if kind is bool else text if kind is str else json.loads(text)
+    except (click.BadParameter, ValueError):
         return text
 
 

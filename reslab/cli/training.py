@@ -28,7 +28,10 @@ DIVERGED, INTERRUPTED = 3, 130  # exit codes
 NAMES = (
     "NAME is plain-N or resnet-N, N one of 8, 20, 32, 44, 56, 110, 1202, or any other net of FAMILY. Options change it."
 )
-MANY = "Names, datasets, seeds and options of the net take several values between commas; every combination is trained."
+MANY = (
+    "Names, datasets, seeds and options of the net take several values between commas; every combination is trained. "
+    "A value with a comma in it stands in double quotes: --dataset '\"cats,dogs/\",digits'."
+)
 
 
 def recording(function):
@@ -79,7 +82,8 @@ def train(name, dataset, seed, **options):
 @option(
     "--address",
     group="Machine",
-    help="Address of a Ray cluster: auto, local, or ray://HOST:PORT (pip install -e '.[cluster]').",
+    help="Address of a Ray cluster: auto, local or HOST:PORT (pip install -e '.[cluster]'), or ray://HOST:PORT "
+    "(pip install 'ray[client]').",
 )
 @option("--cpus", group="Machine", default=1.0, help="CPUs of a training on a cluster.  [1]")
 @option("--gpus", group="Machine", default=0.0, help="GPUs of a training on a cluster; 0.25: four on one GPU.  [0]")

@@ -1,23 +1,41 @@
 """Choosing among runs by the fields of Run, NetSpec and TrainSpec."""
 
 import dataclasses
+from typing import get_args
 
 from reslab import checks
 from reslab.runs import Run
 from reslab.specs import NetSpec, TrainSpec
 
 NO_FILTERS = ("spec", "how", "history", "layers", "provenance")  # fields of Run that are no plain values
+OUTCOMES = ("finished", "diverged", "stopped", "failed")
+FIELDS = {
+    field.name: field
+    for kind in (TrainSpec, NetSpec, Run)
+    for field in dataclasses.fields(kind)
+    if field.name not in NO_FILTERS
+}
+
+
+def type_of(name):
+    """The type of the values of a filter: str, bool, int, float or tuple. ValueError for a filter that is no field."""
+    kind = FIELDS[checks.choice("a filter", name, sorted(FIELDS))].type
+    return get_args(kind)[0] if get_args(kind) else kind  # str of "str | None"
 
 
 def allowed_values(filters):
     """field → the list of values that it may have, of filters with one value or any collection of values each.
 
-    Raises ValueError for a filter that is no field.
+    Raises ValueError for a filter that is no field, or a value that no run can have in it.
     """
-    names = {field.name for kind in (Run, NetSpec, TrainSpec) for field in dataclasses.fields(kind)} - {*NO_FILTERS}
-    for name in filters:
-        checks.choice("a filter", name, sorted(names))
-    return {name: _values(value) for name, value in filters.items()}
+    allowed = {name: _values(value) for name, value in filters.items()}
+    for name, values in allowed.items():
+        kind = type_of(name)
+        choices = OUTCOMES if name == "outcome" else FIELDS[name].metadata.get("choices")
+        for value in values:
+            if value is not None:  # as fields of NetSpec are for an own model
+                _check(name, value, kind, choices)
+    return allowed
 
 
 def passes(run, allowed):
@@ -42,6 +60,18 @@ def _values(value):
         return list(value)
     except TypeError:  # a number, None, or an array without dimensions
         return [value]
+
+
+def _check(name, value, kind, choices):
+    """ValueError for a value that no run can have in a field of this type."""
+    if choices:
+        checks.choice(name, value, choices)
+    elif kind is bool and not any(bool(value == possible) for possible in (True, False)):
+        checks.flag(name, value)
+    elif kind in (int, float) and isinstance(value, (str, bytes)):
+        raise ValueError(f"{name} is {value!r}; it must be a number, without quotes in Python.")
+    elif kind is str and not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}; it must be a text, as {str(value)!r}.")
 
 
 def _is_one_of(value, allowed):
