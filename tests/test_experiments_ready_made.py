@@ -17,6 +17,7 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from reslab import downloads
 from reslab.experiments import ready_made
+from reslab.figures.text import backbones as words
 from reslab.nets import WeightsUnavailable
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -49,7 +50,7 @@ def test_weights_of_a_folder_make_torchvisions_own_model(name, tmp_path, monkeyp
     monkeypatch.setenv("RESLAB_WEIGHTS", str(tmp_path))
     found = ready_made.needed([name, "resnet-18"])
     assert found["here"].tolist() == [True, False]
-    said = ready_made.needed_sentence(found)
+    said = words.weights_sentence(found)
     assert "1 of 2 files" in said
     assert "resnet18-f37072fd.pth" in said
     net = ready_made.model(name, progress=False)
@@ -76,8 +77,10 @@ def test_a_file_is_downloaded_by_name_with_its_checksum_and_kept(tmp_path, monke
     assert frame["rank"].tolist() == [1, 2, 3, 4, 5]
     assert frame["probability"].is_monotonic_decreasing
     assert set(frame["says"]) <= set(ready_made._weights("resnet-18").meta["categories"])
-    said = ready_made.say(picture, ["resnet-18"], root=tmp_path / "kept", progress=False)
-    assert said.startswith(f"resnet-18: {frame['says'][0]} 0.")
+    again, reason = ready_made.attempt(ready_made.top, picture, ["resnet-18"], root=tmp_path / "kept", progress=False)
+    assert again.equals(frame)
+    assert reason == ""
+    assert words.classes_sentence(frame).startswith(f"resnet-18: {frame['says'][0]} 0.")
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(WeightsUnavailable, match="what arrived does not match its checksum"):
         ready_made.top(picture, ["resnet-18"], root=tmp_path / "other", progress=False)
@@ -92,9 +95,10 @@ def test_without_a_network_one_sentence_says_what_to_do(tmp_path, monkeypatch, p
     said = str(refused.value)
     assert said.startswith("the weights of Faster R-CNN could not be downloaded in 3 tries (")
     assert said.endswith(f"detector-12345678.pth into {tmp_path} by hand and call this again.")
-    drawn, told = ready_made.look(picture, "Faster R-CNN", root=tmp_path, progress=False)
-    assert (drawn, told) == (None, said)
-    assert ready_made.look(None)[1] == ready_made.say(None) == ready_made.NO_PICTURE
+    asked = (ready_made.seen, picture, "Faster R-CNN")
+    assert ready_made.attempt(*asked, root=tmp_path, progress=False) == (None, said)
+    for measure in (ready_made.seen, ready_made.top):
+        assert ready_made.attempt(measure, None) == (None, "No picture was given, so nothing was downloaded.")
 
 
 def test_boxes_masks_and_segments_are_drawn_where_they_were_found():
@@ -107,12 +111,15 @@ def test_boxes_masks_and_segments_are_drawn_where_they_were_found():
     assert frame.to_dict("records") == [
         {"says": "cat", "score": pytest.approx(0.9), "left": 5.0, "top": 5.0, "right": 25.0, "bottom": 15.0}
     ]
+    assert words.found_sentence(frame, "Mask R-CNN") == "Mask R-CNN finds: cat 0.90."
+    assert words.found_sentence(frame[:0], "Mask R-CNN") == "Mask R-CNN finds: nothing that it is sure of."
     assert drawn[10, 15].any()
     assert not drawn[28, 40].any()  # a score below the least
     classes = torch.zeros(20, 30, dtype=torch.long)
     classes[:10, :15] = 2
     drawn, frame = ready_made._segments(classes, x, ["none", "cat", "dog"])
     assert frame.to_dict("records") == [{"says": "dog", "share": 0.25}]
+    assert words.found_sentence(frame, "FCN") == "FCN finds: dog 0.25."
     assert drawn[5, 5].any()
     assert not drawn[35, 50].any()
 

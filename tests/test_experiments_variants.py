@@ -12,6 +12,7 @@ from reslab.experiments import variants as lesson
 from reslab.nets import CIFAR10_ERRORS
 from reslab.nets.blocks import ORDERS
 from reslab.nets.complexity import complexity
+from reslab.results import variants as results
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -97,7 +98,7 @@ def test_the_table_is_a_row_a_variant_with_medians_of_the_seeds_that_finished(ra
         "diverged",
         float("nan"),
     )
-    table = lesson.table(broken).set_index("variant")
+    table = results.summary(broken).set_index("variant")
     assert list(table.index) == ["ResNet", "wide", "no norm"]
     last = race.groupby(["name", "seed"]).last()
     assert table.loc["wide", "train_error"] == last.loc["wide", "final_train_error"].median()
@@ -105,7 +106,8 @@ def test_the_table_is_a_row_a_variant_with_medians_of_the_seeds_that_finished(ra
     assert table.loc["wide", "seconds"] == last.loc["wide", "seconds"].mean()
     assert list(table["finished"]) == ["2 of 2", "2 of 2", "1 of 2"]
     assert table.loc["no norm", "train_error"] == last.loc[("no norm", 1), "final_train_error"]
-    assert table.loc["wide", "claim"] == lesson.VARIANTS["wide"].claim
+    for column in ("claim", "source"):
+        assert table.loc["wide", column] == getattr(lesson.VARIANTS["wide"], column)
 
 
 # Costs

@@ -19,7 +19,7 @@ def rates():
 
 @pytest.fixture(scope="module")
 def best(rates):
-    return rating.at_best_rate(rates)
+    return results.at_best_rate(rates)
 
 
 def test_seed_0_is_there_at_every_rate_and_three_seeds_at_the_best(rates, best):

@@ -24,7 +24,6 @@ MODELS = {  # name → torchvision's module, its function, its weights
     "DeepLabv3": ("segmentation", "deeplabv3_resnet50", "DeepLabV3_ResNet50_Weights"),
     "FCN": ("segmentation", "fcn_resnet50", "FCN_ResNet50_Weights"),
 }
-NO_PICTURE = "No picture was given, so nothing was downloaded."
 LEAST = 0.6  # the score from which a box is drawn
 # Eight colours that can be told apart (Okabe and Ito), for boxes, masks and classes.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
@@ -44,23 +43,13 @@ def needed(names=(*NETS, *MODELS), root=None):
     return pd.DataFrame(rows)
 
 
-def needed_sentence(frame):
-    """Which of the files of `needed` are missing: one sentence."""
-    missing = frame[~frame["here"]]
-    if missing.empty:
-        return f"All {len(frame)} files of weights are there."
-    return (
-        f"{len(missing)} of {len(frame)} files of weights are not there yet. They are downloaded when they are first"
-        " asked for; or copy them into a folder, and name it in the environment variable RESLAB_WEIGHTS:"
-        f" {', '.join(missing['file'])}."
-    )
-
-
 def opened(picture):
     """A picture as (3, H, W) uint8: a path, the bytes of a file, a PIL image, or an (H, W, 3) uint8 array.
 
-    ValueError for a file that is no picture, and for a path that does not exist.
+    ValueError for None, for a file that is no picture, and for a path that does not exist.
     """
+    if picture is None:
+        raise ValueError("No picture was given, so nothing was downloaded.")
     if isinstance(picture, np.ndarray):
         picture = Image.fromarray(picture)
     if not isinstance(picture, Image.Image):
@@ -122,35 +111,16 @@ def seen(picture, name="Mask R-CNN", *, least=LEAST, root=None, progress=True):
     left, top, right, bottom (pixels); of a segmenter a row a class: says, share (of the pixels). Sorted by the score,
     or the share. ValueError, WeightsUnavailable.
     """
-    net = model(name, root=root, progress=progress)
-    return marked(net, opened(picture), least)
+    x = opened(picture)
+    return marked(model(name, root=root, progress=progress), x, least)
 
 
-def look(picture, name="Mask R-CNN", **how):
-    """(drawn, sentence): `seen` in a lesson: with no picture or no weights drawn is None, and the sentence says why."""
-    if picture is None:
-        return None, NO_PICTURE
+def attempt(measure, picture, *args, **options):
+    """(what `top` or `seen` measures, ""), or with no picture or no weights (None, the reason in a sentence)."""
     try:
-        drawn, frame = seen(picture, name, **how)
+        return measure(picture, *args, **options), ""
     except (ValueError, WeightsUnavailable) as error:
         return None, str(error)
-    number = "score" if "score" in frame else "share"
-    texts = ", ".join(f"{row['says']} {row[number]:.2f}" for _, row in frame.iterrows())
-    return drawn, f"{name} finds: {texts or 'nothing that it is sure of'}."
-
-
-def say(picture, nets=NETS, **how):
-    """`top` in a lesson, as one sentence; with no picture or no weights it says why."""
-    if picture is None:
-        return NO_PICTURE
-    try:
-        frame = top(picture, nets, **how)
-    except (ValueError, WeightsUnavailable) as error:
-        return str(error)
-    texts = []
-    for name, rows in frame.groupby("name", sort=False):
-        texts.append(f"{name}: " + ", ".join(f"{row['says']} {row['probability']:.2f}" for _, row in rows.iterrows()))
-    return "; ".join(texts) + "."
 
 
 @torch.no_grad()

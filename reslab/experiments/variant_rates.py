@@ -38,12 +38,3 @@ def rates():
         multiply_adds=[costs[name][1] for name in frame["name"]],
         origin="recorded, " + frame["machine"] + ", " + frame["date"].str[:7],
     )
-
-
-def at_best_rate(frame):
-    """The rows of each variant at its best rate, that of its first seed; column rates: all rates of that seed."""
-    first = frame[frame["seed"] == frame["seed"].min()]
-    finished = first.assign(error=first["final_train_error"].fillna(1.0))
-    best = finished.loc[finished.groupby("name", sort=False)["error"].idxmin(), ["name", "lr"]]
-    tried = first.groupby("name")["lr"].agg(tuple)
-    return best.merge(frame, on=["name", "lr"]).assign(rates=lambda chosen: chosen["name"].map(tried))

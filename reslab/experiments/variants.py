@@ -22,7 +22,7 @@ from reslab.train import TrainSpec
 # fmt: off
 __all__ = [
     "BASE", "DEPTH", "HARD", "VARIANTS", "Variant", "a_net", "block", "cost", "depth_costs", "paper_costs", "race",
-    "recorded_nets", "recorded_race", "spec_of", "step_times", "table", "time_saved",
+    "recorded_nets", "recorded_race", "spec_of", "step_times", "time_saved",
 ]
 # fmt: on
 
@@ -161,8 +161,8 @@ def race(
     their histories.
 
     base: the NetSpec that they change; by default 56 layers of width 8. Columns: those of `Run.frame`, where name is
-    the variant's, and of (the variant that it changes), change (the fields, as code), multiply_adds (of one image) and
-    claim (what its paper measured).
+    the variant's, and of (the variant that it changes), change (the fields, as code), multiply_adds (of one image),
+    claim (what its paper measured) and source (the paper).
     """
     split = split or digits()
     base = base or a_net(split)
@@ -221,31 +221,11 @@ def _labelled(runs, names):
     frames = []
     for run in sorted(runs, key=lambda run: (list(names).index(run.spec), run.seed)):
         variant = VARIANTS[names[run.spec]]
-        columns = {"name": names[run.spec], "of": variant.of, "change": variant.change, "claim": variant.claim}
-        columns |= {"multiply_adds": cost(run.spec)[1], "origin": run.origin if run.recorded else LIVE}
+        columns = {"name": names[run.spec], "multiply_adds": cost(run.spec)[1]}
+        columns |= {what: getattr(variant, what) for what in ("of", "change", "claim", "source")}
+        columns["origin"] = run.origin if run.recorded else LIVE
         frames.append(run.frame().assign(**columns))
     return pd.concat(frames, ignore_index=True)
-
-
-def table(frame):
-    """A row a variant of a `race`. Columns: variant, of, change, parameters, multiply_adds (of one image), seconds (of
-    one training, the mean over seeds), train_error, test_error (fractions, the median of the seeds that finished),
-    finished ("3 of 3"), claim, source."""
-    rows = []
-    for name, part in frame.groupby("name", sort=False):
-        last = part.groupby("seed").last()
-        done = last[last["outcome"] == "finished"]
-        rows.append({
-            "variant": name,
-            **{column: part[column].iloc[0] for column in ("of", "change", "parameters", "multiply_adds")},
-            "seconds": last["seconds"].mean(),
-            "train_error": done["final_train_error"].median(),
-            "test_error": done["test_error"].median(),
-            "finished": f"{len(done)} of {len(last)}",
-            "claim": VARIANTS[name].claim,
-            "source": VARIANTS[name].source,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
 
 
 def paper_costs(names=None):

@@ -7,11 +7,22 @@
 
 from reslab import checks
 from reslab.figures import theme
-from reslab.figures.text.backbones import COSTS, alt_text, models_sentence, sentence
+from reslab.figures.text.backbones import (
+    COSTS,
+    alt_text,
+    classes_sentence,
+    found_sentence,
+    models_sentence,
+    sentence,
+    weights_sentence,
+)
 from reslab.figures.text.phrases import EMPTY, amount
 from reslab.results import backbones as results
 
-__all__ = ["alt_text", "models_sentence", "ribbon", "sentence", "shares"]
+__all__ = [
+    "alt_text", "classes_sentence", "found_sentence", "models_sentence", "ribbon", "sentence", "shares",
+    "weights_sentence",
+]  # fmt: skip
 
 COLOURS = {"body": theme.RESIDUAL, "neck": "#007A58", "head": "#8A6D00"}  # of a part
 LETTER = 0.0195  # of the chart's width, at 700 pixels: a label stands in a bar that has room for it

@@ -14,9 +14,12 @@ from reslab.figures.residual_block_diagram import diagram
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
 from reslab.figures.text.variants import alt_text, cost_sentence, outcome_table, ratio, sentence
-from reslab.results.variants import cost_ratios, results, verdict
+from reslab.results.variants import at_best_rate, cost_ratios, results, summary, verdict
 
-__all__ = ["alt_text", "cost_sentence", "diagram", "errors", "outcome_table", "race", "ratio", "sentence", "verdict"]
+__all__ = [
+    "alt_text", "at_best_rate", "cost_sentence", "diagram", "errors", "outcome_table", "race", "ratio", "sentence",
+    "summary", "verdict",
+]  # fmt: skip
 
 ROW = 28  # pixels a variant
 NONE = 0.03  # where 0 % is drawn: a log scale has no 0; a single image of the digits is 0.07 %

@@ -87,7 +87,7 @@ def cost_ratios(table):
 def spreads(frame):
     """The training errors of each variant of a race over its seeds, a row each, in the frame's order.
 
-    frame: as `experiments.variants.race` gives it, the histories of runs, or `variant_rates.at_best_rate`, a row a run.
+    frame: as `experiments.variants.race` gives it, the histories of runs, or `at_best_rate`, a row a run.
     Columns: name, low, median and high (fractions, of the seeds that finished), finished and seeds (how many), claim
     (the paper's); and where the frame has rates, all that were tried, lr (the best) and edge (whether that is the
     lowest or the highest of them). ValueError for a missing column.
@@ -103,3 +103,39 @@ def spreads(frame):
             row |= {"lr": lr, "edge": lr in (min(tried), max(tried))}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def summary(frame):
+    """A row a variant of a race. Columns: variant, of, change, parameters, multiply_adds (of one image), seconds (of
+    one training, the mean over seeds), train_error, test_error (fractions, the median of the seeds that finished),
+    finished ("3 of 3"), claim, source.
+
+    frame: as `experiments.variants.race` gives it. ValueError for a missing column.
+    """
+    frame, rows = require(frame, (*COLUMNS, "change", "seconds", "claim", "source"), "The table"), []
+    for name, part in frame.groupby("name", sort=False):
+        last = part.groupby("seed").last()
+        done = last[last["outcome"] == "finished"]
+        rows.append({
+            "variant": name,
+            **{column: part[column].iloc[0] for column in ("of", "change", "parameters", "multiply_adds")},
+            "seconds": last["seconds"].mean(),
+            "train_error": done["final_train_error"].median(),
+            "test_error": done["test_error"].median(),
+            "finished": f"{len(done)} of {len(last)}",
+            **{column: part[column].iloc[0] for column in ("claim", "source")},
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def at_best_rate(frame):
+    """The rows of each variant at its best rate, that of its first seed; column rates: all rates of that seed.
+
+    frame: as `experiments.variant_rates.rates` gives it. ValueError for a missing column.
+    """
+    frame = require(frame, ("name", "lr", "seed", "final_train_error"), "The best rates")
+    first = frame[frame["seed"] == frame["seed"].min()]
+    finished = first.assign(error=first["final_train_error"].fillna(1.0))
+    best = finished.loc[finished.groupby("name", sort=False)["error"].idxmin(), ["name", "lr"]]
+    tried = first.groupby("name")["lr"].agg(tuple)
+    return best.merge(frame, on=["name", "lr"]).assign(rates=lambda chosen: chosen["name"].map(tried))

@@ -1,4 +1,4 @@
-"""Lesson 10 in words: the parts of models, receptive fields, frozen bodies, segmenters."""
+"""Lesson 10 in words: the parts of models, receptive fields, frozen bodies, segmenters, a picture of one's own."""
 
 from reslab.figures.text.phrases import EMPTY, amount, lines, listed, median, nets_of, over_seeds
 from reslab.results import backbones as results
@@ -69,12 +69,41 @@ def segmenters_sentence(frame):
     return f"{' '.join(texts)}{_over(table)}"
 
 
+def weights_sentence(frame):
+    """Which files of weights are missing. frame: of `experiments.ready_made.needed`."""
+    missing = frame[~frame["here"]]
+    if missing.empty:
+        return f"All {len(frame)} files of weights are there."
+    return (
+        f"{len(missing)} of {len(frame)} files of weights are not there yet. They are downloaded when they are first"
+        " asked for; or copy them into a folder, and name it in the environment variable RESLAB_WEIGHTS:"
+        f" {', '.join(missing['file'])}."
+    )
+
+
+def classes_sentence(frame):
+    """The most probable classes of a picture, net by net. frame: of `experiments.ready_made.top`."""
+    texts = [f"{name}: {_found(rows, 'probability')}" for name, rows in frame.groupby("name", sort=False)]
+    return f"{'; '.join(texts)}."
+
+
+def found_sentence(frame, name):
+    """What the model of this name finds in a picture. frame: of `experiments.ready_made.seen`."""
+    found = _found(frame, "score" if "score" in frame else "share")
+    return f"{name} finds: {found or 'nothing that it is sure of'}."
+
+
 def alt_text(frame, text):
     """A chart for screen readers: its parts or lines, and its sentence."""
     if "model" in frame and len(frame):
         table = results.body_shares(frame)
         return f"Bars, one a model: {listed([_named(name) for name in table['model']])}. {text}"
     return f"Chart. {lines(nets_of(frame))}{text}"
+
+
+def _found(frame, number):
+    """ "cat 0.91, dog 0.72": each class and its number."""
+    return ", ".join(f"{says} {value:.2f}" for says, value in zip(frame["says"], frame[number], strict=True))
 
 
 def _named(model):
