@@ -96,3 +96,10 @@ def assert_same_numbers(ours, theirs):
         ours.history.drop(columns="seconds"), theirs.history.drop(columns="seconds"), check_exact=True
     )
     pd.testing.assert_frame_equal(ours.layers, theirs.layers, check_exact=True)
+
+
+def files(store):
+    """The files of a store, as paths within it, sorted."""
+    return sorted(
+        str(path.relative_to(store.path)) for path in store.path.rglob("*") if path.is_file() and path.name != ".lock"
+    )

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_runs import files
 
 from reslab.datasets import digits
 from reslab.runs import Run
 from reslab.specs import NetSpec, TrainSpec, setting
 from reslab.store import Store, recorded
-from reslab.train import fit, train
+from reslab.train import fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -36,12 +37,6 @@ def store(tmp_path):
 def kept(split, spec, how=HOW, seed=0, **changes):
     """A run as a sweep puts it into a store."""
     return replace(fit(spec, split, how, seed=seed, progress=False), **changes)
-
-
-def files(store):
-    return sorted(
-        str(path.relative_to(store.path)) for path in store.path.rglob("*") if path.is_file() and path.name != ".lock"
-    )
 
 
 # Runs
@@ -288,62 +283,6 @@ def test_what_a_killed_process_left_half_written_is_invisible_and_swept_up_after
     assert len(store.runs()) == 1
     store.add(replace(run, seed=1))
     assert [file.exists() for file in (fresh, old, theirs)] == [True, False, True]
-
-
-# Checkpoints
-
-
-def midway(split, spec, steps=2):
-    for event in train_events(split, spec):
-        if event.step == steps:
-            return event.checkpoint()
-
-
-def train_events(split, spec, resume=None):
-    from reslab.nets import build
-
-    return train(build(spec, seed=0), split, HOW, device="cpu", resume=resume)
-
-
-def test_a_checkpoint_is_found_by_what_it_is_of_goes_on_and_goes_when_the_run_comes(store, split, run):
-    assert store.checkpoint(run.spec, split, HOW) is None
-    store.save_checkpoint(midway(split, run.spec, 1))
-    store.save_checkpoint(midway(split, run.spec, 2))  # in place of the older one
-    (file,) = files(store)
-    assert file.endswith(".safetensors")
-    assert [r.outcome for r in store.unfinished()] == ["stopped"]
-    assert store.runs() == []
-    for other in (
-        (replace(run.spec, depth=14), split, HOW, 0),
-        (run.spec, split, HOW, 1),
-        (run.spec, split, replace(HOW, lr=0.2), 0),
-    ):
-        assert store.checkpoint(*other) is None
-    *_, last = train_events(split, run.spec, resume=store.checkpoint(run.spec, split, HOW))
-    columns = run.history.columns.drop("seconds")
-    pd.testing.assert_frame_equal(last.run().history[columns], run.history[columns], check_exact=True)
-    store.add(run)
-    assert [Path(name).suffix for name in files(store)] == [".json"]
-    assert store.unfinished() == []
-
-
-def test_a_checkpoint_stays_with_a_failure_and_a_damaged_one_is_named(store, split, run):
-    store.save_checkpoint(midway(split, run.spec))
-    store.add(replace(run, outcome="failed", cause="Broken: why"))
-    assert [Path(name).suffix for name in files(store)] == [".json", ".safetensors"]
-    assert len(store.unfinished()) == 1
-    failure = next(store.path.glob("*/*.json"))
-    failure.write_text("{", encoding="utf-8")
-    with pytest.warns(UserWarning, match="passed over"):
-        assert len(store.unfinished()) == 1
-    assert failure.read_text(encoding="utf-8") == "{"  # looking moves nothing
-    file = next(store.path.glob("*/*.safetensors"))
-    failure.unlink()
-    file.write_bytes(file.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match=r"passed over: .* is not a whole reslab checkpoint"):
-        assert store.unfinished() == []
-    with pytest.raises(ValueError, match="is not a whole reslab checkpoint"):
-        store.checkpoint(run.spec, split, HOW)
 
 
 # Several processes

@@ -1,4 +1,4 @@
-"""The look of every explorer, measured in the real JupyterLab: a cell of its own for each, and not its whole lesson.
+"""The look of every explorer, measured in the real JupyterLab: one cell with it, and not its whole lesson.
 
 One large chart at a time, three controls in sight, texts that the back row reads, nothing cut, axes that stay where
 they are, and a presentation mode.
@@ -64,28 +64,36 @@ TEXTS = """([box, least]) => {
     }
     return faults
 }"""
+# Lab's own copy of the cell: the file is not read again.
+WRITE = "source => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(source)"
 RANGES = "chart => ['xaxis', 'yaxis'].map(axis => chart._fullLayout[axis]?.range)"
 
 
-@pytest.fixture(scope="module", params=EXPLORERS)
-def notebook(lab, request):
-    """A notebook with the explorer alone."""
-    name = request.param
-    made = EXPLORERS[name] + STATES % EXPLORERS[name].split('"')[1]
-    source = f"from reslab import TrainSpec, digits, explorers\n\nexplorers.{made}"
+@pytest.fixture(scope="module")
+def cell(lab):
+    """A notebook of one cell. All explorers share its page and its kernel: each takes the place of the one before."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    cells = [nbformat.v4.new_code_cell(source)]
-    written = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(written, lab.root / f"look-{name}.ipynb")
-    with lab.open(f"look-{name}.ipynb") as notebook:
-        notebook.explorer = name
-        notebook.run_all()
-        notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .main-svg").count(), 60)
-        if notebook.find(".reslab-start").count():
-            notebook.click(".reslab-start")
-            notebook.wait_until(lambda: "finished" in notebook.text(".reslab-progress-text"), 120)
-        notebook.wait_until(lambda: notebook.text(".reslab-sentence").strip(), 60)
+    written = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell()], metadata={"kernelspec": kernel})
+    nbformat.write(written, lab.root / "look.ipynb")
+    with lab.open("look.ipynb") as notebook:
         yield notebook
+
+
+@pytest.fixture(scope="module", params=EXPLORERS)
+def notebook(cell, request):
+    """The notebook with one explorer."""
+    name, notebook = request.param, cell
+    made = EXPLORERS[name] + STATES % EXPLORERS[name].split('"')[1]
+    notebook.explorer = name
+    notebook.messages.clear()
+    notebook.page.evaluate(WRITE, f"from reslab import TrainSpec, digits, explorers\n\nexplorers.{made}")
+    notebook.run_all()
+    notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .main-svg").count(), 60)
+    if notebook.find(".reslab-start").count():
+        notebook.click(".reslab-start")
+        notebook.wait_until(lambda: "finished" in notebook.text(".reslab-progress-text"), 120)
+    notebook.wait_until(lambda: notebook.text(".reslab-sentence").strip(), 60)
+    return notebook
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,31 @@ class Linear(nn.Module):
         return x.flatten(1) @ self.weight.T
 
 
+def plain():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+
+
+class Wrapped(nn.Module):
+    """A small net in a class of a person's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = plain()
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class PlainTensor(Wrapped):
+    def __init__(self):
+        super().__init__()
+        self.mask = torch.ones(64)
+
+    def forward(self, x):
+        return super().forward(x.flatten(1) * self.mask)
+
+
 def state_of(model):
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
