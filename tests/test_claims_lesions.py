@@ -7,7 +7,7 @@ blocks, least and most):
     resnet-20    5 %    8 %    5 to 87 %
     resnet-56    5 %    6 %    4 to 65 %
 
-With BatchNorm's statistics gathered anew, the first block of resnet-20 costs 22 % in place of 87 %, that of resnet-56
+With BatchNorm's statistics measured again, the first block of resnet-20 costs 22 % in place of 87 %, that of resnet-56
 23 % in place of 65 %. Paths: of resnet-56 a mean of 7.9 branches untrained and 4.7 trained, of 27; the count says 13.5.
 """
 

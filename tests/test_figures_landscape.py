@@ -85,15 +85,12 @@ def test_every_map_has_the_same_scale_and_levels():
     assert residual.z[1][1] == pytest.approx(-1)
     assert figure.layout.xaxis2.title.text == "resnet-20"
     assert figure.layout.xaxis3.visible is False
+    assert "trained net, eval mode" in figure.layout.title.text
 
 
 def test_maps_beyond_the_scale_are_at_its_end():
     far = bowl("plain-20", 5.0).assign(loss=[np.nan, np.inf, 1e9, 0, 1e-9, 1, 1, 1, 1])
     assert results.heights(far)[2].ravel().tolist() == [3, 3, 3, -2, -2, 0, 0, 0, 0]
-    shares = results.basins(MAPS).set_index("name")["share"]
-    assert shares["plain-20"] == pytest.approx(1 / 9)
-    assert shares["resnet-20"] == pytest.approx(1)
-    assert "plain-20 11%; resnet-20 100%" in landscape.map_sentence(MAPS)
 
 
 def test_maps_of_one_net_are_told_apart_by_what_differs():
@@ -128,7 +125,17 @@ def test_the_surface_is_on_request_and_has_the_maps_scale():
     assert list(figure.layout.scene.zaxis.range) == list(results.LEVELS[:2])
 
 
-@pytest.mark.parametrize("draw", [landscape.bands, landscape.contours, landscape.between])
+def test_pairs_are_counted_and_drawn():
+    table = results.counts(FRAME, (0.5,))
+    assert table.loc[(20, "eval"), 0.5] == "1 of 2"
+    drawn = keyed(landscape.pairs(FRAME))
+    plain, residual = (list(drawn[kind].y) for kind in ("plain", "residual"))
+    assert (sorted(plain), sorted(residual)) == ([2, 3], [1, 4])
+    line = list(drawn["pairs"].y)
+    assert list(zip(line[::3], line[1::3], strict=True)) == list(zip(plain, residual, strict=True))
+
+
+@pytest.mark.parametrize("draw", [landscape.bands, landscape.contours, landscape.between, landscape.pairs])
 def test_charts_without_rows_say_so(draw):
     drawn = draw(pd.DataFrame(), draw=theme.chart)
     assert drawn["data"] == []
@@ -142,8 +149,6 @@ def test_the_sentences_say_the_numbers():
     assert "plain 2.5 (2 to 3), residual 2.5 (1 to 4); plain rises more in 1 of 2 pairs" in said
     assert "over 2 directions)" in said
     assert "plain-20 from 0.1 by 2.5 (2 to 3); " in landscape.rise_sentence(FRAME)
-    said = landscape.distance_sentence(FRAME, (0.5,))
-    assert said.startswith("At 0.5 of a filter's length, the plain net's loss rises more in 1 of 2 pairs with 20")
     assert "dashed vermillion" in landscape.alt_text(FRAME, "")
     assert landscape.duel_sentence(pd.DataFrame()) == "Nothing has been measured yet."
 

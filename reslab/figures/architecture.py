@@ -31,7 +31,7 @@ COLUMNS = (
 )
 COSTS = {"multiply_adds": "multiply-adds", "parameters": "parameters", "memory": "bytes of output"}
 MOST_ROWS = 60  # boxes of a net that is drawn in full; in a deeper one, a sequence of equal blocks is drawn once
-WIDTH, STRIDE = 1.2, 1.85  # of a box, and from one net to the next; what lies between is for the skips
+WIDTH, STRIDE = 1.35, 2.0  # of a box, and from one net to the next; what lies between is for the skips
 TEXT = 14  # pixels; can be read from the last row of a classroom
 ROOM = 26  # pixels a row, so that the labels of two rows do not overlap
 

@@ -15,9 +15,7 @@ from reslab.figures.text import phrases
 from reslab.figures.text.landscape import (
     alt_text,
     between_sentence,
-    distance_sentence,
     duel_sentence,
-    map_sentence,
     path_sentence,
     rise_sentence,
 )  # fmt: skip
@@ -30,9 +28,8 @@ __all__ = [
     "between",
     "between_sentence",
     "contours",
-    "distance_sentence",
     "duel_sentence",
-    "map_sentence",
+    "pairs",
     "path",
     "path_sentence",
     "rise_sentence",
@@ -64,6 +61,37 @@ def bands(frame, *, empty=EMPTY, draw=theme.figure):
     )  # fmt: skip
 
 
+def pairs(frame, alpha=0.5, *, empty=EMPTY, draw=theme.figure):
+    """How far the loss rises at one length of step: plain at the left, residual at the right, a line a pair of one seed
+    and direction. frame: as `experiments.landscape.bands` gives it, of one depth, mode and normalisation. ValueError
+    for a missing column."""
+    table = results.paired(frame, alpha)
+    traces, kinds = [], ("plain", "residual")
+    rise = table[[f"rise_{kind}" for kind in kinds]].to_numpy()  # (pairs, 2)
+    for kind, heights in zip(kinds, rise.T, strict=True):
+        if not len(table):
+            break
+        name, place = table[f"name_{kind}"].iloc[0], kinds.index(kind)
+        hover = f"<b>{name}</b>, seed %{{customdata[0]}}, direction %{{customdata[1]}}<br>rises by %{{y:.2f}} nats"
+        traces.append(dict(
+            type="scatter", mode="markers", x=[place] * len(table), y=heights, name=name, showlegend=False,
+            marker=theme.marker(kind == "residual", table["depth"].iloc[0], open=False, size=12),
+            customdata=table[["seed", "direction"]].to_numpy(), meta={"key": kind},
+            hovertemplate=f"{hover}<extra></extra>",
+        ))  # fmt: skip
+    if len(table):
+        ends = np.column_stack([rise, np.full(len(rise), np.nan)])  # a gap after each line
+        traces.insert(0, dict(
+            type="scatter", mode="lines", x=np.tile([0, 1, np.nan], len(rise)), y=ends.ravel(), hoverinfo="skip",
+            line=dict(color=theme.GREY, width=1.5), showlegend=False, meta={"key": "pairs"},
+        ))  # fmt: skip
+    names = [trace["name"] for trace in traces if "name" in trace] or list(kinds)
+    x = dict(title="A line is a pair: same seed, same direction", range=[-0.6, 1.6], tickvals=[0, 1], ticktext=names)
+    y = dict(title=f"Rise of the loss at {alpha:g} (nats)", rangemode="tozero")
+    title = f"Whose loss rises more: {len(table)} pairs" + _mode(frame)
+    return draw(traces, title=title, origin=_origin(frame), empty=empty, x=x, y=y)
+
+
 def between(frame, *, empty=EMPTY, draw=theme.figure):
     """The loss on straight lines from one trained net to another of the same spec: the median over pairs, in a band.
     frame: as `experiments.landscape.between` gives it. ValueError for a missing column."""
@@ -92,7 +120,7 @@ def contours(frame, *, title="The loss in a random plane through a trained net",
     axes |= {f"{axis}axis{pane + 1}": dict(visible=False) for pane in range(max(1, len(made)), PANES) for axis in "xy"}
     first = dict(x=axes.pop("xaxis", "First direction"), y=axes.pop("yaxis", "Second direction"))
     return draw(
-        traces, title=title, origin=_origin(frame), empty=empty, showlegend=False,
+        traces, title=title + _mode(frame), origin=_origin(frame), empty=empty, showlegend=False,
         coloraxis=_scale(), margin=theme.template.layout.margin.to_plotly_json() | dict(r=96), **first, **axes,
     )  # fmt: skip
 
@@ -124,7 +152,7 @@ def path(grid, path, *, empty=EMPTY, draw=theme.figure):
             axis |= dict(title=f"{axis['title']} ({path[share].iloc[0]:.0%} of it)", range=_ends(rows[side]))
     of = path["name"].iloc[0] if len(path) else "a training"
     return draw(
-        traces, title=f"The path of {of}, in its principal plane", origin=_origin(grid), empty=empty,
+        traces, title=f"The path of {of}, in its principal plane{_mode(grid)}", origin=_origin(grid), empty=empty,
         showlegend=False, annotations=notes, x=x, y=y, coloraxis=_scale(),
         margin=theme.template.layout.margin.to_plotly_json() | dict(r=96),
     )  # fmt: skip

@@ -25,7 +25,7 @@ def one_out(frame, *, empty=EMPTY, draw=theme.figure):
     """The error of every net with each block out, one at a time. ValueError for a missing column."""
     table = results.by_block(frame)
     gathered = bool(len(table)) and bool(table["calibrated"].all())
-    title = "One block out" + ", BatchNorm's statistics gathered anew" * gathered
+    title = "One block out" + ", BatchNorm's statistics measured again" * gathered
     table = table.assign(at=100 * table["way"], about=table["module"])
     return _draw(table, frame, "%{customdata[0]}", draw, title=title, x=WAY, empty=empty, level=True)
 

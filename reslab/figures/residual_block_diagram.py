@@ -120,7 +120,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         end = at + space / 2
         path = f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {end},{ROOF} L {end},{LEVEL + BOX + 8}"
         shapes.append(ghost | dict(path=path))
-        text((fork + at) / 2, ROOF, "no shortcut: every layer rewrites x", yanchor="bottom")
+        text((fork + at) / 2, ROOF, "no shortcut: x goes on only through the layers", yanchor="bottom")
     arrow(at, LEVEL, at + space, LEVEL, "" if crowded else shape, **(dict(x=at - 0.5, xanchor="left") if skip else {}))
     at += space
     box(at, at + small, LEVEL, BOX / 2, part["y"]["layer"].iloc[0].split(", "))

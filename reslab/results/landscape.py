@@ -31,6 +31,24 @@ def rises(frame, alpha=0.5):
     return pd.DataFrame({"start": start, "rise": mean - start}).reset_index()
 
 
+def paired(frame, alpha=0.5):
+    """Plain beside residual, of the same seed in the same direction: a row a pair, `rises` with _plain and _residual
+    after the columns in which the two differ. Nets with no partner are left out."""
+    table = rises(frame, alpha)
+    plain, residual = (table[table["skip"] == skip] for skip in (False, True))
+    return plain.merge(residual, on=["depth", *HOW, "seed", "direction"], suffixes=("_plain", "_residual"))
+
+
+def counts(frame, alphas=(0.25, 0.5, 1.0)):
+    """In how many pairs the plain net's loss rises more: a row a depth × mode, a column a length of the step, "3 of
+    15". frame: of one normalisation; alphas: measured to both sides."""
+    by, columns = ["depth", "mode"], {}
+    for alpha in alphas:
+        table = duels(frame, alpha).set_index(by)
+        columns[alpha] = [f"{row.share * row.pairs:.0f} of {row.pairs}" for row in table.itertuples()]
+    return pd.DataFrame(columns, index=table.index).rename_axis(columns="length of the step")
+
+
 def duels(frame, alpha=0.5):
     """Plain against residual, of the same seed in the same direction: a row a depth × mode × normalisation × norms.
 
@@ -38,12 +56,8 @@ def duels(frame, alpha=0.5):
     rises more), plain, residual (median rises, nats), plain_low, plain_high, residual_low, residual_high, seeds,
     directions. Nets with no partner do not count.
     """
-    table = rises(frame, alpha)
-    by = ["depth", *HOW]
-    plain, residual = (table[table["skip"] == skip] for skip in (False, True))
-    both = plain.merge(residual, on=[*by, "seed", "direction"], suffixes=("_plain", "_residual"))
-    rows = []
-    for key, pairs in both.groupby(by, sort=False):
+    by, rows = ["depth", *HOW], []
+    for key, pairs in paired(frame, alpha).groupby(by, sort=False):
         row = dict(zip(by, key, strict=True)) | {"pairs": len(pairs)}
         row["share"] = (pairs["rise_plain"] > pairs["rise_residual"]).mean()
         for kind in ("plain", "residual"):
@@ -103,15 +117,6 @@ def heights(rows):
     low, high, _ = LEVELS
     loss = np.nan_to_num(table.to_numpy(float), nan=np.inf)  # beyond the largest float
     return table.columns.to_numpy(), table.index.to_numpy(), np.log10(np.clip(loss, 10**low, 10**high))
-
-
-def basins(frame, most=1.0):
-    """How wide the valley of each map is: its labels, lowest (loss of the map), share (of its points whose loss is at
-    most so many nats above that)."""
-    return pd.DataFrame([
-        labels | {"lowest": rows["loss"].min(), "share": (rows["loss"] <= rows["loss"].min() + most).mean()}
-        for labels, rows in maps(frame)
-    ])  # fmt: skip
 
 
 def shares(path, walks):

@@ -2,8 +2,6 @@
 
 from reslab.results.frames import require
 
-MOST = 0.95  # of the gradient: the lengths that hold it
-
 
 def by_length(frame):
     """A net's shares by path length: a row a net × step × length, the median, lowest and highest over the seeds.
@@ -23,8 +21,7 @@ def lengths(frame):
     """How long the paths are, net by net: a row a name × step.
 
     frame: as above. Columns: name, depth, step, blocks, seeds, mean (path length, weighted by share: the median over
-    seeds), low, high (of the mean), counted (its value if all paths had equal weights: half the blocks), first, last
-    (the shortest range of lengths with a total share of MOST, in the median over seeds).
+    seeds), low, high (of the mean), counted (its value if all paths had equal weights: half the blocks).
     """
     by = ["name", "depth", "step", "blocks"]
     each = [*by, "seed", *(["repeat"] if "repeat" in frame else [])]
@@ -33,21 +30,4 @@ def lengths(frame):
     table = groups["mean"].agg(["median", "min", "max"])
     table.columns = ["mean", "low", "high"]
     table["seeds"] = groups["seed"].nunique()
-    table = table.reset_index().assign(counted=lambda rows: rows["blocks"] / 2)
-    spans = [
-        _span(rows.sort_values("length")["median"].tolist()) for _, rows in by_length(frame).groupby(by, sort=False)
-    ]
-    return table.assign(first=[first for first, _ in spans], last=[last for _, last in spans])
-
-
-def _span(shares):
-    """(first, last): the shortest range of lengths with a total share of MOST."""
-    total = sum(shares)
-    spans = (
-        (last - first, first, last)
-        for first in range(len(shares))
-        for last in range(first, len(shares))
-        if sum(shares[first : last + 1]) >= MOST * total
-    )
-    _, first, last = min(spans)
-    return first, last
+    return table.reset_index().assign(counted=lambda rows: rows["blocks"] / 2)

@@ -45,6 +45,7 @@ OTHERS = {
     "swapped": lesions.swapped(five.FRAME),
     "paths": paths.by_length(five.PATHS),
     "bands": landscape.bands(six.FRAME),
+    "pairs": landscape.pairs(six.FRAME),
     "contours": landscape.contours(six.MAPS),
     "between": landscape.between(six.LINE),
     "path": landscape.path(six.bowl("resnet-20", 5.0), INSIDE),

@@ -88,7 +88,7 @@ export function build(root, canTrain) {
   })
   $.gradientLabel = html(grid, "div", { class: "label gradients" })
   html($.gradientLabel, "h3", {}, "Gradient")
-  html($.gradientLabel, "span", {}, "← tells each block how much to change; the last is ×\u00a01")
+  html($.gradientLabel, "span", {}, "← how much the loss changes with a block's output; the last is ×\u00a01")
   $.gradients = svg(html(grid, "div", { class: "plot gradients" }), "svg", {
     role: "img",
     "aria-label": "The gradient at each block",

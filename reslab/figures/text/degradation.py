@@ -123,7 +123,7 @@ def _side_by_side(points, when):
             results.HIGHER: ("still gets",),
             results.OVERLAP: ("gets", "the seeds overlap"),
             results.LOWER: ("gets", "here the residual net does worse"),
-            results.SAME: ("gets", "the skips make no clear difference at this depth"),
+            results.SAME: ("gets", f"less than {100 * results.CLEAR:.0f} points apart"),
         }[results.compare(first, others[0])]
     clauses = [_wrong(first, verb), *(f"{point.net} {_error(point)}" for point in others)]
     return f"{when} {', '.join(clauses)}", [*remark, *_shared(points)]

@@ -64,7 +64,7 @@ def steps_sentence(layers):
         start, end = run.iloc[0], run.iloc[-1]
         parts = [f"{_at(start)} at step {start['step']}"]
         if (level := results.first_level(run)) is not None:
-            parts.append(f"first within a factor of {results.LEVEL} at step {level}")
+            parts.append(f"first between {1 / results.LEVEL:g} and {results.LEVEL} at step {level}")
         if end["step"] > start["step"]:
             parts.append(f"{_at(end)} at step {end['step']}")
         if "outcome" in layers and (layers.loc[layers["name"] == name, "outcome"] == "diverged").any():
@@ -118,4 +118,5 @@ def _at(row):
     if row["state"]:
         return f"lost ({row['state']})"
     spread = f" ({scientific(row['low'])} to {scientific(row['high'])})" if row["low"] < row["high"] else ""
-    return f"{scientific(row['ratio'])} ×{spread}"
+    ratio = scientific(row["ratio"])
+    return f"{ratio} {'times' if '×' in ratio else '×'}{spread}"

@@ -1,7 +1,5 @@
 """Lesson 06 in words: what a picture of the loss says, and over how many lines and seeds it holds."""
 
-import pandas as pd
-
 from reslab.figures.text.phrases import EMPTY, lines, nets_of
 from reslab.results import landscape as results
 
@@ -24,22 +22,6 @@ def duel_sentence(frame, alpha=0.5):
     return f"Rise of the loss at {alpha:g} (nats, median and range {over}). {'. '.join(texts)}."
 
 
-def distance_sentence(frame, alphas=(0.25, 0.5, 1.0)):
-    """In how many pairs the plain net's loss rises more, at several distances.
-
-    frame: as `results.landscape.duels` takes it; alphas: measured to both sides.
-    """
-    if not len(frame):
-        return EMPTY
-    table = pd.concat([results.duels(frame, alpha) for alpha in alphas])
-    texts = []
-    for _, rows in table.groupby(["depth", *results.HOW], sort=False):
-        row, counts = next(rows.itertuples()), [f"{share:.0f}" for share in rows["share"] * rows["pairs"]]
-        texts.append(f"{' / '.join(counts)} of {row.pairs} pairs with {row.depth} layers, {_how(row)}")
-    places = " / ".join(f"{alpha:g}" for alpha in alphas)
-    return f"At {places} of a filter's length, the plain net's loss rises more in {'; '.join(texts)}."
-
-
 def rise_sentence(frame, alpha=0.5):
     """What each net's loss is at its own weights, and how far it rises. frame: as `results.landscape.rises` takes
     it."""
@@ -53,17 +35,6 @@ def rise_sentence(frame, alpha=0.5):
         texts.append(f"{name} from {rows['start'].median():.2g} by {span}")
     lines = table.groupby("name").size().max()
     return f"At {alpha:g} the loss rises, in nats (median and range over {lines} lines): {'; '.join(texts)}."
-
-
-def map_sentence(frame, most=1.0):
-    """How wide the valley of each map is. frame: as `results.landscape.basins` takes it."""
-    if not len(frame):
-        return EMPTY
-    table, texts = results.basins(frame, most), []
-    for name, rows in table.groupby("name", sort=False):
-        span = f" ({rows['share'].min():.0%} to {rows['share'].max():.0%})" * (len(rows) > 1)
-        texts.append(f"{name} {rows['share'].median():.0%}{span}")
-    return f"Share of the map whose loss is at most {most:g} nat above its lowest: {'; '.join(texts)}."
 
 
 def between_sentence(frame):

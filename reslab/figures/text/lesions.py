@@ -11,10 +11,10 @@ def sentence(frame):
         return EMPTY
     table = results.summary(frame)
     texts = [
-        f"{net.name} goes from {net.whole:.0%} to {net.median:.0%} ({net.low:.0%} to {net.high:.0%})"
+        f"{net.name} goes from {net.whole:.1%} to {net.median:.0%} ({net.low:.0%} to {net.high:.0%})"
         for net in table.itertuples()
     ]
-    how = ", with BatchNorm's statistics gathered anew" if table["calibrated"].all() else ""
+    how = ", with BatchNorm's statistics measured again" if table["calibrated"].all() else ""
     return f"With one block out{how}, the test error of {'; of '.join(texts)}.{_over(table, 'blocks')}"
 
 
@@ -26,7 +26,7 @@ def statistics_sentence(kept, calibrated):
         if net.skip:
             worst = results.by_block(kept).set_index(["name", "module"])["median"][net.name, net.worst]
             texts.append(f"{net.name} without {net.worst}: {worst:.0%}, then {again[net.name, net.worst]:.0%}")
-    return f"BatchNorm's statistics gathered anew: {'; '.join(texts)}." if texts else EMPTY
+    return f"BatchNorm's statistics measured again: {'; '.join(texts)}." if texts else EMPTY
 
 
 def count_sentence(frame, what="blocks out"):

@@ -12,8 +12,7 @@ def sentence(frame):
     if not len(frame):
         return EMPTY
     texts = [
-        f"{net.name}, {'trained' if net.step else 'untrained'}: {_number(net)} of {net.blocks} branches, and paths"
-        f" through {net.first} to {net.last} branches have {results.MOST:.0%} of the sum of all parts' sizes"
+        f"{net.name}, {'trained' if net.step else 'untrained'}: {_number(net)} of {net.blocks} branches"
         for net in results.lengths(frame).itertuples()
     ]
     counts = {net.name: f"{net.counted:.1f} in {net.name}" for net in results.lengths(frame).itertuples()}
