@@ -37,6 +37,17 @@ def test_importing_reslab_imports_nothing_heavy():
     assert python(code) == []
 
 
+def test_explorers_are_imported_without_the_grammar_of_web_addresses_which_can_be_imported_after():
+    code = """
+import sys
+from reslab import explorers
+print(explorers.Question.__name__, explorers.Degradation.__name__, "lark" in sys.modules)
+import rfc3987_syntax
+print(rfc3987_syntax.is_valid_syntax("iri", "https://reslab.example/größe"))
+"""
+    assert python(code) == ["Question", "Degradation", "False", "True"]
+
+
 @pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE"), ("PASSIVE", "PASSIVE")])
 def test_torchs_idle_threads_are_told_to_sleep_unless_the_person_said_otherwise(before, after):
     assert python("import os, reslab; print(os.environ['OMP_WAIT_POLICY'])", OMP_WAIT_POLICY=before) == [after]

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
+from reslab.explorers.figure_widget import FigureWidget
 from reslab.figures import theme
 
 # plotly subscribes each view of a chart to the changes of the model, and never unsubscribes. A view that was removed
@@ -32,15 +33,15 @@ export default () => {
 def _page_code():
     """The JavaScript of plotly's FigureWidget, with SUBSCRIBE_AS_VIEW around what it exports."""
     exported = r"as FigureView, *([\w$]+) as default *}"
-    code, found = re.subn(exported, r"as FigureView}\nconst plotly = \1", str(go.FigureWidget._esm))
+    code, found = re.subn(exported, r"as FigureView}\nconst plotly = \1", str(FigureWidget._esm))
     return code + SUBSCRIBE_AS_VIEW if found else code
 
 
-class Figure(go.FigureWidget):
+class Figure(FigureWidget):
     """Takes messages from the page only while no thread draws: otherwise traitlets loses what is drawn meanwhile."""
 
     lock = nullcontext()  # its explorer's
-    if hasattr(go.FigureWidget, "_esm"):  # since plotly 6; before, the code is in an extension of JupyterLab
+    if hasattr(FigureWidget, "_esm"):  # since plotly 6; before, the code is in an extension of JupyterLab
         _esm = _page_code()
 
     def set_state(self, sync_data):

@@ -10,6 +10,7 @@ import plotly.io as pio
 from IPython.display import HTML, display
 
 from reslab.explorers.explorer import HIDDEN
+from reslab.explorers.figure_widget import FigureWidget
 from reslab.explorers.page import Page, show
 from reslab.figures import theme
 from reslab.progress import shown_by
@@ -148,7 +149,7 @@ class Question:
     def _show_figure(self):
         if self._draw is None:
             return
-        figure = go.FigureWidget(self.figure)
+        figure = FigureWidget(self.figure)
         figure.update_layout(autosize=True)
         figure._config = {"responsive": True, "displaylogo": False}
         self.figure_box.children = [figure]
