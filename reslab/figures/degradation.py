@@ -163,7 +163,7 @@ def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
     y_axis = _errors("Training error (%)")
     origin = f"{'; '.join(dict.fromkeys(table['origin']))}: median and range of {table['seeds'].max()} seeds"
     named = theme.name_lines(names, x_axis, y_axis)
-    title = "Training error after longer trainings, at several learning rates"
+    title = "Longer trainings, at several learning rates"
     return draw(traces, title=title, origin=origin * bool(traces), empty=empty, x=x_axis, y=y_axis, **named)
 
 

@@ -158,6 +158,7 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
     limits, traces = log_scale.limits(frame["ratio"]), []
     for number, ((name, skip, depth), group) in enumerate(frame.groupby(["name", "skip", "depth"], sort=False), 1):
         broke = group["outcome"] == "diverged"
+        side = "left" if 1 / LEVEL < group["ratio"].median() < 1 else "right"  # the level nets are close together
         mark = theme.marker(skip, depth, open=False, size=12)
         mark["symbol"] = np.where(broke, "x", mark["symbol"])
         about = [f"seed {seed}{', diverged' * bad}" for seed, bad in zip(group["seed"], broke, strict=True)]
@@ -168,7 +169,7 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(
             type="scatter", mode="markers+text", x=group["ratio"], y=np.where(broke, 100, 100 * group["train_error"]),
             marker=mark,
-            text=[f"<b>{number}</b>", *[""] * (len(group) - 1)], textposition="middle right", customdata=about,
+            text=[f"<b>{number}</b>", *[""] * (len(group) - 1)], textposition=f"middle {side}", customdata=about,
             textfont=dict(color=theme.INK, size=theme.SMALL), name=f"{number} {'<br>'.join(wrap(name, 26))}",
             hovertemplate=f"{hover} images wrong<extra></extra>",
             meta={"key": f"{name}/symptoms"},

@@ -1,7 +1,8 @@
 """Lesson 05: the error of a trained net without one block, without several, and with its blocks in another order.
 
 `frame` has a row a net × seed × lesion, as `experiments.lesions` gives it. A line is the median over seeds, in a band
-from the lowest to the highest; the dotted line is the whole net's error. Every chart takes draw=theme.chart.
+from the lowest to the highest, or with bars where bands would cover one another; the dotted line is the whole net's
+error. Every chart takes draw=theme.chart.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -44,28 +45,31 @@ def _counts(frame, title, words, draw, empty):
     table = results.by_count(frame)
     counts = sorted(table["count"].unique()) or [1, 8]
     x = dict(title=words, range=[min(counts) - 0.4, max(counts) + 0.4], tickvals=counts)
-    table = table.assign(at=table["count"], about=table["count"])
-    return _draw(table, frame, f"{words.lower()}: %{{customdata[0]}}", draw, title=title, x=x, empty=empty)
+    beside = {name: 0.08 * place for place, name in enumerate(table["name"].unique())}  # so that no bar hides another
+    table = table.assign(at=table["count"] + table["name"].map(beside), about=table["count"])
+    hover = f"{words.lower()}: %{{customdata[0]}}"
+    return _draw(table, frame, hover, draw, title=title, x=x, empty=empty, bars=True)
 
 
-def _draw(table, frame, hover, draw, *, title, x, empty, level=False):
+def _draw(table, frame, hover, draw, *, title, x, empty, level=False, bars=False):
     """A chart of a table of medians. Its columns at and about: x, and the number in the hover text."""
     traces, ends, shapes = [], [], []
     for (name, skip, depth, origin), rows in table.groupby(["name", "skip", "depth", "origin"], sort=False):
         rows = rows.sort_values("at")
         hue, key = theme.colour(skip, depth), f"{name}/{origin}"
         middle, low, high = (100 * rows[column].to_numpy() for column in ("median", "low", "high"))
-        if (low < high).any():
+        if (low < high).any() and not bars:
             band = dict(mode="lines", fill="toself", fillcolor=theme.rgba(hue, 0.16), line=dict(width=0))
             here = rows["at"].to_numpy()
             traces.append(dict(
                 type="scatter", x=np.concatenate([here, here[::-1]]), y=np.concatenate([high, low[::-1]]), **band,
                 hoverinfo="skip", showlegend=False, legendgroup=key, meta={"key": f"{key}/band"},
             ))  # fmt: skip
+        reach = dict(type="data", symmetric=False, array=high - middle, arrayminus=middle - low, thickness=1.5)
         label = f"<b>{name}</b>, {hover}<br>error %{{y:.1f}} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
         traces.append(dict(
             type="scatter", mode="lines+markers", x=rows["at"], y=middle, name=name, legendgroup=key,
-            line=theme.line(skip, depth, recorded(origin)), marker=theme.marker(skip, depth, open=False, size=8),
+            line=theme.line(skip, depth, recorded(origin)), error_y=reach if bars else None, marker=theme.marker(skip, depth, open=False, size=8),
             customdata=list(zip(rows["about"], low, high, strict=True)), meta={"key": f"{key}/error"},
             hovertemplate=f"{label}<extra>{origin}</extra>",
         ))  # fmt: skip

@@ -233,11 +233,12 @@ def depth_axis(depths):
     return dict(title="Depth (layers, log scale)", type="log", range=[at[0] - 0.08, at[-1] + 0.08], **ticks)
 
 
-def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
+def chart(data, *, title, x, y, origin="", letters=ORIGIN, empty="", annotations=(), **layout):
     """A chart in the look of reslab, as plain dictionaries, {"data", "layout"}: what `figure` turns into a Figure.
 
     data: traces, as dictionaries. x, y: axes, as plotly dictionaries, or the axis title alone, with its unit.
-    origin: where the numbers come from, shown under the title. empty: the sentence that an empty chart shows.
+    origin: where the numbers come from, shown under the title; letters: in a line of it, fewer where the names on an
+    axis take room. empty: the sentence that an empty chart shows.
     ValueError for an axis without a title.
     """
     axes = {}
@@ -266,7 +267,7 @@ def chart(data, *, title, x, y, origin="", empty="", annotations=(), **layout):
         )
     heading = dict(text=title)
     if origin:
-        lines = textwrap.wrap(origin, ORIGIN)  # a longer line would be cut at 700 px
+        lines = textwrap.wrap(origin, letters)  # a longer line would be cut at 700 px
         under = dict(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", xshift=-2, yshift=6)
         annotations.append(dict(name="origin", text="<br>".join(lines), showarrow=False, align="left", **under))
         if rise := (len(lines) - 1) * (SMALL + 4):  # px for the lines under the first

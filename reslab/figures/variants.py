@@ -74,11 +74,11 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
         )
         shapes.append(band | dict(x0=low / 1.04, x1=high * 1.04))
     names = [f"{name} · {ratio:.2f} ×" for name, ratio in cost_ratios(by_name).items()] if table else []
-    rows = dict(tickvals=[-row for row in range(len(table))], ticktext=names, range=[0.6 - len(table), 0.6])
+    rows = dict(tickvals=[-row for row in range(len(table))], ticktext=names, range=[0.45 - len(table), 0.6])
     return draw(
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
         title="Training and test error at the end", empty=empty, shapes=shapes,
-        origin=f"{frame['origin'].iloc[0]}, {phrases.seeds(frame['seed'])}" if len(frame) else "",
+        origin=f"{frame['origin'].iloc[0]}, {phrases.seeds(frame['seed'])}" if len(frame) else "", letters=50,
         x=dict(title="Images wrong at the end, one mark per seed<br>(%, log scale)", type="log",
                range=list(np.log10([NONE / 1.4, 130])),
                tickvals=list(TICKS), ticktext=list(TICKS.values()), gridcolor=theme.GRID, showgrid=True),
