@@ -69,7 +69,8 @@ def _draw(table, frame, hover, draw, *, title, x, empty, level=False, bars=False
         label = f"<b>{name}</b>, {hover}<br>error %{{y:.1f}} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
         traces.append(dict(
             type="scatter", mode="lines+markers", x=rows["at"], y=middle, name=name, legendgroup=key,
-            line=theme.line(skip, depth, recorded(origin)), error_y=reach if bars else None, marker=theme.marker(skip, depth, open=False, size=8),
+            line=theme.line(skip, depth, recorded(origin)), marker=theme.marker(skip, depth, open=False, size=8),
+            error_y=reach if bars else None,
             customdata=list(zip(rows["about"], low, high, strict=True)), meta={"key": f"{key}/error"},
             hovertemplate=f"{label}<extra>{origin}</extra>",
         ))  # fmt: skip

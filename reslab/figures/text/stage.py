@@ -15,7 +15,8 @@ def sentences(state, key="56"):
     films = [pair["plain"], pair["residual"]]
     untrained, steps = [film["frames"][0] for film in films], films[0]["steps"]
     texts = [percent(frame["told_apart"][-1]) for frame in untrained]
-    first = [scientific(frame["gradient"][1] / frame["gradient"][-1]) for frame in untrained]
+    ratios = [frame["gradient"][1] / frame["gradient"][-1] for frame in untrained]
+    first = [scientific(float(f"{ratio:.2g}")) for ratio in ratios]  # two digits, as on the stage
     final = [percent(film["curve"][-1][1]) for film in films]
     return (
         (
