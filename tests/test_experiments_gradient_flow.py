@@ -248,6 +248,21 @@ def test_symptoms_are_a_row_a_net_and_seed(split):
     assert frame["steps"].unique().tolist() == [4]
 
 
+def test_nets_whose_symptoms_are_known_are_not_measured_again(split, monkeypatch):
+    specs = [net(split, depth=8, skip=skip) for skip in (True, False)]
+    asked = {"seeds": (0, 1), "how": TrainSpec(epochs=2), "progress": False}
+    frame = symptoms.symptoms(specs, split, **asked)
+    trained, sweep = [], symptoms.sweep
+    monkeypatch.setattr(symptoms, "sweep", lambda new, *rest, **how: trained.extend(new) or sweep(new, *rest, **how))
+    known = frame[frame["name"] == "plain-8"].assign(shallow_error=0.5)
+    pd.testing.assert_frame_equal(symptoms.symptoms(specs, split, known=known, **asked), frame)
+    assert trained == [specs[0]]
+    assert symptoms.symptoms(specs, split, known=frame, **asked).equals(frame)
+    assert trained == [specs[0]]
+    symptoms.symptoms(specs, split, known=frame[frame["seed"] == 0], **asked)
+    assert trained == [specs[0], *specs]
+
+
 # Why it explodes, and what a step gains
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
-from reslab.experiments.gradient_flow import at_initialisation, labelled
+from reslab.experiments.gradient_flow import at_initialisation, label, labelled
 from reslab.experiments.shattering import along_a_line, autocorrelation
 from reslab.nets import replace
 from reslab.sweep import sweep
@@ -33,32 +33,32 @@ FAILURES = (
 )
 
 
-def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, workers=None, progress=True):
+def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, known=None, workers=None, progress=True):
     """Each net's three symptoms: the size of its gradient, whether it is shattered, and whether the net trains.
 
     specs: NetSpecs; by default those of `CANDIDATES`, of width 8 on the digits. how: a TrainSpec; by default that of
-    lesson 01. A row a net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation,
-    residual_scale, origin, ratio (first/last at initialisation), autocorrelation (lag 1, see
-    `shattering.along_a_line`), train_error (fraction, after training; NaN if it diverged), outcome, steps, lr.
+    lesson 01. known: a frame of `symptoms` or `failures`, of the same split, how and width; its nets are not measured
+    again. A row a net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation, residual_scale,
+    origin, ratio (first/last at initialisation), autocorrelation (lag 1, see `shattering.along_a_line`), train_error
+    (fraction, after training; NaN if it diverged), outcome, steps, lr.
     """
     split, how = split or digits(), how or TrainSpec()
     specs = [replace(small_net(split), **changes) for changes in CANDIDATES] if specs is None else list(specs)
-    runs = {
-        (run.spec, run.seed): run for run in sweep(specs, split, how, seeds=seeds, workers=workers, progress=progress)
-    }
-    rows = []
-    for spec in specs:
-        for seed in seeds:
-            run, gradient = runs[spec, seed], at_initialisation(spec, split, seed=seed)["gradient_rms"]
-            neighbours = autocorrelation(along_a_line(spec, split, seed=seed), lags=2)["autocorrelation"].iloc[1]
-            measured = {"ratio": gradient.iloc[0] / gradient.iloc[-1], "autocorrelation": neighbours}
-            measured |= {
-                "train_error": run.final_train_error,
-                "outcome": run.outcome,
-                "steps": run.history["step"].iloc[-1],
-            }
-            rows.append(labelled(pd.DataFrame([measured]), spec, seed, "train", run.origin).assign(lr=how.lr))
-    return pd.concat(rows, ignore_index=True)
+    rows = {} if known is None else dict(list(known.groupby(["name", "seed"])))
+    new = [spec for spec in specs if any((label(spec), seed) not in rows for seed in seeds)]
+    for run in sweep(new, split, how, seeds=seeds, workers=workers, progress=progress and bool(new)):
+        rows[label(run.spec), run.seed] = _of_run(run, split, how)
+    # known may have more columns
+    return pd.concat([rows[label(spec), seed] for spec in specs for seed in seeds], join="inner", ignore_index=True)
+
+
+def _of_run(run, split, how):
+    """The row of `symptoms` of a trained net."""
+    gradient = at_initialisation(run.spec, split, seed=run.seed)["gradient_rms"]
+    neighbours = autocorrelation(along_a_line(run.spec, split, seed=run.seed), lags=2)["autocorrelation"]
+    measured = {"ratio": gradient.iloc[0] / gradient.iloc[-1], "autocorrelation": neighbours.iloc[1]}
+    measured |= {"train_error": run.final_train_error, "outcome": run.outcome, "steps": run.history["step"].iloc[-1]}
+    return labelled(pd.DataFrame([measured]), run.spec, run.seed, "train", run.origin).assign(lr=how.lr)
 
 
 def failures(split=None, *, seeds=(0, 1, 2), how=None, workers=None, progress=True):
