@@ -25,7 +25,7 @@ STEPS = 300  # of a segmenter
 DEPTH, SIDE = 56, 256  # layers, and pixels: more than the 249 that a place can see
 BLOCKS = ("stage1.block9", "stage2.block9", "stage3.block3", "stage3.block6", "stage3.block9")
 BULKY = ("energy", "centre", "pixels", "truth", "answers")  # arrays
-ROUNDED = ("readout_accuracy", "mean_iou", "loss", *segmenter.CLASSES)
+ROUNDED = ("readout_accuracy", "mean_iou", "mean_ap", "loss", *segmenter.CLASSES)
 
 
 def main(dataset="cifar10"):

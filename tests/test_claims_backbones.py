@@ -3,7 +3,8 @@
 Measured when these limits were chosen (seeds 0 to 2): the side that holds 90 % of the squared gradient after the last
 block, of 81 pixels allowed: plain-20 33 to 35, resnet-20 25 to 27, untrained. A linear classifier on the last block:
 plain-20 0.21 to 0.33 untrained, 0.86 to 0.93 trained; resnet-20 0.74 to 0.82, 0.96 to 0.98. Mean IoU of the segmenters
-after 300 steps: plain-20 0.53, 0.59, 0.61; resnet-20 0.75, 0.77, 0.77; none everywhere 0.18, colour 0.26 to 0.29.
+after 300 steps: plain-20 0.53, 0.59, 0.61; resnet-20 0.75, 0.77, 0.77; none everywhere 0.18, colour 0.26 to 0.29; AP:
+plain-20 0.40, 0.50, 0.51; resnet-20 0.71, 0.75, 0.76; none everywhere 0, colour 0.02 to 0.03.
 """
 
 import pytest
@@ -52,9 +53,12 @@ def test_a_segmenter_with_skips_is_better_than_one_without_and_both_than_the_bas
 
 def test_what_was_recorded_says_so_too():
     recorded = probe.recorded()
-    found = recorded["segmenter"].set_index(["name", "seed"])["mean_iou"]
-    assert (found["resnet-20"] > found["plain-20"] + 0.1).all()
-    assert (found["plain-20"] > found["colour of the pixel"] + 0.1).all()
+    for measure in ("mean_iou", "mean_ap"):
+        found = recorded["segmenter"].set_index(["name", "seed"])[measure]
+        assert len(found["resnet-20"]) == 3
+        assert (found["resnet-20"] > found["plain-20"] + 0.1).all(), measure
+        assert (found["plain-20"] > found["colour of the pixel"] + 0.1).all(), measure
+        assert (found["colour of the pixel"] > found["none everywhere"]).all(), measure
     field = by_seed(recorded["field"], "side")
     assert (field["plain-56"] > 1.5 * field["resnet-56"]).all()
     assert field.max() < 0.3 * recorded["field"]["field"].max()

@@ -13,6 +13,8 @@ from reslab.experiments import attribution, deletion, lesions
 from reslab.experiments.degradation import small_net
 from reslab.nets import build, replace
 from reslab.store import recorded
+from reslab.train import TrainSpec
+from reslab.train.device import pick_device
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 IMAGES = 5
@@ -250,6 +252,27 @@ def test_one_picture_with_its_holes(net, split):
     assert own.loc["map", "label"] == ""
     assert own.loc["map", "before"] == pytest.approx(rows.loc["map", "before"], abs=1e-6)
     assert "image" in refusal(deletion.of_picture, net, split, 99)
+
+
+def test_nets_go_to_the_device_that_is_asked_for(split):
+    how = {"nets": ("resnet-8",), "seeds": (0,), "split": split, "methods": ("saliency",), "images": 3}
+    short = TrainSpec(epochs=1, batch_size=32)
+    how |= {"how": short, "progress": False}
+    there = pick_device("auto")
+    one, other = (deletion.over_seeds(device=device, **how)["fall"] for device in ("auto", str(there)))
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    assert lesions.trained(replace(small_net(split), depth=8), split, short, device="auto").fc.weight.device == there
+    assert "device is 'tpu'" in refusal(deletion.over_seeds, device="tpu", **how)
+
+
+def test_the_errors_of_nets_are_of_all_test_pictures(split, net):
+    frame = lesions.errors(net, split)
+    assert frame["images"].item() == 20
+    x, y = split.batch(slice(None), "test")
+    assert frame["error"].item() == pytest.approx((net(x).argmax(1) != y).float().mean().item())
+    recorded_ones = lesions.errors_of_photographs()
+    assert recorded_ones["name"].tolist() == ["plain-20", "resnet-20", "plain-56", "resnet-56"]
+    assert recorded_ones["origin"].str.startswith("recorded, ").all()
 
 
 def test_what_was_recorded_of_photographs_is_of_the_shipped_weights():

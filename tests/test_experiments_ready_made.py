@@ -124,6 +124,21 @@ def test_boxes_masks_and_segments_are_drawn_where_they_were_found():
     assert not drawn[35, 50].any()
 
 
+def test_a_name_is_written_in_its_place_or_as_near_as_it_is_whole():
+    white = torch.full((3, 60, 600), 255, dtype=torch.uint8)
+    for place in ([5, 5], [595, 55], [-20, -20]):
+        drawn = ready_made._named(white, ["cat 0.93"], [place], ["#0072B2"])
+        rows, columns = np.nonzero((drawn == (0, 0x72, 0xB2)).all(2))
+        wide, high = np.ptp(columns) + 1, np.ptp(rows) + 1
+        assert wide > 2 * high > 30
+        assert (drawn[rows.min() : rows.max(), columns.min() : columns.max()] > 200).all(2).any()  # white letters
+    assert ready_made._inside(torch.tensor([[True, False, False, True]]))[1] == 0
+    ring = torch.ones(9, 9, dtype=bool)
+    ring[1:8, 1:8] = False
+    left, top = ready_made._inside(ring)
+    assert ring[top, left]
+
+
 def test_a_picture_is_a_file_its_bytes_or_an_array(tmp_path, picture):
     Image.fromarray(picture).save(tmp_path / "mine.png")
     wanted = torch.from_numpy(picture).permute(2, 0, 1)

@@ -157,6 +157,10 @@ def test_the_sentences_say_the_numbers():
     said = attribution.sentence(FALL)
     for words in ("0.85 (0.80 to 0.90)", "an untrained net's map 0.45", "a disc in the centre 0.65", "2 seeds"):
         assert words in said
+    wrong = pd.DataFrame([labels("plain-20", 0), labels("plain-20", 1) | {"error": 0.3}])
+    assert attribution.errors_sentence(wrong).startswith(
+        "Wrong, of all 2 test pictures: plain-20 20.0 % (10.0 to 30.0)."
+    )
     assert "Grad-CAM 0.85 (0.35)" in attribution.methods_sentence(FALL)
     assert "the map 0.30 and 0.50" in attribution.areas_sentence(CURVES, method="occlusion")
     assert "saliency 0.80, then 0.60" in attribution.left_sentence(LEFT)

@@ -274,17 +274,18 @@ def of_trained(spec, split, *, pictures="digits", seed=0, **how):
     return of_picture(net_of(spec, split, pictures, seed=seed), split, **how)
 
 
-def over_seeds(measure=fall, nets=NETS, **options):
+def over_seeds(measure=fall, nets=NETS, *, device="auto", **options):
     """One of the frames above, of several trained nets, one after the other; see `lesions.over_seeds`."""
-    return lesions.over_seeds(measure, nets, **options)
+    return lesions.over_seeds(measure, nets, device=device, **options)
 
 
 def photographs():
-    """What was recorded of CIFAR-10 nets of width 16, whose pictures may not be shipped; see `lesions.photographs`.
+    """What was recorded of CIFAR-10 nets of width 16, whose pictures may not be shipped; see `lesions.photographs`. And
+    "errors", see `lesions.errors_of_photographs`.
 
     Made by `python data/record_attribution.py` of the recorded weights.
     """
-    return lesions.photographs(PHOTOGRAPHS)
+    return lesions.photographs(PHOTOGRAPHS) | {"errors": lesions.errors_of_photographs()}
 
 
 def _first(split, images):

@@ -5,6 +5,7 @@ images, in eval mode: BatchNorm uses the statistics of training, of the whole ne
 again after the first change, from one batch of training images: this separates a wrong scale from lost information.
 """
 
+import itertools
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -22,8 +23,8 @@ from reslab.results.lesions import ANSWERS, verdict  # noqa: F401 – a lesson a
 from reslab.shipped import shipped_json
 from reslab.store import recorded
 from reslab.train import TrainSpec, train
-from reslab.train.device import device_of
-from reslab.train.evaluation import eval_mode
+from reslab.train.device import device_of, pick_device
+from reslab.train.evaluation import eval_mode, evaluate
 
 NETS = ("plain-20", "resnet-20", "resnet-56")
 IMAGES = 200  # test images that errors are of
@@ -183,17 +184,25 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
     return _labelled(rows, net, kept, y, calibrated)
 
 
+def errors(net, split, *, progress=True):
+    """How often a net is wrong: one row. Columns: as `representations.labelled` has them; images (all test images),
+    error (a fraction)."""
+    images = len(split.y_test)
+    return labelled(pd.DataFrame([{"images": images, "error": evaluate(net, split, "test")}]), net)
+
+
 def over_seeds(
-    measure=one_out, nets=NETS, *, seeds=(0, 1, 2), split=None, fields=None, how=RECORDED, progress=True, **options
-):
-    """One of the three frames above, of several trained nets, one after the other: rows as `measure` gives them.
+    measure=one_out, nets=NETS, *, seeds=(0, 1, 2), split=None, fields=None, how=RECORDED, device="cpu", progress=True,
+    **options,
+):  # fmt: skip
+    """One of the frames above, of several trained nets, one after the other: rows as `measure` gives them.
 
     nets: names of FAMILY, of width 8 on the digits; fields: of NetSpec, {"stochastic_depth": 0.5}; seeds: of their
-    weights; how: as `trained` takes it; options: of `measure`. ValueError for an unknown name.
+    weights; how, device: as `trained` takes them; options: of `measure`. ValueError for an unknown name.
     """
     split = split or digits()
     frames = [
-        measure(trained(spec, split, how, seed=seed), split, progress=False, **options)
+        measure(trained(spec, split, how, seed=seed, device=device), split, progress=False, **options)
         for spec, seed in jobs(nets, seeds, small_net(split), fields or {}, progress)
     ]
     return pd.concat(frames, ignore_index=True)
@@ -202,15 +211,16 @@ def over_seeds(
 def trained(spec, split, how=RECORDED, *, seed=0, device="cpu", stop=lambda event: False):
     """The trained net of a spec, in eval mode: recorded if its weights come with reslab, otherwise trained here.
 
+    device: where it is afterwards, and where it is trained: "cpu", "cuda", "mps", or "auto" for what there is.
     stop: called with every event of a training; if it says True, the training ends there, and None is returned.
     """
-    net = as_recorded(spec, split, how, seed=seed)
+    where, net = pick_device(device), as_recorded(spec, split, how, seed=seed)
     if net is None:
         net = build(spec, seed=seed)
         for event in train(net, split, replace(how, capture_every=0), device=device):
             if stop(event):
                 return None
-    return net.eval()
+    return net.to(where).eval()
 
 
 def as_recorded(spec, split, how=RECORDED, *, seed=0):
@@ -226,6 +236,17 @@ def longest(depth, skip):
     runs = [run for run in store.runs(dataset="cifar10", width=16, depth=depth, skip=skip) if store.has_weights(run)]
     run = max(runs, key=lambda run: run.history["step"].iloc[-1])
     return run, store.net(run)
+
+
+def errors_of_photographs(depths=(20, 56)):
+    """`errors` of the recorded CIFAR-10 nets that `longest` gives, measured when their weights were recorded; without
+    the column images."""
+    frames = []
+    for depth, skip in itertools.product(depths, (False, True)):
+        run, net = longest(depth, skip)
+        origin, error = f"recorded, {run.history['step'].iloc[-1]:,} steps", recorded().weights(run).test_error
+        frames.append(labelled(pd.DataFrame([{"error": error}]), net).assign(origin=origin))
+    return pd.concat(frames, ignore_index=True)
 
 
 def photographs(name=PHOTOGRAPHS):

@@ -1,4 +1,5 @@
-"""Lesson 10, on the learner's own picture: torchvision's trained models: classes, boxes, masks, segments.
+"""Lessons 07 and 10, on the learner's own picture: torchvision's trained models: classes, boxes, masks, segments, and
+maps of what a class depends on.
 
 The weights are downloaded once, with retries and a checksum, or taken from a folder: see `needed`. Without them nothing
 is shown: what an untrained detector marks means nothing.
@@ -11,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from reslab import checks
+from reslab.datasets import Split
+from reslab.experiments import attribution, deletion
 from reslab.nets.imagenet import PRETRAINED, WeightsUnavailable, fetch, pretrained, weights_folder
+from reslab.train.device import pick_device
 from reslab.train.evaluation import eval_mode
 
 NETS = ("resnet-18", "resnet-50", "resnet-152")
@@ -77,6 +81,37 @@ def top(picture, nets=NETS, *, count=5, root=None, progress=True):
         for rank, (share, place) in enumerate(zip(*(each.tolist() for each in found), strict=True), 1):
             rows.append({"name": name, "rank": rank, "says": names[place], "probability": share})
     return pd.DataFrame(rows)
+
+
+def explained(picture, name="resnet-50", method="Grad-CAM", *, device="auto", root=None, progress=True, **how):
+    """What the most probable class of a net trained on ImageNet depends on, in one picture: a frame as
+    `deletion.of_picture` gives it; its origin names the weights.
+
+    picture: as `opened` takes it; it is resized and cut to a square as torchvision does for these weights. name: of
+    `nets.imagenet.PRETRAINED`. method: of `attribution.METHODS`; how: as `deletion.of_picture` takes it. device: where
+    it runs. The untrained net has BatchNorm's statistics of this one picture. ValueError, WeightsUnavailable.
+    """
+    x = opened(picture)
+    checks.choice("method", method, attribution.METHODS)
+    where = pick_device(device)
+    net = pretrained(name, root=root, progress=progress).to(where)
+    split = _one_picture(x, net.weights).to(where)
+    other = attribution.untrained(net, split.batch(slice(1))[0])
+    frame = deletion.of_picture(net, split, split.x_test[0], method, other=other, **how)
+    return frame.assign(origin=f"torchvision's weights {net.weights.name}, on your picture", seed=None)
+
+
+def _one_picture(x, weights):
+    """A picture (3, H, W) uint8 as a Split, for a net of torchvision's weights: of 1000 classes, its own unknown."""
+    from torchvision.transforms.functional import center_crop, resize
+
+    how = weights.transforms()
+    x = resize(x, how.resize_size, interpolation=how.interpolation, antialias=how.antialias)
+    x, y = center_crop(x, how.crop_size)[None], torch.zeros(1, dtype=torch.int64)
+    return Split(
+        name="your picture", x_train=x, y_train=y, x_test=x, y_test=y, class_names=tuple(weights.meta["categories"]),
+        scale=255, mean=tuple(how.mean), std=tuple(how.std), source="the learner's own picture",
+    )  # fmt: skip
 
 
 def model(name, *, root=None, progress=True):
@@ -145,10 +180,10 @@ def _boxes(found, x, names, least):
     if "masks" in found and len(boxes):
         drawn = draw_segmentation_masks(drawn, found["masks"][kept][:, 0] > 0.5, alpha=0.5, colors=colours)
     if len(boxes):
-        drawn = draw_bounding_boxes(drawn, boxes, words, colors=colours, width=max(2, x.shape[-1] // 200))
+        drawn = draw_bounding_boxes(drawn, boxes, colors=colours, width=max(2, x.shape[-1] // 200))
     table = {"says": [names[label] for label in labels], "score": scores.tolist()}
     sides = dict(zip(("left", "top", "right", "bottom"), boxes.T.tolist(), strict=True))
-    return drawn.permute(1, 2, 0).numpy(), pd.DataFrame(table | sides)
+    return _named(drawn, words, boxes[:, :2].tolist(), colours), pd.DataFrame(table | sides)
 
 
 def _segments(classes, x, names):
@@ -162,7 +197,32 @@ def _segments(classes, x, names):
     drawn = draw_segmentation_masks(x, masks, alpha=0.6, colors=colours) if there else x
     shares = [(classes == kind).float().mean().item() for kind in there]
     frame = pd.DataFrame({"says": [names[kind] for kind in there], "share": shares})
-    return drawn.permute(1, 2, 0).numpy(), frame.sort_values("share", ascending=False, ignore_index=True)
+    drawn = _named(drawn, frame["says"], [_inside(mask) for mask in masks], colours)
+    return drawn, frame.sort_values("share", ascending=False, ignore_index=True)
+
+
+def _inside(mask):
+    """The pixel of a mask (H, W) that is nearest to its middle: [left, top]."""
+    pixels = mask.nonzero()
+    away = (pixels - pixels.median(0).values).abs().sum(1)
+    return pixels[away.argmin()].flip(0).tolist()
+
+
+def _named(drawn, words, places, colours):
+    """A picture (3, H, W) uint8 with words on it, as (H, W, 3): each begins at its place (left, top), or as near as it
+    is whole, on a ground of its colour. The first ones lie on top. A letter is a fortieth of the picture's width."""
+    canvas = Image.fromarray(drawn.permute(1, 2, 0).numpy())
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(max(8, canvas.width / 40))
+    for word, place, colour in reversed(list(zip(words, places, colours, strict=True))):
+        _, _, *size = pen.textbbox((3, 2), word, font=font)
+        fits = zip(place, canvas.size, size, strict=True)
+        left, top = (max(0, min(at, room - needed - 3)) for at, room, needed in fits)
+        ground = left, top, left + size[0] + 3, top + size[1] + 3
+        pen.rectangle(ground, fill=colour)
+        bright = ImageColor.getrgb(colour)
+        ink = "black" if np.dot(bright, (0.299, 0.587, 0.114)) > 110 else "white"
+        pen.text((left + 3, top + 2), word, font=font, fill=ink)
+    return np.asarray(canvas)
 
 
 def _weights(name):

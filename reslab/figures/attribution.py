@@ -16,6 +16,7 @@ from reslab.figures.text.attribution import (
     alt_text,
     areas_sentence,
     branches_sentence,
+    errors_sentence,
     gaps_sentence,
     left_sentence,
     methods_sentence,
@@ -26,8 +27,8 @@ from reslab.figures.text.phrases import EMPTY
 from reslab.results import attribution as results
 
 __all__ = [
-    "alt_text", "areas_sentence", "branches", "branches_sentence", "curves", "falls", "gaps", "gaps_sentence",
-    "left_sentence", "methods_sentence", "randomised", "sentence", "stable_sentence",
+    "alt_text", "areas_sentence", "branches", "branches_sentence", "curves", "errors_sentence", "falls", "gaps",
+    "gaps_sentence", "left_sentence", "methods_sentence", "randomised", "sentence", "stable_sentence",
 ]  # fmt: skip
 
 OTHERS = {"untrained": "1px,3px", "moved": "8px,4px", "disc": "solid"}  # kind → dash of its grey line

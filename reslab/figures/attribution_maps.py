@@ -12,6 +12,7 @@ import numpy as np
 
 from reslab.figures import panes, theme
 from reslab.figures.attribution import P, look
+from reslab.figures.text import phrases
 from reslab.figures.text.attribution import CALLED, picture_sentence
 from reslab.figures.text.phrases import EMPTY
 
@@ -117,5 +118,5 @@ def _with_map(pixels, made, opacity, axis, key, bar=False):
 
 
 def _drawn(traces, axes, notes, frame, title, empty, draw, **layout):
-    origin = ", ".join(dict.fromkeys(f"{row.origin}, seed {row.seed:.0f}" for row in frame.itertuples()))
+    origin = phrases.origin_line(frame["origin"], frame["seed"]) if len(frame) else ""
     return panes.drawn(traces, axes, notes, draw, title=title, origin=origin, empty=empty, **layout)

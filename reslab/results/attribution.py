@@ -22,6 +22,14 @@ def falls(frame):
     return _over_seeds(frame, ["method", "kind"], "fall", "The fall of the probability")
 
 
+def errors(frame):
+    """How often nets are wrong: a row a net, median, low and high (fractions) over the seeds, seeds.
+
+    frame: as `experiments.lesions.errors` gives it.
+    """
+    return _over_seeds(frame, [], "error", "How often nets are wrong")
+
+
 def ratio(frame, kind="moved", name=NAME, method=METHOD):
     """The fall with a map's pixels deleted over that with another hole of the same size: the median over the seeds.
 

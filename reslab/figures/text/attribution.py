@@ -35,6 +35,17 @@ def methods_sentence(frame):
     return f"Fall with the map (with the same shape elsewhere): {'; '.join(texts)}.{over_seeds(table)}"
 
 
+def errors_sentence(frame):
+    """How often the nets that are compared are wrong, net by net. frame: as `results.attribution.errors` takes it."""
+    if not len(frame):
+        return EMPTY
+    table = results.errors(frame)
+    percents = table.assign(**{name: 100 * table[name] for name in ("median", "low", "high")})
+    texts = [f"{row['name']} {median(row, '.1f', ' %')}" for _, row in percents.iterrows()]
+    images = f"{frame['images'].iloc[0]:,} " if "images" in frame else ""
+    return f"Wrong, of all {images}test pictures: {'; '.join(texts)}.{over_seeds(table)}"
+
+
 def areas_sentence(frame, name=results.NAME, method=results.METHOD):
     """The areas under the curves of deletion and insertion of one map and of the other holes."""
     if not len(frame):
