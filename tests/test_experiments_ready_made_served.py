@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from small_nets import refusal
 from sklearn.datasets import load_sample_image
+from small_nets import refusal
 from torchvision.models import detection, segmentation
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
