@@ -29,8 +29,9 @@ ROUNDED = ("readout_accuracy", "mean_iou", "mean_ap", "loss", *segmenter.CLASSES
 
 
 def main(dataset="cifar10"):
+    where = Provenance.here("cpu").committed()
     split = load(dataset).subset(probe.TRAINING, probe.PICTURES)
-    provenance = dataclasses.asdict(Provenance.here("cpu")) | {"source": SOURCE, "steps": STEPS, "side": SIDE}
+    provenance = dataclasses.asdict(where) | {"source": SOURCE, "steps": STEPS, "side": SIDE}
     origin = f"recorded, {provenance['date'][:7]}"
     probes = [
         probe.photographs_bodies(pictures, seeds=SEEDS, progress=False).assign(pictures=name)

@@ -32,7 +32,7 @@ HOW = {"digits": (25, landscape.MODES), "cifar10": (11, ("eval",))}
 
 
 def main(name, source=None):
-    points, modes = HOW[name]
+    where, (points, modes) = Provenance.here("cpu").committed(), HOW[name]
     split = load(source or name)
     grids, bands, weights = [], [], []
     for net, step, file in nets_of(name, split):
@@ -44,7 +44,7 @@ def main(name, source=None):
             grids.append(to_plain(landscape.grid(net, split, points=points, mode=mode, **how).assign(**labels)))
         weights.append(file)
         print(file, flush=True)
-    provenance = dataclasses.asdict(Provenance.here("cpu")) | {"source": split.source, "training_images": IMAGES}
+    provenance = dataclasses.asdict(where) | {"source": split.source, "training_images": IMAGES}
     rows = pd.concat(bands)
     rows = rows.assign(loss=[float(f"{loss:.4g}") for loss in rows["loss"]], error=rows["error"].round(3))
     content = {"provenance": provenance | {"weights": weights}, "grids": grids, "bands": rows.to_dict("list")}

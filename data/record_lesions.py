@@ -25,6 +25,7 @@ NUMBERS = ("error", "whole", "share", "along", "counted", "moved", "size")
 
 
 def main(dataset="cifar10"):
+    where = Provenance.here("cpu").committed()
     split, store = load(dataset), recorded()
     nets = [lesions.longest(depth, skip) for depth in (20, 56) for skip in (False, True)]
     frames = {}
@@ -41,7 +42,7 @@ def main(dataset="cifar10"):
         for kind, frame in made.items():
             frames.setdefault(kind, []).append(frame.assign(origin=f"recorded, {run.history['step'].iloc[-1]:,} steps"))
         print(run.name, run.how["epochs"], flush=True)
-    provenance = dataclasses.asdict(Provenance.here("cpu")) | {"source": SOURCE, "test_images": IMAGES}
+    provenance = dataclasses.asdict(where) | {"source": SOURCE, "test_images": IMAGES}
     provenance["weights"] = [store.path_of(run).stem for run, _ in nets]
     content = {"provenance": provenance, "frames": {kind: rows(pd.concat(made)) for kind, made in frames.items()}}
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)

@@ -28,13 +28,13 @@ print(sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, res
 
 
 def main(numbers):
-    rows = {}
+    where, rows = Provenance.here().committed(), {}
     if FILE.exists():
         with FILE.open(encoding="utf-8", newline="") as file:
             rows = {row["lesson"]: row for row in csv.DictReader(file)}
     for lesson in lessons():
         if not numbers or lesson.number in numbers:
-            step, (core, every), where = step_seconds(time.process_time), seconds_of(lesson.path), Provenance.here()
+            step, (core, every) = step_seconds(time.process_time), seconds_of(lesson.path)
             rows[lesson.number] = {
                 "lesson": lesson.number, "core_steps": f"{core / step:.0f}", "all_steps": f"{every / step:.0f}",
                 "step_seconds": f"{step:.3f}", "machine": where.machine, "torch": where.torch, "commit": where.commit,

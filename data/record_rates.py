@@ -13,12 +13,14 @@ from tqdm import tqdm
 from reslab import digits, fit
 from reslab.experiments.variant_rates import RATES, rated
 from reslab.experiments.variants import VARIANTS
+from reslab.runs import Provenance
 
 FILE = Path(__file__).parent / "rates.csv"
 SEEDS = (0, 1, 2)
 
 
 def main():
+    Provenance.here().committed()
     split, rows = digits(), pd.read_csv(FILE).to_dict("records") if FILE.exists() else []
     with tqdm(total=len(VARIANTS) * (len(RATES) + len(SEEDS) - 1), unit=" trainings") as bar:
         for name in VARIANTS:

@@ -20,6 +20,7 @@ from reslab import Store, digits, replace
 from reslab.datasets import load
 from reslab.experiments import film
 from reslab.experiments.degradation import small_net
+from reslab.runs import Provenance
 from reslab.specs import PRESETS
 
 FOLDER = Path(__file__).parent / "stage"
@@ -27,6 +28,7 @@ DEPTHS = (20, 56, 110)
 
 
 def main(dataset="digits"):
+    Provenance.here().committed()
     if dataset == "digits":
         record_digits()
     else:

@@ -23,6 +23,7 @@ SOURCE = "photographs of scikit-learn and scikit-image"
 
 
 def main():
+    where = Provenance.here("cpu", 1).committed()
     pictures, steps, final, nets = lesson.training_pictures(), [], [], {}
     for spec in files.specs():
         frame, trained = lesson.best_rate(spec, pictures, progress=False)
@@ -33,7 +34,7 @@ def main():
         how = {"similarity": True, "step": lesson.STEPS, "lr": lr}
         final += [lesson.measured(net, lesson.pieces(), **how) for net in made.values()]
         print(spec.name, spec.last, lr, f"{pd.concat(final[-3:])['gain'].mean():.2f} dB", flush=True)
-    provenance = dataclasses.asdict(Provenance.here("cpu", 1)) | {"source": SOURCE}
+    provenance = dataclasses.asdict(where) | {"source": SOURCE}
     frames = {"steps": rows(steps), "final": rows(final)}
     text = json.dumps({"provenance": provenance, "frames": frames}, separators=(",", ":"), allow_nan=False)
     (HERE / files.RUNS).parent.mkdir(exist_ok=True)

@@ -23,10 +23,11 @@ A_NET = r"(?:plain|resnet|direct|residual)(?:-\d+)?(?:,\w+=[^|+\s]+)*"
 
 
 def main(numbers):
+    where = asdict(Provenance.here().committed())
+    origin = {key: where[key] for key in ("machine", "torch", "commit", "date")}
     found = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     for lesson in lessons():
         if lesson.states and (not numbers or lesson.number in numbers):
-            origin = {key: asdict(Provenance.here())[key] for key in ("machine", "torch", "commit", "date")}
             states = {line: said(lesson.explorer, look_at, line) for look_at, line in lesson.states.items()}
             found[lesson.number] = {"states": states, "origin": origin}
             text = json.dumps(dict(sorted(found.items())), ensure_ascii=False, indent=1)

@@ -1,5 +1,6 @@
 """Provenance names the kind of machine and no person; frames are tidy and have an origin."""
 
+import dataclasses
 import getpass
 import math
 import os
@@ -91,6 +92,14 @@ def test_the_commit_is_that_of_the_checkout_and_says_when_it_was_changed(checkou
     checkout("commit", "-am", "second")
     checkout("tag", "v1.0")  # a tag's name would say nothing to who has not fetched it
     assert commit_now() == checkout("rev-parse", "HEAD")[:12] != head
+
+
+def test_what_comes_with_reslab_is_recorded_from_committed_code():
+    clean = provenance()
+    assert clean.committed() is clean
+    for commit in ("0123456789ab-dirty", None):
+        with pytest.raises(ValueError, match="commit, and record in a clean copy"):
+            dataclasses.replace(clean, commit=commit).committed()
 
 
 def test_without_git_there_is_no_commit(checkout, tmp_path, monkeypatch):

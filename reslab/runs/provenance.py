@@ -44,6 +44,16 @@ class Provenance:
             processes=processes,
         )
 
+    def committed(self):
+        """This provenance, if all code that it speaks of is in its commit. What comes with reslab must be: ValueError
+        for a checkout with changes, and for code that is in no checkout."""
+        if self.commit is None or self.commit.endswith("-dirty"):
+            raise ValueError(
+                f"what comes with reslab is recorded from committed code, and this is {self.commit or 'no checkout'}:"
+                " commit, and record in a clean copy (git worktree add --detach ../record main)."
+            )
+        return self
+
     def after(self, earlier):
         """This provenance, of a training that was resumed, with the earlier one: "2.14.0, then 2.15.0"."""
         changes = {}

@@ -2,6 +2,7 @@
 
 import pytest
 from explorer_page import (
+    IN_FRONT,
     SENTENCE,
     answer,
     changes_the_sentence,
@@ -38,6 +39,30 @@ def test_a_model_and_a_body_are_chosen(notebook):
     changes_the_sentence(notebook, lambda: body.select_option("resnet-18"))
     assert state(notebook) == "Mask R-CNN,body=resnet-18"
     assert "resnet-18" in notebook.text(SENTENCE)
+
+
+def click_the_bar(notebook, place):
+    """Click the middle of a bar of the chart in front, as a mouse does."""
+    notebook.show(IN_FRONT)
+    box = notebook.find(f"{IN_FRONT} .barlayer .point path").nth(place).bounding_box()
+    notebook.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def test_a_click_on_a_bar_opens_its_numbers(notebook):
+    hand_out(notebook, "Faster R-CNN")
+    opened = ".reslab .reslab-opened"
+    notebook.wait_until(lambda: "Click a bar to open it" in notebook.text(opened))
+    click_the_bar(notebook, 0)  # the body of the model that is drawn first
+    notebook.wait_until(lambda: "classifier: resnet-50" in notebook.text(opened))
+    assert "stage1.block1" in notebook.text(opened)
+    notebook.show(opened)
+    notebook.screenshot("10_backbones-opened", EXPLORER)
+    notebook.click(".reslab-tabs button >> nth=1")
+    notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .barlayer .point path").count() > 16)
+    click_the_bar(notebook, 1)  # after the stem
+    notebook.wait_until(lambda: "Faster R-CNN: stage1.block1" in notebook.text(opened))
+    assert "conv3" in notebook.text(opened)
+    notebook.click(".reslab-tabs button >> nth=0")
 
 
 def test_every_tab_has_its_chart(notebook):
