@@ -26,8 +26,9 @@ NUMBERS = ("before", "after", "fall", "alike", "total", "difference", "gap", "er
 
 
 def main(dataset="cifar10"):
+    where = Provenance.here("cpu").committed()
     split, store = load(dataset), recorded()
-    provenance = dataclasses.asdict(Provenance.here("cpu").committed()) | {"source": SOURCE, "test_images": IMAGES, "steps": STEPS}
+    provenance = dataclasses.asdict(where) | {"source": SOURCE, "test_images": IMAGES, "steps": STEPS}
     frames, names = {}, []
     for depth in (20, 56):
         for skip in (False, True):
