@@ -1,5 +1,7 @@
 """What the tests of the stage read off its page, in a notebook and in one HTML file."""
 
+import time
+
 LUMINANCE = """
 const channel = v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4
 const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b)
@@ -43,13 +45,23 @@ def look(stage):
     )
 
 
-def is_legible(stage):
-    """Assert that all texts are at least 14 px, of contrast 7, inside the stage, uncut, and apart from each other."""
+def is_legible(stage, seconds=10):
+    """Assert that all texts are at least 14 px, of contrast 7, inside the stage, uncut, and apart from each other: a
+    page that was changed a moment ago may take so many seconds to come to rest."""
+    deadline = time.monotonic() + seconds
+    while (faults := _faults(stage)) and time.monotonic() < deadline:
+        stage.page.wait_for_timeout(100)
+    assert faults == {}
+
+
+def _faults(stage):
+    """{kind of fault: what has it}."""
     texts, edge = look(stage), stage.bounding_box()
-    assert len(texts) > 20
-    assert stage.evaluate("e => [...e.querySelectorAll('.say')].every(say => say.scrollHeight <= say.clientHeight + 1)")
+    uncut = "e => [...e.querySelectorAll('.say')].every(say => say.scrollHeight <= say.clientHeight + 1)"
     left, right = edge["x"] - 0.5, edge["x"] + edge["width"] + 0.5
     faults = {
+        "missing": [] if len(texts) > 20 else [f"there are {len(texts)} texts"],
+        "a cut sentence": [] if stage.evaluate(uncut) else [stage.locator(".say").first.inner_text()],
         "small": [(t["text"], t["size"]) for t in texts if t["size"] < 13.99],
         "faint": [(t["text"], round(t["contrast"], 1)) for t in texts if t["contrast"] < 7],
         "cut": [t["text"] for t in texts if t["box"]["left"] < left or t["box"]["right"] > right or t["box"]["cut"]],
@@ -57,7 +69,7 @@ def is_legible(stage):
             (a["text"], b["text"]) for i, a in enumerate(texts) for b in texts[:i] if _overlap(a["box"], b["box"])
         ],
     }
-    assert not any(faults.values()), {kind: found for kind, found in faults.items() if found}
+    return {kind: found for kind, found in faults.items() if found}
 
 
 def _overlap(a, b, slack=3):

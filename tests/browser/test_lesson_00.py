@@ -1,6 +1,7 @@
 """Lesson 00 in the real JupyterLab, as somebody meets it who has never heard of a skip connection."""
 
 import pytest
+from explorer_page import at_rest
 from stage_page import bars, error_names, is_legible, pictures
 
 LESSON = "00_start_here.ipynb"
@@ -68,7 +69,7 @@ def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
 
 
 def test_photographs_say_what_they_would_download_and_what_is_shown_stays(notebook, stage):
-    shown = notebook.text(".stage .say")
+    shown = at_rest(notebook, lambda: notebook.text(".stage .say"))  # what was trained is played to its end
     notebook.click(".stage summary")
     stage.locator(".sheet .datasets button", has_text="Photos").click()
     notebook.wait_until(lambda: "one download of 170 MB" in notebook.text(".stage .notice"), 120)
@@ -77,7 +78,8 @@ def test_photographs_say_what_they_would_download_and_what_is_shown_stays(notebo
     assert notebook.text(".stage .say") == shown
     stage.locator(".notice button", has_text="Not now").click()
     notebook.wait_until(lambda: not stage.locator(".notice").is_visible())
-    assert stage.locator(".sheet .datasets button[aria-pressed=true]").text_content() == "Digits"
+    pressed = stage.locator(".sheet .datasets button[aria-pressed=true]")
+    notebook.wait_until(lambda: pressed.text_content() == "Digits")
 
 
 def test_the_keyboard_reaches_everything_and_lab_takes_no_key(notebook, stage):

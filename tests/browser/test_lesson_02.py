@@ -36,7 +36,7 @@ def test_toggles_answer_and_pins_stay(notebook, record_property):
     assert not notebook.find(".reslab-residual-scale select").first.is_disabled()
     notebook.click(".reslab-skip")
     notebook.wait_until(lambda: trace(notebook, RIGHT, "weights"))
-    assert notebook.find(".reslab-residual-scale select").first.is_disabled()
+    notebook.wait_until(lambda: notebook.find(".reslab-residual-scale select").first.is_disabled())
     notebook.fill(".reslab-depth-text input", "57")
     notebook.wait_until(lambda: "the nearest is 56" in notebook.text(".reslab-message"))
 

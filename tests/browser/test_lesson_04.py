@@ -78,7 +78,7 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
     notebook.wait_until(lambda: notebook.find(f"{LEFT} >> .hovertext").count())  # plotly clicks what it hovers over
     notebook.page.mouse.click(*place)
     answered["click"] = notebook.wait_until(lambda: "stage2.block3" in titles(notebook))
-    assert value(notebook, "block") == "6"
+    notebook.wait_until(lambda: value(notebook, "block") == "6")
     fill(notebook, "block", "99")
     notebook.wait_until(lambda: value(notebook, "block") == "9")
     notebook.wait_until(lambda: "the nearest is 9" in notebook.text(".reslab-message"))

@@ -29,7 +29,7 @@ def test_a_learner_takes_blocks_out_and_puts_them_back(notebook):
     before = errors(notebook)
     notebook.find(".lesions .residual [data-block='7']").first.click()
     notebook.wait_until(lambda: "Without blocks 5 and 7" in notebook.text(".lesions .say"))
-    assert errors(notebook) != before
+    notebook.wait_until(lambda: errors(notebook) != before)
     pressed = notebook.find(".lesions [aria-pressed='true'][data-block]").all()
     assert [block.get_attribute("data-block") for block in pressed] == ["5", "7", "5", "7"]  # out of both nets
 
@@ -68,10 +68,10 @@ def test_presented_it_is_larger_and_fills_the_screen(notebook):
     notebook.screenshot("05_lesions-present")
     assert explorer.evaluate("node => node.scrollHeight <= node.clientHeight")
     assert not notebook.find(".lesions .line").first.is_visible()
-    assert notebook.text(".lesions .presenter").strip() == "Leave"
+    notebook.wait_until(lambda: notebook.text(".lesions .presenter").strip() == "Leave")
     notebook.page.keyboard.press("Escape")
     notebook.wait_until(lambda: letters() == usual)
-    assert notebook.text(".lesions .presenter").strip() == "Present"
+    notebook.wait_until(lambda: notebook.text(".lesions .presenter").strip() == "Present")
 
 
 def test_it_fits_a_projector_and_a_narrow_window(notebook):

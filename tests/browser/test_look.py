@@ -164,7 +164,7 @@ def test_three_controls_are_in_sight_and_the_others_unfold(notebook):
     notebook.press(".reslab-more", "Space")
     notebook.wait_until(lambda: notebook.find(".reslab-folded").first.is_visible())
     notebook.wait_until(lambda: notebook.text(".reslab-more").strip() == "Less")  # arrives a message later
-    assert texts(notebook) == []
+    settled(notebook, lambda: texts(notebook))
     notebook.show(".reslab-folded")
     notebook.screenshot(f"look-{notebook.explorer}-more")
     notebook.press(".reslab-more", "Space")
@@ -186,7 +186,7 @@ def test_it_is_large_fits_and_can_be_read(notebook, theme):
         assert bottom["y"] + bottom["height"] - top["y"] <= 560  # what Lab leaves of 720 pixels below its bars
         notebook.show(".reslab-charts")
         notebook.screenshot(f"look-{notebook.explorer}-{theme}-{i + 1}")
-    assert texts(notebook) == []
+    settled(notebook, lambda: texts(notebook))
     assert notebook.find(f"{IN_FRONT} .bg").first.evaluate("rect => getComputedStyle(rect).fillOpacity") == "0"
 
 
@@ -197,14 +197,14 @@ def test_nothing_is_cut_at_700_pixels(notebook):
         settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
         notebook.show(".reslab-charts")
         notebook.screenshot(f"look-{notebook.explorer}-narrow-{i + 1}")
-    assert texts(notebook) == []
+    settled(notebook, lambda: texts(notebook))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_fault_and_tab_comes_to_every_control(notebook, theme):
     in_theme(notebook, theme)
     with unfolded(notebook):
-        assert violations(notebook.page, ".jp-NotebookPanel:not(.lm-mod-hidden) .reslab") == []
+        settled(notebook, lambda: violations(notebook.page, ".jp-NotebookPanel:not(.lm-mod-hidden) .reslab"))
         assert unreached(notebook.page, notebook.find(".reslab").first) == []
 
 
@@ -215,7 +215,7 @@ def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook
     for chart in every_chart(notebook):
         settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
     assert notebook.find(".reslab-chart:not(.reslab-behind)").first.bounding_box()["height"] > 1.1 * 380
-    assert texts(notebook, least=18) == []
+    settled(notebook, lambda: texts(notebook, least=18))
     for part in ("more", "folded", "folds", "states"):
         assert not notebook.find(f".reslab-{part}").first.is_visible()
     notebook.screenshot(f"look-{notebook.explorer}-present")
@@ -226,14 +226,14 @@ def test_the_presentation_is_larger_and_shows_only_what_is_talked_about(notebook
         assert box["y"] >= 0
         assert box["x"] + box["width"] <= 1280
         assert box["y"] + box["height"] <= 720
-    assert notebook.text(".reslab-presenter").strip() == "Leave"
+    notebook.wait_until(lambda: notebook.text(".reslab-presenter").strip() == "Leave")
     notebook.page.keyboard.press("Escape")
     notebook.wait_until(lambda: notebook.find(IN_FRONT).first.bounding_box()["width"] == before["width"])
     notebook.click(".reslab-presenter")
     notebook.wait_until(lambda: notebook.find(".reslab-present").count())
     notebook.click(".reslab-presenter")
     notebook.wait_until(lambda: not notebook.find(".reslab-present").count())
-    assert notebook.text(".reslab-presenter").strip() == "Present"
+    notebook.wait_until(lambda: notebook.text(".reslab-presenter").strip() == "Present")
 
 
 def test_the_switch_moves_no_axis(notebook):
