@@ -165,7 +165,10 @@ def test_the_sentences_say_the_numbers():
     assert "the map 0.30 and 0.50" in attribution.areas_sentence(CURVES, method="occlusion")
     assert "saliency 0.80, then 0.60" in attribution.left_sentence(LEFT)
     assert "plain-20 25.0%, 12.5%" in attribution.gaps_sentence(GAPS)
-    assert "plain-56 0.65 (0.60 to 0.70)" in attribution.stable_sentence(STABLE)
+    said = attribution.stable_sentence(STABLE.assign(strangers=0.1))
+    assert "plain-56 0.65 (0.60 to 0.70)" in said
+    assert "Two different pictures: plain-56 0.10" in said
+    assert "different" not in attribution.stable_sentence(STABLE)
     assert "resnet-20 40% to 40%" in attribution.branches_sentence(BRANCHES)
     said = attribution_maps.picture_sentence(looked())
     assert "says 3, with a probability of 0.90" in said

@@ -179,7 +179,7 @@ def stability(net, split, methods=("saliency",), *, images=IMAGES, noise=0.1, se
     """How alike the maps of a picture and of its copy with a little noise are: a row a method.
 
     noise: standard deviation, in those of the training images. Columns: as `fall` up to method; noise, alike (as in
-    `randomisation`).
+    `randomisation`), strangers (the same of two different pictures' maps, each with the next one's).
     """
     x, y = _first(split, images)
     target, _ = answers(net, x)
@@ -187,7 +187,10 @@ def stability(net, split, methods=("saliency",), *, images=IMAGES, noise=0.1, se
     rows = []
     for method in progress_bar(methods, desc="methods", disable=not progress):
         pair = [attribution.maps(net, each, target, method, progress=False, **how) for each in (x, noisy)]
-        rows.append({"method": method, "noise": noise, "alike": float(np.nanmean(rank_correlation(*pair)))})
+        strangers = rank_correlation(pair[0], np.roll(pair[0], 1, axis=0))
+        alike = {"alike": rank_correlation(*pair), "strangers": strangers}
+        means = {name: float(np.nanmean(values)) for name, values in alike.items()}
+        rows.append({"method": method, "noise": noise} | means)
     return _labelled(pd.DataFrame(rows), net, y, target)
 
 

@@ -83,11 +83,15 @@ def left(frame):
 
 
 def stable(frame):
-    """How alike the maps of a picture and its noisy copy are: a row a net × method, median, low, high, seeds.
+    """How alike the maps of a picture and its noisy copy are: a row a net × method, median, low, high, seeds; and
+    strangers, the same of two different pictures (median; NaN where it was not measured).
 
     frame: as `experiments.deletion.stability` gives it.
     """
-    return _over_seeds(frame, ["method"], "alike", "How alike maps are")
+    table = _over_seeds(frame, ["method"], "alike", "How alike maps are")
+    if "strangers" not in frame:
+        return table.assign(strangers=np.nan)
+    return table.assign(strangers=_over_seeds(frame, ["method"], "strangers", "How alike maps are")["median"])
 
 
 def branches(frame):

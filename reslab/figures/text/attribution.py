@@ -72,14 +72,19 @@ def left_sentence(frame, name=results.NAME):
 
 
 def stable_sentence(frame):
-    """How alike the maps of a picture and of its copy with a little noise are, net by net."""
+    """How alike the maps of a picture and of its copy with a little noise are, net by net; beside it, where it was
+    measured, those of two different pictures."""
     if not len(frame):
         return EMPTY
     table = results.stable(frame)
     noise = frame["noise"].iloc[0]
     texts = [f"{row['name']} {median(row)}" for _, row in table.iterrows()]
     method = listed(list(dict.fromkeys(table["method"])))
-    return f"Maps of {method}, picture against a copy with noise of {noise:g}: {'; '.join(texts)}.{over_seeds(table)}"
+    known = table[table["strangers"].notna()]
+    others = [f"{net} {alike:.2f}" for net, alike in zip(known["name"], known["strangers"], strict=True)]
+    than = f" Two different pictures: {'; '.join(others)}." if others else ""
+    copies = f"Maps of {method}, picture against a copy with noise of {noise:g}: {'; '.join(texts)}."
+    return f"{copies}{than}{over_seeds(table)}"
 
 
 def gaps_sentence(frame):
