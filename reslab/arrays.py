@@ -10,6 +10,8 @@ from torch import Tensor
 
 from reslab import checks
 
+LARGEST = 4096  # pixels a side, of the images that a net takes
+
 
 def images(x, what, channels=None):
     """An array of images, of any kind, as a tensor (N, C, H, W) uint8 or float32: a copy on the CPU."""
@@ -143,7 +145,7 @@ def mean_std(x, scale):
 
 def shuffled(n, seed):
     """0 to n-1 in an order that depends on the seed alone; torch's global generator is not used."""
-    return torch.randperm(n, generator=torch.Generator().manual_seed(checks.integer("seed", seed, 0)))
+    return torch.randperm(n, generator=torch.Generator().manual_seed(checks.seed("seed", seed)))
 
 
 def cut(n, test, seed):

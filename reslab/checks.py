@@ -28,6 +28,11 @@ def integer(what, value, low, high=None):
     return int(value)
 
 
+def seed(what, value):
+    """Return `value` as an int that every generator of random numbers takes as a seed; else a ValueError."""
+    return integer(what, value, 0, 2**63 - 1)
+
+
 def number(what, value, low=0.0, high=math.inf, *, above=False):
     """Return `value` as a finite float in [low, high], or (low, high] with `above`; else ValueError names the range."""
     limits = f"{'above' if above else 'at least'} {low:g}" + (f" and at most {high:g}" if high < math.inf else "")

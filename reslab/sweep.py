@@ -50,7 +50,7 @@ def sweep(
             raise TypeError(
                 f"split must be a Split, or several, not {type(part).__name__}; datasets.load('digits') gives one."
             )
-    seeds = [checks.integer("a seed", seed, 0) for seed in seeds]
+    seeds = [checks.seed("a seed", seed) for seed in seeds]
     for spec in specs:
         if not isinstance(spec, NetSpec):
             raise TypeError(

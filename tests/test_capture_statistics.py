@@ -144,6 +144,25 @@ def test_statistics_take_a_tenth_of_the_memory_of_what_they_measure(dtype, layou
         assert peak(lambda: model(x)) < 0.1 * size
 
 
+@pytest.mark.parametrize("shape", [(1, 2**23), (4, 2**21), (2**23,), (2**23, 1), (1, 4, 2**21)])
+def test_they_take_a_tenth_whatever_the_shape(shape):
+    x = torch.zeros(shape)
+    edges = torch.linspace(-3, 3, 61)
+    for statistic in (rms, mean, dead, lambda x: count(x, edges)):
+        assert peak(lambda statistic=statistic: statistic(x)) < 0.1 * x.untyped_storage().nbytes()
+    assert dead(x).item() == 1
+
+
+def test_they_take_numbers_of_eight_bits_a_piece_at_a_time():
+    x = torch.tensor([[0.0, 1.0, -2.0], [0.0, 1.0, 4.0]]).to(torch.float8_e4m3fn)
+    assert rms(x).item() == pytest.approx(math.sqrt(22 / 6))
+    assert mean(x).item() == pytest.approx(4 / 6)
+    assert dead(x).item() == pytest.approx(1 / 3)
+    large = torch.zeros(8, 2**20).to(torch.float8_e4m3fn)
+    for statistic in (rms, mean, dead):
+        assert peak(lambda statistic=statistic: statistic(large)) < 0.4 * large.numel()
+
+
 @pytest.mark.parametrize(("dtype", "relative"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
 def test_weight_gradients_equal_autograd(dtype, relative):
     model = small_net(shortcut="B", norm="none", init="torch").to(dtype)

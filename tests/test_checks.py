@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from reslab import checks
 
@@ -178,3 +179,10 @@ def test_numpys_numbers_are_taken_as_pythons():
     assert type(checks.number("lr", np.float64(0.1))) is float
     with pytest.raises(ValueError, match=r"^lr is inf; it must be a finite number at least 0\.$"):
         checks.number("lr", np.float32("inf"))
+
+
+def test_a_seed_is_one_that_every_generator_takes():
+    assert checks.seed("seed", 2**63 - 1) == 2**63 - 1
+    torch.Generator().manual_seed(2**63 - 1)
+    with pytest.raises(ValueError, match=r"^seed is 9223372036854775808; it must be from 0 to 9223372036854775807\.$"):
+        checks.seed("seed", 2**63)

@@ -239,9 +239,10 @@ def test_build_refuses_what_is_no_spec_or_seed():
         TypeError, match=r"^build takes a NetSpec, not str; names are looked up with FAMILY\['resnet-20'\]\.$"
     ):
         build("resnet-20")
-    assert refusal(build, small(), seed=-1) == "seed is -1; it must be at least 0."
-    assert refusal(build, small(), seed=0.5) == "seed is 0.5; it must be a whole number, at least 0."
-    assert refusal(build, small(), seed=None) == "seed is None; it must be a whole number, at least 0."
+    limits = f"from 0 to {2**63 - 1}"
+    assert refusal(build, small(), seed=-1) == f"seed is -1; it must be {limits}."
+    assert refusal(build, small(), seed=0.5) == f"seed is 0.5; it must be a whole number, {limits}."
+    assert refusal(build, small(), seed=None) == f"seed is None; it must be a whole number, {limits}."
 
 
 def test_a_copy_of_a_net_is_the_net():

@@ -22,10 +22,12 @@ def file(tmp_path):
 
 @pytest.mark.parametrize("kind", [Run, Checkpoint])
 def test_what_is_not_there_is_not_found(tmp_path, kind):
-    for path in (tmp_path / "nothing", tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"there is no (run|checkpoint) at") as error:
-            kind.load(path)
-        assert_one_sentence(error, path)
+    with pytest.raises(FileNotFoundError, match=r"there is no (run|checkpoint) at") as error:
+        kind.load(tmp_path / "nothing")
+    assert_one_sentence(error, tmp_path / "nothing")
+    with pytest.raises(IsADirectoryError, match=r" is a folder, and no (run|checkpoint)\.$") as error:
+        kind.load(tmp_path)
+    assert_one_sentence(error, tmp_path)
 
 
 @pytest.mark.parametrize("kind", [Run, Checkpoint])

@@ -264,6 +264,37 @@ def test_a_file_that_is_no_run_is_named_and_passed_over(store, split, run, conte
     (store.path / "README.md").write_text("of no concern either", encoding="utf-8")
 
 
+def test_a_folder_in_place_of_a_run_or_a_checkpoint_is_named(store, run, split):
+    path = store.path_of(run)
+    path.mkdir(parents=True)
+    path.with_suffix(".safetensors").mkdir()
+    with pytest.warns(UserWarning, match=r"passed over: .*seed0.* is a folder, and no run"):
+        assert store.runs() == []
+    with pytest.raises(IsADirectoryError, match=r"seed0"):
+        store.add(run)
+    with pytest.raises(IsADirectoryError, match=r"seed0"):
+        store.checkpoint(run.spec, split, HOW)
+
+
+def test_a_file_is_no_store(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(NotADirectoryError, match=r"notes\.txt is a file; a store is a folder of runs"):
+        Store(tmp_path / "notes.txt")
+
+
+def test_a_mark_that_editors_write_in_front_does_no_harm(store, run):
+    path = store.add(run)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [found.to_json() for found in store.runs()] == [run.to_json()]
+
+
+def test_a_file_of_a_million_brackets_is_named_and_passed_over(store, run):
+    path = store.add(run)
+    path.write_text("[" * 1_000_000, encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"passed over: .* is not a whole reslab run: maximum recursion depth"):
+        assert store.runs() == []
+
+
 def test_a_damaged_run_is_moved_aside_when_it_comes_again(store, run):
     path = store.add(run)
     path.write_bytes(path.read_bytes()[:-20])

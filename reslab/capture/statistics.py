@@ -13,25 +13,24 @@ def rms(x):
     It is exact for gradients as small as 1e-40, whose squares float32 would lose. x may be complex, sparse (its zeros
     count), or hold whole numbers. Returns a 0-dim tensor on the same device.
     """
-    size, x = x.numel(), _numbers(x)
+    size, x = x.numel(), _stored(x)
     if _may_wait_for(x) and x.dtype == torch.float32 and x.numel() <= 2**17:
         # up to four times as fast; exact to six digits while the squares are within the range of float32
         norm = torch.linalg.vector_norm(x)
         if 1e-15 < norm.item() < 1e18:
             return norm / math.sqrt(size)
     dtype = torch.float32 if x.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
-    norms = [torch.linalg.vector_norm(piece, dtype=dtype) for piece in pieces(x, range(x.dim()))]
+    norms = [torch.linalg.vector_norm(_numbers(piece), dtype=dtype) for piece in pieces(x, range(x.dim()))]
     norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
     return norm / math.sqrt(size)  # 0 / 0 is NaN
 
 
 def mean(x):
     """Mean of a tensor, NaN of an empty one."""
-    dtype = torch.promote_types(x.dtype, torch.float32)
-    if x.dtype == dtype:
+    if x.dtype in (torch.float32, torch.float64):
         return x.mean()
     # a half-precision sum would overflow
-    return sum(piece.sum(dtype=dtype) for piece in pieces(x, range(x.dim()))) / x.numel()
+    return sum(_numbers(piece).sum(dtype=torch.float32) for piece in pieces(x, range(x.dim()))) / x.numel()
 
 
 def dead(x):
@@ -45,9 +44,16 @@ def dead(x):
     few = len(x) // 8 if x.dim() > 1 and x.numel() <= 2**20 else 0
     if few and _may_wait_for(x) and x[:few].abs().sum(others).all():
         return x.new_zeros((), dtype=torch.float32)  # the first examples alone show that every unit is alive
+    units = x.shape[1] if x.dim() > 1 else 1
+    some = x.split(_limit(x), 1) if x.dim() > 1 else [x]  # units, all of them but where a layer has millions
+    return sum(_dead(part, others) for part in some) / units
+
+
+def _dead(x, others):
+    """How many units are 0 in all other dimensions."""
     # sums, not maxima: seven times as fast on a CPU
-    total = sum(piece.abs().sum(others) for piece in pieces(x, others))
-    return (total == 0).mean(dtype=torch.float32)
+    total = sum(_numbers(piece).abs().sum(others) for piece in pieces(x, others))
+    return (total == 0).sum(dtype=torch.float32)
 
 
 # Name → function of a tensor that returns a 0-dim tensor on the same device. Pass others to `capture`.
@@ -74,7 +80,7 @@ def pieces(x, dims):
 
     It is cut along `dims`, first along the one with the largest stride, so that a dense tensor gives dense pieces.
     """
-    limit = max(2**17, x.numel() // 128)
+    limit = _limit(x)
 
     def cut(part):
         long = [dim for dim in dims if part.shape[dim] > 1]
@@ -88,18 +94,28 @@ def pieces(x, dims):
     return cut(x)
 
 
+def _limit(x):
+    """The most elements of a piece of a tensor."""
+    return max(2**17, x.numel() // 128)
+
+
 def _may_wait_for(x):
     """Whether reading a value of x needs no wait for a GPU, and saves more time than it takes."""
     return x.device.type == "cpu" and x.numel() >= 2**12
 
 
+def _stored(x):
+    """The values that a tensor stores: of a sparse one those that are not 0."""
+    if x.layout is torch.strided:
+        return x
+    return x.coalesce().values() if x.layout is torch.sparse_coo else x.values()
+
+
 def _numbers(x):
-    """The numbers that a tensor stores, as real floats: both parts of complex ones; of a sparse tensor those not 0."""
-    if x.layout is not torch.strided:
-        x = x.coalesce().values() if x.layout is torch.sparse_coo else x.values()
+    """The numbers of a dense tensor as real floats: both parts of complex ones."""
     if x.is_complex():
         x = torch.view_as_real(x.resolve_conj())
-    # vector_norm does not take float8 and whole numbers
+    # PyTorch adds up neither float8 nor whole numbers as floats
     return x if x.is_floating_point() and x.element_size() > 1 else x.float()
 
 

@@ -11,7 +11,8 @@ from reslab.cli.options import fields, flag, join_with_commas, written
 from reslab.specs import PRESETS, NetSpec, TrainSpec
 
 BUNDLED = "digits"  # the data set that is on every machine, so that a run's images can be compared with it
-PART = r"-\d+\+\d+(?:@\d+)?|-\d+px"  # what `datasets.load` takes behind a name: so many images, so many pixels
+# What `datasets.load` takes behind a name: so many images, so many pixels.
+PART = r"-[0-9]+\+[0-9]+(?:@[0-9]+)?|-[0-9]+px"
 
 
 def named(spec):

@@ -28,7 +28,7 @@ def _machine(file):
         times = [every for finding in findings for _, every in finding.get("lesson_seconds", {}).values()]
         level = next(level for level in ORDER if level in levels)
         words = [f"{finding['check']}: {finding['found']}. {finding['advice']}" for finding in unsolved]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError):
         return {"name": file.stem, "level": "unreadable", "findings": [], "slowest": None}
     return {"name": file.stem, "level": level, "findings": words, "slowest": max(times, default=None)}
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from reslab import checks
+from reslab import arrays, checks
 from reslab.datasets import pictures
 from reslab.datasets.own import from_arrays
 from reslab.progress import progress_bar
@@ -18,6 +18,7 @@ PARTS = {  # names of folders that have a part of a data set; the first that is 
     "train": ("train", "training"),
     "test": ("test", "testing", "val", "valid", "validation"),
 }
+RECOGNISED = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF")  # kinds that Pillow recognises and cannot read by itself
 
 
 def from_folder(path, *, image_size=32, test=0.2, seed=0):
@@ -32,7 +33,7 @@ def from_folder(path, *, image_size=32, test=0.2, seed=0):
     classes or in both parts, or a bad value.
     """
     path = Path(os.path.expanduser(path))
-    checks.integer("image_size", image_size, 1)
+    checks.integer("image_size", image_size, 1, arrays.LARGEST)
     if path.is_file():
         raise FileNotFoundError(f"{path} is a file; give a folder, or an .npz file with images x and labels y.")
     if not path.is_dir():
@@ -91,9 +92,10 @@ def _folders(path):
 
 
 def _readable():
-    """The endings of the files that Pillow reads."""
-    kinds = {*Image.OPEN, "MPO"}  # a JPEG of several pictures, which Pillow's JPEG reader opens
-    return {ending for ending, kind in Image.registered_extensions().items() if kind in kinds}
+    """The endings of the files that Pillow reads, and not only recognises, as it does HDF5 and films."""
+    endings = Image.registered_extensions()  # it fills Image.OPEN too
+    kinds = {*Image.OPEN, "MPO"}.difference(RECOGNISED)  # MPO: a JPEG of several pictures, for the reader of JPEG
+    return {ending for ending, kind in endings.items() if kind in kinds}
 
 
 def _files_by_class(folder, root, readable):
@@ -183,7 +185,7 @@ def _check_each_is_in_one_place(files, path):
                 other = seen.setdefault(_identity(file), place)
                 if other != place:
                     raise ValueError(
-                        f"{file.relative_to(path)} is one file with a picture in {other}; take one of them out."
+                        f"{_text(file.relative_to(path))} is one file with a picture in {other}; take one of them out."
                     )
 
 
@@ -198,5 +200,5 @@ def _read(files, image_size):
         try:
             x[i] = fit(pictures.read(file))
         except ValueError as error:
-            raise ValueError(f"{file} {error}; repair it or take it out of the folder.") from error
+            raise ValueError(f"{_text(file)} {error}; repair it or take it out of the folder.") from error
     return x, np.array([name for _, name in labelled])

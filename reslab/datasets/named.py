@@ -86,11 +86,11 @@ def load(name):
     is_path = is_path or "/" in text or os.sep in text  # Windows takes both separators
     if is_path and os.path.isdir(os.path.expanduser(text)):  # whatever it is called: "pets-64px/" is a folder
         return from_folder(text)
-    if drawn := re.fullmatch(r"(.+)-(\d+)\+(\d+)(@\d+)?", text):
+    if drawn := re.fullmatch(r"(.+)-([0-9]+)\+([0-9]+)(@[0-9]+)?", text):
         split = load(drawn[1])
         part = split.subset(int(drawn[2]), int(drawn[3]), seed=int((drawn[4] or "@0")[1:]))
         return replace(part, name=split.name + text.removeprefix(drawn[1]))
-    if sized := re.fullmatch(r"(.+)-(\d+)px", text):
+    if sized := re.fullmatch(r"(.+)-([0-9]+)px", text):
         split = load(sized[1])
         return replace(split.resized(int(sized[2])), name=split.name + text.removeprefix(sized[1]))
     if text.lower().endswith(".npz"):

@@ -128,9 +128,10 @@ class Split:
     def resized(self, size):
         """The same Split with its images at `size` × `size` pixels, bilinear (antialiased where they become smaller).
 
-        They show no more detail than before. mean and std stay, as in `subset`. Raises ValueError for a size below 1.
+        They show no more detail than before. mean and std stay, as in `subset`. Raises ValueError for a size below 1 or
+        above 4,096, which no net takes.
         """
-        size = checks.integer("size", size, 1)
+        size = checks.integer("size", size, 1, arrays.LARGEST)
 
         def resize(x):
             resized = x.new_empty((*x.shape[:2], size, size))

@@ -130,7 +130,7 @@ def direction(net, seed=0, *, normalisation="filter", norms="kept"):
     """
     checks.choice("normalisation", normalisation, NORMALISATIONS)
     checks.choice("norms", norms, NORMS)
-    generator = torch.Generator().manual_seed(checks.integer("a direction's seed", seed, 0))
+    generator = torch.Generator().manual_seed(checks.seed("a direction's seed", seed))
     parameters, drawn = dict(net.named_parameters()), []
     for name, tensor in _pieces(net).items():
         own = tensor.detach().float().cpu()

@@ -42,7 +42,7 @@ def growth_by_layer(depth=50, *, width=256, images=256, seeds=(0, 1, 2), layers=
 
 def _gradients(depth, width, images, norm, relu, seed):
     """RMS gradient at every layer, before its ReLU, (depth,), of a random projection of the last."""
-    generator = torch.Generator().manual_seed(checks.integer("a seed", seed, 0))
+    generator = torch.Generator().manual_seed(checks.seed("a seed", seed))
     drawn = lambda *shape: torch.randn(*shape, generator=generator)  # noqa: E731
     parts = []
     for index in range(depth):

@@ -48,7 +48,7 @@ class ScalarNet(nn.Module):
         widths = [1] + [width] * depth + [1]
         self.linears = nn.ModuleList(nn.utils.skip_init(nn.Linear, *pair) for pair in pairwise(widths))
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) if normed else nn.Identity() for _ in range(depth))
-        generator = torch.Generator().manual_seed(checks.integer("seed", seed, 0))
+        generator = torch.Generator().manual_seed(checks.seed("seed", seed))
         for i, linear in enumerate(self.linears):
             nn.init.normal_(linear.weight, 0, math.sqrt((2 if i else 1) / linear.in_features), generator)
             bound = checks.flag("bias", bias) / math.sqrt(linear.in_features)
@@ -84,7 +84,7 @@ def noise(*, seeds=(0,)):
     running sum)."""
     x, frames = torch.linspace(-2, 2, POINTS), []
     for seed in seeds:
-        white = np.random.default_rng(checks.integer("a seed", seed, 0)).standard_normal(POINTS)
+        white = np.random.default_rng(checks.seed("a seed", seed)).standard_normal(POINTS)
         frames += [
             _rows("brown noise", False, 0, seed, x, white.cumsum()),
             _rows("white noise", False, 0, seed, x, white),

@@ -44,7 +44,7 @@ def build_sr(spec, *, seed=0):
     """
     if not isinstance(spec, SRSpec):
         raise TypeError(f"build_sr takes an SRSpec, not {type(spec).__name__}; build makes the nets of a NetSpec.")
-    seed = checks.integer("seed", seed, 0)
+    seed = checks.seed("seed", seed)
     with torch.device("meta"):  # PyTorch's own initialisation would draw from the caller's generator
         net = SRNet(spec)
     allocated(net)

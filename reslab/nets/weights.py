@@ -25,7 +25,7 @@ def build(spec, *, seed=0):
         raise TypeError(
             f"build takes a NetSpec, not {type(spec).__name__}; names are looked up with FAMILY['resnet-20']."
         )
-    seed = checks.integer("seed", seed, 0)
+    seed = checks.seed("seed", seed)
     net = allocated(shapes_only(spec))
     initialise(net, spec, seed)
     net.seed, net.built = seed, (seed, *_checksums(net))

@@ -32,8 +32,7 @@ def save_tensors(path, kind, tensors, **said):
 def loaded_tensors(path, kind):
     """(tensors, metadata) of a file of this kind; any error, here or in the `with` block, is raised as a CorruptRun."""
     path, what = Path(path), kind.removesuffix(" 1")
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {what.removeprefix('reslab ')} at {path}.")
+    check_is_file(path, what.removeprefix("reslab "))
     try:
         content = path.read_bytes()  # at once: safe_open opens a file twice, and it may be replaced in between
         tensors = dict(sorted(load(content).items()))
@@ -42,8 +41,16 @@ def loaded_tensors(path, kind):
         if metadata.pop("sha256", None) != digest_of_tensors(tensors, **metadata):
             raise ValueError("its checksum does not match its tensors")
         yield tensors, metadata
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise refusal(path, what, error) from error
+
+
+def check_is_file(path, what):
+    """FileNotFoundError or IsADirectoryError, in one sentence, where no file is."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, and no {what}.")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {what} at {path}.")
 
 
 def check_format(said, known):

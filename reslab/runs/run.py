@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from reslab import checks
-from reslab.runs.files import NewerRun, check_format, digest, refusal, write
+from reslab.runs.files import NewerRun, check_format, check_is_file, digest, refusal, write
 from reslab.runs.provenance import Provenance
 from reslab.specs import NetSpec, TrainSpec
 
@@ -99,13 +99,13 @@ class Run:
 
     @classmethod
     def load(cls, path):
-        """Read a run that `save` wrote; FileNotFoundError, or CorruptRun in one sentence."""
+        """Read a run that `save` wrote; FileNotFoundError or another OSError, or CorruptRun in one sentence."""
         path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no run at {path}.")
+        check_is_file(path, "run")
         try:
-            return dataclasses.replace(cls.from_json(path.read_text(encoding="utf-8")), recorded=True)
-        except ValueError as error:
+            text = path.read_text(encoding="utf-8-sig")  # some editors write a mark in front
+            return dataclasses.replace(cls.from_json(text), recorded=True)
+        except (ValueError, RecursionError) as error:
             raise refusal(path, "reslab run", error) from error
 
     def to_json(self):

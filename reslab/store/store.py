@@ -27,7 +27,8 @@ ABANDONED = 86_400  # seconds after which a half-written file is removed: its pr
 class Store:
     """A folder of runs, and of the checkpoints of trainings that did not end.
 
-    path: the folder, made when the first run comes; None for $RESLAB_RUNS, else ~/.reslab/runs.
+    path: the folder, made when the first run comes; None for $RESLAB_RUNS, else ~/.reslab/runs. NotADirectoryError for
+    a file.
     A file that is not a whole run is left out, with a warning that names it.
     A file of a newer reslab is left out too, and never overwritten: a run of the same name gets "older" in its name.
     Filters are fields of Run, NetSpec or TrainSpec with one value or a collection of values: `dataset="digits",
@@ -37,6 +38,8 @@ class Store:
     def __init__(self, path=None):
         chosen = path or os.environ.get("RESLAB_RUNS") or Path.home() / ".reslab" / "runs"
         self.path = Path(os.path.expanduser(chosen)).absolute()  # Path.expanduser would change "./~mine" too
+        if self.path.is_file():
+            raise NotADirectoryError(f"{self.path} is a file; a store is a folder of runs, such as {self.path}.runs/.")
 
     def __repr__(self):
         return f"<Store {self.path}>"

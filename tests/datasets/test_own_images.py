@@ -76,7 +76,7 @@ def test_from_folder_refuses_folders_without_classes(pets, tmp_path):
     (pets / "eel").mkdir()
     with pytest.raises(FileNotFoundError, match=r"must have a sub-folder of pictures for each class .*eel"):
         from_folder(pets)
-    with pytest.raises(ValueError, match=r"image_size is 0; it must be at least 1\."):
+    with pytest.raises(ValueError, match=r"image_size is 0; it must be from 1 to 4096\."):
         from_folder(pets, image_size=0)
 
 
@@ -164,6 +164,20 @@ def test_load_knows_the_names_and_suggests_the_nearest():
             load(name)
     with pytest.raises(ValueError, match=saying(f"dataset is 'none'; {allowed}")):
         load(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("digits-100000px", "size is 100000; it must be from 1 to 4096."),
+        ("digits-0px", "size is 0; it must be from 1 to 4096."),
+        (f"digits-200+60@{2**63}", f"seed is {2**63}; it must be from 0 to {2**63 - 1}."),
+        ("digits-٢٠٠+٦٠", "dataset is 'digits-٢٠٠+٦٠'; it can be "),  # another name for images that have one
+    ],
+)
+def test_load_refuses_what_no_machine_holds_and_other_digits(name, says):
+    with pytest.raises(ValueError, match=saying(says)):
+        load(name)
 
 
 def test_load_of_a_folder_without_a_separator_and_of_another_kind_of_file_says_what_to_write(pets, monkeypatch):

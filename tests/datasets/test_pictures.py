@@ -192,6 +192,21 @@ def test_pictures_that_pillow_does_not_read_are_named_where_there_are_no_others(
         from_folder(pets)
 
 
+def test_films_and_measurements_are_no_pictures_though_pillow_recognises_them(pets):
+    (pets / "cat" / "film.mpg").write_bytes(b"\0\0\1\xb3" + bytes(20))
+    (pets / "cat" / "scan.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(20))
+    with pytest.warns(UserWarning, match=r"pets: 2 files left out that are no pictures: film\.mpg, scan\.h5"):
+        assert from_folder(pets).class_names == ("cat", "dog")
+
+
+def test_a_damaged_picture_with_a_name_of_any_bytes_is_named_in_text(pets):
+    with open(os.fsencode(pets / "cat") + b"/\xff.png", "wb"):
+        pass
+    with pytest.raises(ValueError, match=r"\\xff\.png cannot be read as a picture") as error:
+        from_folder(pets)
+    str(error.value).encode()  # it can be printed
+
+
 def test_a_bomb_is_refused_in_one_sentence(pets, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 31)
     with pytest.raises(ValueError, match=r"cat.0\.png has more than 0 million pixels; repair it or take it out"):
