@@ -1,43 +1,8 @@
 """One module a lesson, one function a claim: each trains or measures real nets and returns a tidy frame."""
 
+import pkgutil
+
 import lazy_loader
 
-MODULES = [
-    "activations",
-    "architecture",
-    "attribution",
-    "backbones",
-    "chaos",
-    "degradation",
-    "deletion",
-    "exercises",
-    "features",
-    "film",
-    "film_frames",
-    "gradient_factors",
-    "gradient_flow",
-    "landscape",
-    "landscape_files",
-    "landscape_path",
-    "lesions",
-    "loss_along_gradient",
-    "mean_field",
-    "paths",
-    "photographs",
-    "probe",
-    "ready_made",
-    "receptive_field",
-    "representations",
-    "residual_block",
-    "scaling",
-    "segmenter",
-    "shattering",
-    "similarity",
-    "super_resolution",
-    "super_resolution_files",
-    "symptoms",
-    "variant_costs",
-    "variant_rates",
-    "variants",
-]
+MODULES = [module.name for module in pkgutil.iter_modules(__path__)]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)

@@ -4,28 +4,9 @@ Nothing here needs torch, plotly or a browser. `figures.text` writes sentences f
 and the tests of claims compare them.
 """
 
+import pkgutil
+
 import lazy_loader
 
-MODULES = [
-    "activations",
-    "attribution",
-    "backbones",
-    "degradation",
-    "feature_maps",
-    "frames",
-    "gradient_factors",
-    "gradient_flow",
-    "histograms",
-    "landscape",
-    "lesions",
-    "loss_along_gradient",
-    "mean_field",
-    "paths",
-    "representations",
-    "residual_block",
-    "scaling",
-    "shattering",
-    "super_resolution",
-    "variants",
-]
+MODULES = [module.name for module in pkgutil.iter_modules(__path__)]
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=MODULES)
