@@ -85,7 +85,7 @@ def test_every_map_has_the_same_scale_and_levels():
     assert residual.z[1][1] == pytest.approx(-1)
     assert figure.layout.xaxis2.title.text == "resnet-20"
     assert figure.layout.xaxis3.visible is False
-    assert "trained net, eval mode" in figure.layout.title.text
+    assert "random plane, eval mode" in figure.layout.title.text
 
 
 def test_maps_beyond_the_scale_are_at_its_end():

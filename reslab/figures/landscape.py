@@ -106,7 +106,7 @@ def between(frame, *, empty=EMPTY, draw=theme.figure):
     )  # fmt: skip
 
 
-def contours(frame, *, title="The loss in a random plane through a trained net", empty=EMPTY, draw=theme.figure):
+def contours(frame, *, title="The loss in a random plane", empty=EMPTY, draw=theme.figure):
     """Maps of the loss, PANES of them at most, side by side, in one colour scale with the same levels.
 
     frame: as `experiments.landscape.grid` gives it, of several nets below one another. ValueError for a missing column.
