@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import plotly.io as pio
 from IPython.display import HTML, display
 
-from reslab.explorers import cells, states
+from reslab.explorers import cells, try_states
 from reslab.explorers.chart import Chart
 from reslab.explorers.controls import Controls
 from reslab.explorers.page import Page, show
@@ -107,7 +107,7 @@ class Explorer:
         lines: dict what to look at → state line. A button does the same as pasting its line.
         """
         self._states = dict(lines)
-        self.body.children += (states.buttons(self._states, self._try),)
+        self.body.children += (try_states.buttons(self._states, self._try),)
         return self
 
     def _try(self, line):
@@ -199,7 +199,7 @@ class Explorer:
             for chart in self._charts:
                 chart.still().show()
             if self._states:
-                display(HTML(states.table(self._states)))
+                display(HTML(try_states.table(self._states)))
             return
         show(self.widget, f"The explorer {type(self).__name__}")
 

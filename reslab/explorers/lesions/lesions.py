@@ -10,7 +10,7 @@ from IPython.display import HTML, display
 
 from reslab import page
 from reslab.checks import replace
-from reslab.explorers import cells, states
+from reslab.explorers import cells, try_states
 from reslab.explorers.lesions.view import BLOCKS, View
 from reslab.explorers.stage import still
 from reslab.explorers.worker import Latest
@@ -146,9 +146,9 @@ class Lesions(anywidget.AnyWidget):
             text = page.with_widget(style(), page.joined(FILES), data)
             sentence = self.answer.get("sentence", self.wrong)
             display({"image/png": still.shot(text, width=1120, height=510), "text/plain": sentence}, raw=True)
-            display(HTML(states.table(self._states)))
+            display(HTML(try_states.table(self._states)))
         else:  # in a box, which every version of ipywidgets shows alike
-            display(widgets.VBox([self, *([states.buttons(self._states, self._take)] if self._states else [])]))
+            display(widgets.VBox([self, *([try_states.buttons(self._states, self._take)] if self._states else [])]))
 
 
 def _nets(view):
