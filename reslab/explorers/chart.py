@@ -48,6 +48,17 @@ class Figure(FigureWidget):
         with self.lock:
             super().set_state(sync_data)
 
+    def get_state(self, key=None, drop_defaults=False):
+        """All of the state (key=None) goes to a page that comes after the chart was made: Voila's, or one that is
+        loaded again. Since plotly 6 it holds the traces and the layout that the figure was made with, not those of now;
+        the page would then draw an old chart, and fail at the next change."""
+        with self.lock:
+            state = super().get_state(key, drop_defaults)
+            if key is None and self.has_trait("_widget_data") and hasattr(self, "_layout_obj"):
+                for name, now in (("_widget_data", self._data), ("_widget_layout", self._layout_obj._props)):
+                    state[name] = self.trait_metadata(name, "to_json")(now, self)
+            return state
+
 
 class Chart:
     """A FigureWidget whose traces and layout `show` replaces.

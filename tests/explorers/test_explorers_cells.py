@@ -12,7 +12,7 @@ from traitlets.config import Config
 
 from reslab import TrainSpec, explorers
 from reslab.explorers import cells
-from reslab.explorers.chart import SUBSCRIBE_AS_VIEW, Figure
+from reslab.explorers.chart import SUBSCRIBE_AS_VIEW, Chart, Figure
 from reslab.explorers.degradation import DegradationSetting
 
 
@@ -105,3 +105,15 @@ def test_an_explorer_of_another_cell_or_of_a_button_stays(run, make):
 
 def count_widgets():
     return sum(issubclass(type(thing), Widget) and thing.comm is not None for thing in gc.get_objects())
+
+
+def test_a_page_that_comes_later_gets_the_chart_of_now():
+    """Voila's page, and one that is loaded again, ask for the whole state; the chart has other traces by then."""
+    one, two, three = ({"type": "scatter", "y": [y], "meta": {"key": str(y)}} for y in (1, 2, 3))
+    chart = Chart({"data": [one], "layout": {"title": {"text": "first"}}})
+    chart.show({"data": [two, three], "layout": {"title": {"text": "then"}}})
+    state = chart.figure.get_state()
+    traces, layout = (state.get(f"_widget{name}", state.get(name)) for name in ("_data", "_layout"))
+    assert [list(trace["y"]) for trace in traces] == [[2], [3]]
+    assert layout["title"]["text"] == "then"
+    assert list(chart.figure.get_state("_config")) == ["_config"]
