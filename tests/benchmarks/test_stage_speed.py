@@ -1,7 +1,10 @@
 """The stage: toggle to repaint, a frame of two nets of 110 layers, the first picture, what messages cost."""
 
+import re
+import statistics
 import time
 
+import nbformat
 import pytest
 from lab import CHROMIUM_FLAGS, chromium_path, serve
 from playwright.sync_api import sync_playwright
@@ -106,3 +109,44 @@ def test_drawing_slows_the_training_little(report):
     bare, with_messages = (sum(column) for column in zip(*pairs, strict=True))
     assert any("patches" in message for message in sent)
     report(f"live stage: a training with its messages takes {with_messages / bare:.3f} of one without (goal 1.05)")
+
+
+STAGE = """from reslab.explorers import Stage
+
+stage = globals().get("stage") or Stage(net="20")
+stage"""
+ONCE = """import time
+
+began = time.monotonic()
+stage.live.start("digits", 20)
+stage.live.join()
+print(f"took {time.monotonic() - began} s")"""
+CLEAR = """() => {
+    const { commands, shell } = window.jupyterapp
+    shell.currentWidget.content.activeCellIndex = 0
+    return commands.execute('notebook:clear-cell-output')
+}"""
+
+
+def test_a_browser_that_draws_slows_the_training_little(report, tmp_path):
+    """The same training in JupyterLab with the stage in the page, and with its cell's output cleared, in turn."""
+    with serve(tmp_path) as lab:
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        cells = [nbformat.v4.new_code_cell(source) for source in (STAGE, ONCE)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.root / "live.ipynb")
+        with lab.open("live.ipynb") as notebook:
+
+            def took():
+                notebook.run_to("took", first=1, timeout=300)
+                return float(re.findall(r"took ([\d.]+) s", notebook.find(".jp-Cell").nth(1).inner_text())[-1])
+
+            drawn, bare = [], []
+            for _ in range(ROUNDS + 1):
+                notebook.run_to("stage")
+                notebook.wait_until(lambda: notebook.find(".stage .shell").count(), 60)
+                drawn.append(took())
+                notebook.page.evaluate(CLEAR)
+                notebook.wait_until(lambda: not notebook.find(".stage").count())
+                bare.append(took())
+    slower = [one / other for one, other in zip(drawn[1:], bare[1:], strict=True)]  # the first warms up
+    report(f"live stage in a browser: a training takes {statistics.median(slower):.3f} of one not drawn (goal 1.05)")
