@@ -51,7 +51,7 @@ def is_legible(stage, seconds=10):
     deadline = time.monotonic() + seconds
     while (faults := _faults(stage)) and time.monotonic() < deadline:
         stage.page.wait_for_timeout(100)
-    assert faults == {}
+    assert not faults, faults
 
 
 def _faults(stage):

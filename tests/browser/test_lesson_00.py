@@ -87,10 +87,10 @@ def test_the_keyboard_reaches_everything_and_lab_takes_no_key(notebook, stage):
     stage.locator(".hit[tabindex='0']").focus()
     for key in ("ArrowRight", "ArrowRight", "Enter"):
         notebook.page.keyboard.press(key)
-    assert stage.locator(".panel h3").inner_text().startswith("Block 2 of")
+    notebook.wait_until(lambda: stage.locator(".panel h3").inner_text().startswith("Block 2 of"))
     for key in ("Escape", "a", "b", "x"):  # in JupyterLab: new cells, and cut
         notebook.page.keyboard.press(key)
-    assert not stage.locator(".panel").is_visible()
+    notebook.wait_until(lambda: not stage.locator(".panel").is_visible())
     assert notebook.find(".jp-Cell").count() == cells
 
 
