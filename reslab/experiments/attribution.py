@@ -31,7 +31,6 @@ from reslab.train.device import device_of, layout_of, settings
 from reslab.train.evaluation import eval_mode
 
 METHODS = ("Grad-CAM", "integrated gradients", "saliency", "occlusion")
-UNSIGNED = ("saliency",)
 STEPS = 32  # between the mean picture and the picture
 BATCH = 64  # images in one forward pass
 OTHER_WEIGHTS = 1000  # added to a net's seed: the seed of the untrained net that it is held against

@@ -19,7 +19,7 @@ from reslab.datasets import Split, digits
 from reslab.experiments.degradation import small_net
 from reslab.job import Job
 from reslab.nets import FAMILY, build, replace
-from reslab.results.scaling import verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.results.scaling import losses, same_numbers, verdict  # noqa: F401 – a lesson asks this experiment
 from reslab.runs import Provenance
 from reslab.store import Store
 from reslab.sweep import sweep
@@ -81,12 +81,6 @@ def stopped(depth=20, *, at=(15, 40), seed=0, split=None, how=None, device="auto
         parts, _ = job.train()
     runs = {f"{spec.name}, in one go": whole, f"{spec.name}, stopped {len(at)} times": parts}
     return pd.concat([replace(run, name=name).frame() for name, run in runs.items()], ignore_index=True)
-
-
-def same_numbers(frame):
-    """Whether the runs of a frame have the same numbers in every row, to the last digit, except the seconds."""
-    runs = [run.drop(columns=["name", "seconds"]).reset_index(drop=True) for _, run in frame.groupby("name")]
-    return all(run.equals(runs[0]) for run in runs)
 
 
 def throughput(workers=(1, 2), *, nets=4, depth=20, split=None, how=None):
@@ -185,8 +179,3 @@ def _by_place(runs):
     frames = [run.frame().assign(where=where) for where, some in runs.items() for run in some]
     empty = pd.DataFrame(columns=["name", "seed", "step", "loss", "where"])
     return pd.concat(frames, ignore_index=True) if frames else empty
-
-
-def losses(frame):
-    """The loss of every step of every training of `torchrun` or `clustered`, a column for each place."""
-    return frame.pivot(index=["name", "seed", "step"], columns="where", values="loss")

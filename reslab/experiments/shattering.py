@@ -15,6 +15,7 @@ from torch import nn
 from reslab import checks
 from reslab.datasets import digits
 from reslab.nets import build
+from reslab.results.shattering import autocorrelation  # noqa: F401 – a lesson asks it of this experiment
 from reslab.runs import Provenance
 from reslab.train import TrainSpec, check_fit
 from reslab.train.device import settings
@@ -106,25 +107,6 @@ def along_a_line(spec, split=None, *, seed=0):
     line = lambda t: start + t[:, None, None, None] * (end - start)  # noqa: E731 – (N, C, H, W)
     gradient = _gradient(build(spec, seed=seed), t, line, lambda logits: logits[:, labels[0]])
     return _rows(spec.name, spec.skip, spec.depth, seed, t, gradient)
-
-
-def autocorrelation(frame, lags=32):
-    """The correlation of a gradient with that at the input `lag` places further: a row a net × depth × seed × lag.
-
-    From lag 0. 1: proportional; 0: unrelated.
-
-    frame: as `on_a_grid`, `noise` and `along_a_line` give it. Columns: name, skip, depth, seed, origin, lag,
-    autocorrelation: Σ(g(i) - ḡ)(g(i + lag) - ḡ) / Σ(g(i) - ḡ)², NaN where the gradient is the same at every input.
-    """
-    rows, by = [], ["name", "skip", "depth", "seed", "origin"]
-    for labels, group in frame.groupby(by, sort=False):
-        gradient = group.sort_values("x")["gradient"].to_numpy(dtype=float)
-        centred = gradient - gradient.mean()
-        power = (centred**2).sum()
-        for lag in range(lags):
-            product = (centred[: len(centred) - lag] * centred[lag:]).sum()
-            rows.append((*labels, lag, product / power if power > 0 else math.nan))
-    return pd.DataFrame(rows, columns=[*by, "lag", "autocorrelation"])
 
 
 def _gradient(net, x, feed, read):

@@ -9,8 +9,9 @@ import pandas as pd
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.gradient_flow import at_initialisation, label, labelled
-from reslab.experiments.shattering import along_a_line, autocorrelation
+from reslab.experiments.shattering import along_a_line
 from reslab.nets import replace
+from reslab.results.shattering import autocorrelation
 from reslab.sweep import sweep
 from reslab.train import TrainSpec
 

@@ -44,3 +44,17 @@ def verdict(frame, name="resnet-56"):
     """
     (hours,) = frame.loc[frame["name"] == name, "hours"]
     return "minutes" if hours < 1 else "hours" if hours < 24 else "days"
+
+
+def losses(frame):
+    """The loss of every step of every training, a column for each place.
+
+    frame: as `torchrun` and `clustered` of `experiments.scaling` give it.
+    """
+    return frame.pivot(index=["name", "seed", "step"], columns="where", values="loss")
+
+
+def same_numbers(frame):
+    """Whether the runs of a frame have the same numbers in every row, to the last digit, except the seconds."""
+    runs = [run.drop(columns=["name", "seconds"]).reset_index(drop=True) for _, run in frame.groupby("name")]
+    return all(run.equals(runs[0]) for run in runs)
