@@ -80,6 +80,17 @@ def test_a_statistic_that_is_a_view_is_not_changed_in_place_afterwards():
     assert list(trace.frame()["activation_first"]) == [-1, 0]
 
 
+@pytest.mark.parametrize("which", ["activation", "gradient"])
+def test_a_statistic_that_changes_the_model_is_refused(which):
+    net, x = nn.Sequential(nn.Linear(4, 3)), torch.randn(2, 4)
+    changes = {which: {"largest": lambda x: x.abs_().max()}}
+    with capture(net, **changes), pytest.raises(ValueError, match=rf"^{which}_largest changes the tensor that it meas"):
+        net(x).pow(2).sum().backward()
+    with torch.inference_mode(), capture(net, activation={"largest": torch.amax}) as trace:
+        net(x)
+    assert trace.frame()["activation_largest"].item() == pytest.approx(net(x).max().item())
+
+
 def test_statistics_can_be_left_out():
     model = small_net()
     with capture(model, activation={}) as trace:

@@ -89,6 +89,7 @@ def test_sweep_trains_every_combination(reslab, folder):
         ("sweep --workers 0", 2, "workers is 0; it must be at least 1"),
         ("sweep --workers 2 --address auto", 2, "workers is for one machine"),
         ("runs show nothing", 2, "has no one run 'nothing'; none of its runs has it in its name"),
+        ("train --store recorded", 2, "the store that comes with reslab is for reading; --store FOLDER keeps new runs"),
         (["sweep", "--seed", ""], 2, "'' holds no value; give one, or several between commas"),
         (["sweep", "--depth", ", ,"], 2, "', ,' holds no value"),
         (["sweep", ""], 2, "'' holds no value"),
@@ -157,10 +158,27 @@ def test_filters_are_read_by_the_kind_of_their_field(reslab, folder, split, spec
     assert seeds("seed=0 seed=1") == [0, 1]  # of both
 
 
+def test_the_ending_of_an_export_may_be_in_capitals(reslab, folder, tmp_path):
+    reslab("train resnet-8 --width 4 --epochs 0.1")
+    reslab(f"runs export -o {tmp_path / 'A.CSV'}")
+    reslab(f"runs export -o {tmp_path / 'A.JSON'}")
+    rows = list(csv.DictReader((tmp_path / "A.CSV").read_text().splitlines()))
+    assert len(rows) == len(json.loads((tmp_path / "A.JSON").read_text())) == 1
+
+
 def test_a_store_that_cannot_be_written_is_an_error(reslab, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     result = reslab(f"train resnet-8 {SHORT} --store {tmp_path / 'file' / 'runs'}")
     assert "Warning: resnet-8, seed 0, could not be saved: " in result.stderr
+    assert "Kept in" not in result.stdout
+    as_json = reslab(f"train resnet-8 {SHORT} --json --store {tmp_path / 'file' / 'runs'}").stdout
+    assert json.loads(as_json)["file"] is None
+    assert "is a file; a store is a folder of runs" in reslab(f"runs list --store {tmp_path / 'file'}", 1).stderr
+
+
+def test_what_is_given_twice_is_trained_once(reslab, folder):
+    said = reslab("sweep resnet-8,resnet-8 --width 4 --epochs 0.1 --seed 0,0 --dataset digits,digits").stdout
+    assert said.count("finished after") == 1
 
 
 def test_a_diverged_net_has_an_exit_code_of_its_own_and_a_failed_one_that_of_failure(reslab, monkeypatch):

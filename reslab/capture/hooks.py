@@ -58,7 +58,7 @@ def capture(
 
     The model, its mode, its gradients and the random state stay as they are. All hooks are removed at the end, after an
     exception too; copies and pickles that are made inside have none. Raises ValueError if no module is chosen, with
-    similar names, and TypeError for a choice of another kind.
+    similar names, or if a statistic changes its tensor in place, and TypeError for a choice of another kind.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be an nn.Module, not {type(model).__name__}.")

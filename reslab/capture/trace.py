@@ -144,7 +144,10 @@ def _columns(prefix, statistics):
 
 def _measure(row, statistics, tensor):
     for column, statistic in statistics.items():
+        version = _version(tensor)
         value = statistic(tensor)
+        if _version(tensor) != version:
+            raise ValueError(f"{column} changes the tensor that it measures, and so the model; work on x.clone().")
         if not isinstance(value, torch.Tensor) or value.dim():
             got = f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
             raise TypeError(
@@ -152,6 +155,11 @@ def _measure(row, statistics, tensor):
                 "a statistic must return a tensor of no dimensions, such as x.abs().max()."
             )
         row.statistics[column] = value.clone()  # a view would change in place with the tensor
+
+
+def _version(tensor):
+    """How often a tensor was changed in place; PyTorch does not count it in inference mode."""
+    return None if tensor.is_inference() else tensor._version
 
 
 def _checked(bins):

@@ -112,7 +112,7 @@ def compare(runs, store, as_json):
 @store_option
 def export(filters, layers, output, store):
     """Write the histories of the runs as one tidy table: one row per run and logged step."""
-    if output and not output.endswith((".csv", ".json")):
+    if output and not output.lower().endswith((".csv", ".json")):
         raise click.UsageError(f"{output!r} can be a .csv or a .json file.")
     with in_words():
         import pandas as pd
@@ -123,7 +123,7 @@ def export(filters, layers, output, store):
             raise click.ClickException("there is nothing to export: no run passes.")
         frame = pd.concat(frames, ignore_index=True)
         if output:
-            text = _json(frame) if output.endswith(".json") else frame.to_csv(index=False)
+            text = _json(frame) if output.lower().endswith(".json") else frame.to_csv(index=False)
             Path(output).write_text(text, encoding="utf-8", newline="")
     if output:
         click.echo(f"{len(frame)} rows of {len(frames)} runs in {output}", err=True)

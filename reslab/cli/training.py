@@ -108,7 +108,10 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
         from reslab.train import ranks
 
         is_first = ranks.rank() == 0  # of the processes that train this together, and it alone prints
+        if options["store"] == "recorded":
+            raise ValueError("the store that comes with reslab is for reading; --store FOLDER keeps new runs.")
         store, how = open_store(options["store"]), replace(PRESETS[options["preset"]], **given(options, TrainSpec))
+        dataset_names, seeds = (list(dict.fromkeys(values)) for values in (dataset_names, seeds))  # each once
         splits = [load(name) for name in dataset_names]
         for split, name in zip(splits, dataset_names, strict=True):
             if is_first and (path := dataset_path(name)):
@@ -124,22 +127,22 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
         if is_first:
             click.echo(text, **where)
 
-    outcomes = set()
+    outcomes, kept = set(), False
     # A cluster's scheduler sends SIGTERM: the trainings are then saved as with Ctrl-C.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with in_words():
             for run in recorder:
                 outcomes.add(run.outcome)
-                say(
-                    to_json(run.summary() | {"file": str(store.path_of(run))}) if options["as_json"] else _sentence(run)
-                )
+                file = str(path) if (path := store.path_of(run)).exists() else None  # None: a warning has said why
+                kept = kept or file is not None
+                say(to_json(run.summary() | {"file": file}) if options["as_json"] else _sentence(run))
     except KeyboardInterrupt:
         say(f"Interrupted, and saved in {store.path}: the same command goes on from there.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
-    if not options["as_json"]:
+    if kept and not options["as_json"]:
         say(f"Kept in {store.path}; {shlex.join(['reslab', 'runs', 'list', *store_words(store)])} shows them.")
     raise click.exceptions.Exit(1 if "failed" in outcomes else DIVERGED if "diverged" in outcomes else 0)
 

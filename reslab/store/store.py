@@ -38,7 +38,7 @@ class Store:
     def __init__(self, path=None):
         chosen = path or os.environ.get("RESLAB_RUNS") or Path.home() / ".reslab" / "runs"
         self.path = Path(os.path.expanduser(chosen)).absolute()  # Path.expanduser would change "./~mine" too
-        if self.path.is_file():
+        if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{self.path} is a file; a store is a folder of runs, such as {self.path}.runs/.")
 
     def __repr__(self):

@@ -1,6 +1,7 @@
 """Checks before a training begins: that model, split, TrainSpec and checkpoint are compatible."""
 
 import textwrap
+import warnings
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -82,6 +83,37 @@ def check_parameters(model):
                 f"{layer or name} of {name} makes sparse gradients, which SGD with weight decay does not take; "
                 "sparse=False computes the same."
             )
+
+
+def mention_untrained(model):
+    """A warning for the layers and tensors in a model that PyTorch does not see, so that nothing trains them."""
+    seen = {*model.modules(), *model.parameters()}
+    hidden = [
+        f"{path}.{name}".removeprefix(".")
+        for path, module in model.named_modules()
+        for name, value in vars(module).items()
+        if not name.startswith("_") and any(_wants_training(part) and part not in seen for part in _parts(value))
+    ]
+    if hidden:
+        warnings.warn(
+            f"PyTorch does not see {', '.join(hidden[:3])}{' ...' * (len(hidden) > 3)} of {type(model).__name__}, so "
+            "nothing there is trained: nn.ModuleList, nn.ModuleDict and nn.Parameter show layers and weights to it; "
+            "requires_grad_(False) says that this is meant.",
+            stacklevel=4,
+        )
+
+
+def _parts(value):
+    """An attribute of a module, or what a list, tuple or dict there holds."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _wants_training(part):
+    if isinstance(part, nn.Module):
+        return any(parameter.requires_grad for parameter in part.parameters())
+    return isinstance(part, torch.Tensor) and part.requires_grad and part.is_leaf
 
 
 def check_forward(model, split, batch_size, described):

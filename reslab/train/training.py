@@ -67,6 +67,7 @@ def train(model, split, how=None, *, device="auto", resume=None):
     Bad arguments raise ValueError, those of a wrong type TypeError, here and not at the first event; the model is then
     left as it was. Refused are also models that do not return logits, or that have nothing to train; parameters that
     are lazy, on the device meta, made in inference mode, or one number in many places (expand); and sparse gradients.
+    A warning names layers in a plain list and tensors that are no nn.Parameter: PyTorch does not see and train those.
     """
     return _train(_Training(model, split, how or TrainSpec(), pick_device(device), resume))
 
@@ -99,6 +100,7 @@ class _Training:
         self.spec, self.seed, self.change = origin(model)
         compatibility.check_fit(self.spec, split, how)
         compatibility.check_parameters(model)
+        compatibility.mention_untrained(model)
         self.ranks = Ranks(device)
         self.share, self.device = self.ranks.share(how.batch_size), self.ranks.device
         compatibility.check_device(how, self.device)

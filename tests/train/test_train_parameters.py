@@ -120,3 +120,36 @@ def test_a_state_that_no_file_can_hold_is_named(split, buffer):
         with pytest.raises(TypeError, match="table of Sequential is not a tensor that") as error:
             keep()
         assert_one_sentence(error)
+
+
+class Holding(Linear):
+    """A model with something in an attribute that PyTorch may not see."""
+
+    def __init__(self, held):
+        super().__init__(drawn(10, 64))
+        self.held = held
+
+
+@pytest.mark.parametrize(
+    "held",
+    [[nn.Linear(2, 2)], {"a": nn.Linear(2, 2)}, (nn.ReLU(), nn.Linear(2, 2)), torch.ones(2, requires_grad=True)],
+    ids=lambda held: type(held).__name__,
+)
+def test_what_pytorch_does_not_see_of_a_model_is_named(split, held):
+    with pytest.warns(UserWarning, match=r"^PyTorch does not see held of Holding, so nothing there is trained: "):
+        train(Holding(held), split, SHORT)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [nn.Linear(2, 2), [nn.ReLU()], [nn.Linear(2, 2).requires_grad_(False)], torch.ones(2), "text", None, [1, "a"]],
+    ids=str,
+)
+def test_what_is_seen_or_has_nothing_to_train_is_not(split, held):
+    train(Holding(held), split, SHORT)  # a warning would be an error here
+
+
+def test_a_second_name_of_a_layer_in_a_list_is_seen(split):
+    model = Holding(nn.Linear(2, 2))
+    model.again = [model.held]
+    train(model, split, SHORT)
