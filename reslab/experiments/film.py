@@ -5,16 +5,18 @@
         apply(state, patch)                 # what the stage does, in JavaScript
     state = record(specs, split)            # the same, to the end, for several pairs
 
-The state (version 1)
-  origin, live, provenance (recorded ones), seeds; dataset, classes (names), guess (chance level), test_images
-  (measured) sprite      the pictures as one PNG: url, size, columns, count, grey, labels
-  pictures    places in the sprite of those that can be chosen
-  nets        key, label, depth, variant, parameters, blocks (names, the stem first), halves (where the map halves),
-    plain, residual: a film    name, steps (in all), state (running, finished, stopped, diverged), curve [[step,
-      training error, loss], ...], test_error, frames: a frame   step; per block told_apart (nearest-neighbour
-      accuracy), near [block][picture] → three places in the sprite, gradient
-                (RMS at its output; None for the stem); answer [picture] → probabilities. Some have readout, alike,
-                opened, spread.
+The state (version 1):
+  origin, live, seeds; provenance, of a recorded one
+  dataset, classes (names), guess (chance level), test_images (how many were measured)
+  sprite: the pictures as one PNG: url, size, columns, count, grey, labels
+  pictures: places in the sprite, of those that can be chosen
+  nets, each: key, label, depth, variant, parameters, blocks (names, the stem first), halves (where the map halves),
+    plain and residual (a film each)
+  a film: name, steps (in all), state (running, finished, stopped, diverged), curve [[step, training error, loss], ...],
+    test_error, frames
+  a frame: step; for each block told_apart (nearest-neighbour accuracy), near ([block][picture] → three places in the
+    sprite) and gradient (RMS at its output; None for the stem); answer ([picture] → probabilities). Some have readout,
+    alike, opened and spread.
 
 BatchNorm normalises by the pictures measured, see representations.py. A frame of step s is of the weights after s
 updates; so is its gradient, which the next step's backward pass measures. Errors are fractions.
