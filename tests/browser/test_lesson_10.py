@@ -41,27 +41,32 @@ def test_a_model_and_a_body_are_chosen(notebook):
     assert "resnet-18" in notebook.text(SENTENCE)
 
 
-def click_the_bar(notebook, place):
-    """Click the middle of a bar of the chart in front, as a mouse does."""
+def click_the_largest_bar(notebook):
+    """Click the middle of the largest bar of the chart in front, as a mouse does."""
+    notebook.page.mouse.move(0, 0)
     notebook.show(IN_FRONT)
-    box = notebook.find(f"{IN_FRONT} .barlayer .point path").nth(place).bounding_box()
-    notebook.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    boxes = [bar.bounding_box() for bar in notebook.find(f"{IN_FRONT} .barlayer .point path").all()]
+    box = max(boxes, key=lambda box: box["width"] * box["height"])
+    notebook.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .hoverlayer .hovertext").count())  # plotly has seen it
+    notebook.page.mouse.down()
+    notebook.page.mouse.up()
 
 
 def test_a_click_on_a_bar_opens_its_numbers(notebook):
     hand_out(notebook, "Faster R-CNN")
     opened = ".reslab .reslab-opened"
     notebook.wait_until(lambda: "Click a bar to open it" in notebook.text(opened))
-    click_the_bar(notebook, 0)  # the body of the model that is drawn first
+    click_the_largest_bar(notebook)  # a body, a row a block
     notebook.wait_until(lambda: "classifier: resnet-50" in notebook.text(opened))
     assert "stage1.block1" in notebook.text(opened)
     notebook.show(opened)
     notebook.screenshot("10_backbones-opened", EXPLORER)
     notebook.click(".reslab-tabs button >> nth=1")
     notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .barlayer .point path").count() > 16)
-    click_the_bar(notebook, 1)  # after the stem
-    notebook.wait_until(lambda: "Faster R-CNN: stage1.block1" in notebook.text(opened))
-    assert "conv3" in notebook.text(opened)
+    click_the_largest_bar(notebook)  # a head, a row a layer
+    notebook.wait_until(lambda: "Faster R-CNN: box head" in notebook.text(opened))
+    assert "fc6" in notebook.text(opened)
     notebook.click(".reslab-tabs button >> nth=0")
 
 
