@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -91,6 +92,13 @@ def test_each_section_is_of_a_lesson_and_says_the_same_things():
         assert re.search(r"\*\*\d+ minutes", text), number
         for part in ("The room", "Usual wrong answer", "- Skip:"):
             assert part in text, (number, part)
+
+
+def test_what_was_recorded_is_of_committed_code():
+    times = pd.read_csv(ROOT / "data" / "lesson_times.csv", dtype=str)
+    commits = [*times["commit"], *(lesson["origin"]["commit"] for lesson in RECORDED.values())]
+    assert len(commits) > 20
+    assert all(re.fullmatch("[0-9a-f]{12}", commit) for commit in commits)
 
 
 def test_a_recorded_state_comes_out_again():
