@@ -1,6 +1,6 @@
 """Lesson 06 in words: what a picture of the loss says, and over how many lines and seeds it holds."""
 
-from reslab.figures.text.phrases import EMPTY, lines, nets_of
+from reslab.figures.text.phrases import EMPTY, lines, nets_of, scientific
 from reslab.results import landscape as results
 
 HOW = {"filter": "filter by filter", "layer": "layer by layer", "none": "steps of one size for all weights"}
@@ -71,4 +71,5 @@ def _how(row):
 
 
 def _range(row, kind):
-    return f"{getattr(row, kind):.2g} ({getattr(row, f'{kind}_low'):.2g} to {getattr(row, f'{kind}_high'):.2g})"
+    middle, low, high = (scientific(getattr(row, f"{kind}{end}")) for end in ("", "_low", "_high"))
+    return f"{middle} ({low} to {high})"
