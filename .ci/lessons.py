@@ -35,15 +35,16 @@ COLOURS = 48  # of a kept picture: charts need few, and every refresh adds its p
 
 
 def fingerprint(notebook):
-    """A digest of all that the pictures come from: the cells, the modules that drew them (in the metadata), and the
-    JavaScript and style of the explorers that have some."""
+    """A digest of all that the pictures come from: the cells with code, the modules that drew them (in the metadata),
+    and the JavaScript and style of the explorers that have some."""
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     files = [CHECKOUT / f"{name.replace('.', '/')}.py" for name in notebook.metadata.reslab["drawn_by"]]
     code = [without_comments(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files]
     for package in SCRIPTED:
         if any(name.startswith(package) for name in notebook.metadata.reslab["drawn_by"]):
             drawing = (CHECKOUT / package.replace(".", "/")).glob("*.[cj]s*")
             code += [file.read_text(encoding="utf-8") for file in sorted(drawing)]
-    return hashlib.sha256("\0".join([cell.source for cell in notebook.cells] + code).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join(cells + code).encode()).hexdigest()[:16]
 
 
 def without_comments(source):
