@@ -54,6 +54,15 @@ def test_buttons_and_a_state_to_try(notebook):
     notebook.wait_until(lambda: "Nothing is out" in notebook.text(".lesions .say"))
 
 
+def test_the_states_to_try_can_be_read(notebook):
+    notebook.show(".reslab-states")
+    notebook.screenshot("05_lesions-states", ".reslab-states")
+    buttons = notebook.find(".reslab-states button")
+    assert buttons.count() == 4
+    assert buttons.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth + 1)")
+    assert buttons.evaluate_all("all => all.every(one => parseFloat(getComputedStyle(one).fontSize) >= 14)")
+
+
 def test_presented_it_is_larger_and_fills_the_screen(notebook):
     explorer = notebook.find(".lesions").first
 

@@ -20,8 +20,9 @@ FILES = (page.SOURCE / "elements.js", page.SOURCE / "present.js", HERE / "ribbon
 
 
 def style():
-    """The stage's look, and what is this explorer's own."""
-    return page.style() + (HERE / "lesions.css").read_text(encoding="utf-8")
+    """The stage's look, what is this explorer's own, and that of the states to try."""
+    sheets = (HERE / "lesions.css", HERE.parent / "page.css")
+    return page.style() + "".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
 
 
 class Lesions(anywidget.AnyWidget):
