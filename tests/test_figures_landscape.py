@@ -126,7 +126,7 @@ def test_the_surface_is_on_request_and_has_the_maps_scale():
 
 
 def test_pairs_are_counted_and_drawn():
-    table = results.counts(FRAME, (0.5,))
+    table = results.counts(FRAME, alphas=(0.5,))
     assert table.loc[(20, "eval"), 0.5] == "1 of 2"
     drawn = keyed(landscape.pairs(FRAME))
     plain, residual = (list(drawn[kind].y) for kind in ("plain", "residual"))

@@ -39,10 +39,10 @@ def paired(frame, alpha=0.5):
     return plain.merge(residual, on=["depth", *HOW, "seed", "direction"], suffixes=("_plain", "_residual"))
 
 
-def counts(frame, alphas=(0.25, 0.5, 1.0)):
+def counts(*frames, alphas=(0.25, 0.5, 1.0)):
     """In how many pairs the plain net's loss rises more: a row a depth × mode, a column a length of the step, "3 of
-    15". frame: of one normalisation; alphas: measured to both sides."""
-    by, columns = ["depth", "mode"], {}
+    15". frames: of one normalisation, one below the other; alphas: measured to both sides."""
+    by, columns, frame = ["depth", "mode"], {}, pd.concat(frames)
     for alpha in alphas:
         table = duels(frame, alpha).set_index(by)
         columns[alpha] = [f"{row.share * row.pairs:.0f} of {row.pairs}" for row in table.itertuples()]
