@@ -11,9 +11,8 @@ import pandas as pd
 
 from reslab.cli.options import written
 from reslab.cli.reproduce import changes, command, recipe
-from reslab.experiments.degradation import beside_the_paper
 from reslab.figures.degradation import sentence
-from reslab.nets import CIFAR10_ERRORS
+from reslab.results.degradation import CIFAR10_ERRORS, beside_the_paper
 from reslab.store import Store
 from reslab.train import TrainSpec
 

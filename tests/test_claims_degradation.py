@@ -19,10 +19,10 @@ from draws import SEEDS
 
 from reslab import recorded
 from reslab.datasets import digits
-from reslab.experiments.degradation import DEPTHS, beside_the_paper, by_construction, by_depth, by_rate, small_net
+from reslab.experiments.degradation import DEPTHS, by_construction, by_depth, by_rate, small_net
 from reslab.experiments.gradient_flow import at_initialisation
 from reslab.nets import build, replace
-from reslab.results.degradation import best
+from reslab.results.degradation import beside_the_paper, best
 from reslab.results.degradation import by_rate as medians
 from reslab.train import TrainSpec
 

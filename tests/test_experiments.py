@@ -6,7 +6,6 @@ import torch
 
 from reslab import NetSpec, TrainSpec, build, digits, fit, replace
 from reslab.experiments.degradation import (
-    beside_the_paper,
     by_construction,
     by_depth,
     by_rate,
@@ -116,20 +115,3 @@ def test_by_rate_has_one_row_a_net_rate_length_and_seed():
     assert set(seeds["plain-56"].index) >= grid | {(0.1, 60)}
     assert set(seeds["resnet-56"].index) >= {(0.05, 6)}
     assert (frame["steps"] == 10 * frame["epochs"]).all()
-
-
-def test_beside_the_paper_is_a_row_a_net_with_means_over_the_seeds_that_finished(split):
-    frame = by_depth(
-        (8, 20), skips=(True,), seeds=(0, 1), split=split, how=TrainSpec(epochs=1, batch_size=50), progress=False
-    )
-    frame.loc[(frame["depth"] == 8) & (frame["seed"] == 1), "outcome"] = "diverged"
-    table = beside_the_paper(frame).set_index("name")
-    assert table["seeds"].to_dict() == {"resnet-8": 1, "resnet-20": 2}
-    assert table["paper_test_error"].to_dict() == {
-        "resnet-8": pytest.approx(float("nan"), nan_ok=True),
-        "resnet-20": 0.0875,
-    }
-    errors = frame[frame["depth"] == 20].groupby("seed").last()
-    assert table.loc["resnet-20", "train_error"] == pytest.approx(errors["final_train_error"].mean())
-    assert table.loc["resnet-20", "test_error"] == pytest.approx(errors["test_error"].mean())
-    assert table.loc["resnet-20", "parameters"] == frame.loc[frame["depth"] == 20, "parameters"].iloc[0]

@@ -9,10 +9,10 @@ import pytest
 
 from reslab import FAMILY, TrainSpec, digits, fit, recorded, replace
 from reslab.experiments import variants as lesson
-from reslab.nets import CIFAR10_ERRORS
 from reslab.nets.blocks import ORDERS
 from reslab.nets.complexity import complexity
 from reslab.results import variants as results
+from reslab.results.degradation import CIFAR10_ERRORS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

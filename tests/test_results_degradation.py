@@ -113,3 +113,16 @@ def test_by_rate_is_the_median_and_the_range_over_the_seeds():
 def test_by_rate_counts_a_run_that_diverged_as_all_wrong():
     table = results.by_rate(rates({("plain-56", 0.1, 6): (0.3, float("nan"))}, outcome="diverged"))
     assert table[["median", "low", "high"]].to_numpy().tolist() == [[1, 1, 1]]
+
+
+def test_beside_the_paper_is_a_row_a_net_with_means_over_the_seeds_that_finished():
+    runs = {("resnet-8", 0): 0.3, ("resnet-20", 0): 0.1, ("resnet-20", 1): 0.2}
+    frames = [history(name, seed=seed, test_error=x, final_train_error=x) for (name, seed), x in runs.items()]
+    failed = history("resnet-8", seed=1, outcome="diverged", test_error=0.9, final_train_error=0.9)
+    table = results.beside_the_paper(together(*frames, failed)).set_index("name")
+    assert table["seeds"].to_dict() == {"resnet-8": 1, "resnet-20": 2}
+    for error in ("train_error", "test_error"):
+        assert table[error].to_dict() == pytest.approx({"resnet-8": 0.3, "resnet-20": 0.15})
+    assert table.loc["resnet-20", "paper_test_error"] == 0.0875
+    assert np.isnan(table.loc["resnet-8", "paper_test_error"])
+    assert (table["parameters"] == 54026).all()

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from reslab.datasets import digits
-from reslab.nets import CIFAR10_ERRORS, Block, NetSpec, build, replace
+from reslab.nets import Block, NetSpec, build, replace
 from reslab.progress import progress_bar
-from reslab.results.degradation import verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.results.degradation import beside_the_paper, verdict  # noqa: F401 – a lesson asks this module for them
 from reslab.store import recorded
 from reslab.sweep import sweep
 from reslab.train import TrainSpec, evaluate, train
@@ -78,23 +78,6 @@ def by_rate(depth=56):
             "test_error": row["test_error"], "outcome": run.outcome, "origin": run.origin,
         }  # fmt: skip
     return pd.DataFrame([rows[key] for key in sorted(rows)])
-
-
-def beside_the_paper(frame):
-    """Final errors of runs, a row a net, and the test errors of He et al. 2015 (arXiv:1512.03385, Table 6) on all of
-    CIFAR-10.
-
-    frame: the histories of runs, as `Run.frame` has them. Columns: name, parameters, seeds (how many), steps,
-    train_error and test_error (fractions, means over the seeds), paper_test_error (fraction, NaN where the paper prints
-    none).
-    """
-    ended = frame[frame["outcome"] == "finished"]
-    last = ended.groupby(["name", "seed"], sort=False).last().reset_index()
-    table = last.groupby("name", sort=False).agg(
-        parameters=("parameters", "first"), seeds=("seed", "nunique"), steps=("step", "max"),
-        train_error=("final_train_error", "mean"), test_error=("test_error", "mean"),
-    )  # fmt: skip
-    return table.reset_index().assign(paper_test_error=lambda table: table["name"].map(CIFAR10_ERRORS) / 100)
 
 
 def by_construction(depth=56, *, shallow=8, seeds=(0, 1, 2), split=None, how=None, device="auto"):

@@ -10,10 +10,11 @@ import pandas as pd
 
 from reslab import checks
 from reslab.datasets import digits
-from reslab.experiments.degradation import beside_the_paper, small_net
+from reslab.experiments.degradation import small_net
 from reslab.experiments.variant_costs import block, cost, depth_costs, step_times, time_saved
 from reslab.nets import FAMILY, replace
 from reslab.nets.family import SOURCE
+from reslab.results.degradation import beside_the_paper
 from reslab.results.frames import LIVE
 from reslab.store import recorded
 from reslab.sweep import sweep
@@ -190,8 +191,8 @@ def recorded_race(base, dataset, **filters):
 def recorded_nets(names, dataset, **filters):
     """Final errors of the papers' nets in recorded runs: a row a net and precision. ValueError if there is none.
 
-    names: in FAMILY. filters: as `Store.runs` takes them. Columns: those of `degradation.beside_the_paper`, and after
-    the name precision and multiply_adds (of one image).
+    names: in FAMILY. filters: as `Store.runs` takes them. Columns: those of `results.degradation.beside_the_paper`,
+    and after the name precision and multiply_adds (of one image).
     """
     names, tables = list(names), []
     runs = _recorded(" or ".join(names), lambda run: run.name in names, dataset, filters)

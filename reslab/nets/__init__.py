@@ -6,7 +6,7 @@ lesion.py takes blocks out and puts them back; backbone.py makes bodies of them;
 """
 
 from reslab.nets.blocks import Block
-from reslab.nets.family import CIFAR10_ERRORS, FAMILY
+from reslab.nets.family import FAMILY
 from reslab.nets.imagenet import WeightsUnavailable, pretrained
 from reslab.nets.lesion import lesion, reordered
 from reslab.nets.resnet import ResNet
@@ -19,7 +19,6 @@ CHOICES = NetSpec.choices()
 
 __all__ = [
     "CHOICES",
-    "CIFAR10_ERRORS",
     "FAMILY",
     "VGG",
     "Block",

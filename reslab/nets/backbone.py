@@ -11,7 +11,6 @@ from torch import nn
 from torchvision.models._utils import IntermediateLayerGetter
 
 from reslab import checks
-from reslab.nets.imagenet import key_map
 from reslab.nets.layers import ZeroPad
 from reslab.nets.skeleton import OnMeta, skeleton
 from reslab.nets.weights import build
@@ -74,44 +73,3 @@ def _dilate(net, stages):
                     layer.stride = (1, 1)
                 elif isinstance(layer, ZeroPad):
                     layer.stride = 1
-
-
-# --- weights of torchvision's bodies ----------------------------------------------------------------------------------
-
-
-def give_weights(net, body):
-    """Load the weights of a net of `build` into torchvision's body of the same layers, bit for bit: a ResNet of
-    torchvision, or the `backbone.body` or `backbone` of a detector or a segmenter. The classifier stays out.
-
-    ValueError if the layers differ.
-    """
-    ours = net.state_dict()
-    state = {theirs: ours[name] for name, theirs in _body_names(net.spec).items()}
-    _fits({name: tensor.shape for name, tensor in state.items()}, body, net.spec)
-    body.load_state_dict(state, strict=False)  # a whole ResNet has a classifier too
-
-
-def take_weights(body, net):
-    """Load the weights of torchvision's body into a net of `build`, bit for bit; see `give_weights`.
-
-    A frozen BatchNorm has counted no batches: the net's own count stays.
-    """
-    names, state = _body_names(net.spec), body.state_dict()
-    ours = net.state_dict()
-    _fits({theirs: ours[name].shape for name, theirs in names.items()}, body, net.spec)
-    net.load_state_dict({name: state[theirs] for name, theirs in names.items() if theirs in state}, strict=False)
-    net.seed = None  # no seed drew these weights
-
-
-def _body_names(spec):
-    """Our name → torchvision's, of all but the classifier."""
-    return {ours: theirs for ours, theirs in key_map(spec).items() if not ours.startswith(("fc.", "head."))}
-
-
-def _fits(shapes, body, spec):
-    """ValueError if a body has not the layers of a spec; {torchvision's name: shape} are those of the spec."""
-    there = {name: tensor.shape for name, tensor in body.state_dict().items() if not name.startswith("fc.")}
-    counts = {name for name in shapes if name.endswith("num_batches_tracked") and name not in there}
-    differ = [name for name in {**shapes, **there} if name not in counts and shapes.get(name) != there.get(name)]
-    if differ:
-        raise ValueError(f"this body is not that of a {spec.name}: {differ[0]} does not fit; give one of its layers.")

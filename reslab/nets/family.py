@@ -1,4 +1,4 @@
-"""`FAMILY`: the nets of the papers, by name, where each comes from, and what error the papers report."""
+"""`FAMILY`: the nets of the papers, by name, and where each comes from."""
 
 from reslab.checks import replace
 from reslab.specs import NetSpec
@@ -46,18 +46,3 @@ SOURCES = {  # where a net was proposed → its specs
 }
 SOURCE = {spec.name: source for source, specs in SOURCES.items() for spec in specs}
 FAMILY = {spec.name: spec for specs in SOURCES.values() for spec in specs}
-CIFAR10_ERRORS = {  # the papers' test errors (%) on CIFAR-10; they print none for plain nets
-    "resnet-20": 8.75,  # He et al. 2015, Table 6
-    "resnet-32": 7.51,
-    "resnet-44": 7.17,
-    "resnet-56": 6.97,
-    "resnet-110": 6.43,  # the best of five; their mean is 6.61
-    "resnet-1202": 7.93,
-    "norm-after-add-resnet-110": 8.17,  # He et al. 2016, Table 2
-    "relu-before-add-resnet-110": 7.84,
-    "relu-only-preact-resnet-110": 6.71,
-    "preact-resnet-110": 6.37,
-    "preact-resnet-164": 5.46,  # He et al. 2016, Table 3
-    "wide-resnet-16-8": 4.27,  # Zagoruyko & Komodakis 2016, Table 5
-    "stochastic-resnet-110": 5.23,  # Huang et al. 2016, Table 1 (5.25 in its first version)
-}

@@ -11,6 +11,21 @@ from reslab.results.frames import require, runs
 
 LABELS = ("name", "skip", "depth", "seed", "origin", "outcome")
 CLEAR = 0.02  # a smaller difference in error (fraction) counts as none
+CIFAR10_ERRORS = {  # the papers' test errors (%) on CIFAR-10; they print none for plain nets
+    "resnet-20": 8.75,  # He et al. 2015, Table 6
+    "resnet-32": 7.51,
+    "resnet-44": 7.17,
+    "resnet-56": 6.97,
+    "resnet-110": 6.43,  # the best of five; their mean is 6.61
+    "resnet-1202": 7.93,
+    "norm-after-add-resnet-110": 8.17,  # He et al. 2016, Table 2
+    "relu-before-add-resnet-110": 7.84,
+    "relu-only-preact-resnet-110": 6.71,
+    "preact-resnet-110": 6.37,
+    "preact-resnet-164": 5.46,  # He et al. 2016, Table 3
+    "wide-resnet-16-8": 4.27,  # Zagoruyko & Komodakis 2016, Table 5
+    "stochastic-resnet-110": 5.23,  # Huang et al. 2016, Table 1 (5.25 in its first version)
+}
 
 # How a plain net's training error compares with that of the residual net of its depth.
 HIGHER, OVERLAP, LOWER, SAME = "higher in every seed", "higher, the seeds overlap", "lower", "about the same"
@@ -172,3 +187,19 @@ def verdict(frame, shallow=20, deep=56, *, skip=False):
             raise ValueError(f"the frame has no {kind} net of depth {depth}; it has {list(errors.index)}.")
     difference = errors[deep] - errors[shallow]
     return "about the same" if abs(difference) < CLEAR else "higher" if difference > 0 else "lower"
+
+
+def beside_the_paper(frame):
+    """Final errors of runs, a row a net, and the papers' test errors on all of CIFAR-10, see CIFAR10_ERRORS.
+
+    frame: the histories of runs, as `Run.frame` has them. Columns: name, parameters, seeds (how many), steps,
+    train_error and test_error (fractions, means over the seeds), paper_test_error (fraction, NaN where the paper prints
+    none).
+    """
+    ended = frame[frame["outcome"] == "finished"]
+    last = ended.groupby(["name", "seed"], sort=False).last().reset_index()
+    table = last.groupby("name", sort=False).agg(
+        parameters=("parameters", "first"), seeds=("seed", "nunique"), steps=("step", "max"),
+        train_error=("final_train_error", "mean"), test_error=("test_error", "mean"),
+    )  # fmt: skip
+    return table.reset_index().assign(paper_test_error=lambda table: table["name"].map(CIFAR10_ERRORS) / 100)
