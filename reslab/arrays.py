@@ -17,9 +17,7 @@ def images(x, what, channels=None):
     """An array of images, of any kind, as a tensor (N, C, H, W) uint8 or float32: a copy on the CPU."""
     checks.choice("channels", channels, (None, "first", "last"))
     if isinstance(x, Tensor):
-        if x.is_meta or x.is_quantized or x.layout != torch.strided:
-            kind = "on the device meta, and holds no numbers" if x.is_meta else "quantized or sparse"
-            raise ValueError(f"{what} is a tensor that is {kind}; give a dense one of plain numbers.")
+        _check_is_dense(x, what)
         x = x.detach().cpu()
         x = x.float() if x.is_floating_point() else x  # numpy has no bfloat16
     _check_nothing_is_masked(x, what)
@@ -53,12 +51,13 @@ def labels(y, what):
     """An array of labels, of any kind (a pandas Series too), as a numpy array (N,) of whole numbers or strings."""
     _check_nothing_is_masked(y, what)
     if isinstance(y, Tensor):
+        _check_is_dense(y, what)
         y = y.detach().cpu().tolist()  # numpy has no bfloat16
     elif isinstance(y, (list, tuple, ValuesView, Iterator)):
         y = _objects(list(y))  # numpy would make strings of all that stand beside a string, of NaN too
     y = np.asarray(y)
     if y.ndim != 1:
-        raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label an image.")
+        raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label an image{_hint(y, what)}.")
     if y.dtype.kind in "OTS":  # objects, numpy's StringDType and bytes
         y = _of_one_type(y.tolist(), what)
     if y.dtype.kind == "f":
@@ -68,10 +67,37 @@ def labels(y, what):
         if (broken := y != y.round()).any():
             where = np.flatnonzero(broken)[0]
             raise ValueError(f"{what} holds {y[where]:g} at position {where}; labels must be whole numbers or strings.")
+        if (large := abs(y) >= 2.0**63).any():
+            where = np.flatnonzero(large)[0]
+            raise ValueError(f"{what} holds {y[where]:g} at position {where}, a number of more than 64 bits.")
         y = y.astype(np.int64)  # pandas makes floats of whole numbers where one was missing
     if y.size and y.dtype.kind not in "buiU":
         raise ValueError(f"{what} holds {y.dtype}; labels must be whole numbers or strings.")
     return y
+
+
+def classes(y, y_test):
+    """(the distinct labels, sorted; the number of the class of each label of y, and of y_test): arrays of `labels`.
+
+    ValueError for labels of two kinds: numpy would make strings, or rounded floats, of both.
+    """
+    kinds = {"b": "True and False", "i": "whole numbers", "u": "whole numbers", "U": "strings"}
+    of, of_test = (kinds[part.dtype.kind] for part in (y, y_test))
+    if of != of_test:
+        raise ValueError(f"y holds {of} and y_test {of_test}; labels of both parts must be of one kind.")
+    if {y.dtype.kind, y_test.dtype.kind} == {"i", "u"}:
+        y, y_test = y.astype(object), y_test.astype(object)  # there is no kind of integer that holds both
+    values, found = np.unique(np.concatenate([y, y_test]), return_inverse=True)
+    return values, found[: len(y)], found[len(y) :]
+
+
+def _hint(y, what):
+    """How labels in two dimensions become one: of a column, and of one-hot rows."""
+    if y.ndim == 2 and 1 in y.shape:
+        return f", perhaps numpy.ravel({what})"
+    if y.ndim == 2 and y.dtype.kind in "buif" and ((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all():
+        return f", perhaps numpy.argmax({what}, axis=1)"
+    return ""
 
 
 def _objects(values):
@@ -99,6 +125,13 @@ def _of_one_type(values, what):
         raise ValueError(f"{what} has no label at position {np.flatnonzero(missing)[0]}; each image needs one.")
     types = ", ".join(sorted({type(value).__name__ for value in values}))
     raise ValueError(f"{what} holds {types}; labels must be all whole numbers or all strings.")
+
+
+def _check_is_dense(x, what):
+    """ValueError for a tensor whose numbers cannot be read one by one."""
+    if x.is_meta or x.is_quantized or x.is_nested or x.layout != torch.strided:
+        kind = "on the device meta, and holds no numbers" if x.is_meta else "quantized, nested or sparse"
+        raise ValueError(f"{what} is a tensor that is {kind}; give a dense one of plain numbers.")
 
 
 def _check_nothing_is_masked(array, what):

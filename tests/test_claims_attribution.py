@@ -8,7 +8,8 @@ with the map, with an untrained net's, with the same shape elsewhere, with a dis
     plain-20, integrated gradients    0.62   0.30   0.20   0.57
 
 Integrated gradients of 16 steps miss the difference by 16.3 % in plain-20, by 2.8 % in resnet-20. The saliency of a
-picture and of its copy with noise of 0.1 have a rank correlation of 0.62 in plain-56, 0.75 in resnet-56.
+picture and of its copy with noise of 0.1 have a rank correlation of 0.62 in plain-56, 0.75 in resnet-56; in plain-56
+it is by 0.26 to 0.48 higher than that of two different pictures, in each of 13 seeds.
 """
 
 import pytest
@@ -64,9 +65,8 @@ def test_maps_are_lost_when_the_layers_are_drawn_anew():
 def test_the_saliency_of_a_deep_plain_net_is_not_noise():
     """Maps that are noise would be no more alike for a picture and its noisy copy than for two different pictures."""
     frame = deletion.over_seeds(deletion.stability, ("plain-56",), seeds=SEEDS, images=24, progress=False)
-    (found,) = results.stable(frame).itertuples()
-    assert found.median > 0.2
-    assert found.median > 2 * abs(found.strangers)
+    assert results.stable(frame)["median"].item() > 0.2
+    assert (frame["alike"] > frame["strangers"] + 0.15).mean() >= MOST
 
 
 def test_nets_of_photographs_are_about_equally_good_and_those_of_digits_are_not():

@@ -120,6 +120,31 @@ def test_maps_say_what_they_cannot_take(net, x):
     assert "one class an image" in refusal(attribution.maps, net, x, [1, 2], progress=False)
 
 
+class Dict(Cam):
+    def forward(self, x):
+        return {"logits": super().forward(x)}
+
+
+class Unused(Cam):
+    """Its convolution is not called, and its output does not follow from the picture's values."""
+
+    def forward(self, x):
+        return self.fc(torch.round(x).mean((2, 3)).expand(-1, 2).detach())
+
+
+def test_of_a_model_of_ones_own_it_is_said_what_cannot_be_explained(split, x):
+    for target in (None, [0] * IMAGES):
+        assert "Dict makes a dict of images" in refusal(attribution.maps, Dict(), x, target, progress=False)
+    assert "Dict makes a dict of images" in refusal(deletion.fall, Dict(), split, progress=False)
+    for method in ("Grad-CAM", "saliency"):
+        said = refusal(attribution.maps, Unused(), x, method=method, progress=False)
+        assert said.startswith(f"{method} cannot explain Unused: ")
+    frame = deletion.fall(Cam(), split, ("Grad-CAM",), images=3, progress=False)
+    assert frame["name"].unique().tolist() == ["Cam"]
+    assert frame["depth"].isna().all()
+    assert len(frame) == 3 * 4  # the map, the untrained net's, the moved one, the disc
+
+
 def test_the_conductance_of_a_whole_block_is_all_of_the_answer(net, x):
     frame = attribution.conductance(net, x, steps=64, progress=False)
     assert frame["index"].tolist() == [1, 2, 3]

@@ -58,6 +58,7 @@ def test_a_tail_says_what_the_whole_net_would(net, split):
 
 def test_a_model_of_ones_own_is_run_as_a_whole(split):
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    assert "Sequential has no blocks of reslab" in refusal(lesions.one_out, model, split, progress=False)
     kept, _ = lesions.keep(model, split, 8)
     x, _ = split.batch(slice(8), "test")
     torch.testing.assert_close(kept.logits(["1"]), model[3](F.relu(x.flatten(1))))

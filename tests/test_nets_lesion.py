@@ -131,6 +131,8 @@ def test_unknown_names_are_told_the_nearest():
     assert "Did you mean 'stage1.block1'?" in refusal(lesion(net, "stage1.blok1").__enter__)
     assert "cannot be taken out of itself" in refusal(lesion(net, net).__enter__)
     assert "is not in the ResNet" in refusal(lesion(net, nn.ReLU()).__enter__)
+    with pytest.raises(TypeError, match=r"net must be an nn\.Module, not str\."):
+        lesion("resnet-20", "stage1.block1").__enter__()
 
 
 def test_nothing_is_left_after_an_exception():

@@ -15,7 +15,8 @@ from torch.nn.utils import prune
 
 from reslab.capture import capture
 from reslab.nets.complexity import complexity
-from reslab.nets.skeleton import skeleton
+from reslab.nets.lesion import lesion
+from reslab.nets.skeleton import copy_of, skeleton
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -139,6 +140,38 @@ def test_whatever_a_module_holds_it_is_counted_and_stays_as_it_was(name):
     assert all(map(torch.equal, tensors, before))
     assert [module.training for module in net.modules()] == modes
     assert not any(parameter.is_meta for parameter in net.parameters()) or name == "on meta"
+
+
+def outputs(net, x):
+    output = net(x)
+    return output["logits"] if isinstance(output, dict) else output
+
+
+@pytest.mark.parametrize("name", [name for name in NETS if name not in ("on meta", "compiled", "compiled parts")])
+def test_a_copy_computes_the_same_and_is_changed_alone(name):
+    net = NETS[name]().eval()
+    kind = next(net.parameters()).dtype
+    x, copied = torch.randn(1, *IMAGE, dtype=kind), copy_of(net)
+    before, *of_copy = (outputs(model, x) for model in (net, copied))
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            parameter.add_(1)
+    assert torch.equal(before, of_copy[0])
+    assert torch.equal(before, outputs(net, x))
+    assert not torch.equal(before, outputs(copied, x))
+
+
+class NoReturn(Base):
+    """As many write it: Module.train returns the module, and this does not."""
+
+    def train(self, mode=True):
+        super().train(mode)
+
+
+def test_a_train_that_returns_nothing_is_counted():
+    assert complexity(NoReturn(), IMAGE)["module"].tolist() == ["conv", "norm", "fc"]
+    with lesion(NoReturn(), "norm") as net:
+        assert net(torch.randn(2, *IMAGE)).shape == (2, 2)
 
 
 def test_a_persons_hooks_are_not_run_and_their_notes_stay_as_they_were():

@@ -44,8 +44,8 @@ def from_arrays(
     x_test, y_test = (
         (arrays.images(x_test, "x_test", channels), arrays.labels(y_test, "y_test")) if own_test else (x[:0], y[:0])
     )
-    values, classes = np.unique(np.concatenate([y, y_test]), return_inverse=True)
-    y, y_test = torch.from_numpy(classes).long().split([len(y), len(y_test)])
+    values, *classes = arrays.classes(y, y_test)
+    y, y_test = (torch.from_numpy(numbers).long() for numbers in classes)
     arrays.check_pair(x, y, "x", "y")
     class_names = tuple(map(str, values if class_names is None else class_names))
     if len(class_names) != len(values):

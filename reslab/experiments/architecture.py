@@ -52,7 +52,8 @@ def layers(nets, *, images=None):
 def _layers(name, net, image):
     image = image if isinstance(net, nn.Module) else image_of(net)
     frame = complexity(net, image, name=name).rename(columns={"shape": "output_shape", "activation_bytes": "memory"})
-    built = skeleton(net).eval()
+    built = skeleton(net)
+    built.eval()
     blocks = reslab_blocks(built) or adding_blocks(built, image, name)  # name → (its shortcut, the shortcut's module)
     frame["block"] = [_innermost(module, blocks) for module in frame["module"]]
     frame["shortcut"] = [blocks[block][0] if block else "" for block in frame["block"]]

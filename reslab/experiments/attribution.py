@@ -14,7 +14,7 @@ where images are normalised as `Split.batch` does it.
 Whether a map can be trusted is measured in `experiments.deletion`. captum is imported when a map is asked for.
 """
 
-import copy
+import textwrap
 from contextlib import contextmanager
 
 import numpy as np
@@ -26,9 +26,10 @@ from reslab import checks
 from reslab.experiments.features import SMALL
 from reslab.experiments.representations import labelled
 from reslab.nets import Block, build
+from reslab.nets.skeleton import copy_of
 from reslab.progress import progress_bar
 from reslab.train.device import device_of, layout_of, settings
-from reslab.train.evaluation import eval_mode
+from reslab.train.evaluation import check_logits, eval_mode
 
 METHODS = ("Grad-CAM", "integrated gradients", "saliency", "occlusion")
 STEPS = 32  # between the mean picture and the picture
@@ -45,7 +46,9 @@ def maps(
     (N,) integers; by default the net's own answers. method: one of METHODS. layer: the name of the module that Grad-CAM
     looks at, by default `last_block(net)`. steps: of integrated gradients. smooth: so many noisy copies of each image,
     whose maps are averaged (SmoothGrad, Smilkov et al. 2017, arXiv:1706.03825), 0 for none; noise: their standard
-    deviation, in those of the training images; seed: of the noise. ValueError for an unknown method or layer.
+    deviation, in those of the training images; seed: of the noise. ValueError for an unknown method or layer, a model
+    that makes no logits, and one that a method cannot explain: its output does not depend on the images, or the layer
+    is not called.
     """
     checks.choice("method", method, METHODS)
     checks.integer("smooth", smooth, 0)
@@ -53,16 +56,17 @@ def maps(
         target = _targets(net, x, target)
         attributed, options = _attribution(net, method, layer, x, steps)
         found = []
-        for some in progress_bar(range(0, len(x), BATCH), desc=method, disable=not progress or len(x) <= BATCH):
-            part = x[some : some + BATCH].clone().requires_grad_()
-            how = options | {"target": target[some : some + BATCH]}
-            if smooth:
-                found.append(_smoothed(attributed, part, how, smooth, noise, seed + some))
-            else:
-                found.append(attributed.attribute(part, **how).detach())
-        raw = torch.cat(found)
-        if method == "Grad-CAM":
-            raw = nn.functional.interpolate(raw, x.shape[2:], mode="bilinear")
+        with _in_words(net, method):
+            for some in progress_bar(range(0, len(x), BATCH), desc=method, disable=not progress or len(x) <= BATCH):
+                part = x[some : some + BATCH].clone().requires_grad_()
+                how = options | {"target": target[some : some + BATCH]}
+                if smooth:
+                    found.append(_smoothed(attributed, part, how, smooth, noise, seed + some))
+                else:
+                    found.append(attributed.attribute(part, **how).detach())
+            raw = torch.cat(found)
+            if method == "Grad-CAM":
+                raw = nn.functional.interpolate(raw, x.shape[2:], mode="bilinear")
         return raw.sum(1).cpu().numpy()
 
 
@@ -178,10 +182,10 @@ def randomised(net, x):
     `untrained`; here BatchNorm gathers its statistics anew in every copy. `net` stays as it is, to the bit.
     """
     yield "", net
-    fresh, current = _fresh(net), copy.deepcopy(net)
+    fresh, current = _fresh(net), copy_of(net)
     for name in reversed(_layers(net)):
         current.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())
-        yield name, _with_statistics(copy.deepcopy(current), x)
+        yield name, _with_statistics(copy_of(current), x)
 
 
 def _layers(net):
@@ -196,7 +200,7 @@ def _fresh(net):
     """An untrained net of the same layers."""
     if hasattr(net, "spec"):
         return build(net.spec, seed=(net.seed or 0) + OTHER_WEIGHTS).to(device_of(net))
-    fresh = copy.deepcopy(net)
+    fresh = copy_of(net)
     with _drawn(OTHER_WEIGHTS, device_of(net)):
         for module in fresh.modules():
             if hasattr(module, "reset_parameters"):
@@ -215,7 +219,8 @@ def _with_statistics(net, x):
     net(x.to(device_of(net)).contiguous(memory_format=layout_of(net)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-    return net.eval()
+    net.eval()
+    return net
 
 
 # --- captum -----------------------------------------------------------------------------------------------------------
@@ -252,10 +257,24 @@ def _smoothed(attributed, x, how, copies, noise, seed):
 @contextmanager
 def _ready(net, x):
     """The net in eval mode with gradients, and the images where it is, as the `with` block's value."""
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net must be an nn.Module, not {type(net).__name__}.")
     device = device_of(net)
     threads = 1 if device.type == "cpu" and x.numel() < SMALL else torch.get_num_threads()
     with settings(threads), eval_mode(net), torch.enable_grad():
         yield x.detach().to(device).contiguous(memory_format=layout_of(net))
+
+
+@contextmanager
+def _in_words(net, method):
+    """ValueError in one sentence for a model that captum cannot explain."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (AssertionError, RuntimeError) as error:  # captum asserts what it expects of a model
+        reason = textwrap.shorten(str(error).strip().partition("\n")[0], 120, placeholder=" ...").rstrip(".")
+        raise ValueError(f"{method} cannot explain {type(net).__name__}: {reason}.") from error
 
 
 @contextmanager
@@ -267,9 +286,11 @@ def _drawn(seed, device):
 
 
 def _targets(net, x, target):
-    if target is None:
-        with torch.no_grad():
-            return torch.cat([net(some).argmax(1) for some in x.split(BATCH)])
+    """The class of each image, (N,); ValueError for a net that makes no logits."""
+    with torch.no_grad():
+        if target is None:
+            return torch.cat([check_logits(net, some, net(some), None).argmax(1) for some in x.split(BATCH)])
+        check_logits(net, x[:1], net(x[:1]), None)
     target = torch.as_tensor(target, device=x.device).reshape(-1).long()
     if len(target) != len(x):
         raise ValueError(f"target has {len(target)} classes for {len(x)} images; give one class an image, or None.")

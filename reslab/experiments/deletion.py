@@ -19,7 +19,7 @@ from reslab.experiments.representations import labelled
 from reslab.progress import progress_bar
 from reslab.results.attribution import ANSWERS, verdict  # noqa: F401 – a lesson asks it of this experiment
 from reslab.train.device import device_of
-from reslab.train.evaluation import eval_mode
+from reslab.train.evaluation import check_logits, eval_mode
 
 NETS = ("plain-20", "resnet-20")
 IMAGES = 64  # test pictures
@@ -96,11 +96,10 @@ def probability(net, x, target):
 
 
 def answers(net, x):
-    """(the class that a net takes each image for, its probability), each (N,)."""
+    """(the class that a net takes each image for, its probability), each (N,); ValueError if it makes no logits."""
     with eval_mode(net):
-        most = torch.cat([net(some.to(device_of(net))).softmax(1).max(1).values for some in x.split(BATCH)])
-        classes = torch.cat([net(some.to(device_of(net))).argmax(1) for some in x.split(BATCH)])
-    return classes.cpu(), most.cpu().numpy()
+        logits = torch.cat([check_logits(net, some, net(some.to(device_of(net))), None) for some in x.split(BATCH)])
+    return logits.argmax(1).cpu(), logits.softmax(1).max(1).values.cpu().numpy()
 
 
 def holes(net, split, x, target, methods=METHODS, *, other=None, seed=0, progress=True, **how):

@@ -13,7 +13,6 @@ every point; in "train" by those of the images at that point. All else is in eva
 entropy, in nats, of the first training images. The net itself is never changed: its copy is.
 """
 
-import copy
 
 import numpy as np
 import pandas as pd
@@ -26,10 +25,12 @@ from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.lesions import RECORDED, trained
 from reslab.experiments.representations import jobs
+from reslab.nets.skeleton import copy_of
 from reslab.progress import progress_bar
 from reslab.results.landscape import ANSWERS, verdict  # noqa: F401 – a lesson asks it of this experiment
 from reslab.runs import Provenance
 from reslab.train.device import layout_of, pick_device, settings
+from reslab.train.evaluation import check_logits
 
 NETS = ("plain-20", "resnet-20")
 NORMALISATIONS, NORMS, MODES = ("filter", "layer", "none"), ("kept", "perturbed"), ("eval", "train")
@@ -44,7 +45,8 @@ SMALL = 65_536  # numbers in the images, below which a second thread costs more 
 class LossSurface:
     """The loss of a net at any weights, on a fixed batch of training images.
 
-    net: any nn.Module from images to logits that copy.deepcopy can copy. images: how many; device: "auto", "cpu" ...
+    net: any nn.Module from images to logits that `nets.skeleton.copy_of` can copy.
+    images: how many; device: "auto", "cpu" ...
     weights: (P,) float32, all parameters and then all buffers of floats (BatchNorm's running statistics), in a row;
     names: of the pieces, to their shapes; learned: how many of the P are parameters.
     ValueError for an unknown mode, and where there are fewer images.
@@ -54,7 +56,7 @@ class LossSurface:
         checks.choice("mode", mode, MODES)
         self.device, self.mode = pick_device(device), mode
         self.images = checks.integer("images", images, 2, len(split.y_train))
-        self.model = copy.deepcopy(net).to(self.device)
+        self.model = copy_of(net).to(self.device)
         norms = [module for module in self.model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
         self.model.eval()
         x, y = split.batch(slice(self.images), "train")
@@ -91,7 +93,7 @@ class LossSurface:
 
     def _one(self, weights):
         self._there.copy_(weights)
-        return self._results(self.model(self.x))
+        return self._results(check_logits(self.model, self.x, self.model(self.x), None))
 
     def _of_row(self, weights):
         pieces = zip(self.names.items(), weights.split([shape.numel() for shape in self.names.values()]), strict=True)
@@ -268,7 +270,7 @@ def rescaled(net, factor):
     if spec is None or (spec.norm, spec.order) != ("batch", "original"):
         raise ValueError("only a net in which BatchNorm follows every convolution can be rescaled: norm='batch', and "
                          "order='original'.")  # fmt: skip
-    made = copy.deepcopy(net)
+    made = copy_of(net)
     for module in made.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.mul_(checks.number("factor", factor, above=True))

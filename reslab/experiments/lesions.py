@@ -120,17 +120,27 @@ def keep(net, split, images=IMAGES):
     return Kept(net, x, split.batch(slice(CALIBRATION), "train")[0]), y.to(device_of(net))
 
 
+def _keep_blocks(net, split, images):
+    """The same of a net of `build`; ValueError for one without blocks."""
+    if not any(isinstance(module, Block) for _, module in parts_of(net)):
+        raise ValueError(
+            f"{type(net).__name__} has no blocks of reslab; `with nets.lesion(model, names):` takes modules out of any."
+        )
+    return keep(net, split, images)
+
+
 # --- frames -----------------------------------------------------------------------------------------------------------
 
 
 def one_out(net, split, *, images=IMAGES, calibrated=False, progress=True):
     """The error without each block, one at a time: a row a block.
 
-    net: a net of `build`. images: so many of the first test images. calibrated: see the module.
+    net: a net of `build`; ValueError for one without its blocks. images: so many of the first test images. calibrated:
+    see the module.
     Columns: name, skip, depth, norm, init, seed, step, origin (as `representations.labelled` has them); images,
     calibrated, whole (the error of the whole net); module, index (from 1), changes_shape, error (fractions).
     """
-    kept, y = keep(net, split, images)
+    kept, y = _keep_blocks(net, split, images)
     rows = [
         {
             "module": name,
@@ -147,7 +157,7 @@ def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, c
     """The error without several blocks, drawn at random: a row a count × draw. Columns: those of `one_out` up to whole;
     count, draw, modules (the names, with + between them), error. Counts that the net does not have are left out.
     """
-    kept, y = keep(net, split, images)
+    kept, y = _keep_blocks(net, split, images)
     random, rows = np.random.default_rng([seed, net.seed or 0]), []
     counts = [count for count in counts if count <= len(kept.blocks)]
     for count in progress_bar(counts, desc="blocks out", disable=not progress):
@@ -163,7 +173,7 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
     a count × draw, but for draws whose swaps undo each other. Columns: those of `one_out` up to whole; count (swaps),
     draw, moved (share of the blocks that are no longer in their places), error.
     """
-    kept, y = keep(net, split, images)
+    kept, y = _keep_blocks(net, split, images)
     random, rows = np.random.default_rng([seed, net.seed or 0]), []
     stages = {}
     for at, name in _places(kept):

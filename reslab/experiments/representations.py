@@ -25,7 +25,7 @@ from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.features import features
-from reslab.nets import FAMILY, build, replace
+from reslab.nets import FAMILY, NetSpec, build, replace
 from reslab.progress import progress_bar
 from reslab.runs import Provenance
 from reslab.train import TrainSpec, train
@@ -226,15 +226,13 @@ def jobs(nets, seeds, base, changes, progress):
 
 
 def labelled(frame, net, step=0):
-    """The frame, after columns for the net and its training."""
-    spec = net.spec
-    labels = {
-        "name": spec.name,
-        "skip": spec.skip,
-        "depth": spec.depth,
-        "norm": spec.norm,
-        "init": spec.init,
-        "seed": net.seed,
-    }
+    """The frame, after columns for the net and its training: name, skip, depth, norm, init, seed, step, origin.
+
+    Of a model that no spec describes, name is its class, and skip to seed are None.
+    """
+    spec = net.spec if isinstance(getattr(net, "spec", None), NetSpec) else None
+    labels = {"name": spec.name if spec else type(net).__name__}
+    labels |= {name: getattr(spec, name, None) for name in ("skip", "depth", "norm", "init")}
+    labels |= {"seed": getattr(net, "seed", None)}
     labels |= {"step": step, "origin": Provenance.here(device_of(net)).origin}
     return pd.DataFrame({name: [value] * len(frame) for name, value in labels.items()} | dict(frame.items()))

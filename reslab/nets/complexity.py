@@ -65,7 +65,8 @@ def complexity(net, image=None, *, name=None):
     if isinstance(net, NetSpec) and net.stem == "cifar" and net.blocks_per_stage[0] > 2:
         two = replace(net, depth=valid_depths(net.block, net.stem, net.widen)[1])  # two blocks in each stage
         return _with_blocks(net.blocks_per_stage[0], complexity(two, image, name=name))
-    count = _Count(skeleton(net).eval())
+    count = _Count(skeleton(net))
+    count.net.eval()  # a person's own train() may return nothing
     run(count.net, image, name=name, mode=count)
     return count.frame()
 

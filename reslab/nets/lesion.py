@@ -75,6 +75,10 @@ def reordered(net, order):
 
 def names_of(net, blocks):
     """The names of some modules of a net, as a list: of names, or modules, or one of them; ValueError for others."""
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net must be an nn.Module, not {type(net).__name__}.")
+    if isinstance(net, torch.jit.ScriptModule):
+        raise ValueError("no part of what torch.jit made can be replaced; take the module that it was made from.")
     known = {module: name for name, module in net.named_modules() if name}
     names = []
     for block in [blocks] if isinstance(blocks, (str, nn.Module)) else blocks:
@@ -117,7 +121,8 @@ class _PassedOn:
 
     def __init__(self, module, name):
         self.name, self.found = name, {}
-        self.skeleton = skeleton(module).eval()  # made before its forward is changed
+        self.skeleton = skeleton(module)  # made before its forward is changed
+        self.skeleton.eval()
 
     def __call__(self, module, *inputs, **named):
         tensors = [value for value in inputs if isinstance(value, torch.Tensor)]

@@ -30,7 +30,7 @@ def skeleton(net):
     if any(isinstance(module, torch.jit.ScriptModule) for module in net.modules()):
         why = "a part of it was made by torch.jit, and cannot be looked into; take the module that it was made from"
         raise ValueError(f"{type(net).__name__} cannot be counted: {why}.")
-    memo, compiled = _memo(net)
+    memo, compiled = _memo(net, _without_values)
     try:
         for module in reversed(compiled):  # an inner one before those around it
             memo[id(module)] = copy.deepcopy(module._orig_mod, memo)
@@ -45,10 +45,23 @@ def skeleton(net):
     return copied
 
 
-def _memo(net):
+def copy_of(net):
+    """A copy of an nn.Module that can be changed without changing the module.
+
+    What Python cannot copy (a lock, an open file) is shared. Of a tensor that was computed and is kept (a stored
+    activation, a pruned weight) the copy has the values alone. ValueError for a module that cannot be copied.
+    """
+    memo, _ = _memo(net, lambda tensor: None if tensor.is_leaf else tensor.detach().clone())
+    try:
+        return copy.deepcopy(net, memo)
+    except Exception as error:  # a class of somebody's own can raise anything
+        raise ValueError(f"{type(net).__name__} cannot be copied: {error}.") from error
+
+
+def _memo(net, of_tensor):
     """What deepcopy is to take for copies, by id, and the modules that torch.compile made, outermost first.
 
-    A tensor without values stands for each tensor; what cannot be copied stands for itself.
+    of_tensor: what stands for a tensor; None: its copy. What cannot be copied stands for itself.
     """
     memo, compiled, seen, todo = {}, [], {}, [net]
     while todo:
@@ -57,8 +70,8 @@ def _memo(net):
             continue  # deepcopy takes these as they are
         seen[id(value)] = value
         if isinstance(value, torch.Tensor):
-            if not value.is_nested:
-                memo[id(value)] = _without_values(value)
+            if not value.is_nested and (copied := of_tensor(value)) is not None:
+                memo[id(value)] = copied
         elif isinstance(value, dict):
             todo += value.values()
         elif isinstance(value, (list, tuple, set, frozenset, deque)):

@@ -28,19 +28,25 @@ def evaluate(model, split, part="test", *, batch_size=None):
 
 
 def logits_of(model, x, classes):
-    """The logits (N, classes) of images x, on any device; ValueError if the model returns something else."""
+    """The logits (N, classes) of images x, on any device; classes and errors as of `check_logits`."""
     return check_logits(model, x, model(x.to(device_of(model)).contiguous(memory_format=layout_of(model))), classes)
 
 
 def check_logits(model, x, output, classes):
-    """The output of a model for images x; ValueError if it is not logits, (N, classes or more)."""
-    shape = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
-    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != len(x) or shape[1] < classes:
-        images = f"images ({', '.join(map(str, x.shape))})"
-        raise ValueError(
-            f"{type(model).__name__} makes {shape} of {images}; it must return logits, ({len(x)}, {classes})."
-        )
-    return output
+    """The output of a model for images x; ValueError if it is not logits, (N, classes or more) floats.
+
+    classes: None where any number of them will do.
+    """
+    made = f"a {type(output).__name__}"
+    if isinstance(output, torch.Tensor):
+        made, shape = tuple(output.shape), tuple(output.shape)
+        if output.layout is not torch.strided or output.is_complex():
+            made = f"{'complex numbers' if output.is_complex() else 'a sparse tensor'} {shape}"
+        elif len(shape) == 2 and shape[0] == len(x) and shape[1] >= (classes or 1):
+            return output
+    images = f"images ({', '.join(map(str, x.shape))})"
+    wanted = f"logits, ({len(x)}, {classes or 'classes'})"
+    raise ValueError(f"{type(model).__name__} makes {made} of {images}; it must return {wanted}.")
 
 
 @contextmanager

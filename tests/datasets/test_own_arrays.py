@@ -152,6 +152,14 @@ def test_from_arrays_calls_two_classes_of_truth_false_and_true(kind):
     assert from_arrays(BYTES, truth, x_test=BYTES, y_test=truth).class_names == ("False", "True")
 
 
+def test_from_arrays_tells_large_numbers_apart_of_both_signs():
+    """As float64, to which NumPy joins the two kinds of integers, all three classes would be one."""
+    large = 2**62 + np.arange(20) % 3
+    mine = from_arrays(BYTES, large.astype(np.uint64), x_test=BYTES, y_test=large)
+    assert mine.class_names == tuple(map(str, large[:3]))
+    assert torch.equal(mine.y_train, mine.y_test)
+
+
 def test_from_arrays_keeps_bytes_apart_that_are_no_text():
     assert from_arrays(BYTES, [b"\xfe", b"\xff"] * 10, test=4).class_names == ("\\xfe", "\\xff")
 
@@ -208,7 +216,28 @@ REFUSED = {
     ),
     "negative": ({"x": BYTES.astype(int) - 1}, "x holds int64; pixels must be whole numbers from 0 to 255, or floats."),
     "text": ({"x": np.full((20, 8, 8), "?")}, "x holds <U1; pixels must be whole numbers from 0 to 255, or floats."),
-    "one-hot": ({"y": np.eye(4)[LABELS]}, "y has shape (20, 4); it must be (N,), one label an image."),
+    "one-hot": (
+        {"y": pd.DataFrame(np.eye(4)[LABELS])},
+        "y has shape (20, 4); it must be (N,), one label an image, perhaps numpy.argmax(y, axis=1).",
+    ),
+    "a column": (
+        {"y": torch.from_numpy(LABELS)[:, None]},
+        "y has shape (20, 1); it must be (N,), one label an image, perhaps numpy.ravel(y).",
+    ),
+    "several labels": ({"y": np.stack([LABELS] * 2, 1)}, "y has shape (20, 2); it must be (N,), one label an image."),
+    "sparse labels": (
+        {"y": torch.from_numpy(LABELS).to_sparse()},
+        "y is a tensor that is quantized, nested or sparse; give a dense one of plain numbers.",
+    ),
+    "labels on meta": (
+        {"y": torch.from_numpy(LABELS).to("meta")},
+        "y is a tensor that is on the device meta, and holds no numbers; give a dense one of plain numbers.",
+    ),
+    "large floats": ({"y": LABELS * 1e300}, "y holds 1e+300 at position 1, a number of more than 64 bits."),
+    "labels of two kinds": (
+        {"x_test": BYTES, "y_test": LABELS.astype(str)},
+        "y holds whole numbers and y_test strings; labels of both parts must be of one kind.",
+    ),
     "float labels": ({"y": LABELS / 2}, "y holds 0.5 at position 1; labels must be whole numbers or strings."),
     "masked": (
         {"x": np.ma.masked_array(BYTES, BYTES.max() == BYTES)},
@@ -216,7 +245,7 @@ REFUSED = {
     ),
     "sparse": (
         {"x": torch.ones(20, 8, 8).to_sparse()},
-        "x is a tensor that is quantized or sparse; give a dense one of plain numbers.",
+        "x is a tensor that is quantized, nested or sparse; give a dense one of plain numbers.",
     ),
     "meta": (
         {"x": torch.ones(20, 8, 8, device="meta")},

@@ -53,6 +53,8 @@ REFUSED = {
     "dict": (lambda: Returns(lambda logits: {"logits": logits}), "Returns makes a dict of images"),
     "list": (lambda: Returns(lambda logits: [logits]), "Returns makes a list of images"),
     "None": (lambda: Returns(lambda logits: None), "Returns makes a NoneType of images"),
+    "complex": (lambda: Returns(lambda logits: logits + 0j), r"Returns makes complex numbers \(2, 10\) of images"),
+    "sparse": (lambda: Returns(lambda logits: logits.to_sparse()), r"Returns makes a sparse tensor \(2, 10\) of"),
     "two inputs": (TwoInputs, r"does not take images \(2, 1, 8, 8\): .*missing 1 required positional argument: 'mask'"),
     "other size": (
         lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(3600, 10)),
