@@ -1,4 +1,4 @@
-"""Record what lesson 07 shows of photographs: what maps of the recorded CIFAR-10 nets are worth.
+"""Record what lesson 07 shows of photographs: how good maps of the recorded CIFAR-10 nets are.
 
     python data/record_attribution.py cifar10    # data/attribution/cifar10.json.gz, two minutes; or an .npz file
 
@@ -47,7 +47,7 @@ def main(dataset="cifar10"):
 
 
 def measured(net, split, depth):
-    """{kind: frame}: of a net of 20 layers, what its maps are worth; of every net, how stable they are."""
+    """{kind: frame}: of a net of 20 layers, how good its maps are; of every net, how stable they are."""
     found = {"stability": deletion.stability(net, split, images=IMAGES, progress=False)}
     if depth == 20:
         found["fall"] = deletion.fall(net, split, images=IMAGES, steps=STEPS, progress=False)

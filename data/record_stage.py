@@ -5,8 +5,8 @@
     `datasets.load`
 
 Digits: nets of width 8, 60 steps (`film.RECORDED`), seed 0; how far seeds 1 and 2 differ is in it too. CIFAR-10: the
-nets recorded with the preset paper-half, untrained and with the weights kept in data/runs; measurements alone, for its
-pictures have no licence and come with the learner's own download.
+nets recorded with the preset paper-half, untrained and with the weights kept in data/runs; no pictures,
+because they have no licence and come with the learner's own download.
 """
 
 import gzip

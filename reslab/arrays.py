@@ -1,4 +1,4 @@
-"""Turns arrays of any kind into the tensors of a Split; an error says in words what is wrong with one."""
+"""Turns arrays of any kind into the tensors of a Split; errors say what is wrong."""
 
 import math
 import numbers
@@ -54,7 +54,7 @@ def labels(y, what):
         _check_is_dense(y, what)
         y = y.detach().cpu().tolist()  # numpy has no bfloat16
     elif isinstance(y, (list, tuple, ValuesView, Iterator)):
-        y = _objects(list(y))  # numpy would make strings of all that stand beside a string, of NaN too
+        y = _objects(list(y))  # beside a string, numpy turns all values into strings, NaN too
     y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label an image{_hint(y, what)}.")
@@ -101,7 +101,7 @@ def _hint(y, what):
 
 
 def _objects(values):
-    """A list as a numpy array that keeps each value as it is, if they are no sequences themselves."""
+    """A list as a numpy array of objects: each value stays as it is (values that are sequences are not kept whole)."""
     if any(isinstance(value, (list, tuple, np.ndarray, Tensor)) for value in values):
         return values
     return np.array(values, dtype=object)

@@ -1,7 +1,7 @@
 """A sweep's trainings on a Ray cluster: each is a task, on a part of a GPU, and runs again when its worker dies.
 
-Ray comes with `pip install -e '.[cluster]'`, on every node. Only this module knows Ray, and it imports Ray when a sweep
-asks for it.
+Ray comes with `pip install -e '.[cluster]'`, on every node. Only this module uses Ray, and it imports Ray when a sweep
+needs it.
 """
 
 import logging
@@ -13,7 +13,7 @@ from dataclasses import replace
 RETRIES = 3  # of a training whose worker died (its process or node ended, or memory ran out)
 POLL = 1.0  # seconds between two requests for the progress
 STARTS = 4  # attempts to start Ray; Ray ends each after 30 seconds
-ANSWER = 10.0  # seconds in which the address of a cluster takes a connection; Ray itself would try for minutes
+ANSWER = 10.0  # seconds to connect to the address of a cluster; Ray itself would try for minutes
 
 
 def train(jobs, report, *, address, cpus, gpus):
@@ -62,8 +62,8 @@ def _join(ray, address):
             started = _ray_processes() - before
             _end(started)
             if not started or start == STARTS:  # nothing of it still runs, so waiting would not help
-                said = f"Ray does not start here: {reason}. Without address, a sweep needs no Ray."
-                raise ConnectionError(said) from error
+                message = f"Ray does not start here: {reason}. Without address, a sweep needs no Ray."
+                raise ConnectionError(message) from error
             warnings.warn(
                 "Ray's processes run and are not ready, as on a slow or busy machine: "
                 f"waiting for Ray once more, attempt {start + 1} of {STARTS}.",

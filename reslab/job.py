@@ -17,8 +17,8 @@ from reslab.train import HISTORY, Ranks, TrainSpec, pick_device, train
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
-    """One training of a sweep. None of its methods raises: they return remarks, a list of sentences for the caller to
-    show.
+    """One training of a sweep. Its methods raise no exceptions: they return remarks, a list of sentences for the caller
+    to show.
 
     If several processes train one net together, each has its Job, and only the first reads and writes the store.
     """
@@ -109,10 +109,10 @@ class Job:
 
     def failure(self, error, run=None):
         """The run that an exception ended: what was measured before, the outcome "failed", and the cause."""
-        said = str(error).strip().splitlines()
+        lines = str(error).strip().splitlines()
         frames = traceback.extract_tb(error.__traceback__)
         place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-        cause = f"{type(error).__name__}: {said[0] if said else 'no reason given'}{place}"
+        cause = f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}{place}"
         return replace(run or self._empty_run(), outcome="failed", cause=cause)
 
     def _start(self):

@@ -49,7 +49,7 @@ def recorded():
 
 
 def without_pictures():
-    """The same for states whose pictures we may not ship; `experiments.film.with_pictures` adds them."""
+    """The same for states whose pictures may not be shipped; `experiments.film.with_pictures` adds them."""
     return _states(shipped("stage/without-pictures"))
 
 

@@ -190,8 +190,8 @@ def _train(number, job, file):
     done, reported = 0, time.monotonic()
 
     def send(work, status=""):
-        with suppress(OSError):  # nobody reads any more: the shutdown channel says so too, and the training is saved
-            _progress_writer.send((number, work, status))  # short enough to be written whole, whoever else writes
+        with suppress(OSError):  # the sweep has ended: the shutdown channel stops this training, and it is saved
+            _progress_writer.send((number, work, status))  # short enough to be written in one piece
 
     def report(work, status):
         nonlocal done, reported

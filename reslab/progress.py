@@ -18,7 +18,7 @@ _listener = ContextVar("listener", default=None)  # each thread has its own
 def shown_by(listener):
     """Within the block, bars made in this thread call listener(done, total, words) and draw nothing themselves.
 
-    total is None where it is not known; words are what would stand beside the bar. It may be called from any thread.
+    total is None where it is not known; words: the text beside the bar. It may be called from any thread.
     """
     token = _listener.set(listener)
     try:

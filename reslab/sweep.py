@@ -127,10 +127,10 @@ def _on_this_machine(jobs, report, *, workers):
 
 
 def _apart(jobs, workers):
-    """Whether trainings at once take processes, which start in seconds, and not threads, which share Python's lock.
+    """Whether to train in processes, which need seconds to start, or in threads, which share Python's lock (the GIL).
 
-    On a GPU a recorded step takes that lock for one launch, and threads share the card better than processes, whose
-    work it does in turns.
+    On a GPU a recorded step takes that lock for one launch, and threads share the card better than processes, which
+    it serves in turns.
     """
     if any(job.device.type == "cuda" for job in jobs):
         return not all(job.how.cuda_graph for job in jobs)

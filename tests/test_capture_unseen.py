@@ -255,7 +255,7 @@ class Returns(nn.Module):
 def test_outputs_without_real_numbers(make, words):
     model = nn.Sequential(nn.Tanh(), Returns(make))
     with (
-        warns(rf"^1, of the 2 modules watched, has no row, for its output is {words}; only dense tensors"),
+        warns(rf"^1, of the 2 modules watched, has no row: its output is {words}; only dense tensors"),
         capture(model) as trace,
     ):
         model(X)

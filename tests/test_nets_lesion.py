@@ -123,7 +123,7 @@ def test_an_output_that_cannot_be_matched_is_refused_by_name(name, why):
 def test_a_module_that_puts_out_no_tensor_is_refused():
     net = nn.Sequential(nn.LSTM(3, 3))
     with lesion(net, "0"):
-        assert "puts out a tuple, not a tensor" in refusal(net, torch.randn(2, 4, 3))
+        assert "returns a tuple, not a tensor" in refusal(net, torch.randn(2, 4, 3))
 
 
 def test_unknown_names_are_told_the_nearest():

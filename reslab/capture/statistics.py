@@ -115,7 +115,7 @@ def _numbers(x):
     """The numbers of a dense tensor as real floats: both parts of complex ones."""
     if x.is_complex():
         x = torch.view_as_real(x.resolve_conj())
-    # PyTorch adds up neither float8 nor whole numbers as floats
+    # PyTorch cannot sum float8, and sums whole numbers as whole numbers
     return x if x.is_floating_point() and x.element_size() > 1 else x.float()
 
 

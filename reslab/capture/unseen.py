@@ -63,19 +63,19 @@ class Unseen:
         if self.without_numbers:
             words = next(iter(self.without_numbers.values()))
             yield (
-                f"{_some([*self.without_numbers], watched)} has no row, for its output is {words}; only dense tensors "
+                f"{_some([*self.without_numbers], watched)} has no row: its output is {words}; only dense tensors "
                 "of real floating-point numbers are measured: make it return one (torch.view_as_real, .float()), or "
                 "watch other modules."
             )
         if self.vmapped:
             yield (
-                "what ran inside of torch.func.vmap was not captured, for there a tensor stands for many at once; "
+                "what ran inside of torch.func.vmap was not captured, because a tensor there is many tensors at once; "
                 "call the model on the whole batch instead, without vmap, to see its rows."
             )
         if self.traced:
             yield (
                 "forward passes that only traced the model (torch.compile, torch.export, torch.jit.trace, fake "
-                "tensors) have no rows, for they compute no numbers; compile or export it before the block, and call "
+                "tensors) have no rows: they compute no numbers; compile or export it before the block, and call "
                 "the model itself inside."
             )
         if self.replicas:

@@ -11,7 +11,7 @@ from reslab.shipped import shipped
 
 LIMIT = 3.0  # seconds that the measurement may take
 STEPS = 12  # at most
-WARM_UP = 2  # the first steps are slower: memory is asked for, and a layout chosen
+WARM_UP = 2  # the first steps are slower: they allocate memory and choose a layout
 
 
 def step_seconds(clock=time.perf_counter):

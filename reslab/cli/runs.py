@@ -74,7 +74,7 @@ def show(run, store, as_json):
     for heading, values in {"Run": summary, **parts}.items():
         click.echo(f"{heading}\n" + "\n".join(f"  {name:<18} {value}" for name, value in values.items()))
     click.echo(f"Measured\n{tested.to_string(index=False, float_format=lambda x: f'{x:.4g}')}")
-    own = _own(store)  # which has this run already, and trains it again only if told so
+    own = _own(store)  # it has this run already, and trains it again only with --again
     try:
         again = command([run], own, ["--weights"] * kept + ["--again"] * (own is not None))
     except ValueError as error:

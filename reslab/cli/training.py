@@ -134,7 +134,7 @@ def _record(names, dataset_names, seeds, changes, options, **machine):
         with in_words():
             for run in recorder:
                 outcomes.add(run.outcome)
-                file = str(path) if (path := store.path_of(run)).exists() else None  # None: a warning has said why
+                file = str(path) if (path := store.path_of(run)).exists() else None  # None: a warning gave the reason
                 kept = kept or file is not None
                 say(to_json(run.summary() | {"file": file}) if options["as_json"] else _sentence(run))
     except KeyboardInterrupt:

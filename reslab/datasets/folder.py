@@ -142,7 +142,7 @@ def _files(folder, root):
         del folders
         for name in files:
             file = Path(here, name)
-            if not name.startswith(".") and (file.is_file() or file.is_symlink()):  # a broken link is said when read
+            if not name.startswith(".") and (file.is_file() or file.is_symlink()):  # reading a broken link raises
                 found.setdefault(_identity(file), file)
     return list(found.values())
 

@@ -37,7 +37,7 @@ class _Unsuitable(ValueError):
 def _eight_bits(picture, kind, tags):
     """The picture with 8 bits a channel; Pillow's conversion would clip larger numbers at 255, and floats at 0.
 
-    tags: of a TIFF. Pillow opens 12 bits as 16, and heeds "0 is white" up to 8 bits alone.
+    tags: of a TIFF. Pillow opens 12 bits as 16, and applies "0 is white" only up to 8 bits.
     """
     if picture.mode.startswith("I;16") or (picture.mode == "I" and kind in SIXTEEN_BITS):
         values = np.asarray(picture).astype(np.uint32)

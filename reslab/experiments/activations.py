@@ -20,7 +20,7 @@ from reslab.experiments import similarity
 from reslab.experiments.degradation import small_net
 from reslab.nets import FAMILY, Block, build, replace
 from reslab.progress import progress_bar
-from reslab.results.activations import SIZES, verdict  # noqa: F401 – a lesson asks them of this experiment
+from reslab.results.activations import SIZES, verdict  # noqa: F401 – a lesson takes them from here
 from reslab.runs import Provenance
 from reslab.train import TrainSpec, train
 from reslab.train.device import pick_device

@@ -1,4 +1,4 @@
-"""Lesson 07: which pixels a net's answer hangs on, as maps made with captum: numpy arrays and frames come out.
+"""Lesson 07: which pixels a net's answer depends on, as maps made with captum: numpy arrays and frames come out.
 
 A map says for every pixel how much it speaks for a class (above 0) or against it (below 0). It is of the class's logit,
 in eval mode, and relative to the mean picture: a pixel that is taken away becomes the mean of the training pictures, 0
@@ -34,7 +34,7 @@ from reslab.train.evaluation import check_logits, eval_mode
 METHODS = ("Grad-CAM", "integrated gradients", "saliency", "occlusion")
 STEPS = 32  # between the mean picture and the picture
 BATCH = 64  # images in one forward pass
-OTHER_WEIGHTS = 1000  # added to a net's seed: the seed of the untrained net that it is held against
+OTHER_WEIGHTS = 1000  # added to a net's seed: the seed of the untrained net that it is compared with
 
 
 def maps(
@@ -166,7 +166,7 @@ def quality(net, x, target=None, method="Grad-CAM", *, noise=0.2, draws=10, seed
 
 
 def untrained(net, x):
-    """A copy of a net with weights that nobody trained, in eval mode. `net` stays as it is, to the bit.
+    """A copy of a net with untrained weights, in eval mode. `net` stays as it is, to the bit.
 
     Of a net of `build`: drawn with OTHER_WEIGHTS added to its seed; of another model: as its layers draw theirs. Its
     BatchNorm has the statistics of the images x (N, C, S, S): untrained statistics would do next to nothing.

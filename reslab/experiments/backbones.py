@@ -25,7 +25,7 @@ from reslab.nets import FAMILY
 from reslab.nets.backbone import Backbone
 from reslab.nets.complexity import complexity
 from reslab.nets.weights import shapes_only
-from reslab.results.backbones import ANSWERS, verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.results.backbones import ANSWERS, verdict  # noqa: F401 – a lesson takes it from here
 
 MODELS = {  # name → torchvision's function that builds it around a ResNet-50
     "classifier": "resnet50",
@@ -36,7 +36,7 @@ MODELS = {  # name → torchvision's function that builds it around a ResNet-50
 }
 BODIES = ("resnet-18", "resnet-34", "resnet-50", "resnet-101", "resnet-152")
 SIDE = 800  # pixels: torchvision's detectors enlarge a picture until its shorter side has so many
-PROPOSALS = 1000  # boxes that the region proposals hand on, the most in torchvision's detectors
+PROPOSALS = 1000  # boxes that the region proposal network passes on, the most in torchvision's detectors
 OBJECTS = 100  # boxes that are left in the end and get a mask, the most in torchvision's detectors
 CLASSES = {"detector": 91, "segmenter": 21}  # of COCO and of Pascal VOC, with "none of them"
 CHANNELS = 256  # of every map of the feature pyramid

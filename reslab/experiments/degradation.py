@@ -7,7 +7,7 @@ from torch import nn
 from reslab.datasets import digits
 from reslab.nets import Block, NetSpec, build, replace
 from reslab.progress import progress_bar
-from reslab.results.degradation import beside_the_paper, verdict  # noqa: F401 – a lesson asks this module for them
+from reslab.results.degradation import beside_the_paper, verdict  # noqa: F401 – a lesson takes them from here
 from reslab.store import recorded
 from reslab.sweep import sweep
 from reslab.train import TrainSpec, evaluate, train

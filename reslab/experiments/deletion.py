@@ -2,7 +2,7 @@
 
 Deletion and insertion are Petsiuk et al. 2018 (RISE, arXiv:1806.07421, §4.3): a deleted pixel becomes the mean of the
 training pictures. A picture with pixels deleted is no picture the net was trained on, and any hole does harm (Hooker et
-al. 2019, arXiv:1806.10758): so a map is held against other holes of the same size, see KINDS. The class is the net's
+al. 2019, arXiv:1806.10758): so a map is compared with other holes of the same size, see KINDS. The class is the net's
 own answer. Maps are those of `experiments.attribution`.
 """
 
@@ -17,7 +17,7 @@ from reslab.experiments import attribution, lesions
 from reslab.experiments.attribution import BATCH, METHODS
 from reslab.experiments.representations import labelled
 from reslab.progress import progress_bar
-from reslab.results.attribution import ANSWERS, verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.results.attribution import ANSWERS, verdict  # noqa: F401 – a lesson takes it from here
 from reslab.train.device import device_of
 from reslab.train.evaluation import check_logits, eval_mode
 

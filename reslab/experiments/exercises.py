@@ -1,7 +1,7 @@
 """The exercises, checked: `check("03", answer)` says in words what an answer shows, and what it still lacks.
 
 Each check is a function from an answer to (what is missing, what it shows): a list of sentences, and one sentence. An
-answer is right when nothing is missing. A number that decides is a constant here, with the exercise's own words.
+answer is right when nothing is missing. Limits that decide are constants here, as the text of the exercise has them.
 """
 
 import numpy as np
@@ -14,15 +14,15 @@ from reslab.results import degradation, gradient_flow, landscape
 
 FAILS = 0.1  # 01: a net fails when it gets more than this share of the training images wrong
 LARGE, LEVEL = 1000, 10  # 02, 04: a ratio that has exploded; a ratio that is level is within this factor
-CLEARLY = 2  # 05, 06: a factor between two errors or losses that is no accident
+CLEARLY = 2  # 05, 06: the least factor between two errors or losses that counts as a difference
 
 
 def check(lesson, answer, *given):
     """What an answer to a lesson's exercise shows and lacks, as text that begins with "✓" or "Not yet".
 
     lesson: "01" to "11". answer: what the exercise asks for, as the function of the lesson in its docstring takes it.
-    given: what else the check compares with. ValueError for a lesson that has no such exercise; an answer of another
-    kind is said to be one.
+    given: what else the check compares with. ValueError for a lesson that has no such exercise; for an answer of
+    another kind the text says so.
     """
     of = CHECKS[checks.choice("the lesson", str(lesson).zfill(2), CHECKS)]
     try:
@@ -37,7 +37,7 @@ def depth_that_fails(frame):
     """The frame of `degradation.by_depth`, of plain nets of several depths.
 
     Part 1: a depth at which they fail, and one at which they do not, for each seed. Part 2, a plain-56 that learns,
-    is said where it is there.
+    is mentioned if the frame has one.
     """
     runs = degradation.final(frame)
     plain = runs[~runs["skip"].astype(bool)]

@@ -67,7 +67,7 @@ def begin(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, variant="", orig
 def film(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, device="auto", variant="", thorough=()):
     """Train the pair of a NetSpec, step by step in turn; yield patches, for `apply`.
 
-    spec: its `skip` does not count. how: a TrainSpec, by default LIVE; see LIVE for the steps that have a frame. seed:
+    spec: its `skip` is ignored. how: a TrainSpec, by default LIVE; see LIVE for the steps that have a frame. seed:
     of the weights, which are the same in both. images: so many of the first test pictures are measured; None: all.
     thorough: steps whose frames have readout, alike and opened too. A net that diverges ends; the other goes on.
     A patch has net (key), film ("plain" or "residual"), state, point and frame (or None), test_error (or None).
@@ -98,8 +98,8 @@ def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", pr
     """A whole state, recorded: specs is {variant: [NetSpec, ...]}; the first seed's films, and over all seeds the
     spread.
 
-    how: by default RECORDED. Frames of the untrained nets and of the last step are thorough; of those that are looked
-    into most, without a variant and of at most 56 layers, that of a third of the steps is, too.
+    how: by default RECORDED. Frames before training and of the last step are thorough, and in pairs without a variant
+    and of at most 56 layers that after a third of the steps, too.
     progress: called with every patch. Pictures that no frame names are left out of the sprite.
     """
     how = how or RECORDED
@@ -134,7 +134,7 @@ def of_runs(store, split, depths, *, images=500, training_images=1000, **filters
     """A state of recorded runs whose weights were kept: two frames a film, of the untrained net and of the trained one.
 
     store: a `Store`; filters: as its `runs` takes them, enough to leave one plain and one residual run of each depth.
-    The sprite has no pictures, for they may not be ours to hand on: url is None, and places says where they are in the
+    The sprite has no pictures, because they may not be shipped: url is None, and places says where they are in the
     split's test part; `with_pictures` puts them in.
     """
     state = None
@@ -167,7 +167,7 @@ def with_pictures(state, split):
 
 
 def only_referred(state, split, *, pictures=True):
-    """The state with a sprite of only those pictures that a frame names, and the places in it changed to suit.
+    """The state with a sprite of only those pictures that a frame names, and with places in that sprite.
 
     pictures: whether the sprite holds them; if not, its url is None, and places are theirs in the test part.
     """
@@ -263,8 +263,7 @@ def _patch(state, point=None, frame=None, test_error=None):
 
 
 def _spread(pair, other):
-    """Widen the spread (least, most told apart over the seeds, per block) in the frames of a pair by those of another
-    seed."""
+    """Widen the spread (least and most told_apart over the seeds, per block) in the frames of a pair by a seed's."""
     for kind in KINDS:
         steps = {frame["step"]: frame["told_apart"] for frame in other[kind]["frames"]}
         for frame in pair[kind]["frames"]:

@@ -27,7 +27,7 @@ from reslab.experiments.lesions import RECORDED, trained
 from reslab.experiments.representations import jobs
 from reslab.nets.skeleton import copy_of
 from reslab.progress import progress_bar
-from reslab.results.landscape import ANSWERS, verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.results.landscape import ANSWERS, verdict  # noqa: F401 – a lesson takes it from here
 from reslab.runs import Provenance
 from reslab.train.device import layout_of, pick_device, settings
 from reslab.train.evaluation import check_logits

@@ -69,7 +69,7 @@ def principal_plane(net, states, split, *, points=25, mode="train", images=IMAGE
     steps = sorted(states)
     rows = torch.stack([_row(states[step], surface) for step in steps])
     learned = rows.clone()
-    learned[:, surface.learned :] = 0  # running statistics are no place on the surface
+    learned[:, surface.learned :] = 0  # running statistics are no coordinates of the surface
     axes, shares = principal(learned)
     centre = torch.cat([rows[-1, : surface.learned], surface.weights.cpu()[surface.learned :]])
     places = (learned - learned[-1]) @ axes.T  # (K, 2)

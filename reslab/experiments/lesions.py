@@ -19,7 +19,7 @@ from reslab.experiments.features import unchanged
 from reslab.experiments.representations import jobs, labelled
 from reslab.nets import VGG, Block, ResNet, build, lesion, reordered, replace
 from reslab.progress import progress_bar
-from reslab.results.lesions import ANSWERS, verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.results.lesions import ANSWERS, verdict  # noqa: F401 – a lesson takes it from here
 from reslab.shipped import shipped_json
 from reslab.store import recorded
 from reslab.train import TrainSpec, train

@@ -1,8 +1,8 @@
 """Photographs for nets of CIFAR-10 on a machine that has no CIFAR-10: scikit-learn's own two, in pieces of 32 × 32.
 
 CIFAR-10's pictures may not be shipped. scikit-learn's are china.jpg (by Mario Heinrich) and flower.jpg (by dany13),
-both CC BY 2.0 from Flickr. Neither shows one of CIFAR-10's ten things, so a net's answer for them is not to be right:
-what can be asked is what the answer hangs on.
+both CC BY 2.0 from Flickr. Neither shows one of CIFAR-10's ten things, so no answer of a net is
+right for them; but what the answer depends on can be measured.
 """
 
 from contextlib import suppress

@@ -45,7 +45,8 @@ def identity(x):
 
 
 def away_from_identity(distance):
-    """The target (1−d)·x + d·(x with its channels shifted by one): d = 0 is the identity, d = 1 has no x in place.
+    """The target (1−d)·x + d·(x with its channels shifted by one): d = 0 is the identity; at d = 1 every channel
+    has moved.
 
     It is x + d·g(x) with a fixed linear g. One 3×3 convolution computes it exactly for every d: all targets are equally
     simple.

@@ -19,7 +19,7 @@ from reslab.datasets import Split, digits
 from reslab.experiments.degradation import small_net
 from reslab.job import Job
 from reslab.nets import FAMILY, build, replace
-from reslab.results.scaling import losses, same_numbers, verdict  # noqa: F401 – a lesson asks this experiment
+from reslab.results.scaling import losses, same_numbers, verdict  # noqa: F401 – a lesson takes it from here
 from reslab.runs import Provenance
 from reslab.store import Store
 from reslab.sweep import sweep

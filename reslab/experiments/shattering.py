@@ -15,7 +15,7 @@ from torch import nn
 from reslab import checks
 from reslab.datasets import digits
 from reslab.nets import build
-from reslab.results.shattering import autocorrelation  # noqa: F401 – a lesson asks it of this experiment
+from reslab.results.shattering import autocorrelation  # noqa: F401 – a lesson takes it from here
 from reslab.runs import Provenance
 from reslab.train import TrainSpec, check_fit
 from reslab.train.device import settings
@@ -37,7 +37,7 @@ class ScalarNet(nn.Module):
     scale·W·ReLU(norm(h)).
 
     Weights are He normal (gain √2, fan in; gain 1 in the first layer, which follows no ReLU). bias True draws biases as
-    nn.Linear does, False makes them 0. All come from `seed`; the caller's random state is neither read nor changed.
+    nn.Linear does, False makes them 0. All come from `seed`; the caller's random state is not used and not changed.
     Raises ValueError for an impossible value.
     """
 

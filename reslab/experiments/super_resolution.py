@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from reslab import checks
 from reslab.nets import build_sr
 from reslab.progress import progress_bar
-from reslab.results.super_resolution import ANSWERS, verdict  # noqa: F401 – a lesson asks it of this experiment
+from reslab.results.super_resolution import ANSWERS, verdict  # noqa: F401 – a lesson takes it from here
 from reslab.train.device import settings
 from reslab.train.evaluation import eval_mode
 

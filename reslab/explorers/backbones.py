@@ -137,7 +137,7 @@ class Backbones(Explorer):
             self.cost.value, self.proposals.value = chosen.cost, chosen.proposals
             self._silent = False
             idle = "R-CNN" not in chosen.model and chosen.cost == "parameters"
-            self.proposals.disabled = idle  # neither bars nor sentence depend on it
+            self.proposals.disabled = idle  # the bars and the sentence do not depend on it
             self.controls.why.value = "Proposals: only multiply-adds of detectors depend on them." if idle else ""
             self.refresh_texts()
             is_here = chosen.counted in self._counted

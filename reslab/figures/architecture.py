@@ -96,7 +96,7 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
             name=net,
             y=[box.row for box, _ in boxes],
             hoverinfo="text",
-            hovertext=[_said(net, box, group) for box, group in boxes],
+            hovertext=[_hover_text(net, box, group) for box, group in boxes],
             customdata=[[box.module, group.module] for box, group in boxes],
         )
         filled = dict(color=theme.rgba(hue, 0.38), line=dict(width=0))
@@ -260,7 +260,7 @@ def _heading(net, rows):
     return f"<b>{net}</b><br>{total['multiply_adds']} multiply-adds<br>{total['parameters']} parameters"
 
 
-def _said(net, box, group):
+def _hover_text(net, box, group):
     blocks = f" to {group.last}, {group.times} equal blocks" if group.times > 1 else ""
     shortcut = f"<br>in {group.module}{blocks}; shortcut: {group.shortcut or 'none'}" if group.module else ""
     memory = f"{theme.amount(box.costs['memory'])}B of output for one image, 4 bytes a number"

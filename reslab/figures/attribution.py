@@ -1,4 +1,4 @@
-"""Lesson 07: what maps are worth: how far the probability falls without their pixels, and what the nets' layers add.
+"""Lesson 07: how good maps are: how far the probability falls without their pixels, and what the nets' layers add.
 
 `frame` is as `experiments.deletion` and `experiments.attribution` give it. Lines are medians over seeds, in bands from
 the lowest to the highest. Every chart takes draw=theme.chart. The maps themselves: `figures.attribution_maps`.

@@ -44,7 +44,7 @@ def shares(frame, cost="parameters", *, empty=EMPTY, draw=theme.figure):
                 marker=_look(part), text=[words if share > 100 * LETTER * (longest + 1) else ""],
                 textposition="inside", insidetextanchor="middle", textangle=0, constraintext="none",
                 textfont=dict(color=theme.INK, size=theme.SMALL), meta={"key": f"{model}/{name}"},
-                customdata=[[model, name]], hoverinfo="text", hovertext=_said(model, name, some, cost),
+                customdata=[[model, name]], hoverinfo="text", hovertext=_hover_text(model, name, some, cost),
             ))  # fmt: skip
             base += share
     traces += _legend(table)
@@ -75,7 +75,7 @@ def ribbon(frame, model="Faster R-CNN", cost="parameters", *, empty=EMPTY, draw=
             traces.append(dict(
                 type="bar", x=[at], y=[100 * rows[cost].sum() / whole], width=[0.86 / blocks[name]],
                 marker=_look(part), showlegend=False, meta={"key": unit}, hoverinfo="text",
-                hovertext=_said(model, unit, rows, cost), customdata=[[model, unit]],
+                hovertext=_hover_text(model, unit, rows, cost), customdata=[[model, unit]],
             ))  # fmt: skip
         traces += _legend(frame)
     x = dict(title="From the picture to the answers", range=[-0.55, max(len(names), 1) - 0.45], ticks="", tickangle=0)
@@ -110,7 +110,7 @@ def _legend(table):
     return [none | dict(name=part, marker=_look(part), meta={"key": f"legend/{part}"}) for part in parts]
 
 
-def _said(model, name, rows, cost):
+def _hover_text(model, name, rows, cost):
     grows = {"picture": "", "proposals": ", proportional to the proposals", "objects": ", proportional to the masks"}
     share = rows[f"{cost}_share"].sum() if f"{cost}_share" in rows else float("nan")
     of_all = f"{share:.1%} of the {COSTS[cost]}<br>" if share == share else ""

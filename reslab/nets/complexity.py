@@ -40,8 +40,8 @@ def complexity(net, image=None, *, name=None):
     """A row a call of a layer, and one for the addition of each of reslab's blocks, in the order of the forward pass.
 
     net: a NetSpec; or any nn.Module, and the shape of its images, (channels, height, width). A module with several
-    inputs takes a list of such shapes; for one that takes no floats, a tensor stands for a shape: its values are not
-    read, and it is counted as it is, a batch of two as two images.
+    inputs takes a list of such shapes; for an input that is not floats, give a tensor in place of its shape: the
+    values are not read, and it is counted as it is, a batch of two as two images.
     name: what errors call it, and the key of its shape in `experiments.architecture.layers`; else they say its class.
     Columns: module (its name in the net; of an addition, the block's), kind ("Conv2d"; "addition"), shape (of its first
     output, for one image: "64×112×112"), parameters, multiply_adds (for one image), activation_bytes (of its outputs,
@@ -115,7 +115,7 @@ class _Count(OnMeta):
         parts = dict(module.named_children())
         if is_layer(module):
             if type(module) in SAME_SHAPE and not getattr(module, "inplace", False):
-                module.forward = torch.empty_like  # says as much of shapes, ten times as fast
+                module.forward = torch.empty_like  # the same shapes, ten times as fast
             self._around(module, lambda _, given, output, called: self._add_layer(name, module, given, output, called))
             parts = {"parametrizations": parts["parametrizations"]} if "parametrizations" in parts else {}
         else:
@@ -157,14 +157,14 @@ class _Count(OnMeta):
         ]
         rest = sorted((row for row in rest if row[1] or row[2]), key=lambda row: self._place(row[0]))
         rows = list(self.rows)
-        for name, parameters, multiply_adds in reversed(rest):  # the last first: it moves no other's place
+        for name, parameters, multiply_adds in reversed(rest):  # from the last: insertions move what follows
             place = self._place(name)
             shape = rows[place - 1][2] if place else ""
             rows.insert(place, [name, REST[not parameters], shape, parameters, multiply_adds, 0])
         return pd.DataFrame(rows, columns=COLUMNS)
 
     def _place(self, name):
-        """Where the innermost module around a name ended that was called; the net itself, whose name is "", was."""
+        """How many rows there were at the end of the innermost called module around a name ("" is the net itself)."""
         while name not in self.ends and name:
             name = name.rpartition(".")[0]
         return self.ends.get(name, len(self.rows))
@@ -177,7 +177,7 @@ def is_layer(module):
 
 
 def kind(module):
-    """The name of a layer's class, for which a parametrisation puts one of its own."""
+    """The name of a layer's class; PyTorch gives a parametrised layer a new class of another name."""
     is_parametrized = "parametrizations" in module._modules
     return (type(module).__mro__[1] if is_parametrized else type(module)).__name__
 

@@ -36,7 +36,7 @@ def lesion(net, blocks):
 
     A deepcopy that is made inside the `with` block stays without these blocks; it has its own weights.
     Raises ValueError for a name that the net does not have (and says the nearest), and for the net itself; and, when
-    the net runs, for a module whose output no stride and no zeros can make from its input.
+    the net runs, for a module whose output has a shape that strides and zeros cannot make of its input.
     """
     forwards = {}
     for name in names_of(net, blocks):
@@ -137,7 +137,7 @@ class _PassedOn:
         with OnMeta(), torch.no_grad():
             output = self.skeleton(*(v.to("meta") if isinstance(v, torch.Tensor) else v for v in inputs), **named)
         if not isinstance(output, torch.Tensor):
-            raise ValueError(f"{self.name} cannot be taken out: it puts out a {type(output).__name__}, not a tensor.")
+            raise ValueError(f"{self.name} cannot be taken out: it returns a {type(output).__name__}, not a tensor.")
         return output.shape
 
 

@@ -61,7 +61,7 @@ def copy_of(net):
 def _memo(net, of_tensor):
     """What deepcopy is to take for copies, by id, and the modules that torch.compile made, outermost first.
 
-    of_tensor: what stands for a tensor; None: its copy. What cannot be copied stands for itself.
+    of_tensor: tensor → what to take in its place; None: its copy. An object that cannot be copied is kept itself.
     """
     memo, compiled, seen, todo = {}, [], {}, [net]
     while todo:
@@ -162,7 +162,7 @@ def _empty(shape, dtype):
 
 
 def inputs(image):
-    """What a net is shown, as a list of shapes without the batch, or of tensors with it: one shape or tensor, or
+    """The inputs of a net, as a list of shapes without the batch, or of tensors with it: one shape or tensor, or
     several.
 
     Raises ValueError for what is none of these.
@@ -196,7 +196,7 @@ def _refusal(net, image, name, error):
         why = "its forward needs the values of a tensor, or an operator that PyTorch cannot do on shapes alone"
         return f"{called} cannot be counted: {why} ({reason})."
     shapes = [tuple(one.shape) if isinstance(one, torch.Tensor) else one for one in inputs(image)]
-    said = f"an image of {shapes[0]}" if len(shapes) == 1 else f"inputs of {' and '.join(map(str, shapes))}"
+    given = f"an image of {shapes[0]}" if len(shapes) == 1 else f"inputs of {' and '.join(map(str, shapes))}"
     where = f"images={{{name!r}: (channels, height, width)}}" if name else "image=(channels, height, width)"
     hint = f"say which it takes with {where}, or with a tensor, or with a list of these for several inputs"
-    return f"{called} does not take {said}: {reason}; {hint}."
+    return f"{called} does not take {given}: {reason}; {hint}."

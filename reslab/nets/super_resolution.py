@@ -16,7 +16,7 @@ class SRNet(nn.Module):
     """Pictures (N, 1, H, W), enlarged by bicubic interpolation → sharper ones of the same shape.
 
     With a global skip its output is added to its input: the net learns what bicubic misses (VDSR: Kim et al. 2016,
-    arXiv:1511.04587, §3.1). Without it, the net puts out the picture itself (as SRCNN: Dong et al. 2015,
+    arXiv:1511.04587, §3.1). Without it, its output is the picture itself (as SRCNN: Dong et al. 2015,
     arXiv:1501.00092). No norm, as in both papers. Its blocks are those of the other lessons, of one width.
     """
 
@@ -35,7 +35,7 @@ class SRNet(nn.Module):
 
 
 def build_sr(spec, *, seed=0):
-    """The net of an SRSpec; the caller's random state is neither read nor moved.
+    """The net of an SRSpec; the caller's random state is not used and not changed.
 
     Each weight is drawn from the seed and its own name: direct and residual nets of a seed begin with the same weights.
     He's initialisation (2015b, arXiv:1502.01852, eq. 10); biases are 0. With last="zero" the last layer is 0 too, and

@@ -16,7 +16,7 @@ DIRAC_NOISE = 0.1  # of init "dirac": without noise, all channels that begin equ
 
 
 def build(spec, *, seed=0):
-    """The net of a spec, with weights drawn from `seed` alone; the caller's random state is neither read nor moved.
+    """The net of a spec, with weights drawn from `seed` alone; the caller's random state is not used and not changed.
 
     Every weight is drawn from the seed and its own name, so nets of the same seed share the weights of every layer that
     both have: with shortcut A, a plain net and its residual twin are identical to the bit.
@@ -145,5 +145,5 @@ def fixup_factor(name, spec):
 
 
 def activation_gain(activation):
-    """PyTorch's recommended gain; √2, that of ReLU, for its smooth relatives, which PyTorch does not list."""
+    """PyTorch's recommended gain; √2, that of ReLU, for the smooth activations, which PyTorch does not list."""
     return nn.init.calculate_gain("relu" if activation in ("elu", "gelu", "silu") else activation)

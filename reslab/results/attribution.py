@@ -1,4 +1,4 @@
-"""Lesson 07: what a map is worth, over the pictures and the seeds."""
+"""Lesson 07: how good a map is, over the pictures and the seeds."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Lesson 06: what survives of a picture of the loss, over directions and trained seeds."""
+"""Lesson 06: what pictures of the loss have in common, over directions and trained seeds."""
 
 import numpy as np
 import pandas as pd

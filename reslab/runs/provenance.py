@@ -45,8 +45,8 @@ class Provenance:
         )
 
     def committed(self):
-        """This provenance, if all code that it speaks of is in its commit. What comes with reslab must be: ValueError
-        for a checkout with changes, and for code that is in no checkout."""
+        """This provenance, if its commit has all the code, as of everything that comes with reslab. ValueError for a
+        checkout with changes, and for code outside of a checkout."""
         if self.commit is None or self.commit.endswith("-dirty"):
             raise ValueError(
                 f"what comes with reslab is recorded from committed code, and this is {self.commit or 'no checkout'}:"

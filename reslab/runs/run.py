@@ -37,9 +37,9 @@ class Run:
     history: pd.DataFrame
     layers: pd.DataFrame
     provenance: Provenance
-    data: str | None = None  # the `fingerprint` of its Split; None where nobody took it
+    data: str | None = None  # the `fingerprint` of its Split; None where it was not computed
     source: str = ""  # the Split's: what the images are, whose, and which of them
-    cause: str = ""  # of a failure, "OutOfMemoryError: ... (resnet.py:80)"; of a stop, where somebody wrote it down
+    cause: str = ""  # of a failure, "OutOfMemoryError: ... (resnet.py:80)"; of a stop, if it was noted
     recorded: bool = field(default=False, compare=False)  # read from a file, so not measured here and now; not saved
 
     @property
@@ -153,7 +153,7 @@ class Run:
 
 
 def _to_plain(value):
-    """JSON knows neither NaN nor infinity: null, and "inf" or "-inf"."""
+    """JSON has no NaN and no infinity: they become null, and "inf" or "-inf"."""
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value

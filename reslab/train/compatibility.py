@@ -138,8 +138,8 @@ def _try(model, split, images, mode):
         with mode(model), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
             output = model(x.to(device).contiguous(memory_format=layout_of(model)))
     except Exception as error:  # of any kind: it is a person's own code
-        said = str(error).strip().splitlines()
-        reason = textwrap.shorten(said[0], 120, placeholder=" ...").rstrip(".") if said else "no reason given"
+        lines = str(error).strip().splitlines()
+        reason = textwrap.shorten(lines[0], 120, placeholder=" ...").rstrip(".") if lines else "no reason given"
         shape = ", ".join(map(str, x.shape))
         raise ValueError(f"{name} does not take images ({shape}): {reason}.{_hint(model)}") from error
     finally:

@@ -84,7 +84,7 @@ class RecordedStep:
 
     @property
     def has_hooks(self):
-        """Whether somebody watches a module: a replay would not call the hooks."""
+        """Whether a module has hooks, which a replay would not call."""
         return self.state[-1]
 
     def _record(self, step, inputs):
@@ -107,7 +107,7 @@ def record(step, static_inputs, stream):
 
 
 def _state(model):
-    """What a recording takes for granted: modes, the tensors and which of them are trained, and whether hooks watch."""
+    """What must not change for a recording to be valid: modes, tensors, which of them are trained, and hooks."""
     modules = list(model.modules())
     modes = [module.training for module in modules]
     tensors = [(t.data_ptr(), t.requires_grad) for t in (*model.parameters(), *model.buffers())]

@@ -86,8 +86,7 @@ class TrainingModes:
         self.modes = [module.training for module in self.modules]
 
     def restore(self):
-        """Before steps that follow each other: if the whole model was put into eval mode meanwhile, set the modes of
-        the last step again."""
+        """Called before a sequence of steps: set the modes again if the whole model was put into eval mode since."""
         modes = [module.training for module in self.modules]  # ten times as fast as model.train()
         if any(modes):
             self.modes = modes

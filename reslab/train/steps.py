@@ -33,7 +33,7 @@ class Stepper:
                 group["lr"] = torch.zeros((), device=self.device)  # a replay reads what it holds then
 
     def begin(self):
-        """Before steps that follow each other: what happened to the model meanwhile is seen.
+        """Called before a sequence of steps: takes over what was changed in the model since the last one.
 
         ValueError for new parameters, which the optimiser does not have.
         """

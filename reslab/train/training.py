@@ -197,11 +197,11 @@ class _Training:
     def run(self):
         name = self.spec.name if self.spec else type(self.model).__name__
         if self.change:
-            records = "no seed" if self.spec else "neither spec nor seed"
+            records = "no seed" if self.spec else "no spec and no seed"
             warnings.warn(
                 f"{name}: {self.change}. Its run records {records}, and no command repeats it.", stacklevel=2
             )
-            self.change = ""  # said once
+            self.change = ""  # one warning is enough
         return Run(
             name=name,
             spec=self.spec,

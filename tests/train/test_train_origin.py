@@ -104,7 +104,7 @@ SHAPE = ("in_channels", "image_size", "classes")
 def test_a_net_whose_layers_were_replaced_is_ones_own_model(net, split, change):
     change(net)
     end = trained(net, split)
-    with pytest.warns(UserWarning, match=r"^ResNet: its layers are not those .* records neither spec nor seed"):
+    with pytest.warns(UserWarning, match=r"^ResNet: its layers are not those .* records no spec and no seed"):
         run = end.run()
     assert (run.name, run.spec, run.seed) == ("ResNet", None, None)
 

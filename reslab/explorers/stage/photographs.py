@@ -1,4 +1,4 @@
-"""Photographs for a recorded state that comes without them, for they may not be handed on: the learner's own."""
+"""Photographs for a recorded state that may not be shipped with them: the learner's own copies."""
 
 import gzip
 import json
@@ -48,7 +48,7 @@ class Photographs:
             work(name)
         except DatasetUnavailable as error:
             self._report(name, "failed", str(error), 0)
-        except Exception as error:  # in a thread nobody else would say it
+        except Exception as error:  # a thread's exception is not shown otherwise
             self._report(name, "failed", f"The photographs could not be read: {error}", 0)
 
     def _from_disk(self, name):

@@ -1,4 +1,4 @@
-"""Lesson 07 in words: what a map is worth."""
+"""Lesson 07 in words: how good a map is."""
 
 from reslab.figures.text.phrases import EMPTY, lines, listed, median, nets_of, over_seeds
 from reslab.results import attribution as results
