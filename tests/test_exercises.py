@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reslab import Store, build, digits, recorded, replace, sweep
+from reslab import Store, build, recorded, replace, sweep
 from reslab.experiments import (
     backbones,
     degradation,
@@ -17,7 +17,7 @@ from reslab.experiments import (
     gradient_flow,
     landscape,
     lesions,
-    residual_block,
+    representations,
     super_resolution,
     variants,
 )
@@ -55,28 +55,25 @@ def test_02_a_net_that_explodes_and_one_that_is_level(split):
     assert "no residual net of 110 layers" in check("02", usual)
 
 
-def test_03_eight_residual_blocks_before_eight_plain_ones():
-    def measured(skip, scale="one", seeds=(0, 1), blocks=2):
-        base = replace(residual_block.one_block(digits()), residual_scale=scale)
-        return residual_block.learn_identity(
-            skips=(skip,), blocks=(blocks,), rates=(0.3,), seeds=seeds, base=base, steps=40
-        )
-
-    plain, mine = measured(False), measured(True, "learned")
-    assert check("03", mine, plain).startswith("✓ Residual blocks end up to ")
-    assert "seeds 0, 1: take the same" in check("03", mine[mine["seed"] == 0], plain)
-    assert "it has 2 blocks, and the plain stack 4" in check("03", mine, plain.assign(blocks=4))
-    assert "it ends no nearer" in check("03", mine.assign(error=9.0), plain)
-    assert "no residual block" in check("03", plain, plain)
-    assert "It takes: The frame of `residual_block.learn_identity`" in check("03", mine)
+def test_03_what_the_options_add_counted_by_hand():
+    convolutions = {"B": 16 * 32 + 32 * 64, "C": 16 * 32 + 32 * 64 + 18 * 16**2 + 17 * (32**2 + 64**2)}
+    norms = {"B": 2 * (32 + 64), "C": 2 * 18 * (16 + 32 + 64)}
+    added = {option: convolutions[option] + norms[option] for option in "BC"}
+    assert check("03", added) == "✓ Option B adds 2,752 parameters. Option C adds 98,240 parameters."
+    assert "option C is not in it" in check("03", {"B": added["B"]})
+    assert "where does the shape change" in check("03", added | {"B": 2560})
+    assert "two parameters per channel. Option B adds 2,752" in check("03", added | {"C": convolutions["C"]})
+    assert "an option is 'A'" in check("03", {"A": 0})
 
 
-def test_04_a_signal_that_stays_level_without_a_norm():
-    spec = NetSpec(depth=110, width=4, norm="none", **digits().shape)
-    assert check("04", build(replace(spec, residual_scale="depth"))).startswith("✓ The last block's output is ")
-    assert "does not stay level" in check("04", build(spec))
-    assert 'its norm is "batch"' in check("04", build(replace(spec, norm="batch")))
-    assert "residual net of 110 layers" in check("04", build(replace(spec, depth=8)))
+def test_04_a_picture_that_comes_through_a_plain_net(split):
+    frame = representations.before_training(("plain-56",), init="dirac", split=split, progress=False)
+    done = frame.assign(neighbour_accuracy=0.6 + 0.1 * frame["seed"])
+    assert check("04", done) == "✓ After block 13 it tells 60% to 80% of the pictures apart, without training."
+    assert "let it through, in each block?" in check("04", frame.assign(neighbour_accuracy=0.1))
+    assert "it has skip connections" in check("04", done.assign(skip=True))
+    assert "it has 8 layers" in check("04", done.assign(depth=8))
+    assert "take three seeds" in check("04", done[done["seed"] == 0])
 
 
 def test_05_blocks_that_are_needed_measured_both_ways(split):
@@ -128,17 +125,17 @@ def test_08_how_much_smaller_the_difference_is():
     assert "a piece is 'moon'" in check("08", ratios | {"moon": 2.0})
 
 
-def test_09_one_field_that_makes_110_layers_train(split):
+def test_09_a_net_that_is_as_good_at_half_the_cost(split):
     base = variants.a_net(split, depth=8)
-    frame = variants.race(["ReZero"], base=base, how=TrainSpec(epochs=1), seeds=(0,), split=split, progress=False)
-    assert set(frame["change"]) == {'residual_scale="learned"'}  # the column that the check reads
-    done = frame.assign(depth=110, final_train_error=0.03)
-    assert check("09", done) == '✓ ReZero (residual_scale="learned"): 3.0% wrong.'
-    assert "give base=base" in check("09", frame)
-    assert "that changes the order" in check("09", done.assign(change='order="preact"'))
-    assert "more than one field" in check("09", done.assign(change="depth=16, widen=2"))
-    assert "gets more than 10% wrong" in check("09", done.assign(final_train_error=0.5))
-    assert "no net in it has a changed field" in check("09", done.assign(change=""))
+    frame = variants.race(["ResNet"], base=base, how=TrainSpec(epochs=1), seeds=(0, 1), split=split, progress=False)
+    usual, mine = frame.assign(multiply_adds=100, final_train_error=0.01), frame.assign(multiply_adds=40)
+    done = mine.assign(final_train_error=0.015)
+    assert check("09", done, usual) .startswith("✓ 0.40 of the multiply-adds, 1.5% wrong; the 56 layers 1.0% (medians")
+    assert "more than half the cost" in check("09", done.assign(multiply_adds=60), usual)
+    assert "errs more, by over a point" in check("09", done.assign(final_train_error=0.03), usual)
+    assert "seeds 0, 1: take the same" in check("09", done[done["seed"] == 0], usual)
+    assert "race one net" in check("09", pd.concat([done, done.assign(name="wide")]), usual)
+    assert "It takes: The frame of `variants.race`" in check("09", done)
 
 
 def test_10_a_body_that_is_swapped():

@@ -80,7 +80,7 @@ def test_the_ribbon_has_a_bar_a_block_and_stands_from_the_picture_to_the_answers
 def test_sentences_of_the_parts():
     said = text.sentence(LAYERS)
     assert said.startswith("Faster R-CNN has 10 M parameters; 6 M of them, 60%, are its resnet-18. A picture of 320 ×")
-    assert "takes 10 G multiply-adds with 1,000 proposals; 60% of them are the body's." in said
+    assert "takes 10 G multiply-adds with 1,000 proposals; 60% of these multiply-adds are the body's." in said
     assert "proposals" not in text.sentence(LAYERS, "FCN")
     assert text.models_sentence(LAYERS) == (
         "Of the parameters, the resnet-18 has 60% of Faster R-CNN and 86% of FCN."
@@ -103,7 +103,7 @@ def test_lines_of_the_field_and_of_the_probe_are_medians_in_bands():
     assert said.endswith("Medians and ranges are over 3 seeds. Of the trained nets there is one seed.")
     right = keyed(receptive_field.probe(PROBES))["resnet-20, trained/live, this machine/median/True"]
     assert list(right.y) == pytest.approx([95, 85, 75])
-    assert "resnet-20 0.65 (0.55 to 0.75) untrained, 0.75 trained" in text.probe_sentence(PROBES)
+    assert "resnet-20 65% (55% to 75%) untrained, 75% trained" in text.probe_sentence(PROBES)
     assert "the frame lacks guess" in refusal(receptive_field.probe, PROBES.drop(columns="guess"))
 
 

@@ -232,7 +232,7 @@ def test_symptoms_are_numbered_markers_and_a_divergence_is_a_cross():
     assert (tuple(tanh.x), tuple(tanh.y), tuple(tanh.text), tanh.name) == (
         (3,),
         (50,),
-        ("<b>1</b>",),
+        ("<b> 1 </b>",),
         "1 plain-56 · tanh",
     )
     assert (tuple(broken.y), tuple(broken.marker.symbol)) == ((100,), ("x",))

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from reslab import checks
-from reslab.datasets import digits
-from reslab.experiments import activations, residual_block, super_resolution
+from reslab.experiments import residual_block, super_resolution
 from reslab.results import degradation, gradient_flow, landscape
 
 FAILS = 0.1  # 01: a net fails when it gets more than this share of the training images wrong
-LARGE, LEVEL = 1000, 10  # 02, 04: a ratio that has exploded; a ratio that is level is within this factor
+LARGE, LEVEL = 1000, 10  # 02: a ratio that has exploded; a ratio that is level is within this factor
+HALFWAY, TOLD = 13, 0.5  # 04: the block after which so many pictures are to be told apart
 CLEARLY = 2  # 05, 06: the least factor between two errors or losses that counts as a difference
+POINT = 0.01  # 09: errors that differ by no more are as good
 
 
 def check(lesson, answer, *given):
@@ -87,36 +88,34 @@ def _nearest(ratios):
     return ratios.iloc[np.argmin(np.abs(np.log(ratios.clip(lower=1e-300))))]
 
 
-def eight_residual_blocks(frame, plain):
-    """The frame of `residual_block.learn_identity` of your blocks, and behind it that of the plain ones: `stacks`."""
-    mine, other = residual_block.ended(frame), residual_block.ended(residual_block.at_best_rate(plain))
-    mine, other = mine[mine["skip"].astype(bool)], other[~other["skip"].astype(bool)]
-    missing = []
-    if mine.empty:
-        return ["there is no residual block in it: skips=(True,)."], ""
-    if set(mine["blocks"]) != set(other["blocks"]):
-        missing.append(f"it has {_words(mine['blocks'])} blocks, and the plain stack {_words(other['blocks'])}.")
-    if len(set(mine["seed"])) < len(set(other["seed"])):
-        missing.append(f"the plain stack has seeds {_words(other['seed'])}: take the same.")
-    worst, best = mine["error"].max(), other["error"].min()
-    if not worst < best:
-        missing.append("it ends no nearer: which field makes the branches smaller at the start?")
-    return missing, f"Residual blocks end up to {worst:.0%} off, plain ones at least {best:.0%}."
+def shortcuts_by_hand(added):
+    """A dict: "B" and "C" → the parameters that this option adds to resnet-110 of the paper's width."""
+    counted = residual_block.shortcut_costs(depths=(110,)).set_index("shortcut")["parameters_more"]
+    added = {checks.choice("an option", option, ["B", "C"]): number for option, number in added.items()}
+    missing = [f"option {option} is not in it." for option in ("B", "C") if option not in added]
+    right = {option for option, number in added.items() if number == counted[option]}
+    if "B" in added and "B" not in right:
+        missing.append("option B is another number: where does the shape change, and between which widths?")
+    if "C" in added and "C" not in right:
+        missing.append("option C is another number: each of the 54 blocks has a 1×1 convolution, and its BatchNorm has "
+                       "two parameters per channel.")  # fmt: skip
+    return missing, " ".join(f"Option {option} adds {counted[option]:,} parameters." for option in sorted(right))
 
 
-def level_without_norm(net):
-    """A net: build(spec), with no norm, 110 layers and skips."""
-    spec = net.spec
+def picture_that_comes_through(frame):
+    """The frame of `representations.before_training` of a plain net of 56 layers, with one field changed."""
     missing = []
-    if spec.norm != "none":
-        missing.append(f'its norm is "{spec.norm}": take it out first, norm="none".')
-    if spec.depth < 110 or not spec.skip:
-        missing.append("it is to be a residual net of 110 layers.")
-    size = activations.signal(net, digits())["activation_rms"]
-    factor = size.iloc[-1] / size.iloc[0]
-    if not 1 / LEVEL < factor < LEVEL:
-        missing.append("the signal does not stay level: which field scales the branches?")
-    return missing, f"The last block's output is {factor:.3g} × the size of the first's."
+    if frame["skip"].any():
+        missing.append("it has skip connections: the net is to be plain.")
+    if frame["depth"].min() < 56:
+        missing.append(f"it has {frame['depth'].min()} layers, not 56.")
+    told = frame[frame["index"] == HALFWAY].set_index("seed")["neighbour_accuracy"]
+    if len(told) < 3:
+        missing.append("take three seeds, as `before_training` does if you name none.")
+    if not told.min() >= TOLD:
+        missing.append("a start from nearly what would let it through, in each block?")
+    return missing, (f"After block {HALFWAY} it tells {told.min():.0%} to {told.max():.0%} of the pictures apart, "
+                     "without training.")  # fmt: skip
 
 
 def blocks_that_are_needed(frame):
@@ -177,22 +176,23 @@ def smaller_differences(ratios):
     return missing, f"What bicubic misses is smaller: {texts}."
 
 
-def one_field(frame):
-    """The frame of `variants.race` with one variant, base=base and how=lesson.HARD."""
-    runs, missing = frame.groupby(["name", "seed"], sort=False).last().reset_index(), []
-    changed = runs[runs["change"] != ""]
-    if changed.empty:
-        return ["no net in it has a changed field."], ""
-    best = changed.loc[changed["final_train_error"].fillna(1.0).idxmin()]
-    if "order=" in best["change"]:
-        missing.append("that changes the order: find another field.")
-    if best["change"].count("=") > 1:
-        missing.append(f"that changes more than one field: {best['change']}.")
-    if best["depth"] < 110:
-        missing.append(f"it has {best['depth']} layers: give base=base.")
-    if not best["final_train_error"] <= FAILS:
-        missing.append(f"it gets more than {FAILS:.0%} wrong: what would make each block the identity at the start?")
-    return missing, f"{best['name']} ({best['change']}): {best['final_train_error']:.1%} wrong."
+def as_good_at_half_the_cost(frame, others):
+    """The frame of `variants.race` of your net alone, and behind it that of the 56 layers: `frame`."""
+    ends = [each.groupby(["name", "seed"], sort=False).last().reset_index() for each in (frame, others)]
+    mine, usual = ends[0], ends[1][ends[1]["name"] == "ResNet"]
+    missing = []
+    if mine["name"].nunique() != 1:
+        return [f"it has {_words(mine['name'])}: race one net."], ""
+    cost = mine["multiply_adds"].max() / usual["multiply_adds"].max()
+    if cost > 0.5:
+        missing.append("that is more than half the cost: fewer layers, fewer channels, or groups?")
+    if mine["seed"].nunique() < usual["seed"].nunique():
+        missing.append(f"the 56 layers have seeds {_words(usual['seed'])}: take the same.")
+    errors = [rows["final_train_error"].fillna(1.0).median() for rows in (mine, usual)]
+    if not errors[0] <= errors[1] + POINT:
+        missing.append("that errs more, by over a point: what would the same cost buy elsewhere?")
+    return missing, (f"{cost:.2f} of the multiply-adds, {errors[0]:.1%} wrong; the 56 layers {errors[1]:.1%} "
+                     "(medians of the seeds).")  # fmt: skip
 
 
 def body_that_is_swapped(frame):
@@ -229,8 +229,7 @@ def _words(values):
 
 
 CHECKS = {
-    "01": depth_that_fails, "02": exploding_and_level, "03": eight_residual_blocks, "04": level_without_norm,
+    "01": depth_that_fails, "02": exploding_and_level, "03": shortcuts_by_hand, "04": picture_that_comes_through,
     "05": blocks_that_are_needed, "06": flatter_by_its_scale, "07": block_for_the_map, "08": smaller_differences,
-    "09": one_field,
-    "10": body_that_is_swapped, "11": sweep_that_goes_on,
+    "09": as_good_at_half_the_cost, "10": body_that_is_swapped, "11": sweep_that_goes_on,
 }  # fmt: skip

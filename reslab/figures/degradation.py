@@ -30,15 +30,15 @@ __all__ = [
 _X = {"step": "Step (one batch of images)", "epoch": "Epoch (one pass over the images)", "seconds": "Time (s)"}
 
 
-def training_curves(frame, *, x="step", until=None, empty=EMPTY, draw=theme.figure):
+def training_curves(frame, *, x="step", until=None, log=False, empty=EMPTY, draw=theme.figure):
     """Training error (%) against time: a named line a run, test error as open marks; runs that diverged or were
     stopped are marked.
 
     frame: name, skip, depth, seed, origin, outcome, loss (nats), train_error and test_error (fractions), step, and the
     column `x`: "step", "epoch" or "seconds" (s). A diverged run's line ends where its loss was last finite; its name
     adds the step of its last row. until: the end of the x axis, by default that of the last row; a live chart gives the
-    end of its training, so that the axis does not move. empty: the sentence shown instead of lines. ValueError for
-    another x or a missing column.
+    end of its training, so that the axis does not move. log: a log axis of errors, from 0.5 %. empty: the sentence
+    shown instead of lines. ValueError for another x or a missing column.
     """
     if x not in _X:
         raise ValueError(f"x is {x!r}; training error can be drawn against {', '.join(map(repr, _X))}.")
@@ -69,7 +69,7 @@ def training_curves(frame, *, x="step", until=None, empty=EMPTY, draw=theme.figu
             traces.append(theme.trace(run, "end", [x_end], [y_end], **style))
         ends.append((run.key("end"), theme.wrap(text), x_end, y_end, line["color"]))
     until = max([until or 0, *(run[x][-1] for run in runs)], default=1)
-    x_axis, y_axis = dict(title=_X[x], range=[0, 1.01 * until]), _errors("Training error (%)")
+    x_axis, y_axis = dict(title=_X[x], range=[0, 1.01 * until]), _errors("Training error (%)", log)
     named = theme.name_lines([end for end in ends if np.isfinite(end[3])], x_axis, y_axis)
     return draw(traces, title="Training error", origin=_origin(runs), empty=empty, x=x_axis, y=y_axis, **named)
 
@@ -79,7 +79,10 @@ def _origin(runs):
     return f"{phrases.origin(runs)}; open marks: test error" if runs else ""
 
 
-def _errors(title):
+def _errors(title, log=False):
+    if log:
+        shown = dict(type="log", range=np.log10([0.5, 105]), tickvals=[1, 2, 5, 10, 20, 50, 100])
+        return dict(title=f"{title}, log scale", **shown)
     return dict(title=title, range=[-3, 103], tickvals=[0, 20, 40, 60, 80, 100])
 
 

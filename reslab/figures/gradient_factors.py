@@ -147,8 +147,8 @@ def remedies(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
-    """Training error (%) against first/last of the gradient before training: a marker a net × seed, the first with the
-    net's number.
+    """Training error (%) against first/last of the gradient before training: a marker a net × seed, the outermost with
+    the net's number.
 
     frame: name, skip, depth, seed, ratio, train_error (fraction), outcome, as `experiments.symptoms.symptoms`
     gives them. In the grey band the gradient is level. A run that diverged is a cross at the top. ValueError for a
@@ -159,6 +159,7 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
     for number, ((name, skip, depth), group) in enumerate(frame.groupby(["name", "skip", "depth"], sort=False), 1):
         broke = group["outcome"] == "diverged"
         side = "left" if 1 / LEVEL < group["ratio"].median() < 1 else "right"  # the level nets are close together
+        outer = (np.argmin if side == "left" else np.argmax)(group["ratio"].fillna(1))
         mark = theme.marker(skip, depth, open=False, size=12)
         mark["symbol"] = np.where(broke, "x", mark["symbol"])
         about = [f"seed {seed}{', diverged' * bad}" for seed, bad in zip(group["seed"], broke, strict=True)]
@@ -169,7 +170,8 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(
             type="scatter", mode="markers+text", x=group["ratio"], y=np.where(broke, 100, 100 * group["train_error"]),
             marker=mark,
-            text=[f"<b>{number}</b>", *[""] * (len(group) - 1)], textposition=f"middle {side}", customdata=about,
+            text=[f"<b> {number} </b>" * int(place == outer) for place in range(len(group))],
+            textposition=f"middle {side}", customdata=about,
             textfont=dict(color=theme.INK, size=theme.SMALL), name=f"{number} {'<br>'.join(wrap(name, 26))}",
             hovertemplate=f"{hover} images wrong<extra></extra>",
             meta={"key": f"{name}/symptoms"},

@@ -45,7 +45,7 @@ def wipe(frame, share=50, front="residual", *, empty=EMPTY, draw=theme.figure):
             score = "" if kind == LOW else f"<br><b>{rows.loc[kind, 'psnr']:.2f} dB</b>"
             name = _called(kind, rows).replace(" + ", "<br>+ ")
             notes.append(panes.words(name + score, start + 0.1, top - 0.37, "top", f"score/{kind}"))
-    title = f"{frame['picture'].iloc[0].capitalize()}, enlarged twice" if len(frame) else "A picture, enlarged twice"
+    title = f"{frame['picture'].iloc[0].capitalize() if len(frame) else 'A picture'}, enlarged to twice its size"
     return panes.drawn(traces, axes, notes, draw, title=title, origin=_origin(frame), empty=empty, shapes=shapes)
 
 

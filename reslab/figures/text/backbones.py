@@ -16,7 +16,7 @@ def sentence(frame, model="Faster R-CNN"):
     text = f"{_named(model)} has {amount(whole['parameters'])} parameters; {amount(body['parameters'])} of them, "
     text += f"{body['parameters_share']:.0%}, are its {first['body_name']}. A picture of {first['side']} × "
     text += f"{first['side']} pixels takes {amount(whole['multiply_adds'])} multiply-adds{_boxes(rows)}; "
-    return text + f"{body['multiply_adds_share']:.0%} of them are the body's."
+    return text + f"{body['multiply_adds_share']:.0%} of these multiply-adds are the body's."
 
 
 def models_sentence(frame, cost="parameters"):
@@ -53,7 +53,7 @@ def probe_sentence(frame):
     if not len(frame):
         return EMPTY
     table = results.last(results.probes(frame))
-    return f"Right, of the test pictures, from the last block: {_net_by_net(table, '.2f')}.{_over(table)}"
+    return f"Right, of the test pictures, from the last block: {_net_by_net(table, '.0%')}.{_over(table)}"
 
 
 def segmenters_sentence(frame):

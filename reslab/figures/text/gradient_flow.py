@@ -93,14 +93,16 @@ def _family(net):
 
 
 def _net(net):
-    """The ratio of a net over its seeds: "813 times larger (median of 3 seeds, 800 to 900 ×)"."""
+    """The ratio of a net over its seeds: "4.4 times smaller (median of 3 seeds, 4.3 to 4.6)"."""
     kept, lost = net.kept, " or ".join(net.lost)
     if not len(kept):
         return f"lost ({lost})"
     ratio = times(kept.median())
     if len(kept) < net.seeds:
         return f"{ratio} ({len(kept)} of {net.seeds} seeds; else {lost})"
-    spread = f" (median of {net.seeds} seeds, {scientific(kept.min())} to {scientific(kept.max())} ×)"
+    low, high = kept.min(), kept.max()
+    ends = (1 / high, 1 / low) if high < 1 else (low, high)  # smaller with every seed: said as the median is
+    spread = f" (median of {net.seeds} seeds, {' to '.join(map(scientific, ends))}{' ×' * bool(high >= 1)})"
     return ratio + spread * (net.seeds > 1)
 
 
