@@ -86,7 +86,7 @@ def clean(output):
         return output if output.name == "stdout" else None
     if output.output_type == "error":
         raise RuntimeError(f"a cell raised {output.ename}: {output.evalue}")
-    if "application/vnd.jupyter.widget-view+json" in output.data:
+    if "application/vnd.jupyter.widget-view+json" in output.data or not any(output.data.values()):
         return None
     output.data = {kind: value for kind, value in output.data.items() if kind in KEPT}
     if "image/png" in output.data:

@@ -2,8 +2,10 @@
 
 import threading
 
+import nbformat
 import pytest
 import tqdm.notebook
+from nbclient import NotebookClient
 
 from reslab import NetSpec, TrainSpec, digits, fit
 from reslab.progress import progress_bar, shown_by
@@ -46,6 +48,26 @@ def test_without_a_listener_the_bar_is_drawn_and_vanishes(capfd):
     assert drawn.endswith("\r")
     list(progress_bar(range(2), disable=True))
     assert capfd.readouterr().err == ""
+
+
+CELL = """
+from reslab.progress import progress_bar
+
+bar = progress_bar(total=2, delay={delay}, mininterval=0)
+bar.update({steps})
+bar.close()
+"""
+
+
+def test_a_bar_that_has_ended_leaves_nothing_in_its_cell():
+    """A page that is drawn from the outputs later, as Voila's is, knows no widget that was closed."""
+    cells = [CELL.format(delay=delay, steps=steps) for delay, steps in [(0, 2), (1e-9, 2), (100, 2), (0, 1)]]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, timeout=120).execute()
+    shown = [[output.data for output in cell.outputs] for cell in notebook.cells]
+    assert shown[:3] == [[{"text/plain": ""}], [{"text/plain": ""}], []]
+    ((interrupted,),) = shown[3:]
+    assert "application/vnd.jupyter.widget-view+json" in interrupted  # it is not closed: it shows how far it came
 
 
 @pytest.mark.parametrize("several", [False, True], ids=["fit", "sweep"])
