@@ -5,7 +5,7 @@ with progress.shown_by(listener):  # a widget's: listener(done, total, words)
 """
 
 import io
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 
 from tqdm.auto import tqdm
@@ -19,7 +19,8 @@ _listener = ContextVar("listener", default=None)  # each thread has its own
 def shown_by(listener):
     """Within the block, bars made in this thread call listener(done, total, words) and draw nothing themselves.
 
-    total is None where it is not known; words: the text beside the bar. It may be called from any thread.
+    total is None where it is not known; words: the text beside the bar. It may be called from any thread. An exception
+    that it raises comes out of the bar, and ends the experiment.
     """
     token = _listener.set(listener)
     try:
@@ -71,6 +72,12 @@ class _ReportingBar(plain_tqdm):
     def __init__(self, iterable=None, *, listener, **options):
         self.listener = listener
         super().__init__(iterable, **options | {"file": io.StringIO()})
+
+    def refresh(self, nolock=False, lock_args=None):
+        """tqdm's own keeps its lock where `display` raises, as a listener may to end the experiment."""
+        with nullcontext() if nolock else self._lock:
+            self.display()
+        return True
 
     def display(self, msg=None, pos=None):
         if msg is None:  # else the bar is being cleared

@@ -1,17 +1,31 @@
-"""Which cell of the notebook made an explorer: when that cell is run again, the explorer is closed.
+"""Which cell of the notebook made an explorer, a stage or a question: when that cell is run again, it is closed.
 
-Otherwise the old explorer would go on training in the background, with no widget on the page.
+Otherwise the old one would go on training in the background, with no widget on the page.
 """
 
 import re
 
+import ipywidgets as widgets
 from IPython import get_ipython
 
-_made = {}  # cell → the explorers that it made when it was last run
+_made = {}  # cell → what it made when it was last run: objects with `close`
+
+
+def close_widgets(widget):
+    """Close a widget and all widgets in it: ipywidgets keeps each, with its layout and style, until it is closed."""
+    for name in widget.keys:
+        value = getattr(widget, name, None)
+        for held in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(held, widgets.Widget) and held.comm is not None:
+                close_widgets(held)
+    widget.close()
 
 
 def register(explorer):
-    """Note that the running cell made an explorer. Does nothing outside a notebook or in a widget's handler."""
+    """Note that the running cell made something with `close`.
+
+    Does nothing outside a notebook or in a widget's handler.
+    """
     cell = _running_cell()
     if cell is None:
         return

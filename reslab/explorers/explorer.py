@@ -130,7 +130,7 @@ class Explorer:
             for chart in self._charts:
                 chart.close()
         self.end_work()
-        _close(self.widget)
+        cells.close_widgets(self.widget)
 
     def end_work(self):
         """Stop the threads. Called by `close`; overridden by subclasses that have threads."""
@@ -216,13 +216,3 @@ def split_line(split):
     if is_digits(split):
         return "split = digits()"
     return f"# split: what you gave to this explorer ({split.name}, {len(split.y_train)} training images)"
-
-
-def _close(widget):
-    """Close a widget and all widgets in it: ipywidgets keeps each, with its layout and style, until it is closed."""
-    for name in widget.keys:
-        value = getattr(widget, name, None)
-        for held in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(held, widgets.Widget) and held.comm is not None:
-                _close(held)
-    widget.close()

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from IPython.display import HTML, display
 
+from reslab.explorers import cells
 from reslab.explorers.explorer import HIDDEN
 from reslab.explorers.figure_widget import FigureWidget
 from reslab.explorers.page import Page, show
@@ -17,6 +18,10 @@ from reslab.progress import shown_by
 
 UPDATE = 0.1  # seconds between two updates of the bar
 MARK = 34  # pixels above the chart for the learner's answer and the measured one
+
+
+class _Closed(Exception):
+    """Ends the measurement of a question that was closed."""
 
 
 class Question:
@@ -37,6 +42,7 @@ class Question:
         self._measure, self._draw, self._verdict = measure, draw, verdict
         self._lock = threading.RLock()  # so that only one thread measures; reentrant: drawing reads `measured`
         self._found = self._error = self._thread = None
+        self.closed = False
         page = Page(presents=False)  # before any chart, because it gives charts more time to load
         wide = widgets.Layout(width="auto")
         self.choice = widgets.RadioButtons(options=self.answers, value=None, layout=wide)
@@ -60,6 +66,13 @@ class Question:
         for name in ("choice", "go", "skip", "status", "figure_box"):
             getattr(self, name).add_class(f"reslab-question-{name.replace('_', '-')}")
         self.widget.add_class("reslab-question")
+        cells.register(self)
+
+    def close(self):
+        """End the measurement that a click started, at the next move of its bar, and remove the widgets. Called when
+        the cell is run again."""
+        self.closed = True
+        cells.close_widgets(self.widget)
 
     # --- what was measured -----------------------------------------------------------------------------------------
 
@@ -128,9 +141,12 @@ class Question:
             self._show_figure()
             style = "font-size: 18px" if self._draw is None else HIDDEN  # a figure shows the sentence itself
             self.status.value = f'<span role="status" style="{style}">{escape(self.sentence)}</span>'
+        except _Closed:
+            return  # nobody sees it any more
         except Exception as error:  # shown here, and raised again when `measured` is read
-            self._error = error
-            self.status.value = f'<span role="alert">⚠ {escape(str(error) or type(error).__name__)}</span>'
+            self._error = _with_what_to_run(error)
+            words = escape(str(self._error) or type(error).__name__)
+            self.status.value = f'<span role="alert">⚠ {words}</span>'
         self.progress.value = 1
 
     def _listener(self):
@@ -139,6 +155,8 @@ class Question:
 
         def listener(done, total, words):
             nonlocal last
+            if self.closed and threading.current_thread() is self._thread:
+                raise _Closed
             if time.monotonic() - last > UPDATE:
                 last = time.monotonic()
                 self.progress.value = done / total if total else 0
@@ -147,7 +165,7 @@ class Question:
         return listener
 
     def _show_figure(self):
-        if self._draw is None:
+        if self._draw is None or self.closed:
             return
         figure = FigureWidget(self.figure)
         figure.update_layout(autosize=True)
@@ -164,3 +182,11 @@ class Question:
                 self.figure.show()
         else:
             show(self.widget, "This question")
+
+
+def _with_what_to_run(error):
+    """The error itself; for a name that a cell above gives, and that was not run, one that says so."""
+    if type(error) is not NameError:
+        return error
+    said = f"{error.name} comes from a cell further up: run that one, and then this one again."
+    return NameError(said, name=error.name).with_traceback(error.__traceback__)

@@ -6,6 +6,7 @@ from html import escape
 import ipywidgets as widgets
 
 from reslab.cli.doctor import examine
+from reslab.explorers import cells
 
 MARKS = {"ok": "✓", "note": "·", "problem": "✗"}  # from best to worst
 STYLE = "display: inline-block; margin: 0 1.1em 0.3em 0; font-size: 16px; line-height: 1.4"
@@ -18,10 +19,16 @@ class Ready:
     """
 
     def __init__(self):
-        self.findings, self.widget = [], widgets.HTML()
+        self.findings, self.widget, self.closed = [], widgets.HTML(), False
         self._thread = threading.Thread(target=self._examine, name="reslab-ready", daemon=True)
         self._draw("Checking this machine; it takes a few seconds.")
         self._thread.start()
+        cells.register(self)
+
+    def close(self):
+        """End the checks after the one that runs, and remove the widget. Called when the cell is run again."""
+        self.closed = True
+        cells.close_widgets(self.widget)
 
     def join(self, timeout=None):
         """Wait until everything is checked; True if it is."""
@@ -30,6 +37,8 @@ class Ready:
 
     def _examine(self):
         for finding in examine():
+            if self.closed:
+                return
             self.findings.append(finding)
             self._draw("Still checking.")
         problems = [finding["check"] for finding in self.findings if finding["level"] == "problem"]

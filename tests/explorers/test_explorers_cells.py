@@ -1,7 +1,9 @@
 """A cell that is run again replaces its explorers: the ones before stop, and nothing of them is kept."""
 
 import gc
+import itertools
 import re
+import time
 import weakref
 from types import ModuleType, SimpleNamespace
 
@@ -11,9 +13,10 @@ from ipywidgets import Widget
 from traitlets.config import Config
 
 from reslab import TrainSpec, explorers
-from reslab.explorers import cells
+from reslab.explorers import cells, ready
 from reslab.explorers.chart import SUBSCRIBE_AS_VIEW, Chart, Figure
 from reslab.explorers.degradation import DegradationSetting
+from reslab.progress import progress_bar
 
 
 @pytest.fixture
@@ -68,6 +71,41 @@ def test_run_again_it_stops_the_one_before_and_keeps_nothing_of_it(run, make, ce
     run(lambda: None, cell)  # the cell was changed, and makes none
     assert second.closed
     assert cells._close_replaced not in run.shell.events.callbacks["pre_run_cell"]
+
+
+def endless(*_):
+    """A training, a measurement or checks that would never end, with a bar."""
+    for step in progress_bar(itertools.count()):
+        time.sleep(0.01)
+        yield {"check": "Python", "level": "ok", "found": str(step), "advice": ""}
+
+
+def stage():
+    made = explorers.Stage()
+    made.live._film = endless
+    made.live.start("digits", 20)
+    return made
+
+
+def question():
+    made = explorers.Question("?", ["yes"], measure=lambda: list(endless()), verdict=str)
+    made.skip.click()
+    return made
+
+
+@pytest.mark.parametrize("make", [stage, question, explorers.Ready], ids=lambda make: make.__name__)
+def test_what_is_no_explorer_stops_too_and_its_widgets_go(run, make, monkeypatch):
+    monkeypatch.setattr(ready, "examine", endless)
+    first, second = run(make, "a1"), None
+    before = count_widgets()
+    try:
+        second = run(make, "a1")
+        assert (first.live if make is stage else first).join(60)
+        assert count_widgets() == before
+    finally:
+        for made in filter(None, (first, second)):
+            made.close()
+            assert (made.live if make is stage else made).join(60)
 
 
 def test_a_closed_explorer_draws_nothing(make):

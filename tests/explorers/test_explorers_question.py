@@ -109,6 +109,15 @@ def test_an_experiment_that_fails_says_why_here_and_where_it_is_asked_for():
         _ = question.measured
 
 
+def test_a_cell_above_that_was_not_run_is_named():
+    question = asked(lambda: walk)  # noqa: F821
+    question.skip.click()
+    assert question.join(60)
+    assert "⚠ walk comes from a cell further up: run that one, and then this one again." in question.status.value
+    with pytest.raises(NameError, match="walk comes from a cell further up"):
+        assert question.measured
+
+
 def test_made_into_a_picture_it_shows_the_question_and_the_figure(monkeypatch):
     shown = []
     monkeypatch.setattr(pio.renderers, "default", "png")

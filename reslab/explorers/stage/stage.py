@@ -9,6 +9,7 @@ import traitlets
 from IPython.display import display
 
 from reslab import page
+from reslab.explorers import cells
 from reslab.explorers.stage import still
 from reslab.explorers.stage.live import LiveFilm
 from reslab.explorers.stage.photographs import Photographs
@@ -37,6 +38,7 @@ class Stage(anywidget.AnyWidget):
 
     def __init__(self, **view):
         """**view: what to show first, such as net="20", skip=True, step=60."""
+        self.live = LiveFilm(self.send)  # before anything can fail, for `close`
         self._files = page.recorded()
         if not self._files:
             raise FileNotFoundError(
@@ -45,11 +47,18 @@ class Stage(anywidget.AnyWidget):
         view.setdefault("dataset", next(iter(self._files)))
         without = page.without_pictures()
         super().__init__(view=view, datasets=[*self._files, *without], recorded={}, needs={})
-        self.live = LiveFilm(self.send)
         self.photographs = Photographs(without, self._take, self._show_status)
         self._load(next(iter(self._files)))  # there is something to see until photographs are there
         self._load(view["dataset"])
         self.on_msg(self._on_message)
+        cells.register(self)
+
+    def close(self):
+        """End the live training, and remove the widget. Called when the cell is run again."""
+        self.live.stop()
+        if self.comm is not None:
+            self.layout.close()
+        super().close()
 
     @property
     def state(self):
