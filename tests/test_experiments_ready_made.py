@@ -7,6 +7,7 @@ import hashlib
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torchvision
@@ -137,6 +138,22 @@ def test_a_name_is_written_in_its_place_or_as_near_as_it_is_whole():
     ring[1:8, 1:8] = False
     left, top = ready_made._inside(ring)
     assert ring[top, left]
+
+
+def test_of_a_hundred_boxes_no_name_covers_another_and_ten_are_told():
+    """Each has a colour of its own, so a name that is covered would miss some of its ground."""
+    random = torch.Generator().manual_seed(0)
+    places = (torch.rand(100, 2, generator=random) * torch.tensor([900.0, 500.0])).tolist()
+    colours = [f"#{place + 1:02x}00ff" for place in range(100)]
+    drawn = ready_made._named(torch.zeros(3, 600, 1000, dtype=torch.uint8), ["zebra 0.93"] * 100, places, colours)
+    shown = [np.nonzero((drawn == (place + 1, 0, 255)).all(2)) for place in range(100)]
+    sizes = {(np.ptp(rows) + 1, np.ptp(columns) + 1) for rows, columns in shown if len(rows)}
+    assert len(shown[0][0])  # the best of them
+    assert 10 < sum(len(rows) > 0 for rows, _ in shown) < 100
+    assert np.ptp([wide for _, wide in sizes]) <= 1
+    assert np.ptp([high for high, _ in sizes]) <= 1
+    frame = pd.DataFrame({"says": "zebra", "score": np.linspace(1, 0.6, 100)})
+    assert words.found_sentence(frame, "Mask R-CNN").endswith("zebra 0.96, and 90 more.")
 
 
 def test_a_picture_is_a_file_its_bytes_or_an_array(tmp_path, picture):

@@ -122,6 +122,7 @@ def test_segments_stand_below_the_truth_with_their_scores():
     assert {"the picture", "the truth", "resnet-20, 0.60", "none everywhere, 0.20"} <= set(names)
     said = text.segmenters_sentence(SEGMENTS)
     assert said.startswith("Mean IoU after 150 steps: plain-20 0.41 (0.40 to 0.42); resnet-20 0.61 (0.60 to 0.62)")
+    assert text.segmenters_sentence(SEGMENTS[SEGMENTS["seed"] == 0]).endswith(" One seed.")
     photo = receptive_field.photo(np.zeros((3, 5, 3), dtype=np.uint8))
     assert photo.layout.yaxis.scaleanchor == "x"
 

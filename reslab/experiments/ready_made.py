@@ -6,6 +6,7 @@ is shown: what an untrained detector marks means nothing.
 """
 
 import io
+import math
 import os
 from pathlib import Path
 
@@ -191,7 +192,8 @@ def _segments(classes, x, names):
     from torchvision.utils import draw_segmentation_masks
 
     classes = resize(classes[None], x.shape[1:], interpolation=InterpolationMode.NEAREST)[0]
-    there = [kind for kind in classes.unique().tolist() if kind]  # 0: none of them
+    pixels = classes.flatten().bincount()
+    there = [kind for kind in pixels.argsort(descending=True, stable=True).tolist() if kind and pixels[kind]]  # 0: none
     masks = torch.stack([classes == kind for kind in there]) if there else torch.zeros(0, *classes.shape).bool()
     colours = [COLOURS[kind % len(COLOURS)] for kind in there]
     drawn = draw_segmentation_masks(x, masks, alpha=0.6, colors=colours) if there else x
@@ -210,14 +212,20 @@ def _inside(mask):
 
 def _named(drawn, words, places, colours):
     """A picture (3, H, W) uint8 with words on it, as (H, W, 3): each begins at its place (left, top), or as near as it
-    is whole, on a ground of its colour. The first ones lie on top. A letter is a fortieth of the picture's width."""
+    is whole, on a ground of its colour. A word that would cover one before it is left out. A letter is a fortieth of
+    the picture's width."""
     canvas = Image.fromarray(drawn.permute(1, 2, 0).numpy())
     pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(max(8, canvas.width / 40))
-    for word, place, colour in reversed(list(zip(words, places, colours, strict=True))):
+    taken = np.zeros(drawn.shape[1:], dtype=bool)
+    for word, place, colour in zip(words, places, colours, strict=True):
         _, _, *size = pen.textbbox((3, 2), word, font=font)
         fits = zip(place, canvas.size, size, strict=True)
         left, top = (max(0, min(at, room - needed - 3)) for at, room, needed in fits)
         ground = left, top, left + size[0] + 3, top + size[1] + 3
+        covers = np.s_[int(top) : math.ceil(ground[3]) + 1, int(left) : math.ceil(ground[2]) + 1]
+        if taken[covers].any():
+            continue
+        taken[covers] = True
         pen.rectangle(ground, fill=colour)
         bright = ImageColor.getrgb(colour)
         ink = "black" if np.dot(bright, (0.299, 0.587, 0.114)) > 110 else "white"

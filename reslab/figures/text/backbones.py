@@ -4,6 +4,7 @@ from reslab.figures.text.phrases import EMPTY, amount, lines, listed, median, ne
 from reslab.results import backbones as results
 
 COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds"}
+TOLD = 10  # of what a model finds in a picture
 
 
 def sentence(frame, model="Faster R-CNN"):
@@ -66,7 +67,7 @@ def segmenters_sentence(frame):
             table = results.segmenters(frame, measure)
             rows = [f"{row['name']} {median(row, '.2f')}" for _, row in table.iterrows()]
             texts.append(f"{words} after {frame['steps'].max():.0f} steps: {'; '.join(rows)}.")
-    return f"{' '.join(texts)}{_over(table)}"
+    return f"{' '.join(texts)}{_over(table) or ' One seed.'}"
 
 
 def weights_sentence(frame):
@@ -102,8 +103,9 @@ def alt_text(frame, text):
 
 
 def _found(frame, number):
-    """ "cat 0.91, dog 0.72": each class and its number."""
-    return ", ".join(f"{says} {value:.2f}" for says, value in zip(frame["says"], frame[number], strict=True))
+    """ "cat 0.91, dog 0.72": each class and its number, the first TOLD of them."""
+    told = [f"{says} {value:.2f}" for says, value in zip(frame["says"], frame[number], strict=True)]
+    return ", ".join(told[:TOLD]) + f", and {len(told) - TOLD} more" * (len(told) > TOLD)
 
 
 def _named(model):
