@@ -50,7 +50,7 @@ def throughput(frame, *, draw=theme.figure):
     hover = "%{x} workers: %{y:.1f} nets a minute<extra></extra>"
     measured = dict(type="scatter", x=workers, y=rates, name="measured", hovertemplate=hover, meta={"key": "measured"})
     measured |= dict(mode="lines+markers", line=dict(color=theme.RESIDUAL, width=3), marker=dict(size=11))
-    dotted = dict(type="scatter", x=workers, y=ideal, name="as many times the first", meta={"key": "ideal"})
+    dotted = dict(type="scatter", x=workers, y=ideal, name="each worker as fast as one alone", meta={"key": "ideal"})
     dotted |= dict(mode="lines", line=dict(color=theme.GREY, dash="dot", width=2), hoverinfo="skip")
     traces = [measured, dotted] if workers else []
     x = dict(title="Workers (trainings at a time)", tickvals=workers)

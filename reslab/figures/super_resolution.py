@@ -76,7 +76,7 @@ def depths(frame, *, empty=EMPTY, draw=theme.figure):
     layout = theme.name_lines(ends, x, y) if ends else {}
     step = f"After {int(frame['step'].max())} steps: what" if len(frame) else "What"
     return draw(
-        traces, title=f"{step} does each skip buy?", origin=_origin(frame), empty=empty, x=x, y=y, **layout
+        traces, title=f"{step} does each skip bring?", origin=_origin(frame), empty=empty, x=x, y=y, **layout
     )
 
 
