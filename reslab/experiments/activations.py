@@ -110,6 +110,13 @@ def signal(net, split, run=None):
     branch_rms / input_rms, |F(x)|/|x|; cosine, cka, r2: the similarity of the block's output to its input, by the three
     measures of `experiments.similarity` (NaN where the shape changes).
     """
+    *_, whole = signal_stages(net, split, run)
+    return whole
+
+
+def signal_stages(net, split, run=None):
+    """The frame of `signal` twice: before the similarities are measured, which takes as long as the rest (they are
+    NaN), and whole."""
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     entering = ["stem", *blocks[:-1]]
     branches, inner, shortcuts = (
@@ -121,9 +128,9 @@ def signal(net, split, run=None):
     frame["branch_rms"] = seen.loc[branches, "activation_rms"].to_numpy()
     frame["input_rms"] = seen.loc[shortcuts if net.spec.skip else entering, "activation_rms"].to_numpy()
     frame["ratio"] = frame["branch_rms"] / frame["input_rms"]
-    measured = similarity.along([tensors[name] for name in ("stem", *blocks)])
-    frame = pd.concat([frame, pd.DataFrame(measured)], axis=1)
-    return _labelled(frame, net, run)
+    frame = _labelled(frame, net, run)
+    yield frame.assign(**dict.fromkeys(similarity.MEASURES, np.nan))
+    yield frame.assign(**pd.DataFrame(similarity.along([tensors[name] for name in ("stem", *blocks)])))
 
 
 def response(net, split, run=None):

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 # A direction of the channels with less of the largest one's variance is rounding of 32-bit numbers.
 LEAST_VARIANCE = 1e-13
+MEASURES = ("cosine", "cka", "r2")
 
 
 def along(outputs):
@@ -58,7 +59,7 @@ class _Features:
 
 def _measures(before, after):
     if before.output.shape != after.output.shape or not (before.is_finite and after.is_finite):
-        return dict.fromkeys(("cosine", "cka", "r2"), np.nan)
+        return dict.fromkeys(MEASURES, np.nan)
     return {
         "cosine": cosine(before.output, after.output),
         "cka": _cka(before.kernel, after.kernel),

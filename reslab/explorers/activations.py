@@ -195,16 +195,19 @@ class Activations(Instant):
         return True
 
     def measure(self, setting):
-        """Yield the net, its Run (None if untrained) and its signal; then the feature maps. Histograms: when shown."""
+        """Yield the net, its Run (None if untrained) and its signal, what is shown of it first; then the feature maps.
+        Histograms: when shown."""
         if setting.weights == "trained":
             if setting not in self._trained:
                 return  # pinned while another net trained; the request that pinned it follows
             net, run = self._trained[setting]
         else:
             net, run = build(setting.net(**self.split.shape), seed=setting.seed), None
-        signal = experiments.signal(net, self.split, run).assign(name=setting.label, origin=LIVE)
-        measured = SimpleNamespace(net=net, run=run, signal=signal, histograms=None, maps=None, mapped=None)
-        yield measured
+        measured = SimpleNamespace(net=net, run=run, signal=None, histograms=None, maps=None, mapped=None)
+        for signal in experiments.signal_stages(net, self.split, run):
+            measured.signal = signal.assign(name=setting.label, origin=LIVE)
+            if self.view.show != "cosine" or signal["cosine"].notna().any():
+                yield measured
         with self._lock:  # one forward pass of a net at a time: draw() may start another
             self._maps_of(setting, measured)
         yield measured

@@ -1,5 +1,6 @@
 """A plotly chart in the page: new numbers replace the old ones, and the chart is not created again."""
 
+import pickle
 import re
 from contextlib import nullcontext
 
@@ -72,6 +73,7 @@ class Chart:
         self.name = name  # on its tab
         self.closed = False
         self.figure = Figure(go.Figure(**chart))
+        self._shown = {}  # part of the chart → {property: its value, pickled}, as `show` had them last
         self.figure.layout.autosize = True
         self.figure._config = {"responsive": True, "displaylogo": False}  # fills its box
         layout = widgets.Layout(flex="1 1 420px", min_width="360px")
@@ -99,19 +101,30 @@ class Chart:
 
     def _send(self, chart):
         figure, keys = self.figure, [trace["meta"]["key"] for trace in chart["data"]]
+        layout = self._changes("layout", chart["layout"], but="template")
+        if keys != self.keys:
+            self._shown = {"layout": self._shown["layout"]}
+        traces = [self._changes(i, trace, but="type") for i, trace in enumerate(chart["data"])]
         # Axes with square pixels: plotly.js shrinks their domain, and keeps it until the domain itself is set.
-        axes = {name: axis for name, axis in chart["layout"].items() if "axis" in name and name in set(figure.layout)}
-        figure.update_layout({f"{name}_domain": axis["domain"] for name, axis in axes.items() if "domain" in axis})
+        axes = {name: axis for name, axis in layout.items() if "axis" in name and name in set(figure.layout)}
+        if domains := {f"{name}_domain": axis["domain"] for name, axis in axes.items() if "domain" in axis}:
+            figure.update_layout(domains)
         with figure.batch_update():
-            layout = {name: value for name, value in chart["layout"].items() if name != "template"}
             figure.layout.update(layout, overwrite=True)
             if keys == self.keys:
-                for trace, new in zip(figure.data, chart["data"], strict=True):
-                    trace.update({name: value for name, value in new.items() if name != "type"}, overwrite=True)
+                for trace, changes in zip(figure.data, traces, strict=True):
+                    trace.update(changes, overwrite=True)
                 return
         with figure.batch_update():
             figure.data = ()
             figure.add_traces([go.Figure(data=[trace]).data[0] for trace in chart["data"]])
+
+    def _changes(self, part, properties, but):
+        """What is not as it was shown last, of the layout or of a trace; but: a property that never changes. plotly
+        takes milliseconds to compare what is equal."""
+        before = self._shown.get(part, {})
+        self._shown[part] = {name: pickle.dumps(value) for name, value in properties.items() if name != but}
+        return {name: properties[name] for name, value in self._shown[part].items() if value != before.get(name)}
 
     def still(self):
         """The chart as it is now, as a plain Figure."""

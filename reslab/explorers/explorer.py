@@ -2,6 +2,7 @@
 
 import threading
 import traceback
+from functools import cache
 from html import escape
 
 import ipywidgets as widgets
@@ -206,9 +207,15 @@ class Explorer:
 
 def is_digits(split):
     """Whether a split is the whole digits dataset, which the shown code can load by name."""
+    return split.fingerprint == _fingerprint_of_digits()
+
+
+@cache
+def _fingerprint_of_digits():
+    """Once: reading the digits takes longer than all else that a switch does."""
     from reslab.datasets import digits
 
-    return split.fingerprint == digits().fingerprint
+    return digits().fingerprint
 
 
 def split_line(split):

@@ -171,12 +171,14 @@ class SuperResolution(Instant):
                 self._panes.pop(next(iter(self._panes)))
             return self._panes[key]
 
-    def _recorded_steps(self, specs):
-        """The recorded rows of some nets on the held-out pictures, at the best rate of each."""
+    def _steps_shown(self, live):
+        """The recorded rows of both nets on the held-out pictures, at the best rate of each, and what was trained here
+        (a frame, or None)."""
         rows = self.recorded["steps"]
         rows = rows[(rows["part"] == "held out") & rows["best"]]
-        wanted = [(rows["name"] == spec.name) & (rows["last"] == spec.last) for spec in specs]
-        return pd.concat([rows[which] for which in wanted], ignore_index=True)
+        wanted = [(rows["name"] == spec.name) & (rows["last"] == spec.last) for spec in self.setting.pair]
+        here = [] if live is None else [live.assign(name=live["name"] + ", live", origin=LIVE)]
+        return pd.concat([*(rows[which] for which in wanted), *here], ignore_index=True)
 
     # --- the first steps, live ----------------------------------------------------------------------------------------
 
@@ -242,17 +244,16 @@ class SuperResolution(Instant):
         if frame is not self._added_of:  # the switch leaves it as it is
             self._added_of = frame
             self.added.show(pictures.differences(frame, draw=theme.chart))
-        steps = self._recorded_steps(self.setting.pair)
         live = self.live.get(self._key(self.setting))
-        if live is not None:
-            live = live.assign(name=live["name"] + ", live", origin=LIVE)
-            steps = pd.concat([steps, live], ignore_index=True)
         names = dict(zip(FRONTS, (spec.name for spec in self.setting.pair), strict=True))
-        drawn_of = self._key(self.setting), len(steps)
-        self._show(self.curves, drawn_of, lambda front: figures.curves(steps, names[front], draw=theme.chart))
+        drawn_of = self._key(self.setting), 0 if live is None else len(live)
+        self._show(self.curves, drawn_of, lambda front: self._curves(names[front], live))
         sentence = figures.picture_sentence(frame, self._front) if len(frame) else ""
         self.show_sentence(sentence, figures.alt_text(frame, sentence) if len(frame) else "")
         self._buttons()
+
+    def _curves(self, front, live):
+        return figures.curves(self._steps_shown(live), front, draw=theme.chart)
 
     def _draw_picture(self, frame):
         step, wipe = self._here and self._here[0], self.wipe.value

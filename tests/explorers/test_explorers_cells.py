@@ -155,3 +155,23 @@ def test_a_page_that_comes_later_gets_the_chart_of_now():
     assert [list(trace["y"]) for trace in traces] == [[2], [3]]
     assert layout["title"]["text"] == "then"
     assert list(chart.figure.get_state("_config")) == ["_config"]
+
+
+def test_a_chart_shows_the_last_of_what_it_was_given():
+    """Only what differs from the chart before is sent: after other traces, and after a value that comes back."""
+
+    def drawn(key, y, title):
+        return {"data": [{"type": "scatter", "y": y, "meta": {"key": key}}], "layout": {"title": {"text": title}}}
+
+    charts = [drawn("a", [1, 2], "x"), drawn("a", [1, 3], "x"), drawn("b", [1, 2], "y"), drawn("a", [1, 3], "x")]
+    chart = Chart(charts[0])
+    sent = []
+    chart.figure.observe(lambda change: sent.append(change.new), "_py2js_update")
+    for shown in [*charts, charts[-1]]:
+        sent.clear()
+        chart.show(shown)
+        (trace,) = chart.figure.data
+        assert [trace.meta["key"], list(trace.y), chart.figure.layout.title.text] == [
+            shown["data"][0]["meta"]["key"], shown["data"][0]["y"], shown["layout"]["title"]["text"]
+        ]  # fmt: skip
+    assert not any(sent)

@@ -9,18 +9,18 @@ export async function pictures(state) {
   sheet.src = url
   await sheet.decode()
   const drawn = new Map()
+  // One picture alone: smoothing would else take in its neighbours on the sheet.
+  const cell = document.createElement("canvas")
+  cell.width = cell.height = size
+  const cut = cell.getContext("2d", { willReadFrequently: true })
+  cut.globalCompositeOperation = "copy"
 
   function picture(index) {
     if (drawn.has(index)) return drawn.get(index)
     const canvas = document.createElement("canvas")
     canvas.width = canvas.height = SIDE
     const pen = canvas.getContext("2d", { willReadFrequently: true })
-    // One pixel of margin on a canvas of its own: smoothing would else take in the neighbours of the sheet.
-    const cell = document.createElement("canvas")
-    cell.width = cell.height = size
-    cell
-      .getContext("2d")
-      .drawImage(sheet, (index % columns) * size, Math.floor(index / columns) * size, size, size, 0, 0, size, size)
+    cut.drawImage(sheet, (index % columns) * size, Math.floor(index / columns) * size, size, size, 0, 0, size, size)
     pen.imageSmoothingQuality = "high"
     pen.drawImage(cell, 0, 0, SIDE, SIDE)
     if (grey) ink(pen)
@@ -28,9 +28,17 @@ export async function pictures(state) {
     return canvas
   }
 
-  // While the page has nothing to do, pictures are drawn ahead, so that no frame of a film waits for them.
-  const whenIdle = window.requestIdleCallback ?? (work => setTimeout(work, 30))
-  const ahead = index => index < count && whenIdle(() => (picture(index), ahead(index + 1)))
+  // While the page has nothing to do, pictures are drawn ahead, so that no frame of a film waits for them: as many as
+  // there is time for, and one at least.
+  const whenIdle = window.requestIdleCallback ?? (work => setTimeout(work, 30, { timeRemaining: () => 0 }))
+  const ahead = index =>
+    index < count &&
+    whenIdle(idle => {
+      do {
+        picture(index++)
+      } while (index < count && idle.timeRemaining() > 2)
+      ahead(index)
+    })
   ahead(0)
 
   return (canvas, index) => {
