@@ -128,6 +128,9 @@ def test_a_map_is_on_one_diverging_scale_centred_on_0():
     assert np.array(shown.z).min() == -1
     assert np.array(shown.z).max() == 0.5
     assert {key for key in traces if key.startswith("deleted/")} == {f"deleted/{kind}/image" for kind in FALLS}
+    row = looked().set_index("kind").loc["disc"]
+    differs = (np.asarray(row["picture"]) != np.asarray(row["deleted"])).any(-1)
+    np.testing.assert_array_equal(np.isfinite(np.array(traces["marked/disc"].z, dtype=float)), differs)
     notes = " ".join(note.text for note in attribution_maps.picture(looked()).layout.annotations)
     for after in ("0.10", "0.50", "0.60", "0.30"):
         assert after in notes

@@ -22,14 +22,15 @@ __all__ = ["gallery", "picture", "picture_curve", "picture_sentence"]
 AGAINST, FOR = "118, 42, 131", "27, 120, 55"
 SCALE = [[0, f"rgba({AGAINST}, 1)"], [0.5, "rgba(247, 247, 247, 0)"], [1, f"rgba({FOR}, 1)"]]
 ENDS = ["against", "0", "for the answer"]
+MARK = "rgba(240, 228, 66, 0.75)"  # yellow, over the grey of a deleted pixel: on a grey digit it could not be seen
 GAP = 0.02  # of the chart's width, between two pictures
 FADED = 0.55  # of the picture's darkness, where a map is over it
 SEEN = 0.7  # opacity of a map
 
 
 def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
-    """One picture with its map, large; at its right the picture without a quarter of its pixels, one for each kind of
-    hole, with the probability that is left.
+    """One picture with its map, large; at its right the picture without a quarter of its pixels, which are marked, one
+    for each kind of hole, with the probability that is left.
 
     frame: of one net and one method. opacity: of the map, 0 to 1.
     """
@@ -45,11 +46,12 @@ def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
             hole = rows.loc[kind]
             number = str(i + 2)
             traces.append(panes.image(hole["deleted"], number, f"deleted/{kind}"))
+            traces.append(_marked(hole["picture"], hole["deleted"], number, kind))
             axes |= panes.axes(number, (left, left + 0.19), (top - 0.25, top))
             words = "<br>".join(textwrap.wrap(CALLED[kind], 18))
             text = f"<b>{hole['after']:.2f}</b><br>{words}"
             notes.append(panes.words(text, left + 0.095, top - 0.26, "top", f"after/{kind}"))
-        notes.append(panes.words("A quarter of the pixels<br>deleted, by", 0.785, 0.91, size=theme.LARGE))
+        notes.append(panes.words("A quarter of the pixels<br>deleted (yellow), by", 0.785, 0.91, size=theme.LARGE))
     return _drawn(traces, axes, notes, frame, "Which pixels the answer depends on", empty, draw)
 
 
@@ -115,6 +117,13 @@ def _with_map(pixels, made, opacity, axis, key, bar=False):
     over = dict(type="heatmap", z=(made / most).tolist(), **panes.on(axis), **look, meta={"key": f"{key}/map"})
     pale = (255 - FADED * (255 - pixels.astype(float))).round().astype("uint8")
     return [panes.image(pale, axis, key), over | dict(hovertemplate="%{z:.2f} of the map's largest<extra></extra>")]
+
+
+def _marked(pixels, deleted, axis, kind):
+    """The pixels (H, W, 3) that differ in the two pictures, marked."""
+    differs = np.where((pixels != deleted).any(-1), 1.0, np.nan)
+    flat = dict(colorscale=[[0, MARK], [1, MARK]], zmin=0, zmax=1, showscale=False, hoverinfo="skip")
+    return dict(type="heatmap", z=differs, **panes.on(axis), **flat, meta={"key": f"marked/{kind}"})
 
 
 def _drawn(traces, axes, notes, frame, title, empty, draw, **layout):
