@@ -27,8 +27,8 @@ def from_folder(path, *, image_size=32, test=0.2, seed=0):
     Each picture is turned upright (EXIF), its shorter side is resized to S, and the middle is kept; transparent parts
     become white. If the sub-folders are train and test (or val), with the classes in them, these are the two parts;
     otherwise test and seed are as in `from_arrays`. Hidden files and folders are left out; a warning names other files
-    that are no pictures, and pictures that are in no class. A link is followed unless it leads back into the folder. A
-    file that is there twice counts once.
+    that are no pictures (pipes and devices too), and pictures that are in no class. A link is followed unless it leads
+    back into the folder. A file that is there twice counts once.
     Raises FileNotFoundError for a missing or an empty folder, ValueError for a damaged picture, for one that is in two
     classes or in both parts, or a bad value.
     """
@@ -40,6 +40,7 @@ def from_folder(path, *, image_size=32, test=0.2, seed=0):
         raise FileNotFoundError(
             f"There is no folder {path}; give one that has a sub-folder of pictures for each class."
         )
+    path = path.absolute()  # "." has no name
     parts, readable = _parts(path), _readable()
     files = {part: _files_by_class(folder, path, readable) for part, folder in parts.items()}
     for folder in dict.fromkeys([path, *parts.values()]):
@@ -62,6 +63,12 @@ def _parts(path):
     named = {part: [with_classes[name] for name in names if name in with_classes] for part, names in PARTS.items()}
     parts = {part: folders[0] for part, folders in named.items() if folders}
     if not parts or not (len(parts) == 2 or set(found) <= known):
+        if len(found) > 1 and set(found) <= known:
+            warnings.warn(
+                f"{path.name}: {' and '.join(folder.name for folder in found.values())} are taken as classes, for they "
+                "have no folders in them. If they are parts of a data set, put a folder for each class into both.",
+                stacklevel=3,
+            )
         _mention_inner_classes(path.name, found.values())
         return {"train": path}  # its sub-folders are classes, whatever they are called
     if "train" not in parts:
@@ -102,9 +109,12 @@ def _files_by_class(folder, root, readable):
     """{class: its picture files}, classes sorted; a warning names files that are no pictures."""
     found, others = {}, []
     for name in (classes := _folders(folder)):
-        files = _files(name, root)
-        found[_text(name.name)] = [file for file in files if file.suffix.lower() in readable]
-        others += [_text(file.name) for file in files if file.suffix.lower() not in readable]
+        files = found[_text(name.name)] = []
+        for file in _files(name, root):
+            # A pipe or a device would be waited for; reading a broken link raises.
+            is_picture = file.suffix.lower() in readable and (file.is_file() or not file.exists())
+            files += [file] if is_picture else []
+            others += [] if is_picture else [_text(file.name)]
     empty = [name for name, files in found.items() if not files]
     if empty or not classes:
         without = f"no picture is in {', '.join(empty)}" if empty else "it has no sub-folder"
@@ -116,8 +126,10 @@ def _files_by_class(folder, root, readable):
 
 
 def _mention_pictures_of_no_class(folder, readable):
-    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
-    loose = sorted(_text(file.name) for file in files if file.suffix.lower() in readable)
+    visible = [file for file in folder.iterdir() if not file.name.startswith(".")]
+    broken = sorted(_text(file.name) for file in visible if not file.exists())  # perhaps a class that is elsewhere
+    _mention_left_out(folder, broken, "link left out that leads nowhere", "links left out that lead nowhere")
+    loose = sorted(_text(file.name) for file in visible if file.is_file() and file.suffix.lower() in readable)
     _mention_left_out(folder, loose, "picture left out that is in no class", "pictures left out that are in no class")
 
 
@@ -142,7 +154,7 @@ def _files(folder, root):
         del folders
         for name in files:
             file = Path(here, name)
-            if not name.startswith(".") and (file.is_file() or file.is_symlink()):  # reading a broken link raises
+            if not name.startswith("."):
                 found.setdefault(_identity(file), file)
     return list(found.values())
 

@@ -1,5 +1,8 @@
 """Reads a picture file of any kind as upright RGB."""
 
+import os
+from contextlib import nullcontext
+
 import numpy as np
 from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
@@ -14,7 +17,9 @@ def read(file):
     Raises ValueError with the reason, to be written after the file's name.
     """
     try:
-        with Image.open(file) as opened:
+        # Given a path, Pillow maps grey TIFFs into memory, with the sides of turned ones swapped: each row is shifted.
+        from_path = isinstance(file, (str, os.PathLike))
+        with open(file, "rb") if from_path else nullcontext(file) as stream, Image.open(stream) as opened:
             picture = _eight_bits(ImageOps.exif_transpose(opened), opened.format, getattr(opened, "tag_v2", {}))
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageOps
 from sentences import saying
 
-from reslab.datasets import from_folder, load
+from reslab.datasets import from_folder, load, pictures
 
 RAMP = np.tile(np.linspace(0, 65535, 16).round(), (16, 1))  # (16, 16), black on the left to white on the right
 
@@ -107,13 +107,17 @@ def test_numbers_that_do_not_say_what_is_white_are_refused(tmp_path, picture, re
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_upright(tmp_path, orientation):
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8))
-    picture.getexif()[0x0112] = orientation
-    path = with_picture(tmp_path, picture, exif=picture.getexif())
-    with Image.open(path / "cat" / "0.png") as stored:
-        upright = np.asarray(ImageOps.exif_transpose(stored))
-    assert torch.equal(one(path), torch.from_numpy(upright.copy()).permute(2, 0, 1))
+@pytest.mark.parametrize(("ending", "mode"), [("png", "RGB"), ("tif", "RGB"), ("tif", "L"), ("tif", "I;16")])
+def test_pictures_are_turned_upright(tmp_path, ending, mode, orientation):
+    values = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    picture = Image.fromarray(values[..., 0].astype(np.uint16) * 257 if mode == "I;16" else values).convert(mode)
+    path = tmp_path / f"0.{ending}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture.save(path, exif=exif)
+    turned = Image.fromarray(values[..., 0]) if mode == "I;16" else picture
+    turned.getexif()[0x0112] = orientation
+    assert np.array_equal(pictures.read(path), ImageOps.exif_transpose(turned).convert("RGB"))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
@@ -259,8 +263,9 @@ def test_a_test_part_alone_is_refused_and_classes_may_be_called_train(tmp_path):
         from_folder(tmp_path / "lonely")
     vehicles = folder(tmp_path / "vehicles", ("bus", "train"))
     assert from_folder(vehicles, image_size=8).class_names == ("bus", "train")
-    runs = folder(tmp_path / "runs", ("test", "train"))  # pictures right in them: two classes
-    assert from_folder(runs, image_size=8).class_names == ("test", "train")
+    runs = folder(tmp_path / "runs", ("test", "train"))
+    with pytest.warns(UserWarning, match="test and train are taken as classes, for they have no folders in them"):
+        assert from_folder(runs, image_size=8).class_names == ("test", "train")
 
 
 def test_links_let_no_picture_into_two_places(pets, tmp_path):
@@ -315,6 +320,19 @@ def test_a_picture_beside_the_classes_is_not_left_out_without_a_word(pets):
     (pets / "README.txt").write_text("two cats")
     with pytest.warns(UserWarning, match=r"pets: 1 picture left out that is in no class: lost.png"):
         from_folder(pets)
+
+
+def test_pipes_devices_and_links_that_lead_nowhere_are_named_and_not_waited_for(pets):
+    os.mkfifo(pets / "cat" / "pipe.png")
+    (pets / "dog" / "zero.png").symlink_to("/dev/zero")
+    (pets / "eel").symlink_to("nowhere")
+    with pytest.warns(UserWarning, match="left out") as warned:
+        split = from_folder(pets)
+    assert len(split.y_train) + len(split.y_test) == 6
+    assert [str(one.message) for one in warned] == [
+        "pets: 2 files left out that are no pictures: pipe.png, zero.png",
+        "pets: 1 link left out that leads nowhere: eel",
+    ]
 
 
 def test_a_picture_beside_train_and_test_or_in_them_is_named(tmp_path):
