@@ -97,6 +97,7 @@ def test_sweep_trains_every_combination(reslab, folder):
         ("runs list depth", 2, "'depth' is no filter; write FIELD=VALUE"),
         ("runs list skip=maybe", 2, "skip is 'maybe'; it must be True or False"),
         ("runs list depth=deep", 2, "depth is 'deep'; it must be a number"),
+        ("runs list milestones=0.5,half", 2, "milestones is 'half'; it must be numbers, such as 0.5,0.75"),
         ("runs list norm=bach", 2, "norm is 'bach'; it can be 'batch'"),
         ("runs list outcome=finish", 2, "Did you mean 'finished'?"),
         ("runs export seed=first", 2, "seed is 'first'; it must be a number"),

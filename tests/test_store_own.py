@@ -210,7 +210,7 @@ def test_datasets_whose_names_look_alike_do_not_share_a_file(store):
         (8, 20), [8, 20], {8, 20}, frozenset({8, 20}), {8: "a", 20: "b"}, {8: "a", 20: "b"}.keys(),
         {"a": 8, "b": 20}.values(), range(8, 21, 12), (depth for depth in (8, 20)), iter([8, 20]),
         map(int, ["8", "20"]), np.array([8, 20]), pd.Series([8, 20]),
-        pd.Index([8, 20]), torch.tensor([8, 20]), (np.int64(8), 20.0),
+        pd.Index([8, 20]), torch.tensor([8, 20]), (np.int64(8), 20.0), range(8, 10**12, 12),
     ],
     ids=lambda depths: type(depths).__name__,
 )  # fmt: skip
@@ -232,6 +232,8 @@ def test_filters_know_lists_none_and_fields_that_are_newer_than_a_run(store):
     store.add(make_run(how={"milestones": [0.25]}, spec=None, seed=None))
     for one in ((0.5, 0.75), [0.5, 0.75], [(0.5, 0.75), (0.1,)], np.array([0.5, 0.75])):
         assert [run.seed for run in store.runs(milestones=one)] == [3]
+    with pytest.raises(ValueError, match=r"milestones is '0.5'; it must be numbers, such as 0\.5,0\.75\."):
+        store.runs(milestones="0.5")
     assert [run.seed for run in store.runs(seed=None)] == [None]
     assert [run.seed for run in store.runs(depth=None)] == [None]
     assert [run.seed for run in store.runs(depth=())] == []

@@ -168,7 +168,9 @@ def _some(store, filters):
         name, is_filter, values = words.partition("=")
         if not is_filter:
             raise ValueError(f"{words!r} is no filter; write FIELD=VALUE, such as dataset=digits or depth=20,56.")
-        wanted.setdefault(name, []).extend(_value(text, type_of(name)) for text in split_at_commas(values))
+        kind = type_of(name)
+        values = values.strip("[]() ") if kind is tuple else values  # as Python and JSON write it
+        wanted.setdefault(name, []).extend(_value(text, kind) for text in split_at_commas(values))
     return store.runs(**wanted)
 
 

@@ -32,7 +32,7 @@ def allowed_values(filters):
     for name, values in allowed.items():
         kind = type_of(name)
         choices = OUTCOMES if name == "outcome" else FIELDS[name].metadata.get("choices")
-        for value in values:
+        for value in values[:1] if isinstance(values, range) else values:
             if value is not None:  # as fields of NetSpec are for an own model
                 _check(name, value, kind, choices)
     return allowed
@@ -56,6 +56,8 @@ def _values(value):
     """A filter's value as a list of values: what can be iterated, and is no text, is a collection."""
     if isinstance(value, (str, bytes)):
         return [value]
+    if isinstance(value, range):
+        return value  # it may be too long for a list, and knows by itself what is in it
     try:
         return list(value)
     except TypeError:  # a number, None, or an array without dimensions
@@ -72,12 +74,14 @@ def _check(name, value, kind, choices):
         raise ValueError(f"{name} is {value!r}; it must be a number, without quotes in Python.")
     elif kind is str and not isinstance(value, str):
         raise ValueError(f"{name} is {value!r}; it must be a text, as {str(value)!r}.")
+    elif kind is tuple and isinstance(value, (str, bytes)):
+        raise ValueError(f"{name} is {value!r}; it must be numbers, such as 0.5,0.75.")
 
 
 def _is_one_of(value, allowed):
     if isinstance(value, list):  # milestones: one value, which is a sequence itself
         return value == allowed or any(value == _values(other) for other in allowed)
-    return any(bool(value == other) for other in allowed)
+    return value in allowed if isinstance(allowed, range) else any(bool(value == other) for other in allowed)
 
 
 def _field(run, name):

@@ -150,9 +150,10 @@ class Store:
         """The `Weights` of a run; FileNotFoundError if they were not kept, CorruptRun if the file is not whole."""
         path = self._weights_path(run)
         if not path.exists():
+            seed = "" if run.seed is None else f", seed {run.seed}"
             keep = "sweep(..., weights=True)" if run.spec else "save_weights(run, event.weights())"
             raise FileNotFoundError(
-                f"{self.path} has no weights of {run.name}, seed {run.seed}; {keep} would keep them."
+                f"{self.path} has no weights of {run.name}{seed}; {keep} would keep them."
             )
         return Weights.load(path)
 
