@@ -144,7 +144,8 @@ def weight_gradients(model):
     numbers is that of |z|.
     """
     parameters = dict(model.named_parameters())
-    known = {name: p for name, p in parameters.items() if not is_lazy(p)}
+    # The numbers of nested tensors have no one shape.
+    known = {name: p for name, p in parameters.items() if not is_lazy(p) and not p.is_nested}
     weight = dict(zip(known, to_host([rms(p.detach()) for p in known.values()]), strict=True))
     with_gradient = {name: p for name, p in known.items() if p.grad is not None}
     gradient = dict(zip(with_gradient, to_host([rms(p.grad.detach()) for p in with_gradient.values()]), strict=True))
