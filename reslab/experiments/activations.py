@@ -18,6 +18,7 @@ from reslab.capture import ACTIVATION_STATISTICS, capture
 from reslab.datasets import digits, pictures
 from reslab.experiments import similarity
 from reslab.experiments.degradation import small_net
+from reslab.experiments.features import unchanged
 from reslab.nets import FAMILY, Block, build, replace
 from reslab.progress import progress_bar
 from reslab.results.activations import SIZES, verdict  # noqa: F401 – a lesson takes them from here
@@ -243,18 +244,14 @@ def _batch(split, own=None):
 
 def _captured_pass(net, modules, x):
     """One pass of images x in training mode: the frame of `capture`, by module, and the outputs, {module: tensor}."""
-    kept, mode = [], net.training
-    # copies: in training mode BatchNorm's statistics move
-    running = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    kept = []
     keep = {"kept": lambda output: kept.append(output) or output.new_zeros(())}
-    try:
-        with (
-            capture(net.train(), lambda name, _: name in modules, activation=STATISTICS | keep, gradient={}) as trace,
-            torch.no_grad(),
-        ):
-            torch.func.functional_call(net, running, x.to(next(net.parameters()).device))
-    finally:
-        net.train(mode)
+    with (
+        unchanged(net),
+        capture(net.train(), lambda name, _: name in modules, activation=STATISTICS | keep, gradient={}) as trace,
+        torch.no_grad(),
+    ):
+        net(x.to(next(net.parameters()).device))
     frame = trace.frame().drop(columns=["step", "activation_kept"]).set_index("module")
     return frame, dict(zip(frame.index, kept, strict=True))
 

@@ -52,6 +52,7 @@ def maps(
     """
     checks.choice("method", method, METHODS)
     checks.integer("smooth", smooth, 0)
+    checks.seed("seed", seed)
     with _ready(net, x) as x:
         target = _targets(net, x, target)
         attributed, options = _attribution(net, method, layer, x, steps)
@@ -281,7 +282,7 @@ def _in_words(net, method):
 def _drawn(seed, device):
     """Random numbers of a seed within the block; the random state is put back afterwards."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        torch.manual_seed(checks.seed("seed", seed))
         yield
 
 

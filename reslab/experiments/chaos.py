@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
+from reslab import checks
 from reslab.capture import capture
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
@@ -38,7 +39,7 @@ def growth(net, split, *, images=IMAGES, seed=0):
     twin = build(net.spec, seed=net.seed).double()
     twin.load_state_dict(net.state_dict())
     x = x.double()
-    drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype)
+    drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(checks.seed("seed", seed)), dtype=x.dtype)
     half = len(x)
     changed = {"change": lambda output: torch.linalg.vector_norm(output[half:] - output[:half])}
     with settings(threads=1), capture(twin.train(), stem_and_blocks(twin), activation=changed) as trace:

@@ -41,7 +41,7 @@ def order(maps, seed=0):
     Pixels of equal value are in a random order: that of reading would itself be a map.
     """
     flat = np.asarray(maps, dtype=np.float64).reshape(len(maps), -1)
-    ties = np.random.default_rng(seed).random(flat.shape)
+    ties = np.random.default_rng(checks.seed("seed", seed)).random(flat.shape)
     return np.lexsort((ties, -flat), axis=1)
 
 
@@ -58,7 +58,7 @@ def disc(size):
 
 def moved(maps, seed=0):
     """Each map moved by a random distance, around the edges: the same shape and area elsewhere. (N, S, S)."""
-    maps, random = np.asarray(maps), np.random.default_rng(seed)
+    maps, random = np.asarray(maps), np.random.default_rng(checks.seed("seed", seed))
     size = maps.shape[-1]
     steps = random.integers(1, size * size, len(maps))  # never by nothing
     return np.stack([np.roll(each, divmod(int(step), size), (0, 1)) for each, step in zip(maps, steps, strict=True)])
@@ -182,7 +182,8 @@ def stability(net, split, methods=("saliency",), *, images=IMAGES, noise=0.1, se
     """
     x, y = _first(split, images)
     target, _ = answers(net, x)
-    noisy = x + noise * torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(x.device)
+    drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(checks.seed("seed", seed)))
+    noisy = x + noise * drawn.to(x.device)
     rows = []
     for method in progress_bar(methods, desc="methods", disable=not progress):
         pair = [attribution.maps(net, each, target, method, progress=False, **how) for each in (x, noisy)]

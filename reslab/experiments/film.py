@@ -26,6 +26,7 @@ import dataclasses
 import itertools
 import math
 
+from reslab import checks
 from reslab.experiments import film_frames as frames
 from reslab.nets import Block, build, replace
 from reslab.runs import Provenance
@@ -47,6 +48,7 @@ def begin(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, variant="", orig
 
     variant: how the pair differs from the others ("no norm"); origin: words, by default of this machine, live.
     """
+    checks.seed("seed", seed)
     places = list(range(min(images or len(split.y_test), len(split.y_test))))
     pictures = [place for place in frames.chosen(split) if place < len(places)]
     return {

@@ -132,7 +132,8 @@ def last_gradient(net, split, batch_size):
     x, y = (part.to(device_of(net)) for part in split.batch(slice(batch_size), "train"))
     with features.unchanged(net), capture(net.train()) as trace:
         loss = F.cross_entropy(net(x), y)
-        torch.autograd.grad(loss, list(net.parameters()))  # not backward(): that would add to .grad
+        learned = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        torch.autograd.grad(loss, learned)  # not backward(): that would add to .grad
     return gradient(trace.frame())
 
 

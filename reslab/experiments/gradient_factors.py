@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
+from reslab import checks
 from reslab.capture import capture, rms
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
@@ -112,7 +113,7 @@ def table(nets=("plain-20", "plain-56", "plain-110", "resnet-56", "resnet-110"),
             kind, _, depth = name.partition("-")
             spec = NetSpec(depth=int(depth), skip=kind == "resnet", norm=norm, init=init)
             for seed in seeds:
-                generator = torch.Generator().manual_seed(seed)
+                generator = torch.Generator().manual_seed(checks.seed("seed", seed))
                 x = torch.randn(images, 3, 32, 32, generator=generator, dtype=torch.float64)
                 y = torch.randint(10, (images,), generator=generator)
                 net = build(spec, seed=seed).double()

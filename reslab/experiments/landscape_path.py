@@ -88,7 +88,7 @@ def random_walk(steps, dimensions=1000, *, seeds=(0, 1, 2)):
     """The shares of `principal` of random walks with so many steps: a row a seed. Columns: seed, share_x, share_y."""
     rows = []
     for seed in seeds:
-        drawn = torch.randn(steps, dimensions, generator=torch.Generator().manual_seed(seed))
+        drawn = torch.randn(steps, dimensions, generator=torch.Generator().manual_seed(checks.seed("seed", seed)))
         first, second = principal(torch.cat([torch.zeros(1, dimensions), drawn.cumsum(0)]))[1]
         rows.append((seed, first, second))
     return pd.DataFrame(rows, columns=["seed", "share_x", "share_y"])

@@ -158,7 +158,7 @@ def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, c
     count, draw, modules (the names, with + between them), error. Counts that the net does not have are left out.
     """
     kept, y = _keep_blocks(net, split, images)
-    random, rows = np.random.default_rng([seed, net.seed or 0]), []
+    random, rows = np.random.default_rng([checks.seed("seed", seed), net.seed or 0]), []
     counts = [count for count in counts if count <= len(kept.blocks)]
     for count in progress_bar(counts, desc="blocks out", disable=not progress):
         for draw in range(draws):
@@ -174,7 +174,7 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
     draw, moved (share of the blocks that are no longer in their places), error.
     """
     kept, y = _keep_blocks(net, split, images)
-    random, rows = np.random.default_rng([seed, net.seed or 0]), []
+    random, rows = np.random.default_rng([checks.seed("seed", seed), net.seed or 0]), []
     stages = {}
     for at, name in _places(kept):
         if kept.given[at].shape == kept.given[at + 1].shape:

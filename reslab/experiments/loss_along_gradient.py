@@ -53,7 +53,7 @@ def along(net, split, rates=RATES):
     """
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[:BATCH]
     x, y = split.to("cpu").batch(order, "train")
-    parameters = dict(net.named_parameters())
+    parameters = {name: p for name, p in net.named_parameters() if p.requires_grad}
     with unchanged(net), settings(threads=1):
         loss = F.cross_entropy(net.train()(x), y)
         gradients = dict(zip(parameters, torch.autograd.grad(loss, [*parameters.values()]), strict=True))

@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.lesions import RECORDED, parts_of, trained
@@ -67,7 +68,7 @@ def sampled(net, split, *, samples=10, repeats=3, images=IMAGES, seed=0, step=0)
     Columns: name ... origin, blocks, length, paths, counted (as above); repeat, size (mean size times paths), share.
     """
     record = _Record(net, split, images)
-    random, frames, count = np.random.default_rng(seed), [], len(record.blocks)
+    random, frames, count = np.random.default_rng(checks.seed("seed", seed)), [], len(record.blocks)
     for repeat in range(repeats):
         means = []
         for length in range(count + 1):

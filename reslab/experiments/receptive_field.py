@@ -91,7 +91,7 @@ def measured(body, x, blocks=None, *, draws=DRAWS, seed=0):
     parts = dict(_parts(body))
     blocks = list(parts) if blocks is None else [checks.choice("a block", name, parts) for name in blocks]
     strides, found = theory(body).set_index("module")["stride"], {}
-    random = torch.Generator().manual_seed(seed)
+    random = torch.Generator().manual_seed(checks.seed("seed", seed))
     with settings(torch.get_num_threads()), eval_mode(body), torch.enable_grad():
         x = x.to(device_of(body)).contiguous(memory_format=layout_of(body)).requires_grad_()
         seen = x
@@ -143,6 +143,7 @@ def trained_and_untrained(depth=20, *, seeds=(0, 1, 2), blocks=None, side=SIDE, 
 
     seeds: of the untrained nets, whose BatchNorm has the statistics of the pictures. Column besides: trained.
     """
+    seeds = [checks.seed("a seed", seed) for seed in seeds]
     x, _ = pictures(side)
     frames, jobs = [], [(skip, seed) for skip in (False, True) for seed in (None, *seeds)]
     for skip, seed in progress_bar(jobs, desc="nets", disable=not progress):

@@ -113,7 +113,7 @@ def by_block(model, split, layers=None, *, images=None, training_images=None, no
     """
     x, y = _first(split, "test", images)
     train_x, train_y = _first(split, "train", training_images)
-    drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(checks.seed("seed", seed)))
     noisy = x + checks.number("noise", noise, 0) * drawn.to(x.device)
     parts = (len(x), len(x), len(train_x))
     rows, alone = [], features(model, x, layers)

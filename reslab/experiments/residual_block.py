@@ -72,7 +72,7 @@ def learn(spec, *, blocks=1, target=identity, lr=0.1, steps=150, batch_size=128,
     with torch.no_grad():
         x_all = path(x_all)  # (N, channels, S, S), normalised by these images' own statistics where there is BatchNorm
     optimiser = torch.optim.SGD(chain.parameters(), lr=lr, momentum=0.9)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(checks.seed("seed", seed))
     rows = []
     for step in range(steps):
         x = x_all[torch.randint(len(x_all), (batch_size,), generator=generator)]

@@ -59,7 +59,7 @@ def draw(count, *, seed=0, part="train", side=SIDE):
     from sklearn.datasets import load_sample_images
 
     checks.choice("part", part, ("train", "test"))
-    random = np.random.default_rng([seed, part == "test"])
+    random = np.random.default_rng([checks.seed("seed", seed), part == "test"])
     photos = []
     for photo in load_sample_images().images:  # (427, 640, 3)
         border = 2 * photo.shape[1] // 3
@@ -104,7 +104,7 @@ class Segmenter(nn.Module):
         super().__init__()
         self.body = backbone(spec, stages=(3,), dilate=(3,), seed=seed)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(checks.seed("seed", seed))
             self.head = nn.Conv2d(self.body.channels["stage3"], len(CLASSES), 1)
         self.spec, self.seed = spec, seed
 
@@ -122,7 +122,7 @@ def train(segmenter, *, steps=STEPS, seed=0, rate=RATE):
     x, y = pictures.x.contiguous(memory_format=torch.channels_last), pictures.classes
     optimiser = torch.optim.Adam(segmenter.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
-    order = torch.Generator().manual_seed(seed)
+    order = torch.Generator().manual_seed(checks.seed("seed", seed))
     segmenter.train()
     for step in range(1, steps + 1):
         places = torch.randint(len(x), (BATCH,), generator=order)

@@ -153,7 +153,7 @@ def learn(spec, pictures, lr, *, steps=STEPS, seed=0):
     ValueError for a rate that is not above 0. A net that diverges goes on, and makes NaN.
     """
     checks.number("lr", lr, above=True)
-    net, drawn = build_sr(spec, seed=seed), np.random.default_rng(seed)
+    net, drawn = build_sr(spec, seed=seed), np.random.default_rng(checks.seed("seed", seed))
     optimizer = torch.optim.Adam(net.parameters(), lr, foreach=True)  # one call for all parameters
     for step in range(1, checks.integer("steps", steps, 1) + 1):
         x, sharp = _patches(pictures, drawn)
