@@ -84,7 +84,7 @@ def test_an_own_model_cannot_be_built_and_the_sentence_says_what_can_be_done(sto
     with pytest.raises(ValueError, match=said):
         store.net(own[0].run())
     with pytest.raises(
-        FileNotFoundError, match=r"no weights of Sequential, seed None; save_weights\(run, event\.weights\(\)\) would"
+        FileNotFoundError, match=r"no weights of Sequential; save_weights\(run, event\.weights\(\)\) would"
     ):
         store.weights(own[0].run())
 
