@@ -181,20 +181,21 @@ def test_a_class_is_read_from_its_files(tmp_path):
     for name, text in {
         "ana": json.dumps([ready, timed]), "bo": json.dumps([ready, slow]), "cy": json.dumps([broken, ready]),
         "di": "Traceback", "el": "[]", "fy": '{"level": "ok"}',
+        "gu": json.dumps([ready, timed | {"lesson_seconds": {"01": ["a", "minute"]}}]),
     }.items():  # fmt: skip
         (tmp_path / f"{name}.json").write_text(text, encoding="utf-16" if name == "ana" else "utf-8")
     said = CliRunner().invoke(cli.main, ["doctor", "--room", str(tmp_path)])
     assert said.exit_code == 0
     assert said.output.splitlines() == [
-        "1 of 6 need help: something is missing",
+        "1 of 7 need help: something is missing",
         "  cy",
         "    Packages: captum is missing. Install it.",
-        "3 of 6 need help: the file is not what `reslab doctor --json` writes; run it again",
-        "  di", "  el", "  fy",
-        "1 of 6 will run, with a note",
+        "4 of 7 need help: the file is not what `reslab doctor --json` writes; run it again",
+        "  di", "  el", "  fy", "  gu",
+        "1 of 7 will run, with a note",
         "  bo (longest lesson: 6.7 min)",
         "    How long the lessons take: slow. Share.",
-        "1 of 6 ready",
+        "1 of 7 ready",
         "  ana (longest lesson: 2.2 min)",
     ]  # fmt: skip
     empty = tmp_path / "empty"

@@ -194,6 +194,7 @@ NEWER = {
     "a choice of the net": lambda c: c["spec"].update(init="orthogonal"),
     "a field of the training": lambda c: c["how"].update(mixup=0.2),
     "a field of the provenance": lambda c: c["provenance"].update(watts=300),
+    "an outcome": lambda c: c.update(outcome="paused"),
 }
 
 

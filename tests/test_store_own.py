@@ -280,5 +280,6 @@ def test_where_a_dataset_is_is_noted_in_the_store_and_in_no_run(store, images):
     assert store.dataset_of(run) == "/home/ada/birds.npz"
     assert store.dataset_of(make_run(data=None)) is None
     assert not re.search("ada", store.add(run).read_text(encoding="utf-8"))
-    (store.path / "datasets.json").write_text("{", encoding="utf-8")
-    assert store.dataset_of(run) is None
+    for damaged in ("{", "[1]", f'{{"{run.data}": ["noted in another way"]}}'):
+        (store.path / "datasets.json").write_text(damaged, encoding="utf-8")
+        assert store.dataset_of(run) is None

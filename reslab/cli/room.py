@@ -25,7 +25,7 @@ def _machine(file):
         findings = json.loads(file.read_bytes())  # bytes, for PowerShell writes UTF-16
         levels = {finding["level"] for finding in findings}
         unsolved = [finding for finding in findings if finding["level"] != "ok"]
-        times = [every for finding in findings for _, every in finding.get("lesson_seconds", {}).values()]
+        times = [float(every) for finding in findings for _, every in finding.get("lesson_seconds", {}).values()]
         level = next(level for level in ORDER if level in levels)
         words = [f"{finding['check']}: {finding['found']}. {finding['advice']}" for finding in unsolved]
     except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError):

@@ -66,7 +66,8 @@ def check_format(said, known):
 def refusal(path, what, error):
     """The CorruptRun or NewerRun, in one sentence, for what was wrong when `path` was read."""
     # Shortened: safetensors lists all the types that it knows.
-    reason = textwrap.shorten(str(error), 150, placeholder=" ...").rstrip(".")
+    reason = str(error).partition(" Did you mean")[0]  # the nearest of the known ones is not what a newer reslab meant
+    reason = textwrap.shorten(reason, 150, placeholder=" ...").rstrip(".")
     if isinstance(error, NewerRun):
         return NewerRun(f"{path} was written by a newer reslab, and stays as it is: {reason}.")
     return CorruptRun(f"{path} is not a whole {what}: {reason}.")

@@ -14,6 +14,7 @@ from reslab.runs.provenance import Provenance
 from reslab.specs import NetSpec, TrainSpec
 
 FORMAT = "reslab run 1"
+OUTCOMES = ("finished", "diverged", "stopped", "failed")  # of a file; an explorer's run may be "running"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,15 +141,17 @@ class Run:
     def _of(cls, content):
         content["spec"] = content["spec"] and NetSpec.from_dict(content["spec"])
         TrainSpec.from_dict(content["how"])  # refuses what this reslab does not know
+        checks.choice("outcome", content["outcome"], OUTCOMES)
+        for what, kind, given in (("a run", cls, content), ("a provenance", Provenance, content["provenance"])):
+            names = [field.name for field in dataclasses.fields(kind)]
+            for name in given:
+                checks.choice(f"a field of {what}", name, names)
         content["provenance"] = Provenance(**content["provenance"])
         content["final_train_error"] = _from_plain(content["final_train_error"])
         for table in ("history", "layers"):
             content[table] = pd.DataFrame(
                 {name: [_from_plain(v) for v in column] for name, column in content[table].items()}
             )
-        names = [field.name for field in dataclasses.fields(cls)]
-        for name in content:
-            checks.choice("a field of a run", name, names)
         return cls(**content)
 
 

@@ -5,10 +5,10 @@ from typing import get_args
 
 from reslab import checks
 from reslab.runs import Run
+from reslab.runs.run import OUTCOMES
 from reslab.specs import NetSpec, TrainSpec
 
 NO_FILTERS = ("spec", "how", "history", "layers", "provenance")  # fields of Run that are no plain values
-OUTCOMES = ("finished", "diverged", "stopped", "failed")
 FIELDS = {
     field.name: field
     for kind in (TrainSpec, NetSpec, Run)

@@ -186,7 +186,8 @@ class Store:
 
     def dataset_of(self, run):
         """The name or path from which `datasets.load` makes the images of a run, if it was noted; else None."""
-        return self._datasets().get(run.data)
+        noted = self._datasets().get(run.data)
+        return noted if isinstance(noted, str) else None  # a newer reslab may note more
 
     def _datasets(self):
         try:
