@@ -70,6 +70,7 @@ export function build(root, canTrain) {
   $.answer = html(grid, "div", { class: "answer" })
   $.answerTitle = html($.answer, "h3")
   html($.answer, "ul")
+  $.answerNote = html($.answer, "p")
 
   const shareLabel = html(grid, "div", { class: "label shares" })
   $.shareTitle = html(shareLabel, "h3", {}, "Still the right digit")

@@ -78,6 +78,7 @@ export function makeScreen(root, $, scene, player, height) {
     const best = answer.indexOf(Math.max(...answer))
     set($.answer, { "data-kind": kind })
     say($.answerTitle, step ? "Its answer" : "It guesses")
+    say($.answerNote, step ? "" : "not trained yet")
     answer.forEach((share, c) => {
       const row = $.answers[c],
         mark = c === best ? (best === label ? " ✓" : " ✗") : ""
