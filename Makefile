@@ -20,7 +20,7 @@ NONE_PICKED := test $$? -eq 5
 # Tests of what pandas reads, writes and joins.
 FRAMES := tests/test_runs.py tests/test_cli.py tests/test_store.py tests/test_store_checkpoints.py \
   tests/test_capture.py tests/datasets
-# A process a core, and a file's tests in one process. Both conftest.py put the longest files first.
+# A process a core, and a file's tests in one process. conftest.py and nbval_plugin.py put the longest files first.
 SHARED := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # Tests that a library's version breaks first: what is read, written, watched, trained and shown.
 QUICK := tests/test_capture.py tests/test_capture_models.py tests/test_runs.py tests/test_runs_damage.py \
@@ -28,7 +28,7 @@ QUICK := tests/test_capture.py tests/test_capture_models.py tests/test_runs.py t
   tests/train/test_train_own_models.py tests/train/test_train_refused_models.py \
   tests/explorers/test_explorers.py tests/explorers/test_explorers_live.py tests/explorers/test_explorers_cells.py \
   tests/explorers/test_explorers_question.py
-NBVAL := -p tests.nbval_patience --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
+NBVAL := -p tests.nbval_plugin --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-floor test-floor-quick bench lessons badges
@@ -40,13 +40,12 @@ lab: $(VENV)/.lab ## Create the environment if need be, and open JupyterLab on t
 	@echo "lab: opening JupyterLab on notebooks/ (Ctrl-C twice ends it)"
 	@$(BIN)/python -m jupyterlab notebooks $(LAB_ARGS)
 
-test: $(VENV)/.test ## Run every test: style, import contracts, units, claims, the browser, and all notebooks.
-	@echo "test: style, import contracts, units, claims, the browser, then every notebook"
+test: $(VENV)/.test ## Run every test: style, import contracts, units, claims, all notebooks, and the browser.
+	@echo "test: style, import contracts, units and claims, then every notebook and the browser"
 	@$(BIN)/ruff check
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest --ignore tests/browser $(SHARED) $(PYTEST_ARGS) || $(NONE_PICKED)
-	@$(BIN)/python -m pytest tests/browser $(SHARED) $(PYTEST_ARGS) || $(NONE_PICKED)
-	@$(BIN)/python -m pytest $(NBVAL) --numprocesses auto --dist loadfile notebooks
+	@$(BIN)/python -m pytest $(NBVAL) notebooks tests/browser $(SHARED) $(PYTEST_ARGS) || $(NONE_PICKED)
 
 test-floor: $(FLOOR)/.test ## Run unit tests and two lessons with the oldest versions allowed, which are Colab's.
 	@echo "test-floor: units with pandas 2.2, then frames with pandas 3.0, then lessons 01 and 04"

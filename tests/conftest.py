@@ -2,6 +2,7 @@
 
 # ruff: noqa: I001
 import os
+from itertools import chain, zip_longest
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch reads it: there is a worker a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,9 +17,16 @@ from reslab import NetSpec, cli, digits
 from reslab.train import device
 
 
+STARTS_PROCESSES = ("test_cluster.py", "test_scaling.py", "test_processes.py", "test_train_ranks.py", "test_faults.py")
+
+
 def pytest_collection_modifyitems(items):
-    """The claims first: a few files of minutes each. At the end, one core would wait for the other."""
-    items.sort(key=lambda item: item.get_closest_marker("claims") is None)
+    """The longest files first: at the end, one core would wait for the other. These are the claims, which keep a core
+    busy, and between them files that start processes, which wait much."""
+    claims = dict.fromkeys(item.path.name for item in items if item.get_closest_marker("claims"))
+    names = chain.from_iterable(zip_longest(claims, STARTS_PROCESSES))
+    order = {name: place for place, name in enumerate(names)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(scope="module")

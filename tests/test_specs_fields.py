@@ -15,7 +15,7 @@ class Grown(NetSpec):
     """A NetSpec with fields of every kind that are newer than the recorded runs."""
 
     squeeze_excitation: bool = setting(False, "weigh the channels of a branch", before=False)
-    squeeze: str = setting("mean", "what is taken of a channel", choices=("mean", "max"), before="mean")
+    pooling: str = setting("mean", "what is taken of a channel", choices=("mean", "max"), before="mean")
     ratio: int = setting(16, "channels per hidden unit", low=1, high=64, before=16)
     temperature: float = setting(2.0, "of the weights", above=0, high=9, before=1.0)
 
@@ -59,9 +59,9 @@ def test_every_field_has_a_help_of_one_line_and_the_first_ones_are_there(spec):
 
 def test_a_new_field_is_checked_by_what_it_says():
     assert Grown(ratio=8).ratio == 8
-    assert Grown.choices() == NetSpec.choices() | {"squeeze": ("mean", "max")}
+    assert Grown.choices() == NetSpec.choices() | {"pooling": ("mean", "max")}
     assert refusal(Grown, squeeze_excitation=1) == "squeeze_excitation is 1; it must be True or False."
-    assert refusal(Grown, squeeze="men") == "squeeze is 'men'; it can be 'mean', 'max'. Did you mean 'mean'?"
+    assert refusal(Grown, pooling="men") == "pooling is 'men'; it can be 'mean', 'max'. Did you mean 'mean'?"
     assert refusal(Grown, ratio=65) == "ratio is 65; it must be from 1 to 64."
     assert refusal(Grown, temperature=0) == "temperature is 0; it must be a finite number above 0 and at most 9."
     assert type(Grown(temperature=1).temperature) is float

@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, Page
 
 from reslab.cli import main
 
+LONGEST = ("test_look.py", "test_lesson_01.py", "test_lesson_08.py")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = ROOT / "tests" / "browser"
@@ -15,8 +17,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(here):
             item.add_marker("browser")
     # Last, because Playwright keeps an event loop running in this thread, under which no other test could run its own.
-    # Of these, the longest file first: at the end, one worker would wait for the other.
-    items.sort(key=lambda item: (item.path.is_relative_to(here), item.path != here / "test_look.py"))
+    # Of these, the longest files first: at the end, one worker would wait for the other.
+    items.sort(key=lambda item: (item.path.is_relative_to(here), item.path.name not in LONGEST))
 
 
 @pytest.fixture(scope="session")

@@ -292,10 +292,11 @@ def test_a_toggle_takes_measures_and_draws_once(monkeypatch, split, kind, state)
 
 
 @pytest.mark.parametrize(
-    ("kind", "state"), [("GradientFlow", "plain-8"), ("Activations", "plain-8"), ("ResidualBlock", "plain")]
+    ("kind", "state", "parts"),
+    [("GradientFlow", "plain-8", 2), ("Activations", "plain-8", 3), ("ResidualBlock", "plain", 2)],
 )
-def test_a_switch_between_measured_nets_draws_once_and_moves_no_axis(monkeypatch, split, kind, state):
-    """The other net behind the switch is measured, too: each of the two in two parts, the quick one first."""
+def test_a_switch_between_measured_nets_draws_once_and_moves_no_axis(monkeypatch, split, kind, state, parts):
+    """The other net behind the switch is measured, too: each of the two in some parts, the quick ones first."""
     explorer = getattr(explorers, kind)(state, split=split, **({"steps": 3} if kind == "ResidualBlock" else {}))
     assert explorer.join(60)
     monkeypatch.setattr("reslab.explorers.instant.EMPTY_AFTER", 60)
@@ -312,7 +313,7 @@ def test_a_switch_between_measured_nets_draws_once_and_moves_no_axis(monkeypatch
         assert ranges() == before
     explorer.seed.value = 1  # nets that have not been measured
     assert explorer.join(60)
-    assert calls == {"take": 3, "measure": 2, "draw": 6, "refresh_texts": 3}
+    assert calls == {"take": 3, "measure": 2, "draw": 2 + 2 * parts, "refresh_texts": 3}
     explorer.close()
 
 
