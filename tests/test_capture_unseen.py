@@ -265,6 +265,16 @@ def test_outputs_without_real_numbers(make, words):
     assert list(trace.frame().columns) == COLUMNS
 
 
+def test_a_module_added_inside():
+    model = chain()
+    with warns(r"^3, 4\.0 joined Sequential inside of the block, and was not watched; change"), capture(model):
+        model.append(nn.Linear(2, 2)).append(nn.Sequential(nn.ReLU()))
+        model(X)
+    with capture(model, "[01]"):  # the new one is none of these
+        model.append(nn.ReLU())
+        model(X)
+
+
 def test_a_module_replaced_inside():
     model = chain()
     with (

@@ -9,7 +9,7 @@ from torch import nn
 
 from reslab.capture import process
 from reslab.capture.additions import Additions, measuring
-from reslab.capture.modules import PARAMETRIZATIONS, choose, first_tensor, named_modules
+from reslab.capture.modules import PARAMETRIZATIONS, choose, chosen_now, first_tensor, named_modules
 from reslab.capture.statistics import ACTIVATION_STATISTICS, GRADIENT_STATISTICS
 from reslab.capture.trace import Trace
 from reslab.capture.unseen import Unseen, is_batched, unmeasured
@@ -52,8 +52,8 @@ def capture(
     its outputs at padding are not 0.
 
     Not seen, and named in a UserWarning when the block ends: a model or a module that was not called; models of
-    torch.jit, torch.export or a CUDA graph, which call no hooks; modules replaced inside the block; outputs that are
-    complex, whole numbers or sparse; torch.func.vmap; passes that only trace the model; the replicas of
+    torch.jit, torch.export or a CUDA graph, which call no hooks; modules replaced or added inside the block; outputs
+    that are complex, whole numbers or sparse; torch.func.vmap; passes that only trace the model; the replicas of
     nn.DataParallel. torch.jit.script fails inside the block.
 
     The model, its mode, its gradients and the random state stay as they are. All hooks are removed at the end, after an
@@ -85,7 +85,8 @@ def capture(
                 stack.callback(setattr, module, "use_nested_tensor", True)
         hooks.install(model, additions)
         yield trace
-    for sentence in hooks.unseen.sentences(named, watched, hooks.called, whole=hooks.passes > 0):
+    added = [name for name, module in chosen_now(model, layers).items() if module not in hooks.names]
+    for sentence in hooks.unseen.sentences(named, watched, hooks.called, added, whole=hooks.passes > 0):
         warnings.warn(sentence, stacklevel=3)
 
 

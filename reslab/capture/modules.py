@@ -56,6 +56,14 @@ def choose(named, wanted, what="layers"):
     return {name: module for module, name in chosen.items()}
 
 
+def chosen_now(model, wanted):
+    """What `choose` would choose of a model that may have changed: nothing where it would refuse."""
+    try:
+        return choose(named_modules(model), wanted)
+    except ValueError:
+        return {}
+
+
 def leaves(named):
     """The modules that call no other module of the net; a parametrised layer is one, with all inside it."""
     found = {module for _, module in named if _is_leaf(module)}

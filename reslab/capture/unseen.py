@@ -27,11 +27,12 @@ class Unseen:
             return False
         return True
 
-    def sentences(self, named, watched, called, whole):
+    def sentences(self, named, watched, called, added, whole):
         """The warnings.
 
         named: the (name, module) pairs of the model, itself first. watched: name → module. called: those modules of
-        them that were called. whole: whether a forward pass of the whole model ran.
+        them that were called. added: the names of new modules that would be watched. whole: whether a forward pass of
+        the whole model ran.
         """
         name, model = named[0]
         scripted = [part for part, module in named if _is_jit(module)]
@@ -59,6 +60,11 @@ class Unseen:
             yield (
                 f"{_some(moved, watched)} was replaced inside of the block, and its successor was not watched; "
                 "change the model first, and open a block for it then."
+            )
+        if added := [part for part in added if not any(f"{part}.".startswith(f"{one}.") for one in moved)]:
+            yield (
+                f"{', '.join(added[:3])}{' ...' * (len(added) > 3)} joined {name} inside of the block, and was not "
+                "watched; change the model first, and open a block for it then."
             )
         if self.without_numbers:
             words = next(iter(self.without_numbers.values()))
