@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -17,5 +18,13 @@ def shipped(name):
 
 
 def shipped_json(name):
-    """What a shipped file has, which is JSON in gzip; FileNotFoundError as of `shipped`."""
-    return json.loads(gzip.decompress(shipped(name).read_bytes()))
+    """What a shipped file has: a dict with its provenance, JSON in gzip. FileNotFoundError as of `shipped`; ValueError,
+    in one sentence, for a file that is damaged."""
+    path = shipped(name)
+    try:
+        content = json.loads(gzip.decompress(path.read_bytes()))
+        if "provenance" not in content:
+            raise ValueError("it has no provenance")
+    except (EOFError, ValueError, TypeError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path} is damaged ({error}): install reslab again, it comes with it.") from error
+    return content
