@@ -121,8 +121,8 @@ def test_what_has_no_place_on_a_log_scale_is_a_mark():
 def test_the_sentence_says_median_and_range():
     assert (
         representations.sentence(SEEDS)
-        == "After the last block, pictures whose nearest neighbour is of their own class: plain-20, untrained: 20% (10%"
-        " to 30%); a guess: 10%. Ranges are over 3 seeds."
+        == "After the last block, pictures whose most similar picture is of their own class: plain-20, untrained: 20%"
+        " (10% to 30%); a guess: 10%. Ranges are over 3 seeds."
     )
     assert "readout gets right: plain-20, after 20 steps: 5%; a guess" in representations.sentence(
         net(step=20), "readout_accuracy"

@@ -31,7 +31,7 @@ COLUMNS = (
 )
 COSTS = {"multiply_adds": "multiply-adds", "parameters": "parameters", "memory": "bytes of output"}
 MOST_ROWS = 60  # boxes of a net that is drawn in full; in a deeper one, a sequence of equal blocks is drawn once
-WIDTH, STRIDE = 1.35, 2.0  # of a box, and from one net to the next; what lies between is for the skips
+WIDTH, STRIDE = 1.55, 2.2  # of a box, and from one net to the next; what lies between is for the skips
 TEXT = 14  # pixels; can be read from the last row of a classroom
 ROOM = 26  # pixels a row, so that the labels of two rows do not overlap
 
@@ -252,7 +252,8 @@ def _arcs(skips, right):
 
 def _times(group, left):
     middle = (group.boxes[0].row + group.boxes[-1].row) / 2
-    return dict(name=group.module, text=f"<b>× {group.times}</b>", x=left + WIDTH + 0.34, xanchor="left", y=middle)
+    past = 0.34 if group.shortcut else 0.06  # the arc of a skip, where there is one
+    return dict(name=group.module, text=f"<b>× {group.times}</b>", x=left + WIDTH + past, xanchor="left", y=middle)
 
 
 def _heading(net, rows):

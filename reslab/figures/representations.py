@@ -47,7 +47,7 @@ class Statistic:
 
 STATISTICS = {
     "neighbour_accuracy": Statistic(
-        "Pictures that each block tells apart", "Nearest neighbour of the same class (%)", "a guess"
+        "Pictures that each block tells apart", "Most similar picture is of the same class (%)", "a guess"
     ),
     "readout_accuracy": Statistic(
         "Classes that a linear readout finds", "Test pictures the readout gets right (%)", "a guess"
