@@ -9,6 +9,7 @@ import torch
 from reslab import NetSpec, build, digits, replace
 from reslab.experiments import residual_block as lesson
 from reslab.nets import Block
+from reslab.progress import shown_by
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -80,9 +81,12 @@ def test_a_row_a_step_and_the_first_is_measured_before_anything_is_learned(split
 
 
 def test_a_rate_that_is_far_too_high_is_called_diverged(split):
-    frame = lesson.learn_identity(
-        skips=(False,), rates=(0.1, 1e12), steps=12, split=split, base=spec(split, norm="none")
-    )
+    told = []
+    with shown_by(lambda done, total, words: told.append((done, total))):  # the bar of a question
+        frame = lesson.learn_identity(
+            skips=(False,), rates=(0.1, 1e12), steps=12, split=split, base=spec(split, norm="none")
+        )
+    assert told[0] == (0, 2)
     table = lesson.ended(frame).set_index("lr")
     assert table["outcome"].to_dict() == {0.1: "finished", 1e12: "diverged"}
     assert table["error"][1e12] == math.inf

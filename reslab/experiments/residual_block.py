@@ -4,6 +4,8 @@ The blocks are those of the nets: `stack` takes them from `build`, so plain and 
 weights.
 """
 
+import itertools
+
 import pandas as pd
 import torch
 from torch import nn
@@ -22,6 +24,7 @@ from reslab.experiments.residual_block_parts import (
     tensors,
 )
 from reslab.nets import replace
+from reslab.progress import progress_bar
 from reslab.results.frames import LIVE
 from reslab.results.residual_block import at_best_rate, ended, nearer, sooner, steps_to
 from reslab.store import recorded
@@ -128,12 +131,10 @@ def learn_identity(
     """`learn` for every combination, one tidy frame. Blocks of one seed have the same initial weights and batches."""
     split = split or digits()
     base = base or one_block(split)
+    stacks = list(itertools.product(blocks, skips, rates, seeds))
     frames = [
         learn(replace(base, skip=skip), blocks=n, target=target, lr=lr, seed=seed, split=split, steps=steps)
-        for n in blocks
-        for skip in skips
-        for lr in rates
-        for seed in seeds
+        for n, skip, lr, seed in progress_bar(stacks, desc="blocks, one after the other")
     ]
     return pd.concat(frames, ignore_index=True)
 
