@@ -185,6 +185,11 @@ def test_weight_gradients_equal_autograd(dtype, relative):
     assert list(frame["gradient_rms"].isna()) == [name.startswith("fc") for name in frame["parameter"]]
 
 
+def test_weight_gradients_of_what_is_no_model_are_refused():
+    with pytest.raises(TypeError, match=r"model must be an nn\.Module, not list\."):
+        weight_gradients([nn.Linear(2, 2)])
+
+
 def test_weight_gradients_before_any_backward_pass():
     model = small_net()
     frame = weight_gradients(model)

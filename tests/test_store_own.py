@@ -234,6 +234,9 @@ def test_filters_know_lists_none_and_fields_that_are_newer_than_a_run(store):
         assert [run.seed for run in store.runs(milestones=one)] == [3]
     with pytest.raises(ValueError, match=r"milestones is '0.5'; it must be numbers, such as 0\.5,0\.75\."):
         store.runs(milestones="0.5")
+    for none in (pd.NA, [[20, 56]], np.array([[20, 56]]), lambda depth: depth > 20):
+        with pytest.raises(ValueError, match=r"depth is .*; it must be a number, or a collection of numbers"):
+            store.runs(depth=none)
     assert [run.seed for run in store.runs(seed=None)] == [None]
     assert [run.seed for run in store.runs(depth=None)] == [None]
     assert [run.seed for run in store.runs(depth=())] == []

@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 import torch
+from torch import nn
 from torch.nn.parameter import is_lazy
 
 
@@ -141,8 +142,10 @@ def weight_gradients(model):
     A shared parameter has one row, under its first name.
     Columns: parameter, shape ("16×3×3×3"), weight_rms, gradient_rms (NaN without a gradient), gradient_norm (L2, =
     rms·√elements). A lazy parameter, which has no shape before the first forward pass, has "" and NaN. RMS of complex
-    numbers is that of |z|.
+    numbers is that of |z|. TypeError for what is no nn.Module.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be an nn.Module, not {type(model).__name__}.")
     parameters = dict(model.named_parameters())
     # The numbers of nested tensors have no one shape.
     known = {name: p for name, p in parameters.items() if not is_lazy(p) and not p.is_nested}

@@ -1,6 +1,7 @@
 """Choosing among runs by the fields of Run, NetSpec and TrainSpec."""
 
 import dataclasses
+import math
 from typing import get_args
 
 from reslab import checks
@@ -72,10 +73,23 @@ def _check(name, value, kind, choices):
         checks.flag(name, value)
     elif kind in (int, float) and isinstance(value, (str, bytes)):
         raise ValueError(f"{name} is {value!r}; it must be a number, without quotes in Python.")
+    elif kind in (int, float) and not _is_number(value):
+        raise ValueError(f"{name} is {value!r}; it must be a number, or a collection of numbers.")
     elif kind is str and not isinstance(value, str):
         raise ValueError(f"{name} is {value!r}; it must be a text, as {str(value)!r}.")
     elif kind is tuple and isinstance(value, (str, bytes)):
         raise ValueError(f"{name} is {value!r}; it must be numbers, such as 0.5,0.75.")
+
+
+def _is_number(value):
+    """Whether a value is one number, of Python, NumPy or PyTorch."""
+    try:
+        math.isfinite(value)
+        return True
+    except OverflowError:  # an int larger than any float
+        return True
+    except (TypeError, ValueError, RuntimeError):  # of pandas.NA, of a list, of arrays of several numbers
+        return False
 
 
 def _is_one_of(value, allowed):

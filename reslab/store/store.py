@@ -152,9 +152,7 @@ class Store:
         if not path.exists():
             seed = "" if run.seed is None else f", seed {run.seed}"
             keep = "sweep(..., weights=True)" if run.spec else "save_weights(run, event.weights())"
-            raise FileNotFoundError(
-                f"{self.path} has no weights of {run.name}{seed}; {keep} would keep them."
-            )
+            raise FileNotFoundError(f"{self.path} has no weights of {run.name}{seed}; {keep} would keep them.")
         return Weights.load(path)
 
     def net(self, run):
