@@ -117,9 +117,9 @@ def test_a_map_lies_over_its_photograph_with_both_squares():
 
 def test_segments_stand_below_the_truth_with_their_scores():
     figure = receptive_field.segmenters(SEGMENTS[SEGMENTS["seed"] == 0])
-    assert np.array(figure.data[0].z).shape == (5 * 6, 2 * 6, 3)
+    assert np.array(figure.data[0].z).shape == (2 * 6, 5 * 6, 3)
     names = [note.text for note in figure.layout.annotations]
-    assert {"the picture", "the truth", "resnet-20, 0.60", "none everywhere, 0.20"} <= set(names)
+    assert {"the picture", "the truth", "resnet-20<br><b>0.60</b>", "none<br>everywhere<br><b>0.20</b>"} <= set(names)
     said = text.segmenters_sentence(SEGMENTS)
     assert said.startswith("Mean IoU after 150 steps: plain-20 0.41 (0.40 to 0.42); resnet-20 0.61 (0.60 to 0.62)")
     assert text.segmenters_sentence(SEGMENTS[SEGMENTS["seed"] == 0]).endswith(" One seed.")

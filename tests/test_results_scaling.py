@@ -27,7 +27,7 @@ def test_losses_that_are_missing_never_agree(there):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "verdict"), [(0.2, results.PAYS), (0.43, results.NO_DIFFERENCE), (4.8, results.DOES_NOT_PAY)]
+    ("seconds", "verdict"), [(0.2, results.FASTER), (0.43, results.NO_DIFFERENCE), (4.8, results.SLOWER)]
 )
 def test_whether_a_precision_pays(seconds, verdict):
     usual = pd.DataFrame({"name": ["resnet-20", "resnet-56"], "precision": "fp32", "step_seconds": [0.4, 1.2]})

@@ -133,7 +133,7 @@ def test_the_papers_steps_are_timed_in_either_precision(monkeypatch):
 
 @pytest.mark.parametrize(
     ("seconds", "times", "verdict"),
-    [(0.2, "0.5", "it pays"), (0.43, "1.1", "it makes no clear difference"), (4.8, "12", "it does not pay")],
+    [(0.2, "0.5", "it is faster"), (0.43, "1.1", "it makes no clear difference"), (4.8, "12", "it is slower")],
 )
 def test_precision_in_words(seconds, times, verdict):
     usual = pd.DataFrame({"name": ["resnet-20", "resnet-56"], "precision": "fp32", "step_seconds": [0.4, 1.2]})

@@ -258,5 +258,5 @@ def test_whether_trainings_agree():
         "0.5 times",
         "bf16",
         "fp32",
-        "it pays",
+        "it is faster",
     )

@@ -79,7 +79,8 @@ def stopped(depth=20, *, at=(15, 40), seed=0, split=None, how=None, device="auto
             job.train(stopped=lambda seen=seen, stop=stop: next(seen) >= stop)
             step = stop
         parts, _ = job.train()
-    runs = {f"{spec.name}, in one go": whole, f"{spec.name}, stopped {len(at)} times": parts}
+    times = {1: "once", 2: "twice"}.get(len(at), f"{len(at)} times")
+    runs = {f"{spec.name}, in one go": whole, f"{spec.name}, stopped {times}": parts}
     return pd.concat([replace(run, name=name).frame() for name, run in runs.items()], ignore_index=True)
 
 

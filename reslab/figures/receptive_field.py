@@ -5,6 +5,8 @@ Lines are medians over seeds, in bands from the lowest to the highest. Every cha
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
+import textwrap
+
 import numpy as np
 
 from reslab.figures import bands, theme
@@ -117,29 +119,31 @@ def maps(frame, picture, *, empty=EMPTY, draw=theme.figure):
 
 
 def segmenters(frame, *, empty=EMPTY, draw=theme.figure):
-    """A few drawn pictures, the truth, and what each segmenter and baseline says of every pixel: a row each.
+    """Three drawn pictures, the truth, and what each segmenter and baseline says of every pixel: a column each.
 
     frame: as `experiments.segmenter.compare` gives it, of one seed.
     """
     traces, notes = [], []
     if len(frame):
         first = frame.iloc[0]
-        rows = [("the picture", first["pixels"]), ("the truth", _painted(first["truth"]))]
-        rows += [(f"{row.name}, {row.mean_iou:.2f}", _painted(row.answers)) for row in frame.itertuples(index=False)]
+        columns = [("the picture", first["pixels"]), ("the truth", _painted(first["truth"]))]
+        for row in frame.itertuples(index=False):
+            words = "<br>".join([*textwrap.wrap(row.name, 12), f"<b>{row.mean_iou:.2f}</b>"])
+            columns.append((words, _painted(row.answers)))
         side = first["pixels"].shape[1]
-        sheet = np.concatenate([np.concatenate(list(_framed(each)), 1) for _, each in rows], 0)
+        sheet = np.concatenate([np.concatenate(list(_framed(each[:3])), 0) for _, each in columns], 1)
         traces = [dict(type="image", z=sheet.tolist(), hoverinfo="skip", meta={"key": "sheet"})]
-        for i, (words, _) in enumerate(rows):
-            where = dict(x=-1, xanchor="right", y=(i + 0.5) * (side + 2), yanchor="middle")
+        for i, (words, _) in enumerate(columns):
+            where = dict(x=(i + 0.5) * (side + 2), xanchor="center", y=-1, yanchor="bottom")
             notes.append(dict(name=words, text=words, showarrow=False, font=dict(size=theme.SMALL), **where))
-    bare = dict(showticklabels=False, ticks="", showgrid=False, showline=False)
-    x = bare | dict(title="Test pictures; white: none, blue: disc, amber: square, green: triangle", constrain="domain")
-    y = bare | dict(title=" ", autorange="reversed", scaleanchor="x")
-    margin = dict(l=190, r=10, t=theme.TOP, b=48)
-    y["title"] = "Mean IoU beside each name"
+    bare = dict(showticklabels=False, ticks="", showgrid=False, showline=False, constrain="domain")
+    x = bare | dict(title="White: none, blue: disc, amber: square, green: triangle; numbers: mean IoU")
+    names = 0.16  # of the height, above the pictures
+    y = bare | dict(title="Test pictures", autorange="reversed", scaleanchor="x", domain=[0, 1 - names])
+    margin = dict(l=40, r=10, t=theme.TOP, b=56)
     return draw(
         traces, title="Which pixel belongs to which shape", origin=_origin(frame), empty=empty, annotations=notes, x=x,
-        y=y, showlegend=False, margin=margin, height=560,
+        y=y, showlegend=False, margin=margin, height=520,
     )  # fmt: skip
 
 

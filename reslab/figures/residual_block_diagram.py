@@ -121,12 +121,16 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         path = f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {end},{ROOF} L {end},{LEVEL + BOX + 8}"
         shapes.append(ghost | dict(path=path))
         text((fork + at) / 2, ROOF, "no shortcut: x goes on only through the layers", yanchor="bottom")
-    arrow(at, LEVEL, at + space, LEVEL, "" if crowded else shape, **(dict(x=at - 0.5, xanchor="left") if skip else {}))
-    at += space
-    box(at, at + small, LEVEL, BOX / 2, part["y"]["layer"].iloc[0].split(", "))
-    hover.append((at + small / 2, LEVEL, f"{part['y']['layer'].iloc[0]}: no parameters"))
-    arrow(at + small, LEVEL, at + small + space, LEVEL, part["y"]["shape"].iloc[0])
-    text(at + small + space + 1.5, LEVEL, "<b>y</b>", theme.LARGE)
+    # The shape of the sum is that of the shortcut, which stands beside the plus.
+    last, end = part["y"]["layer"].iloc[0], at + small + 2 * space
+    if last != "identity":
+        arrow(at, LEVEL, at + space, LEVEL, "" if crowded or skip else shape)
+        at += space
+        box(at, at + small, LEVEL, BOX / 2, last.split(", "))
+        hover.append((at + small / 2, LEVEL, f"{last}: no parameters"))
+        at += small
+    arrow(at, LEVEL, end, LEVEL, part["y"]["shape"].iloc[0], x=end - space / 2)
+    text(end + 1.5, LEVEL, "<b>y</b>", theme.LARGE)
     text(
         50,
         -8,

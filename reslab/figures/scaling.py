@@ -58,7 +58,7 @@ def throughput(frame, *, draw=theme.figure):
     y = dict(title="Nets trained per minute", range=[0, 1.1 * max([1.0, *rates, *ideal])])
     ends = [
         (trace["meta"]["key"], theme.wrap(name), trace["x"][-1], trace["y"][-1], trace["line"]["color"])
-        for trace, name in zip(traces, ("measured", "as many times<br>the first"), strict=False)
+        for trace, name in zip(traces, ("measured", "each as fast<br>as one alone"), strict=False)
     ]
     return draw(
         traces, title="Trainings at a time", origin=frames.LIVE, empty="Nothing was measured.", x=x, y=y,

@@ -6,18 +6,18 @@ from types import SimpleNamespace
 import numpy as np
 
 EQUAL = 1e-4  # losses that differ by a smaller fraction are the same to 4 digits
-PAYS, NO_DIFFERENCE, DOES_NOT_PAY = "it pays", "it makes no clear difference", "it does not pay"
+FASTER, NO_DIFFERENCE, SLOWER = "it is faster", "it makes no clear difference", "it is slower"
 
 
 def precision(usual, other):
     """The time of a step in another precision over that in the usual one: a row a net that both have.
 
     usual, other: name, step_seconds, precision. Columns: those of `other`, those of `usual` with the suffix _usual,
-    times (a ratio), and verdict (PAYS below 0.9, DOES_NOT_PAY above 1.1, else NO_DIFFERENCE).
+    times (a ratio), and verdict (FASTER below 0.9, SLOWER above 1.1, else NO_DIFFERENCE).
     """
     table = other.merge(usual, on="name", suffixes=("", "_usual"))
     times = table["step_seconds"] / table["step_seconds_usual"]
-    verdict = np.select([times < 0.9, times > 1.1], [PAYS, DOES_NOT_PAY], NO_DIFFERENCE)
+    verdict = np.select([times < 0.9, times > 1.1], [FASTER, SLOWER], NO_DIFFERENCE)
     return table.assign(times=times, verdict=verdict)
 
 

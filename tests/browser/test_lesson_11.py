@@ -17,7 +17,7 @@ def test_the_lesson_runs_and_draws_its_charts(lab):
             drawn.append([trace["name"] for trace in notebook.figure_data(chart)])
         hours, stopped, throughput, recorded = drawn
         assert hours == ["resnet-20", "resnet-56", "resnet-110"]
-        assert any("stopped 2 times" in (name or "") for name in stopped)
+        assert any("stopped twice" in (name or "") for name in stopped)
         assert len(throughput) == 2
         assert recorded
         assert notebook.failures() == []

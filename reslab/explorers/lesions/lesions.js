@@ -23,7 +23,7 @@ export default {
       }) }
     }
     const layers = group("Layers", [["20", "20"], ["56", "56"]], "layers")
-    const statistics = group("BatchNorm", [["kept", "as trained"], ["anew", "measured anew"]], "statistics")
+    const statistics = group("BatchNorm", [["kept", "as trained"], ["anew", "measured again"]], "statistics")
     const data = group("Pictures", [["digits", "Digits"], ["cifar10", "Photographs"]], "data")
     const button = (text, title, act) => {
       const made = html(bar, "button", { type: "button", title }, text)
@@ -37,7 +37,8 @@ export default {
 
     const present = presentButton(root)
 
-    const note = "Click a block. Filled: the error when it alone is out. Dotted: the error of the whole net."
+    const note = "Click a block. Filled: the error when it alone is out. Dotted: the error of the whole net. " +
+      "Dashed, in a block that is out: the signal goes straight on."
     html(root, "p", { class: "note" }, note)
     const rows = KINDS.map(kind => {
       const row = html(root, "div", { class: `row ${kind}`, "data-kind": kind })

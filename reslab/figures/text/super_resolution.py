@@ -14,7 +14,8 @@ def sentence(frame, step=None):
     table = table[table["step"] == step]
     pictures = frame["picture"].nunique()
     text = "; ".join(f"{row['name']} {median(row, '+.2f', ' dB')}" for _, row in table.iterrows())
-    return f"After {step} steps, PSNR minus bicubic's, mean of {pictures} held-out pictures: {text}.{over_seeds(table)}"
+    what = f"PSNR minus bicubic's, mean of {pictures} pictures that no net has seen"
+    return f"After {step} steps, {what}: {text}.{over_seeds(table)}"
 
 
 def depth_sentence(frame):
