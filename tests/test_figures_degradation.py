@@ -51,6 +51,10 @@ def test_curves_wear_their_origin_and_units():
     assert figure.data[0].x[-1] == 2
     recorded = degradation.training_curves(history(origin=RECORDED))
     assert notes(recorded) == {"origin": f"{RECORDED}; open marks: test error"}
+    on_log = degradation.training_curves(history(seed=3), log=True)
+    assert (on_log.layout.yaxis.type, on_log.layout.yaxis.title.text) == ("log", "Training error (%), log scale")
+    (name,) = (note for note in on_log.layout.annotations if note.name.endswith("/name"))
+    assert name.y == pytest.approx(np.log10(on_log.data[0].y[-1]))  # a note's place on a log axis is a power of ten
 
 
 def test_runs_that_share_a_name_are_told_apart_by_seed():
