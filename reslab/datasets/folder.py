@@ -65,8 +65,8 @@ def _parts(path):
     if not parts or not (len(parts) == 2 or set(found) <= known):
         if len(found) > 1 and set(found) <= known:
             warnings.warn(
-                f"{path.name}: {' and '.join(folder.name for folder in found.values())} are taken as classes, for they "
-                "have no folders in them. If they are parts of a data set, put a folder for each class into both.",
+                f"{path.name}: {' and '.join(folder.name for folder in found.values())} are taken as classes, because "
+                "they have no folders in them. If they are parts of a data set, put a folder for each class into both.",
                 stacklevel=3,
             )
         _mention_inner_classes(path.name, found.values())

@@ -283,11 +283,8 @@ def over_seeds(measure=fall, nets=NETS, *, device="auto", **options):
 
 
 def photographs():
-    """What was recorded of CIFAR-10 nets of width 16, whose pictures may not be shipped; see `lesions.photographs`. And
-    "errors", see `lesions.errors_of_photographs`.
-
-    Made by `python data/record_attribution.py` of the recorded weights.
-    """
+    """What `python data/record_attribution.py` recorded of CIFAR-10 nets of width 16: see `lesions.photographs`; and
+    "errors": see `lesions.errors_of_photographs`."""
     return lesions.photographs(PHOTOGRAPHS) | {"errors": lesions.errors_of_photographs()}
 
 
