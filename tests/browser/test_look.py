@@ -66,6 +66,10 @@ TEXTS = """([box, least]) => {
 }"""
 # Lab's own copy of the cell: the file is not read again.
 WRITE = "source => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(source)"
+VS_CODE = """
+    body { --vscode-foreground: #CCCCCC; --vscode-editor-background: #1E1E1E; }
+    .jp-OutputArea-output { background: #1E1E1E; }
+"""
 RANGES = "chart => ['xaxis', 'yaxis'].map(axis => chart._fullLayout[axis]?.range)"
 
 
@@ -188,6 +192,18 @@ def test_it_is_large_fits_and_can_be_read(notebook, theme):
         notebook.screenshot(f"look-{notebook.explorer}-{theme}-{i + 1}")
     settled(notebook, lambda: texts(notebook))
     assert notebook.find(f"{IN_FRONT} .bg").first.evaluate("rect => getComputedStyle(rect).fillOpacity") == "0"
+
+
+def test_the_dark_theme_of_vs_code_is_followed(notebook):
+    """There, ipywidgets brings JupyterLab's colours of the light theme."""
+    style = notebook.page.add_style_tag(content=VS_CODE)
+    try:
+        notebook.page.evaluate("document.body.classList.add('vscode-dark')")
+        settled(notebook, lambda: notebook.find(IN_FRONT).first.evaluate(FAULTS))
+        settled(notebook, lambda: texts(notebook))
+    finally:
+        notebook.page.evaluate("document.body.classList.remove('vscode-dark')")
+        style.evaluate("style => style.remove()")
 
 
 def test_nothing_is_cut_at_700_pixels(notebook):
