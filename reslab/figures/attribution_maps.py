@@ -38,8 +38,9 @@ def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
     rows = frame.set_index("kind") if len(frame) else frame
     if len(frame):
         first = rows.loc["map"]
+        size = "{} × {} pixels".format(*first["map"].shape)
         traces += _with_map(first["picture"], first["map"], opacity, "", "picture", bar=True)
-        axes |= panes.axes("", (0.0, 0.42), (0.1, 0.9), "pixels", f"{first['method']},<br>over the picture")
+        axes |= panes.axes("", (0.0, 0.42), (0.1, 0.9), size, f"{first['method']},<br>over the picture")
         notes.append(panes.words(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", 0.21, 0.91))
         for i, kind in enumerate(kind for kind in CALLED if kind in rows.index):
             left, top = 0.57 + 0.24 * (i % 2), 0.9 - 0.5 * (i // 2)
