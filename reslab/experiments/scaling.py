@@ -19,6 +19,7 @@ from reslab.datasets import Split, digits
 from reslab.experiments.degradation import small_net
 from reslab.job import Job
 from reslab.nets import FAMILY, build, replace
+from reslab.progress import progress_bar
 from reslab.results.scaling import losses, same_numbers, verdict  # noqa: F401 – a lesson takes it from here
 from reslab.runs import Provenance
 from reslab.store import Store
@@ -39,7 +40,7 @@ def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, precision="f
     """
     device, rows = pick_device(device), []
     split, how = noise(), TrainSpec(epochs=steps + 1, test_every=steps + 2, precision=precision)
-    for name in names:
+    for name in progress_bar(names, desc="nets"):
         events = train(build(FAMILY[name]), split, how, device=device)
         seconds = [event.seconds for event in itertools.islice(events, steps + 1)]
         step = min(after - before for before, after in itertools.pairwise(seconds))
