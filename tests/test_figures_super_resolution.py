@@ -162,7 +162,7 @@ def test_nothing_measured_is_said():
         figure = draw(empty, empty="Nothing here.")
         assert not figure.data
         assert "Nothing here." in str(figure.layout.annotations)
-    for say in (figures.sentence, figures.depth_sentence, figures.last_sentence, figures.picture_sentence):
+    for say in (figures.sentence, figures.depth_sentence, figures.picture_sentence):
         assert say(empty) == "Nothing has been measured yet."
 
 
@@ -176,9 +176,6 @@ def test_sentences_have_the_numbers_of_the_frame():
     assert "with 4 / 20 layers" in said
     for part in ("no skip +0.40 / -5.90", "block skips +0.50 / +0.60", "a global skip +0.70 / +0.30", "both +0.60"):
         assert part in said
-    other = STEPS[~STEPS["block_skips"] & (STEPS["depth"] == 4)]
-    other = pd.concat([other, other.assign(last=other["last"].map({"He": "zero", "zero": "He"}), gain=-1.0)])
-    assert "residual-4 +0.70 (zero), -1.00 (He)" in figures.last_sentence(other)
 
 
 def test_the_sentence_of_a_picture_tells_the_chosen_net_first():

@@ -16,14 +16,13 @@ from reslab.figures.text.super_resolution import (
     CALLED,
     alt_text,
     depth_sentence,
-    last_sentence,
     picture_sentence,
     sentence,
 )
 from reslab.results import super_resolution as results
 
 __all__ = [
-    "alt_text", "curves", "depth_sentence", "depths", "last_sentence", "picture_sentence", "sentence",
+    "alt_text", "curves", "depth_sentence", "depths", "picture_sentence", "sentence",
 ]  # fmt: skip
 
 BELOW, ABOVE = 4.0, 1.6  # dB under and over bicubic that a chart shows

@@ -39,22 +39,9 @@ CALLED = {
 }
 
 
-def last_sentence(frame):
-    """What the start of the last layer does to each net, at the last step of the frame."""
-    if not len(frame):
-        return EMPTY
-    table, texts = results.gains(frame), []
-    table = table[table["step"] == table["step"].max()]
-    for name, rows in table.groupby("name", sort=False):
-        values = rows.set_index("last")["median"]
-        texts.append(f"{name} {values['zero']:+.2f} (zero), {values['He']:+.2f} (He)")
-    step = table["step"].max()
-    return f"After {step} steps, gain in dB by the start of the last layer: {'; '.join(texts)}.{over_seeds(table)}"
-
-
 def picture_sentence(frame, front="residual"):
     """One picture: how much better than bicubic each net is. frame: as `experiments.super_resolution.compared` gives
-    it; front: the kind of the net that is texts first."""
+    it; front: the kind of the net that is told first."""
     if not len(frame):
         return EMPTY
     rows = frame.set_index("kind")
