@@ -157,7 +157,10 @@ def one_step(spec, split=None, *, seeds=(0,), lr=0.1):
 
 
 def backward(net, split, mode, layers=None, activation=ACTIVATION_STATISTICS):
-    """The captured frame of one forward and backward pass on the first batch of training, in the net's precision."""
+    """The captured frame of one forward and backward pass on the first batch of training, in the net's precision.
+
+    The net, of `build`, is left in channels_last, in the chosen mode, and with the gradients of this pass added.
+    """
     check_fit(net.spec, split, TrainSpec(batch_size=1))
     net.to(memory_format=torch.channels_last).train(checks.choice("mode", mode, MODES) == "train")
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[:BATCH]

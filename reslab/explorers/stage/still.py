@@ -18,6 +18,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--no-first-run",
     "--virtual-time-budget=8000",
+    "--run-all-compositor-stages-before-draw",  # else a picture may be taken in which a part is not yet drawn
 )
 
 
