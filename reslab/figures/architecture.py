@@ -120,7 +120,7 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
         heading = dict(name=net, text=_heading(net, layers[layers["net"] == net]), y=-0.75, yanchor="bottom", **note)
         notes.append(heading | dict(x=left + WIDTH / 2))
     rows = 1 + max((box.row for *_, drawn in nets for group in drawn for box in group.boxes), default=0)
-    span = [-0.55 if bands else -0.1, (len(nets) - 1) * STRIDE + WIDTH + 0.62]
+    span = [-0.66 if bands else -0.1, (len(nets) - 1) * STRIDE + WIDTH + 0.62]
     level = dict(x=-0.08, xanchor="right", **note)
     notes += [dict(name=size, text=size, y=(first + last) / 2, **level) for size, first, last in bands]
     line = dict(type="line", x0=span[0], x1=span[1], line=dict(color=theme.GRID, width=1))

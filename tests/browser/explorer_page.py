@@ -131,7 +131,8 @@ def settled(notebook, check):
     try:
         notebook.wait_until(lambda: not check(), 10)
     except TimeoutError:
-        assert check() == []
+        faults = check()
+        assert not faults, faults
 
 
 def at_rest(notebook, read):

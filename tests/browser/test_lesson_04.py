@@ -105,6 +105,7 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
     answered["skip"] = notebook.wait_until(lambda: values(notebook, LEFT, "plain-20 · untrained"))
     assert "OFF" in notebook.text(".reslab-skip")
     notebook.find(".reslab-weights select").first.select_option("trained")
+    notebook.wait_until(lambda: values(notebook, LEFT, "plain-20 · trained"))  # what is typed before is lost
     notebook.fill(".reslab-depth-text input", "56")
     notebook.wait_until(lambda: "training plain-56" in notebook.text(".reslab-progress-text"), 60)
     notebook.wait_until(lambda: values(notebook, LEFT, "plain-56 · trained"), 180)
