@@ -51,7 +51,7 @@ def measured(net, split, depth):
     found = {"stability": deletion.stability(net, split, images=IMAGES, progress=False)}
     if depth == 20:
         found["fall"] = deletion.fall(net, split, images=IMAGES, steps=STEPS, progress=False)
-        found["gaps"] = deletion.gaps(net, split, steps=(8, 16, 32), images=FEW, progress=False)
+        found["gaps"] = deletion.completeness_gaps(net, split, steps=(8, 16, 32), images=FEW, progress=False)
     return found
 
 

@@ -16,7 +16,7 @@ from reslab.store import Store
 from reslab.train import TrainSpec, check_fit, pick_device, ranks
 
 # Milliseconds of work per worker. Longer sweeps end sooner in processes, though these need seconds to start.
-LONG = 40_000
+PROCESSES_FROM = 40_000
 
 
 def sweep(
@@ -134,7 +134,7 @@ def _apart(jobs, workers):
     """
     if any(job.device.type == "cuda" for job in jobs):
         return not all(job.how.cuda_graph for job in jobs)
-    return any(job.device.type != "cpu" for job in jobs) or sum(job.work for job in jobs) > LONG * workers
+    return any(job.device.type != "cpu" for job in jobs) or sum(job.work for job in jobs) > PROCESSES_FROM * workers
 
 
 def _in_threads(jobs, report, *, workers):

@@ -50,14 +50,15 @@ def test_grad_cam_of_two_by_two_places_is_no_better_than_the_same_shape_elsewher
 
 
 def test_the_plain_net_needs_more_steps_for_integrated_gradients_to_add_up():
-    gaps = results.gaps(deletion.over_seeds(deletion.gaps, seeds=SEEDS, images=16, steps=(16,), progress=False))
+    how = {"images": 16, "steps": (16,), "progress": False}
+    gaps = results.completeness_gaps(deletion.over_seeds(deletion.completeness_gaps, seeds=SEEDS, **how))
     gap = gaps.set_index("name")["median"]
     assert gap["plain-20"] > 1.5 * gap["resnet-20"]
 
 
 def test_maps_are_lost_when_the_layers_are_drawn_anew():
     how = {"methods": ("integrated gradients", "saliency"), "images": 8, "steps": 8, "progress": False}
-    left = results.left(deletion.over_seeds(deletion.randomisation, ("resnet-20",), seeds=SEEDS, **how))
+    left = results.randomisation(deletion.over_seeds(deletion.randomisation, ("resnet-20",), seeds=SEEDS, **how))
     last = left[left["drawn"] == left["drawn"].max()].set_index("method")["median"]
     assert last.abs().max() < 0.4
 
@@ -65,7 +66,7 @@ def test_maps_are_lost_when_the_layers_are_drawn_anew():
 def test_the_saliency_of_a_deep_plain_net_is_not_noise():
     """Maps that are noise would be no more alike for a picture and its noisy copy than for two different pictures."""
     frame = deletion.over_seeds(deletion.stability, ("plain-56",), seeds=SEEDS, images=24, progress=False)
-    assert results.stable(frame)["median"].item() > 0.2
+    assert results.stability(frame)["median"].item() > 0.2
     assert (frame["alike"] > frame["strangers"] + 0.15).mean() >= MOST
 
 

@@ -32,7 +32,7 @@ def by_mode():
 
 def share(frame, alpha):
     """Of all pairs of seed and direction, those in which the loss of the plain net rises more."""
-    return results.duels(frame, alpha)["share"].item()
+    return results.compare(frame, alpha)["share"].item()
 
 
 def test_at_20_layers_the_answer_turns_with_the_mode(by_mode):
@@ -78,7 +78,7 @@ def test_one_net_is_ten_times_flatter_than_itself():
 def test_a_net_that_has_learned_little_is_the_flattest_in_train_mode_alone():
     """plain-56 in train mode rises less than resnet-56, and from a higher loss; in eval mode far more (recorded)."""
     lines = landscape_files.recorded("digits")["bands"]
-    assert results.duels(lines).set_index(["depth", "mode"]).loc[(56, "eval"), "share"] == 1
+    assert results.compare(lines).set_index(["depth", "mode"]).loc[(56, "eval"), "share"] == 1
     nets = ("plain-56", "resnet-56")
     frame = landscape.over_seeds(nets=nets, seeds=SEEDS[:1], mode="train", directions=3, **HOW)
     plain, residual = results.rises(frame).groupby("skip")[["start", "rise"]].median().itertuples(index=False)
@@ -89,7 +89,7 @@ def test_a_net_that_has_learned_little_is_the_flattest_in_train_mode_alone():
 def test_on_photographs_at_56_layers_the_plain_loss_rises_more_in_both_modes_and_at_20_it_does_not():
     """Recorded, one seed of weights of the same training each: 4.7 and 1.3 nats in eval mode, 0.8 and 0.2 in train."""
     lines = landscape_files.recorded("cifar10")["bands"]
-    table = results.duels(lines).set_index(["depth", "mode"])
+    table = results.compare(lines).set_index(["depth", "mode"])
     assert (table["directions"] >= 5).all()
     for mode in landscape.MODES:
         assert table.loc[(56, mode), "share"] == 1

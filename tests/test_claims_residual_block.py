@@ -30,7 +30,7 @@ def by_seed(frame, skip, column="error"):
 
 def test_one_block_learns_the_identity_sooner_with_the_skip(one):
     """Below 10 % at step 39, 37, 36 with the skip; without it, never in 150 steps (it ends at 0.159, 0.133, 0.340)."""
-    assert lesson.sooner(one) == "with the skip"
+    assert lesson.faster(one) == "with the skip"
     steps = lesson.steps_to(lesson.at_best_rate(one))
     assert (steps[True] < 75).all()
     assert (steps[False] == float("inf")).all()
@@ -55,7 +55,7 @@ def test_without_a_norm_too(split):
     frame = lesson.learn_identity(
         rates=(0.003, 0.01, 0.03), seeds=SEEDS, split=split, base=replace(lesson.one_block(split), norm="none")
     )
-    assert lesson.sooner(frame) == "with the skip"
+    assert lesson.faster(frame) == "with the skip"
     assert (by_seed(frame, False) > 5 * by_seed(frame, True)).all()
 
 
@@ -66,7 +66,7 @@ def test_far_from_the_identity_the_skip_is_in_the_way(one, split):
     far = lesson.by_distance((1.0,), rates=rates, seeds=SEEDS, split=split)
     assert (by_seed(near, False) > 10 * by_seed(near, True)).all()
     assert (by_seed(far, True) > 1.2 * by_seed(far, False)).all()
-    assert (lesson.nearer(near), lesson.nearer(far)) == ("with the skip", "without")
+    assert (lesson.lower_error(near), lesson.lower_error(far)) == ("with the skip", "without")
 
 
 @pytest.fixture(scope="module")

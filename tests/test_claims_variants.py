@@ -55,7 +55,7 @@ def test_live_too_in_the_median(split):
     another."""
     base = lesson.a_net(split, 110)
     live = lesson.race(
-        ["ResNet", "pre-activation"], base=base, how=lesson.HARD, seeds=SEEDS, split=split, progress=False
+        ["ResNet", "pre-activation"], base=base, how=lesson.HIGH_RATE, seeds=SEEDS, split=split, progress=False
     )
     assert errors(live, "pre-activation").median() < 0.05
     assert errors(live, "ResNet").median() > 2 * errors(live, "pre-activation").median()

@@ -132,7 +132,7 @@ def test_09_a_net_that_is_as_good_at_half_the_cost(split):
     done = mine.assign(final_train_error=0.015)
     assert check("09", done, usual) .startswith("✓ 0.40 of the multiply-adds, 1.5% wrong; the 56 layers 1.0% (medians")
     assert "more than half the cost" in check("09", done.assign(multiply_adds=60), usual)
-    assert "errs more, by over a point" in check("09", done.assign(final_train_error=0.03), usual)
+    assert "higher by more than one percentage point" in check("09", done.assign(final_train_error=0.03), usual)
     assert "seeds 0, 1: take the same" in check("09", done[done["seed"] == 0], usual)
     assert "race one net" in check("09", pd.concat([done, done.assign(name="wide")]), usual)
     assert "It takes: The frame of `variants.race`" in check("09", done)

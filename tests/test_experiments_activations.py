@@ -64,6 +64,15 @@ def test_the_signal_is_that_of_the_blocks_by_hand(split, spec, skip):
             x = y
 
 
+def test_the_signal_comes_without_its_similarities_first(split, spec):
+    (first, early), (second, whole) = activations.signal_stages(build(spec), split)
+    assert (first, second) == ("statistics", "similarities")
+    similarities = ["cosine", "cka", "r2"]
+    assert early[similarities].isna().all(axis=None)
+    assert whole[similarities].notna().any().all()
+    pd.testing.assert_frame_equal(early.drop(columns=similarities), whole.drop(columns=similarities))
+
+
 def test_dead_channels_are_counted(split, spec):
     net = build(spec)
     with torch.no_grad():

@@ -258,7 +258,7 @@ def test_the_frames(net, split):
     stable = deletion.stability(net, split, noise=0.0, **how)
     assert stable["alike"].tolist() == pytest.approx([1, 1], abs=1e-3)
     assert (stable["strangers"] < 0.999).all()
-    gaps = deletion.gaps(net, split, steps=(2, 128), images=IMAGES, progress=False)
+    gaps = deletion.completeness_gaps(net, split, steps=(2, 128), images=IMAGES, progress=False)
     median = gaps.groupby("steps")["gap"].median()
     assert median[128] < median[2]
 

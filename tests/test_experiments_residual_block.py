@@ -118,7 +118,7 @@ def test_the_verdict_needs_every_seed(errors, said):
     rows = [(skip, seed, step, error) for (skip, seed), values in errors.items() for step, error in enumerate(values)]
     same = {"blocks": 1, "norm": "batch", "lr": 0.1, "branch": 1.0, "outcome": "finished"}
     frame = pd.DataFrame(rows, columns=["skip", "seed", "step", "error"]).assign(**same)
-    assert lesson.sooner(frame) == said
+    assert lesson.faster(frame) == said
 
 
 def test_each_kind_keeps_its_own_best_rate():

@@ -84,9 +84,9 @@ def test_photographs_are_luminance_from_zero_to_one():
 @pytest.mark.parametrize("blocks", [False, True])
 def test_a_zero_last_layer_with_a_global_skip_is_exactly_bicubic(piece, blocks):
     net = build_sr(SRSpec(depth=6, skip=True, block_skips=blocks, last="zero"))
-    assert torch.equal(lesson.sharpened(net, piece), piece.bicubic)
+    assert torch.equal(lesson.super_resolved(net, piece), piece.bicubic)
     black = build_sr(SRSpec(depth=6, skip=False, block_skips=blocks, last="zero"))
-    assert not lesson.sharpened(black, piece).any()
+    assert not lesson.super_resolved(black, piece).any()
     assert lesson.measured(net, [piece])["gain"].item() == 0
 
 
@@ -195,13 +195,13 @@ def test_panes_are_what_the_nets_make(piece):
     nets = [build_sr(replace(SRSpec(depth=4, last="He"), skip=skip)) for skip in (False, True)]
     rows = lesson.compared(nets, piece, origin="test").set_index("kind")
     assert list(rows.index) == ["low", "bicubic", "sharp", "direct", "residual"]
-    edge = (lesson.PIECE - lesson.ZOOM) // 2
+    edge = (lesson.PIECE - lesson.DETAIL_PIXELS) // 2
     inside = (0, 0, slice(edge, -edge), slice(edge, -edge))
     np.testing.assert_array_equal(rows.loc["sharp", "pixels"], piece.sharp[inside].clamp(0, 1))
-    made = lesson.sharpened(nets[1], piece).clamp(0, 1)
+    made = lesson.super_resolved(nets[1], piece).clamp(0, 1)
     np.testing.assert_allclose(rows.loc["residual", "added"], (made - piece.bicubic)[inside], atol=1e-6)
     assert rows.loc["residual", "psnr"] == lesson.psnr(made, piece.sharp)
-    assert rows.loc["low", "pixels"].shape == (lesson.ZOOM // 2, lesson.ZOOM // 2)
+    assert rows.loc["low", "pixels"].shape == (lesson.DETAIL_PIXELS // 2, lesson.DETAIL_PIXELS // 2)
     assert not rows.loc["bicubic", "added"].any()
 
 

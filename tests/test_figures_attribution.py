@@ -103,7 +103,7 @@ def test_the_chart_of_falls_has_a_mark_a_net_and_kind_and_says_what_marks_mean()
     assert list(traces["resnet-20/map"].x) == pytest.approx([0.85, 0.85])
     assert traces["resnet-20/map"].marker.color == theme.colour(True, 20)
     named = {trace.name for key, trace in traces.items() if key.startswith("legend/")}
-    assert named == {"plain-20", "resnet-20", *text.CALLED.values()}
+    assert named == {"plain-20", "resnet-20", *text.LABELS.values()}
     assert all(not trace.showlegend for key, trace in traces.items() if not key.startswith("legend/"))
 
 
@@ -117,7 +117,7 @@ def test_curves_are_the_medians(way):
 
 def test_the_other_charts_draw_their_frames():
     assert list(keyed(attribution.randomised(LEFT))["saliency/live, this machine/median"].y) == [1, 0.8, 0.6]
-    assert list(keyed(attribution.gaps(GAPS))["plain-20/live, this machine/median"].y) == [25, 12.5]
+    assert list(keyed(attribution.completeness_gaps(GAPS))["plain-20/live, this machine/median"].y) == [25, 12.5]
     assert list(keyed(attribution.branches(BRANCHES))["resnet-20/live, this machine/median"].y) == [40, 40, 40]
 
 
@@ -142,7 +142,10 @@ def test_a_gallery_has_a_row_a_net_and_a_picture_curve_a_line_a_hole():
     assert len(keyed(attribution_maps.picture_curve(looked()))) == 4
 
 
-CHARTS = [attribution.falls, attribution.curves, attribution.randomised, attribution.gaps, attribution.branches]
+CHARTS = [
+    *(attribution.falls, attribution.curves, attribution.randomised),
+    *(attribution.completeness_gaps, attribution.branches),
+]
 
 
 @pytest.mark.parametrize("draw", [*CHARTS, attribution_maps.picture, attribution_maps.gallery,
@@ -166,12 +169,12 @@ def test_the_sentences_say_the_numbers():
     )
     assert "Grad-CAM 0.85 (0.35)" in attribution.methods_sentence(FALL)
     assert "the map 0.30 and 0.50" in attribution.areas_sentence(CURVES, method="occlusion")
-    assert "saliency 0.80, then 0.60" in attribution.left_sentence(LEFT)
-    assert "plain-20 25.0%, 12.5%" in attribution.gaps_sentence(GAPS)
-    said = attribution.stable_sentence(STABLE.assign(strangers=0.1))
+    assert "saliency 0.80, then 0.60" in attribution.randomisation_sentence(LEFT)
+    assert "plain-20 25.0%, 12.5%" in attribution.completeness_sentence(GAPS)
+    said = attribution.stability_sentence(STABLE.assign(strangers=0.1))
     assert "plain-56 0.65 (0.60 to 0.70)" in said
     assert "Two different pictures: plain-56 0.10" in said
-    assert "different" not in attribution.stable_sentence(STABLE)
+    assert "different" not in attribution.stability_sentence(STABLE)
     assert "resnet-20 40% to 40%" in attribution.branches_sentence(BRANCHES)
     said = attribution_maps.picture_sentence(looked())
     assert "says 3, with a probability of 0.90" in said
@@ -183,6 +186,6 @@ def test_the_sentences_say_the_numbers():
 def test_sentences_of_nothing_say_so():
     nothing = pd.DataFrame()
     for told in (attribution.sentence, attribution.methods_sentence, attribution.areas_sentence,
-                 attribution.left_sentence, attribution.gaps_sentence, attribution.branches_sentence,
-                 attribution.stable_sentence, attribution_maps.picture_sentence):  # fmt: skip
+                 attribution.randomisation_sentence, attribution.completeness_sentence, attribution.branches_sentence,
+                 attribution.stability_sentence, attribution_maps.picture_sentence):  # fmt: skip
         assert told(nothing) == "Nothing has been measured yet."

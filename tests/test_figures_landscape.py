@@ -46,7 +46,7 @@ def test_plain_and_residual_are_compared_line_by_line():
     table = results.rises(FRAME)
     assert table["rise"].tolist() == pytest.approx([2, 3, 1, 4])
     assert table["start"].tolist() == [0.1, 0.1, 0.01, 0.01]
-    (row,) = results.duels(FRAME).itertuples()
+    (row,) = results.compare(FRAME).itertuples()
     assert (row.pairs, row.share, row.seeds, row.directions) == (2, 0.5, 1, 2)
     assert (row.plain, row.residual_low, row.residual_high) == pytest.approx((2.5, 1, 4))
     assert results.verdict(FRAME) == results.ANSWERS[2]
@@ -145,12 +145,12 @@ def test_charts_without_rows_say_so(draw):
 
 
 def test_the_sentences_say_the_numbers():
-    said = landscape.duel_sentence(FRAME)
+    said = landscape.comparison_sentence(FRAME)
     assert "plain 2.5 (2 to 3), residual 2.5 (1 to 4); plain rises more in 1 of 2 pairs" in said
     assert "over 2 directions)" in said
     assert "plain-20 from 0.1 by 2.5 (2 to 3); " in landscape.rise_sentence(FRAME)
     assert "dashed vermillion" in landscape.alt_text(FRAME, "")
-    assert landscape.duel_sentence(pd.DataFrame()) == "Nothing has been measured yet."
+    assert landscape.comparison_sentence(pd.DataFrame()) == "Nothing has been measured yet."
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def test_each_origin_has_its_own_seeds_under_the_title():
 def test_the_depths_have_a_line_for_each_way_to_use_skips():
     traces = keyed(figures.depths(STEPS))
     for (skip, blocks), depths in GAINS.items():
-        name = text.CALLED[skip, blocks]
+        name = text.LABELS[skip, blocks]
         line = traces[f"{name}/recorded, a machine/median"]
         assert list(line.x) == [4, 20]
         assert list(line.y) == pytest.approx([24 + gain + 0.1 for gain in depths.values()])
@@ -152,7 +152,7 @@ def test_differences_share_one_scale_centred_on_zero():
     traces = keyed(pictures.differences(panes()))
     assert list(traces) == ["sharp/added", "residual/added", "direct/added"]
     for trace in traces.values():
-        assert (trace.zmin, trace.zmid, trace.zmax) == (-pictures.REACH, 0, pictures.REACH)
+        assert (trace.zmin, trace.zmid, trace.zmax) == (-pictures.DIFFERENCE_LIMIT, 0, pictures.DIFFERENCE_LIMIT)
     np.testing.assert_allclose(np.array(traces["residual/added"].z), panes()["added"].iloc[4], atol=1e-4)
 
 

@@ -32,7 +32,7 @@ HOW = TrainSpec(epochs=2, batch_size=50, capture_every=3)  # on 200 images: 8 st
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(monkeypatch):
-    monkeypatch.setattr("reslab.sweep.LONG", 0)
+    monkeypatch.setattr("reslab.sweep.PROCESSES_FROM", 0)
     yield
     assert multiprocessing.active_children() == []
 
@@ -100,7 +100,7 @@ def test_long_sweeps_have_processes_and_short_ones_threads(split, spec, monkeypa
     monkeypatch.setattr(
         processes, "train", lambda jobs, report, workers: given.append((len(jobs), workers)) or iter(())
     )
-    monkeypatch.setattr("reslab.sweep.LONG", 3 * job_of(spec, split).work)
+    monkeypatch.setattr("reslab.sweep.PROCESSES_FROM", 3 * job_of(spec, split).work)
     for nets in (6, 7):
         runs = list(sweep([spec], split, HOW, seeds=range(nets), workers=2, progress=False))
     assert len(runs) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-MOST = 3_000_000  # bytes: more is slow to open on a phone
+MAX_BYTES = 3_000_000  # bytes: more is slow to open on a phone
 
 
 @click.command()
@@ -28,9 +28,10 @@ def page(what, output):
     except OSError as error:
         raise click.ClickException(f"{target} cannot be written: {error.strerror}.") from error
     size = len(text.encode())
-    if size > MOST:
+    if size > MAX_BYTES:
         click.echo(
-            f"Note: the page is {size / 1e6:.1f} MB, more than the {MOST / 1e6:.0f} MB that open quickly.", err=True
+            f"Note: the page is {size / 1e6:.1f} MB, more than the {MAX_BYTES / 1e6:.0f} MB that open quickly.",
+            err=True,
         )
     click.echo(f"{target}, {max(size / 1e6, 0.1):.1f} MB: open it in a browser. It shows {shows}.")
 

@@ -111,13 +111,12 @@ def signal(net, split, run=None):
     branch_rms / input_rms, |F(x)|/|x|; cosine, cka, r2: the similarity of the block's output to its input, by the three
     measures of `experiments.similarity` (NaN where the shape changes).
     """
-    *_, whole = signal_stages(net, split, run)
-    return whole
+    return dict(signal_stages(net, split, run))["similarities"]
 
 
 def signal_stages(net, split, run=None):
-    """The frame of `signal` twice: before the similarities are measured, which takes as long as the rest (they are
-    NaN), and whole."""
+    """The frame of `signal` twice, each after the name of what was measured last: "statistics" (the similarities are
+    NaN), and "similarities", which take as long as the rest."""
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     entering = ["stem", *blocks[:-1]]
     branches, inner, shortcuts = (
@@ -130,8 +129,9 @@ def signal_stages(net, split, run=None):
     frame["input_rms"] = seen.loc[shortcuts if net.spec.skip else entering, "activation_rms"].to_numpy()
     frame["ratio"] = frame["branch_rms"] / frame["input_rms"]
     frame = _labelled(frame, net, run)
-    yield frame.assign(**dict.fromkeys(similarity.MEASURES, np.nan))
-    yield frame.assign(**pd.DataFrame(similarity.along([tensors[name] for name in ("stem", *blocks)])))
+    yield "statistics", frame.assign(**dict.fromkeys(similarity.MEASURES, np.nan))
+    similarities = pd.DataFrame(similarity.along([tensors[name] for name in ("stem", *blocks)]))
+    yield "similarities", frame.assign(**similarities)
 
 
 def response(net, split, run=None):

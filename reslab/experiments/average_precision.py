@@ -8,7 +8,7 @@ was not found before (Everingham et al. 2010, doi:10.1007/s11263-009-0275-4, §4
 
 import numpy as np
 
-RIGHT = 0.5  # IoU from which a patch is right
+MATCH_IOU = 0.5  # IoU from which a patch is right
 
 
 def average_precision(found, certain, truth, classes):
@@ -34,7 +34,7 @@ def _of_one_class(found, certain, truth):
             shared = np.bincount(true[inside], minlength=len(sizes))[1:]
             iou = shared / (inside.sum() + sizes[1:] - shared)
             scores.append(probability[inside].mean())
-            overlaps.append({count + i: value for i, value in enumerate(iou) if value >= RIGHT})
+            overlaps.append({count + i: value for i, value in enumerate(iou) if value >= MATCH_IOU})
         count += len(sizes) - 1
     if not count:
         return float("nan")

@@ -53,7 +53,7 @@ PARTS = {
     r"classifier|fc|pool|final": ("head", "classes"),
     r"aux_classifier": ("head", "second head"),
 }
-GROWS = {"box head": "proposals", "mask head": "objects"}
+COUNTED_PER = {"box head": "proposals", "mask head": "objects"}
 
 
 def layers(models=tuple(MODELS), body="resnet-50", *, side=SIDE, proposals=PROPOSALS, objects=OBJECTS):
@@ -88,7 +88,7 @@ def _layers(model, body, side, proposals, objects):
         frame.insert(at, name, value)
     for at, name in enumerate(("part", "name", "block"), 5):
         frame.insert(at, name, [place[name] for place in places])
-    frame.insert(8, "grows", [GROWS.get(place["name"], "picture") for place in places])
+    frame.insert(8, "grows", [COUNTED_PER.get(place["name"], "picture") for place in places])
     return frame
 
 

@@ -194,7 +194,7 @@ def stability(net, split, methods=("saliency",), *, images=IMAGES, noise=0.1, se
     return _labelled(pd.DataFrame(rows), net, y, target)
 
 
-def gaps(net, split, *, steps=(8, 16, 32, 64), images=24, progress=True):
+def completeness_gaps(net, split, *, steps=(8, 16, 32, 64), images=24, progress=True):
     """How far integrated gradients are from completeness, by their steps: a row an image × steps.
 
     Columns: as `fall` up to error; steps, and those of `attribution.completeness`.

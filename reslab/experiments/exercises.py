@@ -13,9 +13,9 @@ from reslab.results import degradation, gradient_flow, landscape
 
 FAILS = 0.1  # 01: a net fails when it gets more than this share of the training images wrong
 LARGE, LEVEL = 1000, 10  # 02: a ratio that has exploded; a ratio that is level is within this factor
-HALFWAY, TOLD = 13, 0.5  # 04: the block after which so many pictures are to be told apart
-CLEARLY = 2  # 05, 06: the least factor between two errors or losses that counts as a difference
-POINT = 0.01  # 09: errors that differ by no more are as good
+HALFWAY, LEAST_RECOGNISED = 13, 0.5  # 04: the block after which so many pictures are to be told apart
+LEAST_FACTOR = 2  # 05, 06: the least factor between two errors or losses that counts as a difference
+PERCENTAGE_POINT = 0.01  # 09: errors that differ by no more are as good
 
 
 def check(lesson, answer, *given):
@@ -112,7 +112,7 @@ def picture_that_comes_through(frame):
     told = frame[frame["index"] == HALFWAY].set_index("seed")["neighbour_accuracy"]
     if len(told) < 3:
         missing.append("take three seeds, as `before_training` does if you name none.")
-    if not told.min() >= TOLD:
+    if not told.min() >= LEAST_RECOGNISED:
         missing.append("a start from nearly what would let it through, in each block?")
     return missing, (f"After block {HALFWAY} it tells {told.min():.0%} to {told.max():.0%} of the pictures apart, "
                      "without training.")  # fmt: skip
@@ -126,11 +126,11 @@ def blocks_that_are_needed(frame):
     if set(frame["depth"]) != {56}:
         missing.append(f"it is of {_words(frame['depth'])} layers; the question is about 56.")
     kept = frame[~frame["calibrated"].astype(bool)].set_index("module")
-    hurt = kept[kept["error"] > CLEARLY * kept["whole"].clip(lower=0.01)]["error"].sort_values(ascending=False)
+    hurt = kept[kept["error"] > LEAST_FACTOR * kept["whole"].clip(lower=0.01)]["error"].sort_values(ascending=False)
     anew = frame[frame["calibrated"].astype(bool)].set_index("module")["error"].reindex(hurt.index)
     texts = [f"{name} {was:.0%}" + (f", then {now:.0%}" if now == now else "") for name, was, now in
             zip(hurt.index, hurt, anew, strict=True)]  # fmt: skip
-    return missing, f"More than {CLEARLY} times the whole net's error without: {'; '.join(texts) or 'none'}."
+    return missing, f"More than {LEAST_FACTOR} times the whole net's error without: {'; '.join(texts) or 'none'}."
 
 
 def flatter_by_its_scale(frame):
@@ -143,9 +143,9 @@ def flatter_by_its_scale(frame):
     if missing:
         return missing, ""
     factors = rise.max() / rise.min().clip(lower=1e-9)
-    if factors["none"] < CLEARLY:
+    if factors["none"] < LEAST_FACTOR:
         missing.append('with "none" both rise alike: is one net rescaled?')
-    if factors["filter"] > CLEARLY:
+    if factors["filter"] > LEAST_FACTOR:
         missing.append('with "filter" they differ: do both compute the same?')
     none, scaled = factors["none"], factors["filter"]
     return missing, f'The rises differ by a factor of {none:.3g} with "none", {scaled:.3g} with "filter".'
@@ -189,8 +189,8 @@ def as_good_at_half_the_cost(frame, others):
     if mine["seed"].nunique() < usual["seed"].nunique():
         missing.append(f"the 56 layers have seeds {_words(usual['seed'])}: take the same.")
     errors = [rows["final_train_error"].fillna(1.0).median() for rows in (mine, usual)]
-    if not errors[0] <= errors[1] + POINT:
-        missing.append("that errs more, by over a point: what would the same cost buy elsewhere?")
+    if not errors[0] <= errors[1] + PERCENTAGE_POINT:
+        missing.append("its error is higher by more than one percentage point: what would the same cost buy elsewhere?")
     return missing, (f"{cost:.2f} of the multiply-adds, {errors[0]:.1%} wrong; the 56 layers {errors[1]:.1%} "
                      "(medians of the seeds).")  # fmt: skip
 

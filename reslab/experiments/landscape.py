@@ -34,7 +34,7 @@ from reslab.train.evaluation import check_logits
 
 NETS = ("plain-20", "resnet-20")
 NORMALISATIONS, NORMS, MODES = ("filter", "layer", "none"), ("kept", "perturbed"), ("eval", "train")
-TOGETHER = 32  # nets in one pass on a GPU
+NETS_PER_PASS = 32  # nets in one pass on a GPU
 STEP = 0.1  # standard deviation of a direction's entries that is not scaled to the net
 IMAGES = 128  # training images that the loss is of
 DIRECTIONS = 5
@@ -80,10 +80,10 @@ class LossSurface:
         """[(loss in nats, error as a fraction)] at weights (K, P). Beyond the largest float the loss is infinite.
 
         together: so many of the K are passed at once. By default one on a CPU, where a batch of nets is a grouped
-        convolution and takes longer (1.0 to 1.8 times, from 64 to 256 digits); TOGETHER elsewhere, as each operation
-        on a small net costs a GPU more to launch than to compute.
+        convolution and takes longer (1.0 to 1.8 times, from 64 to 256 digits); NETS_PER_PASS elsewhere, as each
+        operation on a small net costs a GPU more to launch than to compute.
         """
-        together = together or (1 if self.device.type == "cpu" else TOGETHER)
+        together = together or (1 if self.device.type == "cpu" else NETS_PER_PASS)
         measured = []
         with settings(self._threads):
             for some in weights.to(self.device).split(together):

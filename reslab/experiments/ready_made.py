@@ -29,7 +29,7 @@ MODELS = {  # name → torchvision's module, its function, its weights
     "DeepLabv3": ("segmentation", "deeplabv3_resnet50", "DeepLabV3_ResNet50_Weights"),
     "FCN": ("segmentation", "fcn_resnet50", "FCN_ResNet50_Weights"),
 }
-LEAST = 0.6  # the score from which a box is drawn
+MIN_SCORE = 0.6  # the score from which a box is drawn
 # Eight colours that can be told apart (Okabe and Ito), for boxes, masks and classes.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 
@@ -140,7 +140,7 @@ def model(name, *, root=None, progress=True):
     return net.eval()
 
 
-def seen(picture, name="Mask R-CNN", *, least=LEAST, root=None, progress=True):
+def seen(picture, name="Mask R-CNN", *, least=MIN_SCORE, root=None, progress=True):
     """What a trained model finds in a picture: (drawn, frame).
 
     drawn: the picture with boxes, masks or segments, (H, W, 3) uint8. frame: of a detector a row a box: says, score,
@@ -160,7 +160,7 @@ def attempt(measure, picture, *args, **options):
 
 
 @torch.no_grad()
-def marked(net, x, least=LEAST):
+def marked(net, x, least=MIN_SCORE):
     """`seen`, of a model of `model` and a picture (3, H, W) uint8."""
     names = net.weights.meta["categories"]
     with eval_mode(net):

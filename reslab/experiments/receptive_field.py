@@ -26,7 +26,7 @@ from reslab.train.evaluation import eval_mode
 
 SHARE = 0.9  # of the squared gradient that the measured square holds
 SIDE = 96  # pixels of a picture: more than the 81 that a place of 20 layers can see
-DRAWS = 2  # random mixtures of the channels of a place, a picture
+MIXTURES = 2  # random mixtures of the channels of a place, a picture
 
 
 def pictures(side=SIDE):
@@ -81,7 +81,7 @@ def stages(spec, dilate=(3, 4)):
     return pd.concat(frames, ignore_index=True)
 
 
-def measured(body, x, blocks=None, *, draws=DRAWS, seed=0):
+def measured(body, x, blocks=None, *, draws=MIXTURES, seed=0):
     """The gradient of one place of a map with respect to the picture: {module: (energy, centre)}.
 
     body: a Backbone of a ResNet, in eval mode. x: (N, C, S, S), normalised. blocks: names of blocks, None: all.
@@ -120,7 +120,7 @@ def side_of(energy, centre, share=SHARE):
     return 2 * int(np.searchsorted(held, checks.number("share", share, 0, 1) - 1e-12)) + 1
 
 
-def by_block(net, blocks=None, *, side=SIDE, dilate=(), draws=DRAWS, seed=0):
+def by_block(net, blocks=None, *, side=SIDE, dilate=(), draws=MIXTURES, seed=0):
     """The receptive field of each block of a net, allowed and measured: a row a block.
 
     net: a ResNet of `build`, of 3 channels. Columns: as `representations.labelled` has them; module, index (0 for the

@@ -26,15 +26,15 @@ from reslab.experiments.residual_block_parts import (
 from reslab.nets import replace
 from reslab.progress import progress_bar
 from reslab.results.frames import LIVE
-from reslab.results.residual_block import at_best_rate, ended, nearer, sooner, steps_to
+from reslab.results.residual_block import at_best_rate, ended, faster, lower_error, steps_to
 from reslab.store import recorded
 from reslab.train.device import settings
 
 # fmt: off
 __all__ = [
     "a_block", "at_best_rate", "away_from_identity", "block_costs", "block_parts", "by_distance", "decay_alone",
-    "ended", "identity", "learn", "learn_identity", "learn_in_a_row", "nearer", "one_block", "shortcut_costs", "sooner",
-    "stack", "starts", "steps_to", "tensors",
+    "ended", "faster", "identity", "learn", "learn_identity", "learn_in_a_row", "lower_error", "one_block",
+    "shortcut_costs", "stack", "starts", "steps_to", "tensors",
 ]
 # fmt: on
 

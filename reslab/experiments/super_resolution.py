@@ -27,7 +27,7 @@ from reslab.train.device import settings
 from reslab.train.evaluation import eval_mode
 
 SCALE, PIECE, BORDER = 2, 128, 4  # PIECE: px, a side of what is measured of a picture
-ZOOM = 96  # px, a side of what is shown of it
+DETAIL_PIXELS = 96  # px, a side of what is shown of it
 TRAINING = ("astronaut", "coffee", "motorcycle", "brick", "gravel")
 TEST = {"rocket": (180, 250), "chelsea": (50, 110)}  # name → top, left of the piece
 HELD_OUT = {"camera": (85, 190), "flower": (150, 270), "china": (90, 150)}
@@ -120,13 +120,13 @@ def compared(nets, picture, **labels):
     """What several nets make of one `Picture`, beside what they begin with: a row a pane.
 
     Columns: kind ("low", "bicubic", "direct", "residual" and "sharp"), name, skip, depth (of nets), seed, picture, psnr
-    (dB) and ssim of the whole piece (NaN for low), pixels (ZOOM, ZOOM: the middle of the piece; low has half of it),
-    added (ZOOM, ZOOM: what it differs from bicubic by), those of `labels`.
+    (dB) and ssim of the whole piece (NaN for low), pixels (the middle of the piece, DETAIL_PIXELS high and wide; half
+    as many of low), added (its difference from bicubic, as large), those of `labels`.
     """
-    rows = [{"kind": "low", "name": "half the size", "pixels": _middle(picture.low, ZOOM // SCALE)}]
+    rows = [{"kind": "low", "name": "half the size", "pixels": _middle(picture.low, DETAIL_PIXELS // SCALE)}]
     made = {"bicubic": ("bicubic", picture.bicubic), "sharp": ("the sharp picture", picture.sharp)}
     for net in nets:
-        made["residual" if net.spec.skip else "direct"] = net, sharpened(net, picture)
+        made["residual" if net.spec.skip else "direct"] = net, super_resolved(net, picture)
     for kind, (source, x) in made.items():
         row = {"kind": kind, "name": source, "pixels": _middle(x), "added": _middle(x) - _middle(picture.bicubic)}
         if not isinstance(source, str):
@@ -137,8 +137,8 @@ def compared(nets, picture, **labels):
 
 
 def _middle(x, side=None):
-    """The middle of a picture (1, 1, H, W), (side, side) from 0 to 1; by default ZOOM px."""
-    side = side or ZOOM
+    """The middle of a picture (1, 1, H, W), (side, side) from 0 to 1; by default DETAIL_PIXELS px."""
+    side = side or DETAIL_PIXELS
     top, left = ((whole - side) // 2 for whole in x.shape[2:])
     return x.clamp(0, 1)[0, 0, top : top + side, left : left + side].numpy()
 
@@ -191,7 +191,7 @@ def measured(net, pictures, *, similarity=False, **labels):
     """
     spec, rows = net.spec, []
     for picture in pictures:
-        made = sharpened(net, picture)
+        made = super_resolved(net, picture)
         row = {"picture": picture.name, "psnr": psnr(made, picture.sharp)}
         row["bicubic"] = psnr(picture.bicubic, picture.sharp)
         if similarity:
@@ -201,7 +201,7 @@ def measured(net, pictures, *, similarity=False, **labels):
     return pd.DataFrame(rows).assign(**kept, seed=net.seed, **labels)
 
 
-def sharpened(net, picture):
+def super_resolved(net, picture):
     """What a net makes of a `Picture`, (1, 1, H, W)."""
     with settings(1), eval_mode(net):
         return net(picture.bicubic.contiguous(memory_format=torch.channels_last))

@@ -22,7 +22,7 @@ from reslab.train import TrainSpec
 
 # fmt: off
 __all__ = [
-    "BASE", "DEPTH", "HARD", "VARIANTS", "Variant", "a_net", "block", "cost", "depth_costs", "paper_costs", "race",
+    "BASE", "DEPTH", "HIGH_RATE", "VARIANTS", "Variant", "a_net", "block", "cost", "depth_costs", "paper_costs", "race",
     "recorded_nets", "recorded_race", "spec_of", "step_times", "time_saved",
 ]
 # fmt: on
@@ -31,7 +31,7 @@ BASE = "ResNet"
 DEPTH = 56  # of the net that the variants change
 # Twice the digits' own rate. 110 layers of the original order fail at it; those of He et al. 2015, §4.2, began with a
 # lower one.
-HARD = TrainSpec(lr=0.1)
+HIGH_RATE = TrainSpec(lr=0.1)
 
 
 @dataclass(frozen=True, kw_only=True)

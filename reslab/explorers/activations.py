@@ -204,9 +204,9 @@ class Activations(Instant):
         else:
             net, run = build(setting.net(**self.split.shape), seed=setting.seed), None
         measured = SimpleNamespace(net=net, run=run, signal=None, histograms=None, maps=None, mapped=None)
-        for signal in experiments.signal_stages(net, self.split, run):
+        for stage, signal in experiments.signal_stages(net, self.split, run):
             measured.signal = signal.assign(name=setting.label, origin=LIVE)
-            if self.view.show != "cosine" or signal["cosine"].notna().any():
+            if self.view.show != "cosine" or stage == "similarities":
                 yield measured
         with self._lock:  # one forward pass of a net at a time: draw() may start another
             self._maps_of(setting, measured)

@@ -20,7 +20,7 @@ from reslab.figures.text.backbones import COSTS
 from reslab.figures.text.phrases import amount
 from reslab.specs import replace
 
-MOST = 10_000  # proposals
+MAX_PROPOSALS = 10_000  # proposals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class BackbonesSetting:
     def __post_init__(self):
         for name, allowed in self.options.items():
             checks.choice(name, getattr(self, name), allowed)
-        checks.integer("proposals", self.proposals, 1, MOST)
+        checks.integer("proposals", self.proposals, 1, MAX_PROPOSALS)
 
     def __str__(self):
         rest = [(field.name, getattr(self, field.name), field.default) for field in fields(self)[1:]]
@@ -80,7 +80,7 @@ class Backbones(Explorer):
         self.side = self._menu("side", "Picture (pixels)", 240, sides)
         self.cost = self._menu("cost", "Shares of", 220, [(words, cost) for cost, words in COSTS.items()])
         self.proposals = widgets.BoundedIntText(
-            min=1, max=MOST, description="Proposals", style={"description_width": "auto"},
+            min=1, max=MAX_PROPOSALS, description="Proposals", style={"description_width": "auto"},
             layout=widgets.Layout(width="170px"),
         )  # fmt: skip
         self.proposals.observe(self._picked, "value")

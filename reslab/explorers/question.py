@@ -17,7 +17,7 @@ from reslab.figures import theme
 from reslab.progress import shown_by
 
 UPDATE = 0.1  # seconds between two updates of the bar
-MARK = 34  # pixels above the chart for the learner's answer and the measured one
+ANSWER_PIXELS = 34  # pixels above the chart for the learner's answer and the measured one
 
 
 class _Closed(Exception):
@@ -91,7 +91,7 @@ class Question:
         """The Figure of what was measured, with the learner's answer above it."""
         figure = go.Figure(self._draw(self.measured))
         top = figure.layout.margin.t or theme.template.layout.margin.t
-        figure.update_layout(margin_t=top + MARK)
+        figure.update_layout(margin_t=top + ANSWER_PIXELS)
         return figure.add_annotation(
             text=escape(self.sentence, quote=False), x=0, xref="paper", xanchor="left", y=1, yref="paper",
             yanchor="bottom", yshift=top, showarrow=False, align="left", font_size=16,

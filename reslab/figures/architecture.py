@@ -33,7 +33,7 @@ COSTS = {"multiply_adds": "multiply-adds", "parameters": "parameters", "memory":
 MOST_ROWS = 60  # boxes of a net that is drawn in full; in a deeper one, a sequence of equal blocks is drawn once
 WIDTH, STRIDE = 1.55, 2.2  # of a box, and from one net to the next; what lies between is for the skips
 TEXT = 14  # pixels; can be read from the last row of a classroom
-ROOM = 26  # pixels a row, so that the labels of two rows do not overlap
+ROW_PIXELS = 26  # pixels a row, so that the labels of two rows do not overlap
 
 
 @dataclass
@@ -136,7 +136,7 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
             title="One column a net" + "; at the left the output size, height × width" * bool(bands), range=span, **bare
         ),
         y=dict(title="Forward pass, from top to bottom", range=[rows - 0.4, -3.2], **bare),
-        height=110 + ROOM * (rows + 3),
+        height=110 + ROW_PIXELS * (rows + 3),
         barmode="overlay",
         dragmode="pan",
         showlegend=False,

@@ -12,26 +12,27 @@ from reslab import checks
 from reslab.figures import bands, log_scale, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.attribution import (
-    CALLED,
+    LABELS,
     alt_text,
     areas_sentence,
     branches_sentence,
+    completeness_sentence,
     errors_sentence,
-    gaps_sentence,
-    left_sentence,
     methods_sentence,
+    randomisation_sentence,
     sentence,
-    stable_sentence,
+    stability_sentence,
 )
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import attribution as results
 
 __all__ = [
-    "alt_text", "areas_sentence", "branches", "branches_sentence", "curves", "errors_sentence", "falls", "gaps",
-    "gaps_sentence", "left_sentence", "methods_sentence", "randomised", "sentence", "stable_sentence",
+    "alt_text", "areas_sentence", "branches", "branches_sentence", "completeness_gaps", "completeness_sentence",
+    "curves", "errors_sentence", "falls", "methods_sentence", "randomisation_sentence", "randomised", "sentence",
+    "stability_sentence",
 ]  # fmt: skip
 
-OTHERS = {"untrained": "1px,3px", "moved": "8px,4px", "disc": "solid"}  # kind → dash of its grey line
+BASELINE_DASHES = {"untrained": "1px,3px", "moved": "8px,4px", "disc": "solid"}  # kind → dash of its grey line
 SYMBOLS = {"untrained": "circle-open", "moved": "x-thin-open", "disc": "square-open"}
 METHODS = {  # method → (colour, dash, symbol); no net's colours
     "Grad-CAM": ("#8A6D00", "solid", "circle"),
@@ -68,7 +69,7 @@ def falls(frame, *, empty=EMPTY, draw=theme.figure):
                 symmetric=False, color=hue, width=0,
             ),
             customdata=points[["method", "low", "high", "seeds"]].to_numpy(), meta={"key": f"{name}/{kind}"},
-            hovertemplate=f"<b>{name}</b>, %{{customdata[0]}}, {CALLED[kind]}<br>falls by %{{x:.2f}} "
+            hovertemplate=f"<b>{name}</b>, %{{customdata[0]}}, {LABELS[kind]}<br>falls by %{{x:.2f}} "
             "(%{customdata[1]:.2f} to %{customdata[2]:.2f}, %{customdata[3]} seeds)<extra></extra>",
         ))  # fmt: skip
     for row in discs.itertuples():
@@ -138,7 +139,7 @@ def randomised(frame, name=results.NAME, *, empty=EMPTY, draw=theme.figure):
     return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=x, y=y, **layout)
 
 
-def gaps(frame, *, empty=EMPTY, draw=theme.figure):
+def completeness_gaps(frame, *, empty=EMPTY, draw=theme.figure):
     """By how much integrated gradients miss the difference that they should add up to, by the number of steps.
     ValueError for a missing column."""
     each = results.per_seed(frame, ["steps"], "gap", middle="median")
@@ -176,22 +177,22 @@ def _legend(table, discs):
     for kind in table["kind"].unique():
         marker = dict(symbol="circle" if kind == "map" else SYMBOLS[kind], size=12, color=theme.GREY)
         marker |= dict(line=dict(width=2, color=theme.GREY))
-        marks.append(none | dict(mode="markers", name=CALLED[kind], marker=marker, meta={"key": f"legend/{kind}"}))
+        marks.append(none | dict(mode="markers", name=LABELS[kind], marker=marker, meta={"key": f"legend/{kind}"}))
     if len(discs):
         line = dict(color=theme.GREY, width=2, dash="dot")
-        marks.append(none | dict(mode="lines", name=CALLED["disc"], line=line, meta={"key": "legend/disc"}))
+        marks.append(none | dict(mode="lines", name=LABELS["disc"], line=line, meta={"key": "legend/disc"}))
     return marks
 
 
 def _kind(kind, method):
-    return f"{method}: {CALLED[kind]}" if kind == "map" else CALLED[kind]
+    return f"{method}: {LABELS[kind]}" if kind == "map" else LABELS[kind]
 
 
 def look(kind, skip, depth):
     """(line, marker) of a kind of hole: the map's in the colour of the net, the others grey."""
     if kind == "map":
         return theme.line(skip, depth), theme.marker(skip, depth, open=False, size=8)
-    line = dict(color=theme.GREY, dash=OTHERS[kind], width=2.5)
+    line = dict(color=theme.GREY, dash=BASELINE_DASHES[kind], width=2.5)
     return line, dict(color=theme.GREY, symbol=SYMBOLS[kind], size=8, line=dict(width=2, color=theme.GREY))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from reslab.figures import panes, theme
 from reslab.figures.attribution import P, look
 from reslab.figures.text import phrases
-from reslab.figures.text.attribution import CALLED, picture_sentence
+from reslab.figures.text.attribution import LABELS, picture_sentence
 from reslab.figures.text.phrases import EMPTY
 
 __all__ = ["gallery", "picture", "picture_curve", "picture_sentence"]
@@ -25,10 +25,10 @@ ENDS = ["against", "0", "for the answer"]
 MARK = "rgba(240, 228, 66, 0.75)"  # yellow, over the grey of a deleted pixel: on a grey digit it could not be seen
 GAP = 0.02  # of the chart's width, between two pictures
 FADED = 0.55  # of the picture's darkness, where a map is over it
-SEEN = 0.7  # opacity of a map
+OPACITY = 0.7  # opacity of a map
 
 
-def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
+def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
     """One picture with its map, large; at its right the picture without a quarter of its pixels, which are marked, one
     for each kind of hole, with the probability that is left.
 
@@ -42,14 +42,14 @@ def picture(frame, opacity=SEEN, *, empty=EMPTY, draw=theme.figure):
         traces += _with_map(first["picture"], first["map"], opacity, "", "picture", bar=True)
         axes |= panes.axes("", (0.0, 0.42), (0.1, 0.9), size, f"{first['method']},<br>over the picture")
         notes.append(panes.words(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", 0.21, 0.91))
-        for i, kind in enumerate(kind for kind in CALLED if kind in rows.index):
+        for i, kind in enumerate(kind for kind in LABELS if kind in rows.index):
             left, top = 0.57 + 0.24 * (i % 2), 0.9 - 0.5 * (i // 2)
             hole = rows.loc[kind]
             number = str(i + 2)
             traces.append(panes.image(hole["deleted"], number, f"deleted/{kind}"))
             traces.append(_marked(hole["picture"], hole["deleted"], number, kind))
             axes |= panes.axes(number, (left, left + 0.19), (top - 0.25, top))
-            words = "<br>".join(textwrap.wrap(CALLED[kind], 18))
+            words = "<br>".join(textwrap.wrap(LABELS[kind], 18))
             text = f"<b>{hole['after']:.2f}</b><br>{words}"
             notes.append(panes.words(text, left + 0.095, top - 0.26, "top", f"after/{kind}"))
         notes.append(panes.words("A quarter of the pixels<br>deleted (yellow), by", 0.785, 0.91, size=theme.LARGE))
@@ -80,7 +80,7 @@ def gallery(frame, *, empty=EMPTY, draw=theme.figure):
             key = f"{name}/{column}"
             bar = column == 1 and row == 0
             plain = made is None
-            traces += [panes.image(image, axis, key)] if plain else _with_map(image, made, SEEN, axis, key, bar=bar)
+            traces += [panes.image(image, axis, key)] if plain else _with_map(image, made, OPACITY, axis, key, bar=bar)
             notes.append(panes.words(words, left + (wide - GAP) / 2, down[0] - 0.01, "top", key))
     height = 120 + 230 * max(len(nets), 1)
     return _drawn(traces, axes, notes, frame, "One picture, one answer, and its maps", empty, draw, height=height)
@@ -93,11 +93,11 @@ def picture_curve(frame, *, empty=EMPTY, draw=theme.figure):
         line, marker = look(row.kind, row.skip, row.depth)
         key, at = f"{row.kind}/curve", 100 * np.asarray(row.shares, dtype=float)
         traces.append(dict(
-            type="scatter", mode="lines+markers", x=at, y=row.p, line=line, marker=marker, name=CALLED[row.kind],
-            meta={"key": key}, hovertemplate=f"{CALLED[row.kind]}<br>%{{x:.0f}} % deleted: %{{y:.2f}}<extra></extra>",
+            type="scatter", mode="lines+markers", x=at, y=row.p, line=line, marker=marker, name=LABELS[row.kind],
+            meta={"key": key}, hovertemplate=f"{LABELS[row.kind]}<br>%{{x:.0f}} % deleted: %{{y:.2f}}<extra></extra>",
         ))  # fmt: skip
         middle = len(at) // 2
-        ends.append((key, CALLED[row.kind], at[middle], row.p[middle], line["color"]))
+        ends.append((key, LABELS[row.kind], at[middle], row.p[middle], line["color"]))
     x = dict(title="Pixels deleted (%), those of the map first", range=[-2, 102])
     layout = theme.name_lines(ends, x, P) if ends else {}
     origin = frame["origin"].iloc[0] if len(frame) else ""

@@ -25,8 +25,8 @@ __all__ = [
 ]  # fmt: skip
 
 COLOURS = {"body": theme.RESIDUAL, "neck": "#007A58", "head": "#8A6D00"}  # of a part
-LETTER = 0.0195  # of the chart's width, at 700 pixels: a label stands in a bar that has room for it
-MOST = 70  # % of the whole: the axis of the ribbon, which never moves; its highest tick is under the title
+LETTER_WIDTH = 0.0195  # of the chart's width, at 700 pixels: a label stands in a bar that has room for it
+AXIS_END = 70  # % of the whole: the axis of the ribbon, which never moves; its highest tick is under the title
 
 
 def shares(frame, cost="parameters", *, empty=EMPTY, draw=theme.figure):
@@ -41,7 +41,7 @@ def shares(frame, cost="parameters", *, empty=EMPTY, draw=theme.figure):
             longest = max(len(name), len(amount(count)))
             traces.append(dict(
                 type="bar", orientation="h", y=[model], x=[share], base=[base], width=0.82, showlegend=False,
-                marker=_look(part), text=[words if share > 100 * LETTER * (longest + 1) else ""],
+                marker=_look(part), text=[words if share > 100 * LETTER_WIDTH * (longest + 1) else ""],
                 textposition="inside", insidetextanchor="middle", textangle=0, constraintext="none",
                 textfont=dict(color=theme.INK, size=theme.SMALL), meta={"key": f"{model}/{name}"},
                 customdata=[[model, name]], hoverinfo="text", hovertext=_hover_text(model, name, some, cost),
@@ -80,7 +80,7 @@ def ribbon(frame, model="Faster R-CNN", cost="parameters", *, empty=EMPTY, draw=
         traces += _legend(frame)
     x = dict(title="From the picture to the answers", range=[-0.55, max(len(names), 1) - 0.45], ticks="", tickangle=0)
     x |= dict(tickvals=list(range(len(names))), ticktext=[name.replace(" ", "<br>") for name in names])
-    y = dict(title=f"Share of the {COSTS[cost]} (%)", range=[0, MOST - 1])
+    y = dict(title=f"Share of the {COSTS[cost]} (%)", range=[0, AXIS_END - 1])
     title = f"{model}, block by block"
     origin = _origin(frame, cost)
     return draw(traces, title=title, origin=origin, empty=empty, x=x, y=y, **_below(-0.3))

@@ -17,7 +17,7 @@ from reslab.results import frames
 
 __all__ = ["alt_text", "block", "walk"]
 
-MOST = 27  # blocks that a walk shows side by side
+MAX_BLOCKS = 27  # blocks that a walk shows side by side
 WIDE = 1.6  # width over height of the room for maps, of all nets together
 IMAGE = 3  # the axes of the image: after those of the nets that `block` has room for
 
@@ -70,7 +70,7 @@ def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
     traces, axes = [], {}
     for row, net in enumerate(nets):
         last = net["index"].max()
-        blocks = np.unique(np.linspace(1, last, min(last, MOST)).round())
+        blocks = np.unique(np.linspace(1, last, min(last, MAX_BLOCKS)).round())
         shown = net[net["index"].isin(blocks) & (net["channel"] < channels)]
         size = max(len(map_) for map_ in shown["map"])
         columns = [_stacked(maps.sort_values("channel")["map"], size) for _, maps in shown.groupby("index")]

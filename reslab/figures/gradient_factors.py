@@ -11,7 +11,7 @@ from textwrap import wrap
 import numpy as np
 
 from reslab.figures import log_scale, theme
-from reslab.figures.gradient_flow import WAY
+from reslab.figures.gradient_flow import POSITION_AXIS
 from reslab.figures.text.gradient_factors import (
     factors_sentence,
     failures_table,
@@ -81,9 +81,9 @@ def product(factors, *, room=None, empty=EMPTY, draw=theme.figure):
         origin=_origin(factors),
         empty=empty,
         shapes=[log_scale.LEVEL],
-        x=WAY,
+        x=POSITION_AXIS,
         y=y,
-        **theme.name_lines(ends, WAY, y, left=True),
+        **theme.name_lines(ends, POSITION_AXIS, y, left=True),
     )
 
 

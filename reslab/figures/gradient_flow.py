@@ -34,10 +34,13 @@ __all__ = [
 # Nets of equal skip and depth share colour and dash: from the second on, these markers tell them apart.
 SYMBOLS = ("circle", "square", "triangle-up", "x", "star", "cross")
 # The x axis of charts by block.
-WAY = dict(title="Way through the net, block by block (%)", range=[0, 102], tickvals=[0, 25, 50, 75, 100], tickangle=0)
+POSITION_AXIS = dict(
+    title="Way through the net, block by block (%)", range=[0, 102], tickvals=[0, 25, 50, 75, 100], tickangle=0
+)
 # between two maps, as a share of the chart's width: enough for the last step's number beside the next map's first
 GAP = 0.035
-LOST = "#CC79A7"  # Okabe and Ito's purple: no colour of the map, which goes from blue through grey to yellow
+# Okabe and Ito's purple: no colour of the map, which goes from blue through grey to yellow
+NOT_FINITE_COLOUR = "#CC79A7"
 
 
 def gradient_profile(layers, *, relative=True, room=None, empty=EMPTY, draw=theme.figure):
@@ -74,15 +77,15 @@ def gradient_profile(layers, *, relative=True, room=None, empty=EMPTY, draw=them
                 f"<b>{run.label}</b><br>%{{customdata[0]}},"
                 f" %{{customdata[1]}}<br>%{{customdata[3]}}<extra>{run.origin}</extra>"
             )
-            y, look = log_scale.lost(state[~good], limits, theme.run_line(run)["color"])
+            y, look = log_scale.out_of_range(state[~good], limits, theme.run_line(run)["color"])
             style = dict(customdata=[row for row in about if row[3]], hovertemplate=hover, showlegend=False)
             traces.append(theme.trace(run, "lost", at[~good], y, **look, **style))
             states |= set(state[~good])
-        start = value[0] if good[0] else log_scale.lost(state[:1], limits, "")[0][0]
+        start = value[0] if good[0] else log_scale.out_of_range(state[:1], limits, "")[0][0]
         ends.append((run.key("start"), theme.wrap(run.label), at[0], start, theme.run_line(run)["color"]))
     per = "÷ that of the last (log scale)" if relative else "(nats per unit, log scale)"
     y = log_scale.axis("RMS gradient at block output<br>" + per, limits) | dict(side="right")
-    named = theme.name_lines(ends, WAY, y, left=True)
+    named = theme.name_lines(ends, POSITION_AXIS, y, left=True)
     notes = [*log_scale.names(states, limits), *named.pop("annotations")]
     return draw(
         traces,
@@ -92,7 +95,7 @@ def gradient_profile(layers, *, relative=True, room=None, empty=EMPTY, draw=them
         shapes=[log_scale.LEVEL] if relative else [],
         title="Gradient at each block"
         + (f", {_when(steps[0])}" if len(steps) == 1 else ", latest step" if steps else ""),
-        x=WAY,
+        x=POSITION_AXIS,
         y=y,
         **named,
     )
@@ -148,7 +151,7 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
             )
         )
         if len(lost := group[group["state"] != ""].drop_duplicates(["depth", "state"])):
-            y, mark = log_scale.lost(lost["state"], limits, line["color"])
+            y, mark = log_scale.out_of_range(lost["state"], limits, line["color"])
             hover = [f"<b>{family}-{row.depth}</b><br>{row.state}<extra>{source}</extra>" for row in lost.itertuples()]
             key = {"key": f"{family}/{source}/lost"}
             traces.append(
@@ -222,7 +225,7 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         text = np.vectorize("{:.3g} × the last block's".format, otypes=[str])(value)
         decades = np.log10(np.where(state == "", value, np.nan))
         traces.append(dict(place, z=decades, text=text, coloraxis="coloraxis", meta={"key": run.key("map")}))
-        purple = dict(colorscale=[[0, LOST], [1, LOST]], showscale=False)
+        purple = dict(colorscale=[[0, NOT_FINITE_COLOUR], [1, NOT_FINITE_COLOUR]], showscale=False)
         traces.append(
             dict(place, z=np.where(state == "", np.nan, 1), text=state, meta={"key": run.key("lost")}, **purple)
         )
@@ -253,7 +256,7 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         empty=empty,
         annotations=notes,
         x=first,
-        y=WAY | dict(title="Way through the net (%)", showgrid=False),
+        y=POSITION_AXIS | dict(title="Way through the net (%)", showgrid=False),
         coloraxis=dict(colorscale="Cividis", cmin=-reach, cmax=reach, colorbar=bar),
         **axes,
         shapes=[],

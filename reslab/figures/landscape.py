@@ -15,7 +15,7 @@ from reslab.figures.text import phrases
 from reslab.figures.text.landscape import (
     alt_text,
     between_sentence,
-    duel_sentence,
+    comparison_sentence,
     path_sentence,
     rise_sentence,
 )  # fmt: skip
@@ -27,8 +27,8 @@ __all__ = [
     "bands",
     "between",
     "between_sentence",
+    "comparison_sentence",
     "contours",
-    "duel_sentence",
     "pairs",
     "path",
     "path_sentence",
@@ -40,8 +40,8 @@ PANES = 3  # side by side, at most
 GAP = 0.03  # between them, as a share of the chart
 NATS = {"title": "Loss (nats, log scale)", "type": "log"}
 TICKS = (0.01, 0.1, 1, 10, 100, 1000)
-ALONG = "Length of the step (1: that of the net's filters)"
-RAW = "Length of the step (1: about 0.1 for each weight)"
+FILTER_STEP_AXIS = "Length of the step (1: that of the net's filters)"
+RAW_STEP_AXIS = "Length of the step (1: about 0.1 for each weight)"
 
 
 def bands(frame, *, empty=EMPTY, draw=theme.figure):
@@ -51,7 +51,7 @@ def bands(frame, *, empty=EMPTY, draw=theme.figure):
     traces, ends = of_lines.lines(_floored(frame), "alpha", "loss", quantity="loss", each="lines")
     reach = frame["alpha"].abs().max() if len(frame) else 1
     raw = len(frame) and (frame["normalisation"] == "none").all()
-    x = dict(title=RAW if raw else ALONG, range=[-1.02 * reach, 1.02 * reach])
+    x = dict(title=RAW_STEP_AXIS if raw else FILTER_STEP_AXIS, range=[-1.02 * reach, 1.02 * reach])
     low, high, _ = results.LEVELS
     y = dict(NATS, range=[low, high], tickvals=TICKS)
     title = "The loss along random lines" + _mode(frame)

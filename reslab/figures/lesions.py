@@ -19,7 +19,7 @@ from reslab.results.frames import recorded
 __all__ = ["alt_text", "count_sentence", "one_out", "sentence", "several_out", "statistics_sentence", "swapped"]
 
 ERROR = dict(title="Test error (%)", range=[-2, 102], tickvals=[0, 25, 50, 75, 100])
-WAY = dict(title="Block that is taken out (from the first, 0, to the last, 100 %)", range=[-3, 103])
+POSITION_AXIS = dict(title="Block that is taken out (from the first, 0, to the last, 100 %)", range=[-3, 103])
 
 
 def one_out(frame, *, empty=EMPTY, draw=theme.figure):
@@ -28,7 +28,7 @@ def one_out(frame, *, empty=EMPTY, draw=theme.figure):
     gathered = bool(len(table)) and bool(table["calibrated"].all())
     title = "One block out" + ", BatchNorm's statistics measured again" * gathered
     table = table.assign(at=100 * table["way"], about=table["module"])
-    return _draw(table, frame, "%{customdata[0]}", draw, title=title, x=WAY, empty=empty, level=True)
+    return _draw(table, frame, "%{customdata[0]}", draw, title=title, x=POSITION_AXIS, empty=empty, level=True)
 
 
 def several_out(frame, *, empty=EMPTY, draw=theme.figure):

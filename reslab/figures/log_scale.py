@@ -53,7 +53,7 @@ def power(exponent):
     return f"<span style='font-size: {POWER}px'>10<sup>{exponent}</sup></span>"
 
 
-def lost(states, limits, colour):
+def out_of_range(states, limits, colour):
     """(y, look) of the marks for values in these states: at the bottom or top of the axis."""
     low = np.asarray(states) == LOW
     mark = dict(color=colour, size=10, symbol=np.where(low, "triangle-down", "triangle-up"))

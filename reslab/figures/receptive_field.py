@@ -27,7 +27,7 @@ __all__ = [
 
 BLOCKS = dict(title="Block (0: the stem)")
 CLASSES = ((255, 255, 255), (0, 114, 178), (230, 159, 0), (0, 158, 115))  # none, disc, square, triangle
-HOT = [[0, "rgba(213, 94, 0, 0)"], [0.5, "rgba(213, 94, 0, 0.55)"], [1, "rgba(120, 30, 0, 0.95)"]]
+HEAT_COLOURS = [[0, "rgba(213, 94, 0, 0)"], [0.5, "rgba(213, 94, 0, 0.55)"], [1, "rgba(120, 30, 0, 0.95)"]]
 
 
 def sizes(frame, *, empty=EMPTY, draw=theme.figure):
@@ -91,7 +91,7 @@ def maps(frame, picture, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(type="image", z=pale.tolist(), hoverinfo="skip", meta={"key": f"{i}/image"}, **on))
         seen = np.sqrt(row.energy / row.energy.max())
         traces.append(dict(
-            type="heatmap", z=seen.round(3).tolist(), colorscale=HOT, zmin=0, zmax=1, showscale=False,
+            type="heatmap", z=seen.round(3).tolist(), colorscale=HEAT_COLOURS, zmin=0, zmax=1, showscale=False,
             meta={"key": f"{i}/seen"}, hovertemplate="%{z:.2f} of the largest gradient<extra></extra>", **on,
         ))  # fmt: skip
         for side, width, dash in ((row.field, 2, "dash"), (row.side, 3, "solid")):

@@ -30,7 +30,7 @@ __all__ = [
     "verdict",
 ]
 
-WAY = dict(
+POSITION_AXIS = dict(
     title="Way through the net, from the stem to the last block (%)", range=[-1, 101], tickvals=[0, 25, 50, 75, 100]
 )
 
@@ -69,7 +69,7 @@ def by_block(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.f
         traces += _line(
             run, statistic, 100 * run["share"][here], here, shown.factor, run["index"][here], "block %{customdata[0]}"
         )
-    return _draw(traces, runs, frame, shown, draw, empty, x=WAY)
+    return _draw(traces, runs, frame, shown, draw, empty, x=POSITION_AXIS)
 
 
 def in_training(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.figure):
@@ -118,12 +118,12 @@ def chaos(frame, *, empty=EMPTY, draw=theme.figure):
         trace = theme.trace(run, way, at, np.where(good, value, np.nan), **style)
         traces.append(trace | dict(name=f"{trace['name']}: {quantity}", legendgroup=run.key(way)))
         if not good.all():
-            y, look = log_scale.lost(state[~good], limits, theme.run_line(run)["color"])
+            y, look = log_scale.out_of_range(state[~good], limits, theme.run_line(run)["color"])
             traces.append(theme.trace(run, f"{way}/lost", at[~good], y, **look, showlegend=False, hoverinfo="skip"))
             states |= set(state[~good])
     return draw(
         traces, title="Forward a change grows, backward the gradient", origin=_origin(runs, frame), empty=empty,
-        annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL], x=WAY,
+        annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL], x=POSITION_AXIS,
         y=log_scale.axis("Growth (times, log scale)", limits),
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from reslab.figures import theme
 from reslab.figures.text.phrases import EMPTY
-from reslab.figures.text.residual_block import block_text, kind, price
+from reslab.figures.text.residual_block import block_text, cost_text, kind
 from reslab.results import frames
 
 # Heights in percent: of the branch's arrows, of half a box, of the shortcut, of half its box.
@@ -85,9 +85,8 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
         costs = f"{parameters:,} parameters<br>{multiply_adds:,} mult-adds"
         costs = costs if len(boxes) < 3 else costs.replace(" ", "<br>")
         text(at + wide / 2, LEVEL - BOX, costs, yanchor="top", yshift=-2)
-        hover.append(
-            (at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{price(parameters, multiply_adds)}")
-        )
+        cost = cost_text(parameters, multiply_adds)
+        hover.append((at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{cost}"))
         at, shape = at + wide, shape_out
     if skip:
         arrow(at, LEVEL, at + space, LEVEL, shape, x=at + space + 0.5, xanchor="right")
@@ -110,7 +109,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
             shapes.append(dict(type="path", path=path, line=dict(color=colour, width=2.6)))
         arrow(at + 1.5, LEVEL + 14, at + 1.5, LEVEL + 4)
         text(at + 1.5, (ROOF + LEVEL) / 2 + 4, f"<b>{roof['shape'].iloc[-1]}</b>", xanchor="left", xshift=5)
-        costs = price(roof["parameters"].sum(), roof["multiply_adds"].sum())
+        costs = cost_text(roof["parameters"].sum(), roof["multiply_adds"].sum())
         solid = dict(fillcolor="rgba(0, 114, 178, 0.13)")
         box(middle - half, middle + half, ROOF, SHORTCUT, [*_shortcut(frame), costs], **solid)
         hover.append((middle, ROOF, f"shortcut(x): {', '.join(roof['layer'])}<br>{costs}"))
@@ -134,7 +133,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     text(
         50,
         -8,
-        "Block: " + price(frame["parameters"].sum(), frame["multiply_adds"].sum()) + " for one image",
+        "Block: " + cost_text(frame["parameters"].sum(), frame["multiply_adds"].sum()) + " for one image",
         yanchor="bottom",
     )
     x, y, label = zip(*hover, strict=True)

@@ -13,7 +13,7 @@ from reslab.figures import bands, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
 from reslab.figures.text.super_resolution import (
-    CALLED,
+    LABELS,
     alt_text,
     depth_sentence,
     picture_sentence,
@@ -58,7 +58,7 @@ def depths(frame, *, empty=EMPTY, draw=theme.figure):
     """PSNR after the last step against depth: a line for each way to use skips. ValueError for a missing column."""
     frame = frame[frame["step"] == frame["step"].max()] if len(frame) else frame
     each = results.per_seed(frame)
-    kinds = [CALLED[bool(skip), bool(blocks)] for skip, blocks in zip(each["skip"], each["block_skips"], strict=True)]
+    kinds = [LABELS[bool(skip), bool(blocks)] for skip, blocks in zip(each["skip"], each["block_skips"], strict=True)]
     looks = {}
     for kind, row in zip(kinds, each.itertuples(), strict=True):
         looks[kind] = _look(row.skip, row.block_skips, 20, row.origin)

@@ -14,9 +14,9 @@ from reslab.figures.text.phrases import EMPTY
 __all__ = ["differences", "wipe"]
 
 LOW, PLACES = "low", ("low", "bicubic", "direct", "residual")
-CALLED = {"low": "half the size", "bicubic": "bicubic", "sharp": "the sharp picture"}
+LABELS = {"low": "half the size", "bicubic": "bicubic", "sharp": "the sharp picture"}
 SCALE = [[0, "#762A83"], [0.5, "#F7F7F7"], [1, "#1B7837"]]  # ColorBrewer's PRGn: darker to lighter than bicubic
-REACH = 0.15  # of the scale of differences, in units of white
+DIFFERENCE_LIMIT = 0.15  # of the scale of differences, in units of white
 
 
 def wipe(frame, share=50, front="residual", *, empty=EMPTY, draw=theme.figure):
@@ -62,13 +62,13 @@ def differences(frame, *, empty=EMPTY, draw=theme.figure):
             if i == 0:
                 bar["colorbar"] = dict(
                     orientation="h", x=0.5, xanchor="center", y=-0.02, yanchor="top", len=0.6, thickness=12,
-                    outlinewidth=0, tickvals=[-REACH, 0, REACH], tickfont=dict(size=theme.SMALL),
-                    ticktext=[f"darker than bicubic by {REACH}", "0", f"lighter by {REACH}"],
+                    outlinewidth=0, tickvals=[-DIFFERENCE_LIMIT, 0, DIFFERENCE_LIMIT], tickfont=dict(size=theme.SMALL),
+                    ticktext=[f"darker than bicubic by {DIFFERENCE_LIMIT}", "0", f"lighter by {DIFFERENCE_LIMIT}"],
                 )  # fmt: skip
             traces.append(dict(
-                type="heatmap", z=rows.loc[kind, "added"].round(4).tolist(), colorscale=SCALE, zmin=-REACH, zmid=0,
-                zmax=REACH, **panes.on(number), **bar, meta={"key": f"{kind}/added"},
-                hovertemplate="%{z:.3f}<extra></extra>",
+                type="heatmap", z=rows.loc[kind, "added"].round(4).tolist(), colorscale=SCALE,
+                zmin=-DIFFERENCE_LIMIT, zmid=0, zmax=DIFFERENCE_LIMIT, **panes.on(number), **bar,
+                meta={"key": f"{kind}/added"}, hovertemplate="%{z:.3f}<extra></extra>",
             ))  # fmt: skip
             titles = ("pixels", "pixels") if i == 0 else ()
             axes |= panes.axes(number, (i * wide + 0.01, (i + 1) * wide - 0.01), (0.04, 0.82), *titles)
@@ -79,7 +79,7 @@ def differences(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _called(kind, rows):
-    return CALLED.get(kind) or rows.loc[kind, "name"]
+    return LABELS.get(kind) or rows.loc[kind, "name"]
 
 
 def _grey(pixels):

@@ -26,7 +26,7 @@ NONE = 0.03  # where 0 % is drawn: a log scale has no 0; a single image of the d
 TICKS = {NONE: "0", 0.1: "0.1", 0.3: "0.3", 1: "1", 3: "3", 10: "10", 30: "30", 100: "100"}
 # Residual nets of one depth have the same colour, so nets compared with a first one get these, each 3:1 on white and
 # on #111.
-LOOKS = (("#009E73", "9px,3px"), ("#B15E92", "2px,3px"), ("#A87B00", "9px,3px,2px,3px"), ("#767676", "4px,4px"))
+EXTRA_STYLES = (("#009E73", "9px,3px"), ("#B15E92", "2px,3px"), ("#A87B00", "9px,3px,2px,3px"), ("#767676", "4px,4px"))
 
 
 def errors(frame, *, empty=EMPTY, draw=theme.figure):
@@ -101,7 +101,7 @@ def race(frame, *, base="", until=None, empty=EMPTY, draw=theme.figure):
     """`degradation.training_curves` of nets of one kind: the run named `base` as there, each other one with its own
     line style."""
     names = [name for name in dict.fromkeys(frame["name"]) if name != base] if len(frame) else []
-    looks = {name: LOOKS[i % len(LOOKS)] for i, name in enumerate(names)}
+    looks = {name: EXTRA_STYLES[i % len(EXTRA_STYLES)] for i, name in enumerate(names)}
 
     def repaint(trace):
         colour, dash = looks.get(trace["meta"]["run"], (None, None))

@@ -79,7 +79,7 @@ class Bias(nn.Module):
         return x + self.bias
 
 
-class Chance(nn.Module):
+class RandomModule(nn.Module):
     """A module that draws random numbers, from the net's seed, its own name and the count of its draws.
 
     So other draws in this process change nothing. The count is saved with the weights: a resumed training goes on with
@@ -102,7 +102,7 @@ class Chance(nn.Module):
         self.key, self.draws = state.tolist()
 
 
-class Survival(Chance):
+class Survival(RandomModule):
     """Stochastic depth (Huang et al. 2016, arXiv:1603.09382, §3), the last layer of a branch.
 
     In training, a pass takes the branch with probability `rate`, for the whole batch, or skips it. In eval mode the
@@ -124,7 +124,7 @@ class Survival(Chance):
         return f"rate={self.rate:.3g}"
 
 
-class Dropout(Chance):
+class Dropout(RandomModule):
     """nn.Dropout with draws of its own: in training, a fraction `rate` of the values is 0, the others are scaled."""
 
     def __init__(self, rate):

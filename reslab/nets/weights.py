@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from reslab import checks
-from reslab.nets.layers import Bias, Chance, Scale
+from reslab.nets.layers import Bias, RandomModule, Scale
 from reslab.nets.resnet import ResNet
 from reslab.nets.vgg import VGG
 from reslab.specs.net import LAYERS_PER_BLOCK, NetSpec
@@ -93,7 +93,7 @@ def initialise(net, spec, seed):
             module.factor.fill_(module.value)
         elif isinstance(module, Bias):
             module.bias.zero_()
-        elif isinstance(module, Chance):
+        elif isinstance(module, RandomModule):
             module.key = key
         elif isinstance(module, (nn.Conv2d, nn.Linear)):
             # No activation follows the classifier, so its gain is that of a linear layer.

@@ -73,7 +73,7 @@ def areas(frame):
     return _over_seeds(type(frame)(rows), ["method", "kind", "way"], "area", "The area")
 
 
-def left(frame):
+def randomisation(frame):
     """What is left of a map with so many layers drawn anew: a row a net × method × drawn, median, low, high, seeds.
 
     frame: as `experiments.deletion.randomisation` gives it. Columns besides: module, share (of the layers).
@@ -82,7 +82,7 @@ def left(frame):
     return table.assign(share=table["drawn"] / table.groupby("name")["drawn"].transform("max"))
 
 
-def stable(frame):
+def stability(frame):
     """How alike the maps of a picture and its noisy copy are: a row a net × method, median, low, high, seeds; and
     strangers, the same of two different pictures (median; NaN where it was not measured).
 
@@ -102,11 +102,11 @@ def branches(frame):
     return _over_seeds(frame, ["index", "module"], "branch", "The conductance of the blocks")
 
 
-def gaps(frame):
+def completeness_gaps(frame):
     """By how much integrated gradients miss the difference of the logits: a row a net × steps, the median over the
     images, and of it median, low, high over the seeds.
 
-    frame: as `experiments.deletion.gaps` gives it.
+    frame: as `experiments.deletion.completeness_gaps` gives it.
     """
     return _over_seeds(frame, ["steps"], "gap", "The gap of integrated gradients", middle="median")
 

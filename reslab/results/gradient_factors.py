@@ -12,7 +12,7 @@ REMEDIES = (*NET, "remedy", "change", "kind", "decades")
 SYMPTOMS = (*NET, "ratio", "train_error", "outcome")
 DIAGNOSED = ("ratio", "autocorrelation", "shallow_error", "train_error")
 SHATTERED = 0.25  # white noise stays below this autocorrelation, and a random walk is far above it
-WORSE = 0.10  # degraded: the training error is higher than that of the shallow twin by this fraction
+DEGRADED_FROM = 0.10  # degraded: the training error is higher than that of the shallow twin by this fraction
 NEGLIGIBLE = 0.05  # decades: a kind of layer that changes the gradient by less is left out
 
 
@@ -91,7 +91,7 @@ def diagnosis(failures):
         return "its gradient vanishes" if net["ratio"] < 1 else "its gradient explodes"
     if net["autocorrelation"] < SHATTERED:
         return "its gradient is shattered"
-    return "nothing" if net["train_error"] < net["shallow_error"] + WORSE else "degradation alone"
+    return "nothing" if net["train_error"] < net["shallow_error"] + DEGRADED_FROM else "degradation alone"
 
 
 def best_and_worst(frame):

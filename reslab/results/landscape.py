@@ -7,7 +7,7 @@ from reslab import checks
 from reslab.results.frames import require
 
 ANSWERS = ("the plain net's", "the residual net's", "it depends on the direction and the seed")
-SURE = 2 / 3  # of the pairs, for one net's loss to count as the one that rises more
+MAJORITY = 2 / 3  # of the pairs, for one net's loss to count as the one that rises more
 HOW = ["mode", "normalisation", "norms"]
 NET = ["name", "skip", "depth", "seed", "origin"]
 LEVELS = (-2.0, 3.0, 0.25)  # log10 of nats: the first, the last and the distance of a map's levels, in every pane
@@ -44,12 +44,12 @@ def counts(*frames, alphas=(0.25, 0.5, 1.0)):
     15". frames: of one normalisation, one below the other; alphas: measured to both sides."""
     by, columns, frame = ["depth", "mode"], {}, pd.concat(frames)
     for alpha in alphas:
-        table = duels(frame, alpha).set_index(by)
+        table = compare(frame, alpha).set_index(by)
         columns[alpha] = [f"{row.share * row.pairs:.0f} of {row.pairs}" for row in table.itertuples()]
     return pd.DataFrame(columns, index=table.index).rename_axis(columns="length of the step")
 
 
-def duels(frame, alpha=0.5):
+def compare(frame, alpha=0.5):
     """Plain against residual, of the same seed in the same direction: a row a depth × mode × normalisation × norms.
 
     Columns: depth, mode, normalisation, norms, pairs (how many), share (of them in which the loss of the plain net
@@ -70,18 +70,18 @@ def duels(frame, alpha=0.5):
 
 
 def verdict(frame, depth=20, alpha=0.5):
-    """Whose loss rises more, one of ANSWERS: a net's if it does in SURE of all pairs of one seed and direction.
+    """Whose loss rises more, one of ANSWERS: a net's if it does in MAJORITY of all pairs of one seed and direction.
 
     frame: of one mode and normalisation. ValueError for a depth at which there are no pairs.
     """
-    table = duels(frame, alpha)
+    table = compare(frame, alpha)
     checks.choice("depth", depth, list(table["depth"]))
     return answer(table.set_index("depth")["share"].loc[depth])
 
 
 def answer(share):
     """One of ANSWERS, of the share of pairs in which the loss of the plain net rises more."""
-    return ANSWERS[0] if share >= SURE else ANSWERS[1] if 1 - share >= SURE else ANSWERS[2]
+    return ANSWERS[0] if share >= MAJORITY else ANSWERS[1] if 1 - share >= MAJORITY else ANSWERS[2]
 
 
 def barriers(frame):

@@ -6,8 +6,8 @@ from reslab.results.frames import require
 
 NET = ["name", "skip", "depth", "origin", "seed", "step"]
 COLUMNS = (*NET, "rate", "loss", "predicted")
-KEPT = 0.5  # a prediction holds if the loss falls by at least this share of it
-FELT = 1e-3  # nats; a smaller prediction is below float32's rounding of the loss
+HOLDS_FROM = 0.5  # a prediction holds if the loss falls by at least this share of it
+SMALLEST_PREDICTION = 1e-3  # nats; a smaller prediction is below float32's rounding of the loss
 
 
 def by_step(frame):
@@ -21,8 +21,8 @@ def by_step(frame):
     start = frame[frame["rate"] == 0].set_index(NET)["loss"]
     frame = frame[frame["rate"] > 0].join(start.rename("start"), on=NET).sort_values("rate")
     frame["fall"] = (frame["start"] - frame["loss"]).clip(lower=0)
-    felt = frame[frame["predicted"] >= FELT].copy()
-    felt["reach"] = felt["rate"].where(felt["fall"] >= KEPT * felt["predicted"])
+    felt = frame[frame["predicted"] >= SMALLEST_PREDICTION].copy()
+    felt["reach"] = felt["rate"].where(felt["fall"] >= HOLDS_FROM * felt["predicted"])
     whole = felt["reach"].notna().groupby([felt[column] for column in NET]).cumprod()
     reach = felt["reach"].where(whole.astype(bool)).groupby([felt[column] for column in NET]).max()
     table = frame.groupby(NET, sort=False)["fall"].max().to_frame().join(reach)

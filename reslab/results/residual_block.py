@@ -77,7 +77,7 @@ def steps_to(frame, within=WITHIN):
     return first.reindex(runs, fill_value=np.inf)
 
 
-def sooner(frame, within=WITHIN):
+def faster(frame, within=WITHIN):
     """Which block learns faster, each at its best rate: "with the skip", "without", or "about the same" (seeds
     disagree, or neither learns)."""
     steps = steps_to(at_best_rate(frame), within)
@@ -87,7 +87,7 @@ def sooner(frame, within=WITHIN):
     return "without" if (plain < residual).all() else "about the same"
 
 
-def nearer(frame):
+def lower_error(frame):
     """Which block has the lower final error, each at its best rate: "with the skip", "without", or "about the same"
     (seeds disagree)."""
     errors = ended(at_best_rate(frame)).set_index(["skip", "seed"])["error"]

@@ -74,7 +74,7 @@ class Spec:
         return cls(**cls._before() | values)
 
     @classmethod
-    def deciding(cls, values):
+    def identifying(cls, values):
         """The plain values that name a run's file: all but those of new fields that are still what they were before."""
         before = {name: _plain(value) for name, value in cls._before().items()}
         return {name: value for name, value in values.items() if name not in before or value != before[name]}

@@ -23,8 +23,8 @@ def file_of(spec, name, how, dataset, data, seed, history=None):
     Spec and seed decide the numbers of a run. Without a spec or a seed, two trainings may differ only in their
     histories: then the first logged step counts too, because no other has the same loss after the same seconds.
     """
-    net = spec and spec.deciding(spec.to_dict())
-    decides = {"spec": net, "name": name, "how": TrainSpec.deciding(how), "data": data or dataset, "seed": seed}
+    net = spec and spec.identifying(spec.to_dict())
+    decides = {"spec": net, "name": name, "how": TrainSpec.identifying(how), "data": data or dataset, "seed": seed}
     if (spec is None or seed is None) and history is not None and len(history):
         decides["begins"] = {column: values.tolist()[0] for column, values in history.head(1).items()}
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from reslab.nets.layers import Chance
+from reslab.nets.layers import RandomModule
 
 DEVICES = ("cuda",)  # kinds of device that can record
 WARM_UP = 4  # steps before a recording: in them cuDNN chooses its kernels, and torch.compile compiles
@@ -26,7 +26,7 @@ def records(model, how, ranks, *, described):
     which a replay would leave out. A net with stochastic depth computes other branches at each step, and dropout's
     generator is made anew at each.
     """
-    draws = any(isinstance(module, Chance) for module in model.modules())
+    draws = any(isinstance(module, RandomModule) for module in model.modules())
     return how.cuda_graph and ranks.device.type in DEVICES and ranks.world == 1 and described and not draws
 
 

@@ -92,7 +92,7 @@ def once_started(seconds, one, cores):
 
 @pytest.mark.parametrize("depth", [20, 56])
 def test_workers_in_processes(split, depth, report, monkeypatch):
-    monkeypatch.setattr("reslab.sweep.LONG", 0)
+    monkeypatch.setattr("reslab.sweep.PROCESSES_FROM", 0)
     cores = os.cpu_count() or 1
     one = partial(nets_per_second, split, depth, A_WORKER, workers=1)
     report(

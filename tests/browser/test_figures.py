@@ -52,7 +52,7 @@ OTHERS = {
     "falls": attribution.falls(seven.FALL),
     "deletion": attribution.curves(seven.CURVES, method="occlusion"),
     "randomised": attribution.randomised(seven.LEFT),
-    "gaps": attribution.gaps(seven.GAPS),
+    "gaps": attribution.completeness_gaps(seven.GAPS),
     "branches": attribution.branches(seven.BRANCHES),
     "picture": attribution_maps.picture(seven.looked()),
     "gallery": attribution_maps.gallery(MAPS),

@@ -5,7 +5,7 @@ import time
 
 from reslab.explorers.worker import Worker
 
-EVERY = 0.25  # seconds between messages to the browser: smooth enough, and little of the training's time
+INTERVAL = 0.25  # seconds between messages to the browser: smooth enough, and little of the training's time
 
 
 class LiveFilm:
@@ -87,7 +87,7 @@ class LiveFilm:
 
     def _on_patch(self, patch):
         with self._lock:
-            if time.monotonic() - self._sent > EVERY:
+            if time.monotonic() - self._sent > INTERVAL:
                 self._flush()
 
     def _on_end(self, error):

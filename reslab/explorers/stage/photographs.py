@@ -6,7 +6,7 @@ import threading
 
 MEGABYTES = {"cifar10": 170}  # of the download
 KINDS = {"cifar10": "CIFAR10"}  # as torchvision calls it
-EVERY = 0.3  # seconds between two looks at how much has arrived
+INTERVAL = 0.3  # seconds between two looks at how much has arrived
 
 
 class Photographs:
@@ -74,7 +74,7 @@ class Photographs:
         over = threading.Event()
 
         def watch():
-            while not over.wait(EVERY):
+            while not over.wait(INTERVAL):
                 arrived = bytes_here(KINDS[name]) / 1e6
                 words = f"{arrived:.0f} of {MEGABYTES[name]} MB have arrived"
                 self._report(name, "loading", words, min(1, arrived / MEGABYTES[name]))

@@ -3,7 +3,7 @@
 from reslab.figures.text.phrases import EMPTY, lines, listed, median, nets_of, over_seeds
 from reslab.results import attribution as results
 
-CALLED = {  # what is deleted → words
+LABELS = {  # what is deleted → words
     "map": "the map",
     "untrained": "an untrained net's map",
     "moved": "the same shape elsewhere",
@@ -18,7 +18,7 @@ def sentence(frame, name=results.NAME, method=results.METHOD):
         return EMPTY
     table = results.falls(frame)
     table = table[(table["name"] == name) & table["method"].isin([method, ""])].set_index("kind")
-    texts = [f"{CALLED[kind]} {median(table.loc[kind])}" for kind in CALLED if kind != "map"]
+    texts = [f"{LABELS[kind]} {median(table.loc[kind])}" for kind in LABELS if kind != "map"]
     most = f"{name}, a quarter of the pixels deleted: with the map of {method} the probability falls by"
     return f"{most} {median(table.loc['map'])}; with {'; with '.join(texts)}.{over_seeds(table)}"
 
@@ -53,17 +53,17 @@ def areas_sentence(frame, name=results.NAME, method=results.METHOD):
     table = results.areas(frame)
     table = table[(table["name"] == name) & table["method"].isin([method, ""])].set_index(["way", "kind"])["median"]
     texts = [
-        f"{CALLED[kind]} {table['deletion', kind]:.2f} and {table['insertion', kind]:.2f}"
-        for kind in CALLED if ("deletion", kind) in table
+        f"{LABELS[kind]} {table['deletion', kind]:.2f} and {table['insertion', kind]:.2f}"
+        for kind in LABELS if ("deletion", kind) in table
     ]  # fmt: skip
     return f"{name}, {method}: area under deletion (small is good) and insertion (large is good): {'; '.join(texts)}."
 
 
-def left_sentence(frame, name=results.NAME):
+def randomisation_sentence(frame, name=results.NAME):
     """What is left of each method's maps with new random weights in one layer, and in all layers."""
     if not len(frame):
         return EMPTY
-    table, texts = results.left(frame), []
+    table, texts = results.randomisation(frame), []
     for method, rows in table[table["name"] == name].groupby("method", sort=False):
         values = rows.sort_values("drawn")["median"].tolist()
         texts.append(f"{method} {values[1]:.2f}, then {values[-1]:.2f}")
@@ -71,12 +71,12 @@ def left_sentence(frame, name=results.NAME):
     return f"{name}: rank correlation with its own maps, {first}: {'; '.join(texts)}.{over_seeds(table)}"
 
 
-def stable_sentence(frame):
+def stability_sentence(frame):
     """How alike the maps of a picture and of its copy with a little noise are, net by net; beside it, where it was
     measured, those of two different pictures."""
     if not len(frame):
         return EMPTY
-    table = results.stable(frame)
+    table = results.stability(frame)
     noise = frame["noise"].iloc[0]
     texts = [f"{row['name']} {median(row)}" for _, row in table.iterrows()]
     method = listed(list(dict.fromkeys(table["method"])))
@@ -87,11 +87,11 @@ def stable_sentence(frame):
     return f"{copies}{than}{over_seeds(table)}"
 
 
-def gaps_sentence(frame):
+def completeness_sentence(frame):
     """How far integrated gradients are from adding up, net by net, with the fewest and the most steps."""
     if not len(frame):
         return EMPTY
-    table, texts = results.gaps(frame), []
+    table, texts = results.completeness_gaps(frame), []
     counts = sorted(table["steps"].unique())
     for name, rows in table.groupby("name", sort=False):
         values = rows.set_index("steps")["median"]
@@ -117,7 +117,7 @@ def picture_sentence(frame):
         return EMPTY
     rows = frame.set_index("kind")
     first = rows.loc["map"]
-    texts = [f"{rows.loc[kind, 'after']:.2f} ({CALLED[kind]})" for kind in CALLED if kind in rows.index]
+    texts = [f"{rows.loc[kind, 'after']:.2f} ({LABELS[kind]})" for kind in LABELS if kind in rows.index]
     text = f"{first['name']} says {first['says']}, with a probability of {first['before']:.2f}. Without a quarter of"
     text = f"{text} the pixels it is {', '.join(texts)}."
     if first["method"] == results.METHOD:

@@ -4,7 +4,7 @@ from reslab.figures.text.phrases import EMPTY, amount, lines, listed, median, ne
 from reslab.results import backbones as results
 
 COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds"}
-TOLD = 10  # of what a model finds in a picture
+MAX_NAMED = 10  # of what a model finds in a picture
 
 
 def sentence(frame, model="Faster R-CNN"):
@@ -103,9 +103,9 @@ def alt_text(frame, text):
 
 
 def _found(frame, number):
-    """ "cat 0.91, dog 0.72": each class and its number, the first TOLD of them."""
+    """ "cat 0.91, dog 0.72": each class and its number, the first MAX_NAMED of them."""
     told = [f"{says} {value:.2f}" for says, value in zip(frame["says"], frame[number], strict=True)]
-    return ", ".join(told[:TOLD]) + f", and {len(told) - TOLD} more" * (len(told) > TOLD)
+    return ", ".join(told[:MAX_NAMED]) + f", and {len(told) - MAX_NAMED} more" * (len(told) > MAX_NAMED)
 
 
 def _named(model):

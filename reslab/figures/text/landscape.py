@@ -6,9 +6,9 @@ from reslab.results import landscape as results
 HOW = {"filter": "filter by filter", "layer": "layer by layer", "none": "steps of one size for all weights"}
 
 
-def duel_sentence(frame, alpha=0.5):
-    """Plain against residual on the same lines. frame: as `results.landscape.duels` takes it."""
-    table = results.duels(frame, alpha) if len(frame) else frame
+def comparison_sentence(frame, alpha=0.5):
+    """Plain against residual on the same lines. frame: as `results.landscape.compare` takes it."""
+    table = results.compare(frame, alpha) if len(frame) else frame
     if not len(table):
         return EMPTY
     texts = []

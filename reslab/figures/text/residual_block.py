@@ -36,7 +36,7 @@ def _range(low, high, number="{:.0f}"):
     return low if low == high else f"{low} to {high}"
 
 
-def price(parameters, multiply_adds):
+def cost_text(parameters, multiply_adds):
     """A cost: "1,184 parameters, 73,728 multiply-adds"."""
     return f"{parameters:,} parameters, {multiply_adds:,} multiply-adds"
 
@@ -54,11 +54,11 @@ def cost_sentence(frame):
         return EMPTY
     total, shortcut = results.costs(frame)
     if not frame["skip"].iloc[0]:
-        of_all = price(total["parameters"], total["multiply_adds"])
+        of_all = cost_text(total["parameters"], total["multiply_adds"])
         return f"Without a shortcut nothing is added; the block costs {of_all}."
     layers = list(frame[frame["part"] == "shortcut"]["layer"])
     what = "The identity" if layers == ["identity"] else f"Shortcut {frame['shortcut'].iloc[0]}"
-    of_it = price(shortcut["parameters"], shortcut["multiply_adds"])
+    of_it = cost_text(shortcut["parameters"], shortcut["multiply_adds"])
     if shortcut["multiply_adds"]:
         of_it += f" ({percent(shortcut['multiply_adds'] / total['multiply_adds'])} of the block's)"
     added = f"adding it takes {total['additions']:,} element-wise additions, which are no multiply-adds"

@@ -26,12 +26,12 @@ def depth_sentence(frame):
     table = table[table["step"] == table["step"].max()].sort_values("depth")
     for (skip, block_skips), rows in table.groupby(["skip", "block_skips"], sort=False):
         gains = " / ".join(f"{gain:+.2f}" for gain in rows["median"])
-        texts.append(f"{CALLED[bool(skip), bool(block_skips)]} {gains}")
+        texts.append(f"{LABELS[bool(skip), bool(block_skips)]} {gains}")
     depths = " / ".join(map(str, sorted(table["depth"].unique())))
     return f"Gain over bicubic with {depths} layers: {'; '.join(texts)} dB.{over_seeds(table)}"
 
 
-CALLED = {
+LABELS = {
     (False, False): "no skip",
     (False, True): "block skips",
     (True, False): "a global skip",
