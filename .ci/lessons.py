@@ -18,7 +18,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from PIL import Image
+from PIL import Image, ImageChops
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = CHECKOUT / "notebooks"
@@ -31,7 +31,9 @@ print(*sorted(name for name in sys.modules if name.startswith(parts)))
 """
 SCRIPTED = ("reslab.explorers.stage", "reslab.explorers.lesions")  # drawn by JavaScript, with a style
 KEPT = ("text/plain", "text/html", "image/png")
-COLOURS = 48  # of a kept picture: charts need few, and every refresh adds its pictures to what a clone downloads
+# Of a kept picture: as few as keep every pixel within OFF of its colour, as every refresh adds its pictures to what a
+# clone downloads. Charts need few, tiles of digits and photographs many.
+COLOURS, OFF = (48, 96, 192, 256), 8
 
 
 def fingerprint(notebook):
@@ -95,10 +97,15 @@ def clean(output):
 
 
 def compressed(png):
-    """The picture, base64, on white paper and in COLOURS colours: a third of its size, and the same to the eye."""
+    """The picture, base64, on white paper, and in as few COLOURS as show the same to the eye."""
     drawn, file = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"), io.BytesIO()
     picture = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
-    few = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # keeps rare, strong colours
+    for colours in COLOURS:
+        # MAXCOVERAGE keeps rare, strong colours.
+        few = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        off = ImageChops.difference(picture, few.convert("RGB")).getextrema()
+        if max(high for _, high in off) <= OFF:
+            break
     few.save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 

@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 HEAD, PAPERS = ((HERE / "readme" / name).read_text(encoding="utf-8") for name in ("head.md", "papers.md"))
 LIMIT = 25_000_000  # bytes: they travel with every checkout and every installed package
 
+THEN = ", then "  # between the machines of a resumed training, see Provenance.after
 HOW = "--dataset cifar10 --log-every 1000 --test-every 3 --capture-first 100 --capture-every 6400 --store data/runs"
 STEPS, SEEDS = 64_000, {0, 1, 2}
 NETS = ["plain-20", "plain-32", "plain-44", "plain-56", "plain-110", *CIFAR10_ERRORS]  # of the papers' tables
@@ -37,13 +38,11 @@ CHANGED = """
 "dirty": the checkout had a change that was not committed: the training step ran as one CUDA graph, which takes the same
 steps.
 """
-STOPPED = """
-**Stopped before their end**, so these are not final errors; see `outcome` and `cause` in the file:
+RESUMED = """
+Two of them were stopped by the clock on the GPU, plain-56 after 30,800 steps and resnet-56 after 30,400. Their last
+1,200 and 1,600 steps were made from the checkpoints, on a processor with bfloat16:
 
 {rows}
-
-Their test error above is the last measured one; the test error of their last weights is below. Their training error was
-not measured. The command trains them again, to the end.
 """
 FIG_6 = """
 In the paper's Fig. 6 plain nets err more with depth, and residual nets less.
@@ -76,9 +75,17 @@ def readme(store):
 
 
 def setting(run):
-    """What the runs of one section have in common: everything except the net, its seed, and the date."""
-    where = {name: value for name, value in vars(run.provenance).items() if name not in ("date", "commit")}
+    """What the runs of one section have in common: everything except the net, its seed, the date, and where a resumed
+    training ended. (A GPU's training does not depend on the number of threads.)"""
+    where = {name: begun(value) for name, value in vars(run.provenance).items() if name not in ("date", "commit")}
+    if where["device"] != "cpu":
+        del where["threads"]
     return run.dataset, run.data, changes(run.spec), TrainSpec.from_dict(run.how), where
+
+
+def begun(value):
+    """Of a value of a provenance, that of the first machine: a resumed training has "first, then second"."""
+    return value.split(THEN)[0] if isinstance(value, str) else value
 
 
 def is_small(run):
@@ -106,8 +113,8 @@ def in_the_paper(name):
 
 
 def section(store, dataset, runs):
-    where = runs[0].provenance
-    dates, commits = (sorted({getattr(run.provenance, name) for run in runs}) for name in ("date", "commit"))
+    where = runs[0].provenance  # of a net that was trained on one machine
+    dates, commits = (sorted({begun(getattr(run.provenance, name)) for run in runs}) for name in ("date", "commit"))
     threads = f"{where.threads} {'thread' if where.threads == 1 else 'threads'}"
     rows = []
     for run in runs:
@@ -137,13 +144,19 @@ commit {", ".join(f"`{commit}`" for commit in commits)}; {" to ".join(dict.fromk
 Errors are after the last step, in eval mode; seconds are wall time, on a machine with other programs.
 {CHANGED * any(commit.endswith("-dirty") for commit in commits)}
 {table(["net", "seed", "parameters", "steps", "outcome", "training error", "test error", "seconds", "file"], rows)}
-{stopped(runs)}{beside(runs) * small}{weights(store, runs)}"""
+{resumed(runs)}{beside(runs) * small}{weights(store, runs)}"""
 
 
-def stopped(runs):
-    """The runs that did not end, their last step and the cause; "" if all ended."""
-    rows = [f"- {run.name}, seed {run.seed}: {run.cause}." for run in runs if run.outcome == "stopped"]
-    return STOPPED.format(rows="\n".join(rows)) * bool(rows)
+def resumed(runs):
+    """The runs that went on on another machine, and on which; "" if none did."""
+    rows = []
+    for run in (run for run in runs if THEN in run.provenance.device):
+        there = {name: str(value).split(THEN)[-1] for name, value in vars(run.provenance).items()}
+        rows.append(
+            "- {name}, seed {seed}: {machine}, {device}, threads: {threads}; Python {python}, torch {torch}, reslab"
+            " {reslab}, commit `{commit}`; {date}.".format(name=run.name, seed=run.seed, **there)
+        )
+    return RESUMED.format(rows="\n".join(rows)) * bool(rows)
 
 
 def commands(store, runs):

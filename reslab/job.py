@@ -72,9 +72,7 @@ class Job:
         checkpoint, event, remarks = None, None, []
 
         def run_so_far():
-            run = event.run() if event else checkpoint.run if checkpoint else self._empty_run()
-            provenance = run.provenance.after(checkpoint.run.provenance) if event and checkpoint else run.provenance
-            return replace(run, provenance=provenance)
+            return event.run() if event else checkpoint.run if checkpoint else self._empty_run()
 
         def save():
             checkpoint = replace(event.checkpoint(), run=run_so_far(), weights=self.weights)

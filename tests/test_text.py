@@ -111,6 +111,13 @@ def test_runs_that_did_not_finish_are_told_apart():
     assert degradation.sentence(history(outcome="diverged", steps=7, loss=np.nan)) == "plain-56 diverged at step 7."
 
 
+def test_a_run_that_went_on_on_another_machine_is_compared_with_those_that_did_not():
+    resumed = RECORDED.replace(", 2026", ", then another, 2026")
+    frame = together(history("plain-20", 0.1, origin=RECORDED), history("plain-56", 0.7, origin=resumed))
+    assert resumed != RECORDED
+    assert "rises from 10.0 % at 20 layers to 70.0 % at 56" in degradation.sentence(frame)
+
+
 def test_origins_are_sentences_of_their_own():
     says(
         degradation.sentence(together(history(), history(origin=RECORDED))),

@@ -93,6 +93,9 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     finished count; one that diverged is a cross at its last finite error, in no mean. ValueError for a missing column.
     """
     ended = [result for result in results(frame) if result.outcome in ("finished", "diverged")]
+    from_where = _origin(ended)
+    for result in ended:
+        result.origin = frames.begun(result.origin)
     traces, depths, origins = [], sorted({result.depth for result in ended}), {result.origin for result in ended}
     names = []
     for (family, skip, origin), runs in grouped(ended, "family", "skip", "origin").items():
@@ -132,7 +135,7 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
             traces.append(_by_depth(f"{family}/{origin}", "end", label + " · diverged", at, error, hover, **look))
     x_axis, y_axis = theme.depth_axis(depths), _errors("Training error (%)")
     named = theme.name_lines(names, x_axis, y_axis)
-    return draw(traces, title="Final training error", origin=_origin(ended), empty=empty, x=x_axis, y=y_axis, **named)
+    return draw(traces, title="Final training error", origin=from_where, empty=empty, x=x_axis, y=y_axis, **named)
 
 
 def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):

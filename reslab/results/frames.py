@@ -3,6 +3,7 @@
 A run is a name × skip × depth × seed × origin of a tidy frame; its rows, in the order of their steps, are arrays.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,14 @@ def runs(frame):
 def recorded(origin):
     """Whether numbers of this origin come from a recorded run, and are not measured live."""
     return origin.startswith("recorded")
+
+
+def begun(origin):
+    """An origin without the machines on which a training was resumed: runs that began on one machine are of one group.
+
+    "recorded, NVIDIA H200, then AMD EPYC, 2026-11" gives "recorded, NVIDIA H200, 2026-11".
+    """
+    return re.sub(r", then [^,]+", "", origin)
 
 
 def latest(frame):

@@ -58,8 +58,9 @@ def train(model, split, how=None, *, device="auto", resume=None):
     trained in training mode, with a warning.
     split: a `datasets.Split`. how: a TrainSpec. device: "auto", "cpu", "cuda", "mps".
     resume: a Checkpoint of the same model, split and spec; training goes on from it to the same numbers, on a GPU if it
-    is deterministic. (A person's own model that draws random numbers in its forward pass takes them from PyTorch's
-    generator, which is not part of a checkpoint.) After the last event of a training, no others come.
+    is deterministic, and its run names both machines. (A person's own model that draws random numbers in its forward
+    pass takes them from PyTorch's generator, which is not part of a checkpoint.) After the last event of a training, no
+    others come.
 
     To pause, do not ask for the next event; to stop, close the generator.
     Started by torchrun, the processes train one model together (see `reslab.train.ranks`): all have the same events but
@@ -114,6 +115,7 @@ class _Training:
         self.threads = 1 if small else torch.get_num_threads()
         self.state, self.step, self.seconds = "running", 0, 0.0
         self.history, self.layers, self.final_train_error = [], [], math.nan
+        self.provenance = Provenance.here(self.device, self.threads, self.ranks.world)
         if resume is not None:
             self._restore(resume)
 
@@ -213,7 +215,7 @@ class _Training:
             final_train_error=self.final_train_error,
             history=pd.DataFrame(self.history, columns=list(HISTORY)),
             layers=pd.concat(self.layers, ignore_index=True) if self.layers else pd.DataFrame(),
-            provenance=Provenance.here(self.device, self.threads, self.ranks.world),
+            provenance=self.provenance,
             data=self.data.fingerprint,
             source=self.data.source,
         )
@@ -260,6 +262,8 @@ class _Training:
         self.layers = [run.layers] if len(run.layers) else []
         self.step, self.seconds = self.history[-1]["step"], self.history[-1]["seconds"]
         self.state = "running" if run.outcome == "stopped" else run.outcome
+        goes_on = self.state == "running"  # otherwise no step is taken here
+        self.provenance = self.provenance.after(run.provenance) if goes_on else run.provenance
         self.final_train_error = run.final_train_error
 
 

@@ -19,7 +19,7 @@ from trainings import (
 
 from reslab.datasets import digits
 from reslab.nets import build, replace
-from reslab.runs import Checkpoint
+from reslab.runs import Checkpoint, Provenance
 from reslab.train import TrainSpec, fit, train
 
 # Divergence, stopping, and what is left behind
@@ -148,6 +148,18 @@ def test_a_checkpoint_in_memory_is_not_moved_by_the_training_that_goes_on(split,
         *_, resumed = train(build(spec), split, RESUMABLE, resume=checkpoint)
         assert_same_tensors(resumed.checkpoint().tensors, end.checkpoint().tensors)
         assert_same_history(resumed.run(), end.run())
+
+
+def test_the_run_of_a_resumed_training_names_both_machines(split, spec):
+    *_, end = train(build(spec), split, HOW)
+    part = next(train(build(spec), split, HOW)).checkpoint()
+    there = replace(end.run().provenance, machine="another machine", torch="2.11.0")
+    part, whole = (replace(some, run=replace(some.run, provenance=there)) for some in (part, end.checkpoint()))
+    here = Provenance.here()
+    run = fit(spec, split, HOW, resume=part, progress=False)
+    assert run.provenance.machine == f"another machine, then {here.machine}"
+    assert run.provenance.torch == f"2.11.0, then {here.torch}"
+    assert fit(spec, split, HOW, resume=whole, progress=False).provenance == there  # no step was taken here
 
 
 def test_a_training_that_has_ended_gives_no_more_events_and_fit_its_run(split, spec):

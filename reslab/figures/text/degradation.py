@@ -4,17 +4,20 @@ import numpy as np
 
 from reslab.figures.text.phrases import EMPTY, lines, percent
 from reslab.results import degradation as results
-from reslab.results.frames import require, runs
+from reslab.results.frames import begun, require, runs
 
 
 def sentence(frame):
-    """The result of the runs of a frame in one sentence (one for each origin, if there are several).
+    """The result of the runs of a frame in one sentence (one for each origin, if they began on several machines).
 
     frame: as `results.degradation.final` takes it; ValueError for a missing column. A difference under 2 points counts
     as none. Several seeds are given as their mean and range.
     """
     ordered = sorted(results.results(frame), key=lambda result: (result.skip, result.depth))
-    texts = {origin: _clauses_of(group) for (origin,), group in results.grouped(ordered, "origin").items()}
+    groups = {}
+    for result in ordered:
+        groups.setdefault(begun(result.origin), []).append(result)
+    texts = {origin: _clauses_of(group) for origin, group in groups.items()}
     if len(texts) > 1:
         return " ".join(f"{origin[:1].upper()}{origin[1:]}: {text}." for origin, text in texts.items())
     return "".join(texts.values()) + "." if texts else EMPTY
