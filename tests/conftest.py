@@ -13,7 +13,7 @@ import torch
 from click.testing import CliRunner
 from draws import THREADS
 
-from reslab import NetSpec, cli, digits
+from reslab import NetSpec, Store, cli, digits
 from reslab.train import device
 
 
@@ -68,6 +68,14 @@ def split():
 def spec(split):
     """The smallest net for them."""
     return NetSpec(depth=8, width=4, **split.shape)
+
+
+@pytest.fixture(scope="session")
+def shared_store(tmp_path_factory):
+    """A Store that all processes of this test run share: what the claims of one lesson have trained, those of another
+    find there."""
+    folder = tmp_path_factory.getbasetemp()
+    return Store((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "trained")
 
 
 @pytest.fixture

@@ -39,12 +39,14 @@ NETS = ("plain-20", "plain-56", "resnet-8", "resnet-20", "resnet-56")
 
 
 @pytest.fixture(scope="module")
-def trained():
+def trained(shared_store):
     """(name, seed) → (net, Run) of the lesson's nets, trained on the digits."""
     split, found = digits(), {}
     for name in NETS:
         spec = replace(small_net(split), depth=FAMILY[name].depth, skip=FAMILY[name].skip)
         found |= {(name, seed): activations.trained(spec, split, seed=seed) for seed in SEEDS}
+    for _, run in found.values():
+        shared_store.add(run)
     return found
 
 

@@ -34,9 +34,9 @@ MARGIN = 0.50  # between plain-56 and resnet-56, in every seed
 
 
 @pytest.fixture(scope="module")
-def frame():
-    plain = by_depth((8, 32, 56), skips=(False,), seeds=SEEDS, progress=False)
-    residual = by_depth((20, 32, 56), skips=(True,), seeds=SEEDS, progress=False)
+def frame(shared_store):
+    how = {"seeds": SEEDS, "store": shared_store, "progress": False}
+    plain, residual = by_depth((8, 32, 56), skips=(False,), **how), by_depth((20, 32, 56), skips=(True,), **how)
     return {"plain": plain, "residual": residual}
 
 

@@ -35,11 +35,11 @@ def split():
 
 
 @pytest.fixture(scope="module")
-def tried(split):
+def tried(split, shared_store):
     """`symptoms` of the eight nets, of those of the failures, and of their twins of 8 layers."""
     nets = [*symptoms.CANDIDATES, *symptoms.FAILURES, *({**net, "depth": 8} for net in symptoms.FAILURES)]
     specs = dict.fromkeys(replace(small_net(split), **net) for net in nets)
-    return symptoms.symptoms(specs, split, seeds=SEEDS, progress=False)
+    return symptoms.symptoms(specs, split, seeds=SEEDS, store=shared_store, progress=False)
 
 
 def test_a_vanished_or_exploded_gradient_does_not_train_and_a_level_one_is_no_promise(split, tried):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from reslab import NetSpec, TrainSpec, build, digits, fit, replace
+from reslab import NetSpec, Store, TrainSpec, build, digits, fit, replace
 from reslab.experiments.degradation import (
     by_construction,
     by_depth,
@@ -14,6 +14,7 @@ from reslab.experiments.degradation import (
     verdict,
     with_recorded,
 )
+from reslab.experiments.symptoms import symptoms
 from reslab.train import evaluate, train
 
 
@@ -32,6 +33,17 @@ def test_by_depth_is_the_frames_of_its_runs(split):
     alone = fit(replace(small_net(split), depth=14, skip=True), split, QUICK, seed=1, progress=False).frame()
     one = frame[(frame["name"] == "resnet-14") & (frame["seed"] == 1)].reset_index(drop=True)
     pd.testing.assert_frame_equal(one.drop(columns="seconds"), alone.drop(columns="seconds"), check_exact=True)
+
+
+def test_what_a_store_has_is_not_trained_again(split, tmp_path):
+    how = {"seeds": (0, 1), "split": split, "how": QUICK, "store": Store(tmp_path / "runs"), "progress": False}
+    first, again = (by_depth((8,), skips=(False,), **how) for _ in range(2))
+    found = symptoms([replace(small_net(split), depth=8, skip=False)], **how)
+    assert not first["origin"].str.startswith("recorded").any()
+    assert again["origin"].str.startswith("recorded").all()
+    assert found["origin"].str.startswith("recorded").all()
+    pd.testing.assert_frame_equal(first.drop(columns="origin"), again.drop(columns="origin"), check_exact=True)
+    assert found["train_error"].tolist() == first.groupby("seed")["final_train_error"].last().tolist()
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def test_what_torchrun_cannot_train_is_a_sentence():
     with pytest.warns(UserWarning, match="torchrun with 1 process trained nothing here: Error: .*resnet-9"):
         frame = scaling.torchrun("reslab train resnet-9", processes=(1,))
     assert figures.agreement_sentence(scaling.losses(frame)) == "Nothing to compare: see the warning above."
-    with pytest.warns(UserWarning, match="torchrun with 3 processes trained nothing here: ValueError: .*128"):
-        scaling.torchrun("reslab train resnet-8 --device cpu --epochs 0.1", processes=(3,))
+    with pytest.warns(UserWarning, match="torchrun with 2 processes trained nothing here: ValueError: .*33"):
+        scaling.torchrun("reslab train resnet-8 --device cpu --epochs 0.1 --batch-size 33", processes=(2,))
     with pytest.warns(
         UserWarning, match=r"torchrun with 2 processes trained nothing here: nothing came of it in 0\.1 s"
     ):

@@ -36,18 +36,21 @@ def by_depth(
     how=None,
     device="auto",
     workers=None,
+    store=None,
     progress=True,
 ):
     """Train a plain and a residual net of every depth and seed; the tidy frame of all their histories.
 
-    base: the NetSpec that all share but for depth and skip; by default width 8 on the digits.
+    base: the NetSpec that all share but for depth and skip; by default width 8 on the digits. store: a Store; runs that
+    it has are not trained again, the others are added.
     Columns: those of `Run.frame`: name, skip, depth, seed, parameters, outcome, final_train_error, origin, step, epoch,
     lr, loss, train_error, test_error, seconds. The claim is He et al. 2015 (arXiv:1512.03385), §1 and Fig. 6.
     """
     split = split or digits()
     base = base or small_net(split)
     specs = [replace(base, depth=depth, skip=skip) for skip in skips for depth in depths]
-    runs = list(sweep(specs, split, how or TrainSpec(), seeds=seeds, device=device, workers=workers, progress=progress))
+    how, options = how or TrainSpec(), {"workers": workers, "store": store, "progress": progress}
+    runs = list(sweep(specs, split, how, seeds=seeds, device=device, **options))
     runs.sort(key=lambda run: (run.spec.skip, run.spec.depth, run.seed))
     return pd.concat([run.frame() for run in runs], ignore_index=True)
 

@@ -34,20 +34,22 @@ FAILURES = (
 )
 
 
-def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, known=None, workers=None, progress=True):
+def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, known=None, workers=None, store=None, progress=True):
     """Each net's three symptoms: the size of its gradient, whether it is shattered, and whether the net trains.
 
     specs: NetSpecs; by default those of `CANDIDATES`, of width 8 on the digits. how: a TrainSpec; by default that of
     lesson 01. known: a frame of `symptoms` or `failures`, of the same split, how and width; its nets are not measured
-    again. A row a net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation, residual_scale,
-    origin, ratio (first/last at initialisation), autocorrelation (lag 1, see `shattering.along_a_line`), train_error
-    (fraction, after training; NaN if it diverged), outcome, steps, lr.
+    again. store: a Store; runs that it has are not trained again, the others are added.
+    A row a net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation, residual_scale, origin,
+    ratio (first/last at initialisation), autocorrelation (lag 1, see `shattering.along_a_line`), train_error (fraction,
+    after training; NaN if it diverged), outcome, steps, lr.
     """
     split, how = split or digits(), how or TrainSpec()
     specs = [replace(small_net(split), **changes) for changes in CANDIDATES] if specs is None else list(specs)
     rows = {} if known is None else dict(list(known.groupby(["name", "seed"])))
     new = [spec for spec in specs if any((label(spec), seed) not in rows for seed in seeds)]
-    for run in sweep(new, split, how, seeds=seeds, workers=workers, progress=progress and bool(new)):
+    options = {"workers": workers, "store": store, "progress": progress and bool(new)}
+    for run in sweep(new, split, how, seeds=seeds, **options):
         rows[label(run.spec), run.seed] = _of_run(run, split, how)
     # known may have more columns
     return pd.concat([rows[label(spec), seed] for spec in specs for seed in seeds], join="inner", ignore_index=True)
