@@ -90,7 +90,7 @@ def test_sweep_trains_every_combination(reslab, folder):
         ("sweep --workers 2 --address auto", 2, "workers is for one machine"),
         ("runs show nothing", 2, "has no one run 'nothing'; none of its runs has it in its name"),
         ("train --store recorded", 2, "the store that comes with reslab is for reading; --store FOLDER keeps new runs"),
-        (["sweep", "--seed", ""], 2, "'' holds no value; give one, or several between commas"),
+        (["sweep", "--seed", ""], 2, "'' holds no value; give one, or several with commas"),
         (["sweep", "--depth", ", ,"], 2, "', ,' holds no value"),
         (["sweep", ""], 2, "'' holds no value"),
         (["sweep", "--dataset", ","], 2, "',' holds no value"),

@@ -24,7 +24,8 @@ PYTHON = shlex.quote(sys.executable)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts and for --room.")
 @click.option(
     "--room", type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Say who needs help: reads a folder of files that `reslab doctor --json > NAME.json` wrote, one a learner.",
+    help="For a class: say which machines need help. Reads a folder with a file of each: "
+    "`reslab doctor --json > NAME.json`.",
 )
 @click.pass_context
 def doctor(context, as_json, room):

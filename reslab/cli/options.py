@@ -24,7 +24,7 @@ def flag(field, value=True):
 
 
 def field_option(field, group, many=False):
-    """A click option that is None unless it is given; with `many`, it takes a list of values between commas."""
+    """A click option that is None unless it is given; with `many`, it takes a list of values, separated by commas."""
     choices, is_pair = field.metadata["choices"], field.type is bool and not many
     kind = click.Choice(choices) if choices else Many(click.FLOAT, least=0) if field.type is tuple else field.type
     kind = Many(click.types.convert_type(kind)) if many else kind
@@ -35,7 +35,7 @@ def field_option(field, group, many=False):
 
 
 class Many(click.ParamType):
-    """Several values between commas, at least so many, as a list."""
+    """Several values, separated by commas, at least so many, as a list."""
 
     def __init__(self, inner, least=1):
         self.inner, self.name, self.least = inner, inner.name, least
@@ -49,12 +49,12 @@ class Many(click.ParamType):
             return value
         values = [self.inner.convert(part, param, ctx) for part in split_at_commas(value)]
         if len(values) < self.least:
-            self.fail(f"{value!r} holds no value; give one, or several between commas.", param, ctx)
+            self.fail(f"{value!r} holds no value; give one, or several with commas.", param, ctx)
         return values
 
 
 def split_at_commas(text):
-    """The values between the commas of a text; one with a comma in it stands in double quotes, as in a CSV file."""
+    """The values between the commas of a text; one with a comma in it is in double quotes, as in a CSV file."""
     rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
     return [value.strip() for row in rows for value in row if value.strip()]
 

@@ -54,7 +54,7 @@ def list_runs(filters, store, as_json):
 @store_option
 @json_option
 def show(run, store, as_json):
-    """Show a run: what was asked, what was measured after each epoch, and where.
+    """Show a run: its settings, what was measured after each epoch, and the machine.
 
     RUN is the name of its file, or a part of the name that no other file has.
     """

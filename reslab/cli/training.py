@@ -29,8 +29,8 @@ NAMES = (
     "NAME is plain-N or resnet-N, N one of 8, 20, 32, 44, 56, 110, 1202, or any other net of FAMILY. Options change it."
 )
 MANY = (
-    "Names, datasets, seeds and options of the net take several values between commas; every combination is trained. "
-    "A value with a comma in it stands in double quotes: --dataset '\"cats,dogs/\",digits'."
+    "Names, datasets, seeds and options of the net take several values, separated by commas; every combination is "
+    "trained. Put a value with a comma in it into double quotes: --dataset '\"cats,dogs/\",digits'."
 )
 
 
@@ -41,7 +41,7 @@ def recording(function):
         store_option,
         option("--save-every", default=30.0, metavar="SECONDS", help="Seconds between checkpoints.  [30]"),
         option("--weights", is_flag=True, help="Keep the weights of each net too, in half precision."),
-        option("--again", is_flag=True, help="Train again what the store has, and replace it."),
+        option("--again", is_flag=True, help="Train again even what the store has, and replace it."),
         json_option,
     ]
     for decorator in reversed(decorators):
@@ -50,7 +50,7 @@ def recording(function):
 
 
 def dataset_option(many):
-    kind, several = (Many(click.STRING), "; several between commas") if many else (click.STRING, "")
+    kind, several = (Many(click.STRING), "; several, separated by commas") if many else (click.STRING, "")
     own = (
         "your .npz, your FOLDER/; cifar10-5000+1000 for so many of its training and test images; "
         "cifar10-64px for images of that many pixels a side"
@@ -76,7 +76,7 @@ def train(name, dataset, seed, **options):
 @click.command(cls=Command, epilog=f"{NAMES} {MANY}")
 @click.argument("names", required=False, type=Many(click.STRING), metavar="[NAME,...]")
 @dataset_option(many=True)
-@option("--seed", group="Data", type=Many(click.INT), default="0", help="Seeds of the weights, between commas.  [0]")
+@option("--seed", group="Data", type=Many(click.INT), default="0", help="Seeds of the weights, with commas.  [0]")
 @spec_options(many=True)
 @option("--workers", group="Machine", type=int, help="Trainings at a time.  [one a core; one on a GPU]")
 @option(

@@ -8,7 +8,7 @@ const SILENCE = 8000  // milliseconds without an answer, after which a message i
 const INNER = { width: 984, height: 553 }  // pixels of an explorer's page on a projector, before it is scaled
 const LEAST = 1.3  // times larger, at least: texts of 14 pixels become 18
 
-// Larger, for a room: the explorer fills the window, and everything in it grows by one factor.
+// Presentation mode: the explorer fills the window, and everything in it is enlarged by one factor.
 function presenterOf(explorer, resized) {
     const button = document.createElement("button")
     button.className = "reslab-presenter"

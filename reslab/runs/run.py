@@ -19,7 +19,7 @@ OUTCOMES = ("finished", "diverged", "stopped", "failed")  # of a file; an explor
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One training of one net: what was asked, what was measured, and where.
+    """One training of one net: its settings, what was measured, and the machine.
 
     history: a row per logged step: step, epoch, lr, loss (nats), train_error and test_error (fractions; the first in
     training mode on the batches of the steps, the second in eval mode, NaN where it was not measured), seconds (of

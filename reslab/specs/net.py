@@ -50,7 +50,8 @@ class NetSpec(Spec):
     )
     stem: str = setting(
         "cifar",
-        'one 3×3; "imagenet": 7×7 and max-pool, to a quarter of the size; "deep": three 3×3 for the 7×7; "none": VGG',
+        '"cifar": one 3×3 convolution; "imagenet": 7×7 and max-pool, to a quarter of the size; "deep": three 3×3 in '
+        'place of the 7×7; "none": VGG',
         choices=("cifar", "imagenet", "deep", "none"),
     )
     block: str = setting(
@@ -75,7 +76,7 @@ class NetSpec(Spec):
     )
     activation: str = setting(
         "relu",
-        "activation function; the order says where it stands",
+        "activation function; --order says where it is",
         choices=("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"),
     )
     init: str = setting(
@@ -89,7 +90,7 @@ class NetSpec(Spec):
         choices=("one", "depth", "learned"),
     )
     stochastic_depth: float = setting(
-        0.0, "probability that training skips the branch of the last block; block l of L: l/L times that", low=0, high=1
+        0.0, "probability that training skips the branch of the last block; of block l of L: l/L of that", low=0, high=1
     )
     width: int = setting(
         16, "channels of the stem and of the first stage (of bottlenecks: the inner channels)", low=1, high=4096

@@ -22,7 +22,7 @@ class TrainSpec(Spec):
 
     epochs: float = setting(6.0, "passes over the training images", above=0, high=1e6)
     batch_size: int = setting(
-        128, "images per step; what is left over at the end of an epoch comes in the next one", low=1
+        128, "images per step; those left over at the end of an epoch are used in the next one", low=1
     )
     lr: float = setting(0.05, "the highest learning rate", above=0)
     bias_lr: float = setting(
@@ -60,7 +60,7 @@ class TrainSpec(Spec):
         high=1,
     )
     label_seed: int = setting(0, "seed of label_noise", low=0, high=2**32 - 1)
-    log_every: int = setting(1, "steps between events; numbers come from the device once per event", low=1)
+    log_every: int = setting(1, "steps between events; losses are copied from the device once per event", low=1)
     test_every: int = setting(
         1, "epochs between test errors, each at the next event; the last step always has one", low=1
     )
@@ -71,7 +71,7 @@ class TrainSpec(Spec):
         "bf16: autocast, with weights in float32; for GPUs and processors that support it",
         choices=("fp32", "bf16"),
     )
-    compile: bool = setting(False, "torch.compile; for long trainings; captured steps are not compiled")
+    compile: bool = setting(False, "use torch.compile, for long trainings; captured steps are not compiled")
     cuda_graph: bool = setting(
         True,
         "on a GPU, record a step once and replay it, for the same numbers in a fraction of the time; nets of `build` "

@@ -1,10 +1,10 @@
-// The explorer of lesson 05: two ribbons of blocks, the error of both nets, and three pictures with their answers.
+// The explorer of lesson 05: two rows of blocks, the error of both nets, and three pictures with their answers.
 import { html, say, set } from "../stage/elements.js"
 import { presentButton, presents } from "../stage/present.js"
 import { percent, pictures, ribbon } from "./ribbon.js"
 
 const BLOCKS = { 20: 9, 56: 27 }
-const HEIGHT = { usual: 9.9, present: 13.8 } // of a ribbon, in the letter's height
+const HEIGHT = { usual: 9.9, present: 13.8 } // of a ribbon, in em
 const KINDS = ["plain", "residual"]
 
 export default {

@@ -1,4 +1,4 @@
-// A net as a ribbon of blocks, skips as arcs over them. A block is filled as high as the error without it alone.
+// A net as a row of blocks, with skips as arcs over them. A block is filled up to the error of the net without it.
 import { html, say, set, svg } from "../stage/elements.js"
 
 const ARCS = 26 // px over the blocks

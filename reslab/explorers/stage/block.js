@@ -1,4 +1,4 @@
-// One block: its numbers beside the pointer, and, opened, what it takes for similar and what it computes.
+// One block: its numbers beside the pointer, and, opened, its nearest neighbours and what it computes.
 import { html, say } from "./elements.js"
 import { PARTS, tiles } from "./pictures.js"
 import { blockName, className, numbers, switchName, other } from "./words.js"

@@ -1,8 +1,8 @@
-// The training error of both nets over the whole run: the axes never move, and the slider under it is its time axis.
+// The training error of both nets over the whole run: the axes never move; the slider below is the time axis.
 import { path, say, set, svg } from "./elements.js"
 import { errorAt, percent, switchName } from "./words.js"
 
-// → update(kind, step, recorded): draw the error up to `step`; under it lies `recorded` (a net, or null), thin.
+// → update(kind, step, recorded): draw the error up to `step`, and below it, thin, that of `recorded` (a net, or null).
 export function buildCurve(owner, state, net, size) {
   const { gutter, width, curve: height, em } = size,
     steps = Math.max(net.plain.steps, net.residual.steps)

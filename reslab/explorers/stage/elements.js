@@ -12,7 +12,7 @@ export const html = (parent, tag, attributes = {}, text) =>
 export const svg = (parent, tag, attributes = {}, text) =>
   append(parent, document.createElementNS(SVG, tag), attributes, text)
 
-// Set attributes; those that are as they were cost nothing.
+// Set those attributes that have changed.
 export function set(node, attributes) {
   const known = (node.known ??= {})
   for (const [name, value] of Object.entries(attributes)) {
@@ -24,7 +24,7 @@ export function say(node, text) {
   if (node.said !== text) node.textContent = node.said = text
 }
 
-// "M10 20L30 40" through points [x, y]; null breaks the line.
+// "M10 20L30 40" through points [x, y]; null: a gap in the line.
 export function path(points) {
   let pen = "M"
   return points

@@ -1,4 +1,4 @@
-// Blocks to look into: the pointer reads their numbers, a click opens one, arrow keys go from one to the next.
+// Inspecting blocks: the pointer shows a block's numbers, a click opens it, arrow keys go from one to the next.
 import { writeBlock, writeNumbers } from "./block.js"
 import { say } from "./elements.js"
 import { blockName, numbers, other, switchName } from "./words.js"
@@ -38,7 +38,7 @@ export function explore(root, $, scene) {
     }
     roam(opened)
     show()
-    // It covers the gradient and the error, and, where it needs more, grows upwards; below a narrow stage it stands.
+    // The panel covers the gradient and the error, and grows upwards if it needs more; on a narrow screen it is below.
     $.panel.box.style.setProperty("--covered", `${root.clientHeight - $.gradientLabel.offsetTop}px`)
     if (isNew) $.panel.close.focus({ preventScroll: true })
     if (scene().size.narrow) $.panel.box.scrollIntoView({ block: "nearest" })

@@ -1,4 +1,4 @@
-// Lengths in px for the room there is. The row of pictures gets the largest part of it.
+// Lengths in px for the available space. The row of pictures gets the largest part of it.
 export function layout(width, height, em) {
   // A notebook beside JupyterLab's list of files, on a projector of 1280 × 720, is 51 em wide: "wide", and tight.
   const kind = width >= 50 * em ? "wide" : width >= 35 * em ? "medium" : "small",
@@ -11,7 +11,7 @@ export function layout(width, height, em) {
   const gap = 14,
     gutter = { wide: tight ? 4.2 : 5, medium: 5, small: 4 }[kind] * em
   const main = width - (side ? side + gap : 0) - (answer ? answer + gap : 0)
-  const row = narrow ? main - (small ? 0 : 6.4 * em) : main - gutter // where the stations stand
+  const row = narrow ? main - (small ? 0 : 6.4 * em) : main - gutter // where the pictures are
   const count = Math.max(5, Math.min(9, Math.floor(row / (4 * em))))
   // What is left for pictures, bars and curves after the lines of text.
   const text = { wide: 16.2, medium: 23.2, small: 25 }[kind] * em
@@ -37,7 +37,7 @@ export function layout(width, height, em) {
     row: small ? 1.32 * em : Math.max(1.32 * em, Math.min(1.75 * em, (picture + bars + 4.5 * em) / 10)), // of a class
     gradients: Math.floor(rest * 0.31),
     curve: Math.floor(rest * 0.28),
-    end: small ? main - 8.8 * em : main, // where the error's axis ends; behind it stand the names
+    end: small ? main - 8.8 * em : main, // where the error's axis ends; the names are right of it
     side,
     answer,
   }

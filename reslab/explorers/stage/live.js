@@ -1,8 +1,8 @@
 // A training on this machine: what a kernel sends goes into the scene, and the stage follows it.
 
-const REST = 1500 // ms
+const PAUSE = 1500 // ms between two passes
 
-// kernel: { send(message), receive(function) }. draw() is called when something new is to be seen.
+// kernel: { send(message), receive(function) }. draw() is called when there is something new to show.
 export function listen(kernel, $, scene, player, { refresh, draw }) {
   const { live, view } = scene
 
@@ -31,16 +31,16 @@ export function listen(kernel, $, scene, player, { refresh, draw }) {
   })
   kernel.send({ do: "catch up" })
 
-  // While a training runs, passes go through the net; between two of them the processor belongs to the training.
+  // While a training runs, passes through the net are shown, with pauses that leave the processor to the training.
   async function follow() {
     player.passing = true
     await player.pass(450, 300)
-    await new Promise(done => setTimeout(done, REST))
+    await new Promise(done => setTimeout(done, PAUSE))
     player.passing = false
   }
 }
 
-// A patch of a training, into its state.
+// Apply a patch, which a training sent, to its state.
 function apply(state, patch) {
   const film = state.nets.find(net => net.key === patch.net)[patch.film]
   film.state = patch.state

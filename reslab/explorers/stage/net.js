@@ -1,4 +1,4 @@
-// The net, block by block: the pictures on their way, skips as arcs, shares of pictures as bars, and the gradient.
+// The net, block by block: its pictures, skips as arcs, shares of pictures as bars, and the gradient.
 import { html, path, say, set, svg } from "./elements.js"
 import { className, gradient, number, other, percent, switchName, tens } from "./words.js"
 
@@ -32,7 +32,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
     base = top + bars
   const stations = stationsOf(n, count)
 
-  // The pictures on their way.
+  // The pictures from block to block.
   parts.stations.replaceChildren()
   parts.stations.classList.toggle("long", state.classes.some(name => name.length > 2))
   const tiles = stations.map(i => {
@@ -42,7 +42,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
     return tile
   })
 
-  // Shares: a block is a box, filled as high as the share of the pictures that it keeps.
+  // Shares: a block is a box, filled up to the share of the pictures that it keeps.
   const shares = parts.shares
   shares.replaceChildren()
   set(shares, { width, height: base + 1.4 * size.em, viewBox: `0 0 ${width} ${base + 1.4 * size.em}` })
@@ -101,7 +101,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
   }
   const rival = svg(slope, "path", { class: "ghost" })
 
-  // What the pointer and the keys act on: one column a block.
+  // Where the pointer and the keys act: one column for each block.
   for (const [owner, height] of [
     [shares, base],
     [slope, gradients],
@@ -155,7 +155,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
     set(rival, { class: `ghost ${rivalKind}`, d: there ? path(there.map((value, i) => [middle(i), gy(value)])) : "" })
   }
 
-  // Show a pass under way: `at` from 0 to 1 along `way`, or null for none.
+  // Show a pass in progress: `at` from 0 to 1 along `way`, or null for none.
   let lit = []
   function light(way, at, kind) {
     const place = way === "backward" ? 1 - at : at,

@@ -1,4 +1,4 @@
-// Pictures that are not there yet: what they are, a button that fetches them, and how far that is.
+// Pictures that are not there yet: what they are, a button that downloads them, and its progress.
 import { html, say } from "./elements.js"
 
 export function buildNotice(root) {

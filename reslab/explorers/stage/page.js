@@ -1,4 +1,4 @@
-// In one HTML file: the states stand in the page, gzipped and in base64; its address may say what to show.
+// In one HTML file: the states are in the page, gzipped and in base64; its address may say what to show.
 import { mount } from "./stage.js"
 import { unzip } from "./unzip.js"
 import { readLine } from "./words.js"

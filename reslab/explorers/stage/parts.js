@@ -1,4 +1,4 @@
-// The elements of the stage that are there from the first to the last moment.
+// The elements of the stage that are made once and stay.
 import { html, svg } from "./elements.js"
 import { buildNotice } from "./notice.js"
 import { presentButton } from "./present.js"
@@ -22,7 +22,7 @@ export function writeClasses(owner, names) {
   })
 }
 
-// All elements that are there from the first to the last moment; → their names.
+// Make all elements that stay; → them by name.
 export function build(root, canTrain) {
   const $ = {},
     button = (owner, text, attributes = {}) => html(owner, "button", { type: "button", ...attributes }, text)

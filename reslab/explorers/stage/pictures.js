@@ -9,7 +9,7 @@ export async function pictures(state) {
   sheet.src = url
   await sheet.decode()
   const drawn = new Map()
-  // One picture alone: smoothing would else take in its neighbours on the sheet.
+  // One picture alone: otherwise smoothing would mix in its neighbours on the sheet.
   const cell = document.createElement("canvas")
   cell.width = cell.height = size
   const cut = cell.getContext("2d", { willReadFrequently: true })
@@ -28,8 +28,8 @@ export async function pictures(state) {
     return canvas
   }
 
-  // While the page has nothing to do, pictures are drawn ahead, so that no frame of a film waits for them: as many as
-  // there is time for, and one at least.
+  // While the page has nothing to do, pictures are drawn in advance, so that no frame of a film waits for them: as many
+  // as there is time for, and at least one.
   const whenIdle = window.requestIdleCallback ?? (work => setTimeout(work, 30, { timeRemaining: () => 0 }))
   const ahead = index =>
     index < count &&
@@ -73,7 +73,7 @@ export function tiles(opened, picture, count) {
       image = pen.createImageData(opened.size, opened.size)
     for (let i = 0; i < area; i++) {
       const value = bytes[start + i] / 127.5 - 1,
-        strong = Math.sign(value) * Math.abs(value) ** 0.7 // small values show, too
+        strong = Math.sign(value) * Math.abs(value) ** 0.7 // so that small values can be seen
       image.data.set([...Array(3).fill(127.5 - 127.5 * strong), 255], 4 * i)
     }
     pen.putImageData(image, 0, 0)

@@ -1,6 +1,6 @@
-// Time: a pass through the net and back, and the film played frame by frame.
+// Animation: a pass through the net and back, and the film, frame by frame.
 const FIRST = 1700,
-  BACK = 1100 // ms: the pass that somebody sees first
+  BACK = 1100 // ms: the first pass
 const QUICK = 170,
   QUICK_BACK = 110 // ms: a pass while the film plays
 
@@ -8,7 +8,7 @@ const QUICK = 170,
 // changed() is told when playing starts or ends.
 export function makePlayer({ light, next, changed }) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)")
-  let run = 0 // every new wish ends the one before
+  let run = 0 // every new request ends the one before
   const player = { playing: false, speed: 1, pass, play, stop }
 
   const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds))

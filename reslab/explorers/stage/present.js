@@ -1,4 +1,4 @@
-// Larger, for a room: a button that lets an explorer fill the screen.
+// Presentation mode: a button that lets an explorer fill the screen.
 import { html, say, svg } from "./elements.js"
 
 export function presentButton(bar) {
@@ -9,7 +9,7 @@ export function presentButton(bar) {
   return { button, word: html(button, "span", {}, "Present") }
 }
 
-// changed(): draw anew, for the new room. mayLeave(): whether Escape leaves now. → end(), which forgets the page.
+// changed(): draw again, for the new size. mayLeave(): whether Escape leaves now. → end(), which removes the listeners.
 export function presents(root, { button, word }, changed, mayLeave = () => true) {
   const presenting = () => root.classList.contains("present")
   async function present(on) {

@@ -1,13 +1,13 @@
-// What is shown: a state, one of its nets, and a moment of its training. Nothing here draws.
+// What is shown: a state, one of its nets, and a step of its training. Nothing here draws.
 import { pictures } from "./pictures.js"
 import { other } from "./words.js"
 
 const STOPS = 60 // of a film that is played
-const MANY = 20 // frames: time then stops at these alone, where everything shown is of one and the same step
+const MANY = 20 // frames: with fewer, the slider stops at frames only, where all that is shown is of the same step
 const START = { dataset: "", net: "56", skip: false, picture: 0, step: 0 }
 
-// → the scene. view is what was asked for; state, net and draw(canvas, picture) are what answers it, set by `choose`.
-// wanted: the dataset that was asked for, where its pictures are not there yet.
+// → the scene. view: what was asked for; `choose` sets state, net and draw(canvas, picture) by it.
+// wanted: the dataset that was asked for, while its pictures are not there yet.
 export async function makeScene(source) {
   const view = { ...START, ...source.view }
   if (!source.names.includes(view.dataset)) view.dataset = source.names[0]
@@ -26,7 +26,7 @@ export async function makeScene(source) {
 
   scene.kind = () => (view.skip ? "residual" : "plain")
   scene.recordedNet = () => scene.recorded.nets.find(each => each.key === scene.net.key)
-  // Under a live training its recorded one is drawn, too.
+  // The recorded training is drawn below the live one.
   scene.under = () => (scene.state.live ? scene.recordedNet() : null)
   const frameAt = film => film.frames.findLast(frame => frame.step <= view.step) ?? film.frames[0]
   scene.now = () => {

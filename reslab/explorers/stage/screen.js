@@ -1,4 +1,4 @@
-// What is shown, as it is seen: everything on the stage that changes is written here.
+// Draws the scene: everything on the stage that changes is written here.
 import { buildCurve } from "./curve.js"
 import { say, set } from "./elements.js"
 import { explore } from "./explore.js"
@@ -8,13 +8,13 @@ import { writeClasses } from "./parts.js"
 import { a, blockName, capital, className, gradient, number, other, percent } from "./words.js"
 import { sentence, switchName, thing, times, writeLine } from "./words.js"
 
-// height() → px that there are. → { rebuild, show, showControls, light, open }.
+// height() → the height available, in px. → { rebuild, show, showControls, light, open }.
 export function makeScreen(root, $, scene, player, height) {
   const { view, live } = scene
   let parts, size, curve
   const blocks = explore(root, $, () => ({ ...scene, now: scene.now(), picture: view.picture, parts, size }))
 
-  // Build what depends on the net and on the room there is.
+  // Build what depends on the net and on the available space.
   function rebuild() {
     const { state, net, draw } = scene,
       box = getComputedStyle(root),

@@ -19,7 +19,7 @@ export async function mount(el, source) {
   const scene = await makeScene(source),
     { view, live } = scene
   let written = ""
-  scene.flipped = view.skip // the sentence invites to what was not yet done
+  scene.flipped = view.skip // the sentence suggests what was not done yet
   scene.done = false
 
   el.replaceChildren()
@@ -58,7 +58,7 @@ export async function mount(el, source) {
     $.datasetsRow.hidden = $.kinds.hidden = source.names.length < 2
   }
 
-  // --- what people do ---
+  // --- what the user does ---
 
   // Take over a part of a view, from a control or from outside.
   async function take(change, passing = true) {
@@ -78,7 +78,7 @@ export async function mount(el, source) {
     if (dataset !== scene.recorded.dataset) {
       notice.wait(dataset)
       const state = await scene.prepare(await source.state(dataset))
-      if (scene.wanted !== dataset) return // meanwhile somebody wanted something else
+      if (scene.wanted !== dataset) return // meanwhile another dataset was chosen
       scene.recorded = state
     }
     notice.end()

@@ -1,4 +1,4 @@
-// In a notebook: a kernel feeds the stage (anywidget).
+// In a notebook: the stage's data come from a kernel (anywidget).
 import { mount } from "./stage.js"
 import { unzip } from "./unzip.js"
 

@@ -7,7 +7,7 @@ const switchTitle = kind => (kind === "plain" ? "Without skips" : "With skips")
 export const thing = state => (state.dataset === "digits" ? "digit" : "kind")
 export const blockName = (i, n) => (i ? `Block ${i} of ${n - 1}` : "Stem: the first convolution")
 
-// CIFAR-10's long names, as people say them.
+// Shorter names for CIFAR-10's long ones.
 const SAID = { automobile: "car", airplane: "plane" }
 export const className = (state, label) => SAID[state.classes[label]] ?? state.classes[label]
 
@@ -44,7 +44,7 @@ export const gradient = frame => {
 const pointAt = (film, step) => film.curve.findLast(point => point[0] <= step)
 export const errorAt = (film, step) => pointAt(film, step)?.[1]
 
-// What became of one picture, as a clause.
+// What happened to one picture, as a clause.
 export function journey(state, frame, picture, stations) {
   const name = className(state, state.sprite.labels[state.pictures[picture]])
   const seen = stations.map(i => className(state, state.sprite.labels[frame.near[i][picture][0]]))
@@ -61,7 +61,7 @@ function growth(value) {
   return `${how} ${times(value)}`
 }
 
-// The sentence on top: [who, what]. It speaks of the step that is shown; what was measured at another one, it says.
+// The sentence on top: [which net, what]. It is about the step that is shown, or names the step.
 export function sentence(state, net, kind, frame, picture, stations, step) {
   const film = net[kind],
     share = frame.told_apart.at(-1),
@@ -119,7 +119,7 @@ export function writeLine(view) {
     .join(" ")
 }
 
-// Read such a line; what it does not name stays, and capitals, quotes and separators are forgiven.
+// Read such a line; what it does not name stays; capitals, quotes and other separators are accepted.
 export function readLine(text, view) {
   const found = { ...view }
   const words = decodeURIComponent(text)
