@@ -5,13 +5,14 @@ comes at once.
 """
 
 import base64
+import gzip
 import html
 import json
 import re
 from functools import cache
 from pathlib import Path
 
-from reslab.shipped import shipped
+from reslab.shipped import shipped, whole
 
 SOURCE = Path(__file__).parent / "explorers" / "stage"
 FILES = (  # a file is after those that it imports
@@ -51,6 +52,15 @@ def recorded():
 def without_pictures():
     """The same for states whose pictures may not be shipped; `experiments.film.with_pictures` adds them."""
     return _states(shipped("stage/without-pictures"))
+
+
+def gzipped(file):
+    """A recorded state as it is stored, bytes; ValueError, in one sentence, for a file that is damaged."""
+    state = file.read_bytes()
+    with whole(file):
+        if not gzip.decompress(state):  # which compares its checksum
+            raise ValueError("it is empty")
+    return state
 
 
 def _states(folder):

@@ -1,5 +1,6 @@
 """Statistics of a tensor, computed without waiting for a GPU, and one transfer of all to the host."""
 
+import functools
 import math
 
 import pandas as pd
@@ -21,8 +22,10 @@ def rms(x):
         if 1e-15 < norm.item() < 1e18:
             return norm / math.sqrt(size)
     dtype = torch.float32 if x.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
-    norms = [torch.linalg.vector_norm(_numbers(piece), dtype=dtype) for piece in pieces(x, range(x.dim()))]
-    norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
+    # Not a list of norms: glibc would put each of them behind the float64 copy of its piece, and could not use the
+    # memory of that copy again. So the process grew by all of these copies, twice the tensor.
+    of_pieces = (torch.linalg.vector_norm(_numbers(piece), dtype=dtype) for piece in pieces(x, range(x.dim())))
+    norm = functools.reduce(lambda one, other: torch.linalg.vector_norm(torch.stack([one, other])), of_pieces)
     return norm / math.sqrt(size)  # 0 / 0 is NaN
 
 
@@ -77,7 +80,7 @@ def count(x, edges):
 
 
 def pieces(x, dims):
-    """A tensor as views of at most a hundredth of it (or 2¹⁷ elements), so that results of each take little memory.
+    """A tensor as views of at most a 500th of it (or 2¹⁷ elements), so that results of each take little memory.
 
     It is cut along `dims`, first along the one with the largest stride, so that a dense tensor gives dense pieces.
     """
@@ -97,7 +100,7 @@ def pieces(x, dims):
 
 def _limit(x):
     """The most elements of a piece of a tensor."""
-    return max(2**17, x.numel() // 128)
+    return max(2**17, x.numel() // 512)
 
 
 def _may_wait_for(x):

@@ -3,11 +3,10 @@
 How many is in data/lesson_times.csv, which `python data/record_lesson_times.py` measures.
 """
 
-import csv
 import statistics
 import time
 
-from reslab.shipped import shipped
+from reslab.shipped import shipped_rows
 
 LIMIT = 3.0  # seconds that the measurement may take
 STEPS = 12  # at most
@@ -38,8 +37,8 @@ def step_seconds(clock=time.perf_counter):
 
 def steps_of_lessons():
     """{lesson: (steps of its core, steps of all of it)}, as recorded: {"01": (240, 610)}."""
-    with shipped("lesson_times.csv").open(encoding="utf-8", newline="") as file:
-        return {row["lesson"]: (float(row["core_steps"]), float(row["all_steps"])) for row in csv.DictReader(file)}
+    rows = shipped_rows("lesson_times.csv", ("core_steps", "all_steps"))
+    return {row["lesson"]: (row["core_steps"], row["all_steps"]) for row in rows}
 
 
 def lesson_seconds(step):

@@ -39,7 +39,10 @@ def page(what, output):
 def _stage(**view):
     from reslab import page as stage
 
-    states = {name: file.read_bytes() for name, file in stage.recorded().items()}
+    try:
+        states = {name: stage.gzipped(file) for name, file in stage.recorded().items()}
+    except (FileNotFoundError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
     if not states:
         raise click.ClickException("the recorded states are not there. Install reslab again: they come with it.")
     return stage.page(states, view=view)

@@ -23,10 +23,11 @@ import torch
 from torch import nn
 
 from reslab import checks
-from reslab.experiments.features import SMALL
+from reslab.experiments.features import SMALL, BatchNorm, statistics_anew
 from reslab.experiments.representations import labelled
 from reslab.nets import Block, build
 from reslab.nets.skeleton import copy_of
+from reslab.nets.weights import origin
 from reslab.progress import progress_bar
 from reslab.train.device import device_of, layout_of, settings
 from reslab.train.evaluation import check_logits, eval_mode
@@ -169,8 +170,9 @@ def quality(net, x, target=None, method="Grad-CAM", *, noise=0.2, draws=10, seed
 def untrained(net, x):
     """A copy of a net with untrained weights, in eval mode. `net` stays as it is, to the bit.
 
-    Of a net of `build`: drawn with OTHER_WEIGHTS added to its seed; of another model: as its layers draw theirs. Its
-    BatchNorm has the statistics of the images x (N, C, S, S): untrained statistics would do next to nothing.
+    Of a net of `build`: drawn with OTHER_WEIGHTS added to its seed; of another model, or one whose layers were replaced
+    since: as its layers draw theirs. Its BatchNorm has the statistics of the images x (N, C, S, S): untrained ones
+    would do next to nothing.
     """
     return _with_statistics(_fresh(net), x)
 
@@ -199,8 +201,8 @@ def _layers(net):
 
 def _fresh(net):
     """An untrained net of the same layers."""
-    if hasattr(net, "spec"):
-        return build(net.spec, seed=(net.seed or 0) + OTHER_WEIGHTS).to(device_of(net))
+    if spec := origin(net)[0]:
+        return build(spec, seed=(net.seed or 0) + OTHER_WEIGHTS).to(device_of(net))
     fresh = copy_of(net)
     with _drawn(OTHER_WEIGHTS, device_of(net)):
         for module in fresh.modules():
@@ -212,15 +214,9 @@ def _fresh(net):
 @torch.no_grad()
 def _with_statistics(net, x):
     """The net, its BatchNorm with the statistics of images x, in eval mode."""
-    norms = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
     net.eval()
-    for norm in norms:
-        norm.train().momentum = 1.0  # the statistics of this batch alone
-    net(x.to(device_of(net)).contiguous(memory_format=layout_of(net)))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    net.eval()
+    with statistics_anew([module for module in net.modules() if isinstance(module, BatchNorm)]):
+        net(x.to(device_of(net)).contiguous(memory_format=layout_of(net)))
     return net
 
 

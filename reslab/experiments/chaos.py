@@ -17,9 +17,10 @@ from reslab import checks
 from reslab.capture import capture
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
-from reslab.experiments.features import stem_and_blocks
+from reslab.experiments.features import batch_mode, stem_and_blocks
 from reslab.experiments.representations import NETS, jobs, labelled
 from reslab.nets import build
+from reslab.nets.skeleton import copy_of
 from reslab.train.device import settings
 
 CHANGE = 1e-6  # standard deviations of the images: still small when it has grown 1000 times
@@ -29,20 +30,19 @@ IMAGES = 128
 def growth(net, split, *, images=IMAGES, seed=0):
     """How a small change of the images grows forward, and the gradient backward: a row a block, the stem first.
 
-    net: of `build`; it is measured in float64, as a copy, BatchNorm normalising by the statistics of the images and
-    their changed copies.
+    net: of `build`, or any nn.Module that makes logits, whose leaves are then measured. It is measured in float64, as a
+    copy: BatchNorm normalises by the statistics of the images and their changed copies, all else is in eval mode.
     seed: of the change. Columns: module, index (0: the stem), change (length of the change at the block's output,
     √(Σ Δ²), over that at the stem: it starts at 1), gradient (RMS of ∂loss/∂output over that of the last block: it is 1
     there).
     """
     x, y = (part.cpu() for part in split.batch(slice(images), "train"))
-    twin = build(net.spec, seed=net.seed).double()
-    twin.load_state_dict(net.state_dict())
-    x = x.double()
+    twin, x = copy_of(net).to("cpu", torch.float64), x.double()
+    batch_mode(twin)
     drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(checks.seed("seed", seed)), dtype=x.dtype)
     half = len(x)
     changed = {"change": lambda output: torch.linalg.vector_norm(output[half:] - output[:half])}
-    with settings(threads=1), capture(twin.train(), stem_and_blocks(twin), activation=changed) as trace:
+    with settings(threads=1), capture(twin, stem_and_blocks(twin), activation=changed) as trace:
         logits = twin(torch.cat([x, x + CHANGE * drawn]))
         F.cross_entropy(logits, y.repeat(2)).backward()
     frame = trace.frame()

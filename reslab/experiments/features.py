@@ -14,8 +14,10 @@ from torch import nn
 from reslab import checks
 from reslab.capture import capture
 from reslab.nets import Block
+from reslab.nets.layers import Chance
 from reslab.train.device import device_of, layout_of, settings
 
+BatchNorm = nn.modules.batchnorm._BatchNorm  # of every number of dimensions, SyncBatchNorm too
 LARGEST = 8  # pixels: larger feature maps are averaged down to 8 × 8 before they are compared
 SMALL = 65_536  # numbers in a batch of images, below which a second thread costs more than it saves
 
@@ -54,28 +56,51 @@ def batch_forward(model, x):
     """One forward pass without gradients; BatchNorm normalises by this batch, all else is in eval mode."""
     device = device_of(model)
     threads = 1 if device.type == "cpu" and x.numel() < SMALL else torch.get_num_threads()
-    with (
-        unchanged(model),
-        settings(threads),
-        torch.no_grad(),
-        torch.random.fork_rng([device] if device.type == "cuda" else []),
-    ):
-        for module in model.modules():
-            module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
+    with unchanged(model), settings(threads), torch.no_grad():
+        batch_mode(model)
         return model(x.to(device).contiguous(memory_format=layout_of(model)))
+
+
+def batch_mode(model):
+    """Set BatchNorm to normalise by the batch, and all else to eval mode."""
+    for module in model.modules():
+        module.training = isinstance(module, BatchNorm)
+
+
+@contextmanager
+def statistics_anew(norms):
+    """Let BatchNorm layers keep the statistics of the one batch that passes inside the `with` block, and of no other.
+
+    Afterwards they are in eval mode. One without statistics of its own (track_running_stats=False) has none to keep.
+    """
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()  # 0 times a NaN, of a net that diverged, would be NaN
+        norm.train().momentum = 1.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.eval().momentum = momentum
 
 
 @contextmanager
 def unchanged(model):
-    """Restore every module's mode and buffers (BatchNorm's running statistics) after the `with` block."""
+    """Restore after the `with` block every module's mode and buffers (BatchNorm's running statistics), PyTorch's random
+    state, and how often reslab's own layers of chance have drawn."""
+    device = device_of(model)
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(module, dict(module._buffers)) for module, _ in modes if module._buffers]
     values = [(buffer, buffer.clone()) for _, named in buffers for buffer in named.values() if buffer is not None]
+    draws = [(module, module.draws) for module, _ in modes if isinstance(module, Chance)]
     try:
-        yield
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
     finally:
         for module, training in modes:
             module.training = training
+        for module, count in draws:
+            module.draws = count
         for module, named in buffers:
             module._buffers.update(named)
         with torch.no_grad():

@@ -274,7 +274,7 @@ def rescaled(net, factor):
     for module in made.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.mul_(checks.number("factor", factor, above=True))
-        elif isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
             module.running_mean.mul_(factor)
             module.running_var.mul_(factor**2)
     return made

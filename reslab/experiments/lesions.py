@@ -15,7 +15,7 @@ from torch import nn
 from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
-from reslab.experiments.features import unchanged
+from reslab.experiments.features import BatchNorm, statistics_anew, unchanged
 from reslab.experiments.representations import jobs, labelled
 from reslab.nets import VGG, Block, ResNet, build, lesion, reordered, replace
 from reslab.progress import progress_bar
@@ -80,24 +80,15 @@ class Kept:
     @contextmanager
     def _calibrated(self, first):
         """BatchNorm with statistics of the training images, in all parts from the first changed one."""
-        norms = [m for _, part in self.parts[first:] for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
-        momenta = [norm.momentum for norm in norms]
+        norms = [m for _, part in self.parts[first:] for m in part.modules() if isinstance(m, BatchNorm)]
         with unchanged(self.net):
-            try:
-                x = self.calibration.to(device_of(self.net))
-                for _, part in self.parts[:first]:
-                    x = part(x)
-                for norm in norms:
-                    norm.train()
-                    norm.momentum = 1.0  # the statistics of this batch alone
+            x = self.calibration.to(device_of(self.net))
+            for _, part in self.parts[:first]:
+                x = part(x)
+            with statistics_anew(norms):
                 for _, part in self.parts[first:]:
                     x = part(x)
-                for norm in norms:
-                    norm.eval()
-                yield
-            finally:
-                for norm, momentum in zip(norms, momenta, strict=True):
-                    norm.momentum = momentum
+            yield
 
 
 def parts_of(net):
@@ -236,7 +227,7 @@ def trained(spec, split, how=RECORDED, *, seed=0, device="cpu", stop=lambda even
 def as_recorded(spec, split, how=RECORDED, *, seed=0):
     """The trained net of a spec in eval mode, if its weights come with reslab; otherwise None."""
     store = recorded()
-    run = store.find(spec, split, how, seed)
+    run = store.find(spec, split, how, checks.seed("seed", seed))
     return store.net(run) if run and store.has_weights(run) else None
 
 

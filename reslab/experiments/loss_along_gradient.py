@@ -16,7 +16,7 @@ from reslab.experiments.gradient_flow import BATCH, first_steps_spec
 from reslab.experiments.representations import jobs, labelled
 from reslab.nets import build, replace
 from reslab.train import train
-from reslab.train.device import settings
+from reslab.train.device import device_of, settings
 
 RATES = (1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1)  # the last is the one that training takes
 STEPS = (0, 2, 5, 20)  # of training, after which the loss is followed; 0: before training
@@ -49,19 +49,24 @@ def along(net, split, rates=RATES):
     row a rate, 0 first.
 
     Columns: rate, loss (nats, in training mode), predicted (nats: the loss decrease to first order, the rate times the
-    squared length of the gradient). The net is not changed.
+    squared length of the gradient). Dropout leaves out the same values at every rate. The net is not changed.
     """
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[:BATCH]
-    x, y = split.to("cpu").batch(order, "train")
+    x, y = (part.to(device_of(net)) for part in split.to("cpu").batch(order, "train"))
     parameters = {name: p for name, p in net.named_parameters() if p.requires_grad}
-    with unchanged(net), settings(threads=1):
-        loss = F.cross_entropy(net.train()(x), y)
-        gradients = dict(zip(parameters, torch.autograd.grad(loss, [*parameters.values()]), strict=True))
-        squared = sum(gradient.double().square().sum().item() for gradient in gradients.values())
-        rows = [(0.0, loss.item(), 0.0)]
-        with torch.no_grad():
-            for rate in rates:
-                moved = {name: value - rate * gradients[name] for name, value in parameters.items()}
-                there = F.cross_entropy(torch.func.functional_call(net, moved, x), y)
-                rows.append((rate, there.item(), rate * squared))
+
+    def loss(moved):
+        return F.cross_entropy(torch.func.functional_call(net.train(), moved, x), y)
+
+    with settings(threads=1):
+        with unchanged(net):
+            here = loss(parameters)
+            found = torch.autograd.grad(here, [*parameters.values()], materialize_grads=True)  # 0 for an unused one
+        gradients = dict(zip(parameters, found, strict=True))
+        squared = sum(gradient.double().square().sum().item() for gradient in found)
+        rows = [(0.0, here.item(), 0.0)]
+        for rate in rates:
+            with unchanged(net), torch.no_grad():  # each pass begins with the same random state
+                there = loss({name: value - rate * gradients[name] for name, value in parameters.items()})
+            rows.append((rate, there.item(), rate * squared))
     return pd.DataFrame(rows, columns=["rate", "loss", "predicted"])

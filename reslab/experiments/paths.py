@@ -23,11 +23,11 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
+from reslab.experiments.features import batch_mode
 from reslab.experiments.lesions import RECORDED, parts_of, trained
 from reslab.experiments.representations import jobs, labelled
 from reslab.nets import Block, build
@@ -112,8 +112,7 @@ class _Record:
         if not any(isinstance(module, Block) and module.shortcut is not None for module in net.modules()):
             raise ValueError(f"{net.spec.name} has no skips, so the gradient has one path; take a residual net.")
         net = copy.deepcopy(net).double()
-        for module in net.modules():
-            module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
+        batch_mode(net)
         self.parts = parts_of(net)
         x, self.labels = split.batch(slice(images), "train")
         device = device_of(net)

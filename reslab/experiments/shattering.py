@@ -14,6 +14,7 @@ from torch import nn
 
 from reslab import checks
 from reslab.datasets import digits
+from reslab.experiments.features import BatchNorm, statistics_anew
 from reslab.nets import build
 from reslab.results.shattering import autocorrelation  # noqa: F401 – a lesson takes it from here
 from reslab.runs import Provenance
@@ -115,13 +116,10 @@ def _gradient(net, x, feed, read):
     BatchNorm has the fixed statistics of these inputs: in training mode, a gradient would also depend on its
     neighbours.
     """
-    for module in net.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = 1.0  # what it keeps is then this batch's
-    net = net.double().train()
+    net = net.double()
     x = x.double().requires_grad_()
     with settings(threads=1):
-        with torch.no_grad():
+        with torch.no_grad(), statistics_anew([module for module in net.modules() if isinstance(module, BatchNorm)]):
             net(feed(x))
         (gradient,) = torch.autograd.grad(read(net.eval()(feed(x))).sum(), x)
     return gradient.numpy()

@@ -4,6 +4,7 @@ from functools import cache
 
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from reslab import checks
@@ -11,7 +12,7 @@ from reslab.experiments.super_resolution import DEPTHS, QUICK, SEEDS, quick, tra
 from reslab.nets import SRSpec, build_sr
 from reslab.progress import progress_bar
 from reslab.results.frames import LIVE
-from reslab.shipped import shipped, shipped_json
+from reslab.shipped import shipped, shipped_json, whole
 
 RUNS, WEIGHTS = "super_resolution/runs.json.gz", "super_resolution/weights.safetensors"
 
@@ -98,4 +99,6 @@ def stored(nets):
 
 @cache
 def _weights():
-    return load_file(shipped(WEIGHTS))
+    path = shipped(WEIGHTS)
+    with whole(path, SafetensorError):
+        return load_file(path)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from reslab.datasets import digits
 from reslab.experiments.variants import BASE, VARIANTS, a_net, cost, spec_of
-from reslab.shipped import shipped
+from reslab.shipped import shipped, shipped_rows, whole
 from reslab.train import TrainSpec
 
 DEPTH = 20  # of the net that the variants change
@@ -26,10 +26,15 @@ def rates():
     Columns: lr; those of the charts and sentences of a `race` (name; of: the net that it is compared with; change,
     parameters, multiply_adds, seed, outcome, step, final_train_error, test_error); claim (the paper's); and the origin:
     machine, torch, commit, date, origin (for a chart). Seed 0 was trained at all rates, seeds 1 and 2 at the best rate
-    of seed 0.
+    of seed 0. ValueError, in one sentence, for a file that is damaged.
     """
-    frame = pd.read_csv(shipped("rates.csv"))
+    frame = pd.DataFrame(shipped_rows("rates.csv", ("lr", "seed", "steps", "train_error", "test_error")))
     frame = frame.rename(columns={"train_error": "final_train_error", "steps": "step"})
+    frame = frame.astype({"seed": int, "step": int})
+    with whole(shipped("rates.csv")):
+        first = frame[frame["seed"] == 0].groupby("name")["lr"].apply(set)
+        if missing := [name for name in VARIANTS if first.get(name) != {*RATES}]:
+            raise ValueError(f"not all rates of {missing[0]} are there")
     costs = {name: cost(rated(name, RATES[0])[0]) for name in frame["name"].unique()}
     return frame.assign(
         **{what: [getattr(VARIANTS[name], what) for name in frame["name"]] for what in ("change", "claim")},

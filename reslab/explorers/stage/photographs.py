@@ -4,6 +4,8 @@ import gzip
 import json
 import threading
 
+from reslab import page
+
 MEGABYTES = {"cifar10": 170}  # of the download
 KINDS = {"cifar10": "CIFAR10"}  # as torchvision calls it
 INTERVAL = 0.3  # seconds between two looks at how much has arrived
@@ -92,6 +94,6 @@ class Photographs:
     def _put_in(self, name, split):
         from reslab.experiments.film import with_pictures
 
-        state = with_pictures(json.loads(gzip.decompress(self._files[name].read_bytes())), split)
+        state = with_pictures(json.loads(gzip.decompress(page.gzipped(self._files[name]))), split)
         self._ready(name, gzip.compress(json.dumps(state, separators=(",", ":")).encode()))
         self._report(name, "here", "", 1)

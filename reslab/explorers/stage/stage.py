@@ -79,7 +79,7 @@ class Stage(anywidget.AnyWidget):
 
     def _load(self, name):
         if name in self._files and name not in self.recorded:
-            self._take(name, self._files[name].read_bytes())
+            self._take(name, page.gzipped(self._files[name]))
         elif name not in self.recorded:
             self.photographs.look(name)
 

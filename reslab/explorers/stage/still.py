@@ -25,7 +25,7 @@ FLAGS = (
 def png(view, *, width=1120, height=640):
     """The stage in a view, as base64 of a PNG; RuntimeError without a browser (BROWSER_PATH names one)."""
     name = view["dataset"]
-    text = page.page({name: page.recorded()[name].read_bytes()}, view=dict(view))
+    text = page.page({name: page.gzipped(page.recorded()[name])}, view=dict(view))
     return shot(text, width=width, height=height, query={"still": "", "theme": "light", "height": height})
 
 

@@ -1,0 +1,139 @@
+"""Experiments on nets that `build` did not make, or that were changed since: BatchNorm without running statistics,
+Dropout, models of one's own. What is left as it was: the weights, PyTorch's random state, and the count of draws."""
+
+import pytest
+import torch
+from torch import nn
+
+from reslab import NetSpec, build, digits
+from reslab.experiments import attribution, chaos, deletion, film_frames, landscape, lesions, loss_along_gradient
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def split():
+    return digits().subset(64, 30)
+
+
+def built(split, **fields):
+    return build(NetSpec(depth=8, width=4, **split.shape, **fields))
+
+
+def without_statistics(net):
+    """The net, its BatchNorm as track_running_stats=False makes it."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.track_running_stats = False
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+    return net
+
+
+def own(rate=0.0):
+    parts = [nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(rate), nn.Flatten()]
+    return nn.Sequential(*parts, nn.Linear(4 * 8 * 8, 10))
+
+
+def test_chaos_is_the_same_without_running_statistics_which_it_does_not_use(split):
+    assert chaos.growth(without_statistics(built(split)), split).equals(chaos.growth(built(split), split))
+
+
+def test_chaos_of_a_model_of_ones_own_is_its_gain(split):
+    layers = [nn.Conv2d(1, 1, 1, bias=False) for _ in range(2)]
+    for layer, gain in zip(layers, (2.0, 3.0), strict=True):
+        nn.init.constant_(layer.weight, gain)
+    frame = chaos.growth(nn.Sequential(*layers, nn.Dropout(0.5), nn.Flatten(), nn.Linear(64, 10)), split)
+    assert frame["module"].tolist() == ["0", "1", "2", "3", "4"]
+    assert frame["change"].tolist()[:4] == pytest.approx([1, 3, 3, 3])  # Dropout leaves nothing out
+    assert frame["gradient"].iloc[0] == pytest.approx(3 * frame["gradient"].iloc[1])
+
+
+def test_chaos_takes_the_branches_that_stochastic_depth_would_leave_out(split):
+    """As in eval mode: a branch is multiplied by the probability that it is taken."""
+    frame = chaos.growth(built(split, stochastic_depth=0.5), split)
+    assert frame.equals(chaos.growth(built(split, stochastic_depth=0.5).eval(), split))
+    assert (frame["change"] > 0).all()
+
+
+def test_a_net_without_running_statistics_is_rescaled(split):
+    net, (x, _) = without_statistics(built(split)), split.batch(slice(8), "test")
+    made = landscape.rescaled(net, 4.0)
+    assert torch.equal(made.stem.conv.weight, 4 * net.stem.conv.weight)
+    torch.testing.assert_close(made.eval()(x), net.eval()(x), atol=1e-3, rtol=1e-3)
+
+
+def test_a_net_without_running_statistics_is_drawn_anew_layer_by_layer(split):
+    net, (x, _) = without_statistics(built(split)), split.batch(slice(8), "test")
+    stages = dict(attribution.randomised(net, x))
+    assert list(stages) == ["", "fc", "stage3.block1", "stage2.block1", "stage1.block1", "stem"]
+    changed = {name: [not torch.equal(a, b) for a, b in zip(net.parameters(), other.parameters(), strict=True)]
+               for name, other in stages.items()}  # fmt: skip
+    assert sum(changed["fc"]) == 2
+    assert all(p or n.split(".")[-2].startswith("norm") for p, (n, _) in
+               zip(changed["stem"], net.named_parameters(), strict=True))  # fmt: skip
+    fresh = attribution.untrained(net, x)
+    assert all(torch.equal(a, b) for a, b in zip(fresh.parameters(), stages["stem"].parameters(), strict=True))
+    assert fresh.stem.norm.running_mean is None
+    left = deletion.randomisation(net, split, ("saliency",), images=8, progress=False)
+    assert left["alike"].iloc[0] == pytest.approx(1)
+    assert (left["alike"].iloc[1:] < 0.99).all()
+
+
+def test_a_net_whose_classifier_was_replaced_is_drawn_anew_with_it(split):
+    net, (x, _) = built(split), split.batch(slice(8), "test")
+    net.fc = nn.Linear(16, 3)
+    assert attribution.untrained(net, x)(x).shape == (8, 3)
+    assert [name for name, _ in attribution.randomised(net, x)][1] == "fc"
+
+
+def test_statistics_that_are_measured_again_forget_a_net_that_diverged(split):
+    net, (x, _) = built(split), split.batch(slice(8), "test")
+    net.stem.norm.running_mean.fill_(float("nan"))
+    assert all(other(x).isfinite().all() for name, other in attribution.randomised(net, x) if name)
+
+
+def test_calibration_reaches_batchnorm_of_every_number_of_dimensions(split):
+    model = nn.Sequential(nn.Flatten(), nn.ReLU(), nn.BatchNorm1d(64), nn.Linear(64, 10))
+    (x, _), (training, _) = split.batch(slice(8), "test"), split.batch(slice(32), "train")
+    made = lesions.Kept(model, x, training).logits(["1"], calibrated=True)
+    flat = training.flatten(1)
+    normed = (x.flatten(1) - flat.mean(0)) / (flat.var(0) + model[2].eps).sqrt()
+    torch.testing.assert_close(made, model[3](normed), atol=1e-3, rtol=1e-3)
+    assert model[2].running_mean.eq(0).all()
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+def test_the_loss_along_the_gradient_is_of_one_draw_of_dropout(split, rate):
+    """At a small rate the loss falls as predicted: with another draw at every rate it would jump."""
+    torch.manual_seed(3)
+    model = own(rate)
+    state, weights = torch.get_rng_state(), {name: value.clone() for name, value in model.state_dict().items()}
+    frame = loss_along_gradient.along(model, split)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert frame["loss"].iloc[1] == pytest.approx(frame["loss"].iloc[0] - frame["predicted"].iloc[1], abs=1e-6)
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    assert frame.equals(loss_along_gradient.along(model, split))
+
+
+def test_measuring_in_training_takes_no_draw_of_stochastic_depth(split):
+    net = built(split, stochastic_depth=0.5)
+    draws = {name: module.draws for name, module in net.named_modules() if hasattr(module, "draws")}
+    loss_along_gradient.along(net, split)
+    film_frames.last_gradient(net, split, 16)
+    assert draws == {name: module.draws for name, module in net.named_modules() if hasattr(module, "draws")}
+    assert draws
+
+
+def test_the_last_gradient_leaves_the_random_state(split):
+    model = own(0.5)
+    state = torch.get_rng_state()
+    first = film_frames.last_gradient(model, split, 16)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert film_frames.last_gradient(model, split, 16) == first  # the same draw
+    assert all(value is None or value > 0 for value in first)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, True])
+def test_a_recorded_net_of_no_seed_is_refused(split, seed):
+    with pytest.raises(ValueError, match=r"^seed is "):
+        lesions.as_recorded(NetSpec(depth=8, width=8, **split.shape), split, seed=seed)
