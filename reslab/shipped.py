@@ -42,8 +42,10 @@ def shipped_json(name):
 
 
 def shipped_rows(name, numbers=()):
-    """The rows of a shipped CSV file, as dicts of texts, and of floats in the columns `numbers` (empty: NaN). Errors as of
-    `shipped_json`: a file that was cut off ends within a row."""
+    """The rows of a shipped CSV file, as dicts of texts, and of floats in the columns `numbers` (empty: NaN).
+
+    Errors as of `shipped_json`: a file that was cut off ends within a row.
+    """
     path = shipped(name)
     with whole(path), path.open(encoding="utf-8", newline="") as file:
         lines = file.readlines()
