@@ -106,7 +106,11 @@ def every(draw=theme.figure):
         "over_steps": (gradient_flow.over_steps, STEPS),
         "growth": (
             mean_field.growth,
-            invented.together(invented.grown(), invented.grown("ReLU alone", 1.0, norm=False)),
+            invented.together(
+                invented.grown(),
+                invented.grown("ReLU alone", 1.0, norm=False),
+                invented.grown("BatchNorm and tanh", 1.1, activation="tanh"),
+            ),
         ),
         "falls": (loss_along_gradient.falls, invented.together(invented.along(), invented.along("resnet-56", step=1))),
         "product": (gradient_factors.product, invented.factors()),

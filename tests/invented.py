@@ -134,11 +134,11 @@ def failures(*, seed=0, **columns):
     return pd.DataFrame([{"name": "plain-32", "seed": seed, **well, **columns}])
 
 
-def grown(name="BatchNorm and ReLU", growth=1.2, *, norm=True, relu=True, seed=0, layers=5):
+def grown(name="BatchNorm and ReLU", growth=1.2, *, norm=True, activation="relu", seed=0, layers=5):
     """A simple net whose gradient grows by the same factor a layer."""
     back = np.arange(layers)[::-1]
     frame = pd.DataFrame({"layer": np.arange(1, layers + 1), "back": back, "gradient": growth**back})
-    return frame.assign(name=name, norm=norm, relu=relu, seed=seed, origin=LIVE)
+    return frame.assign(name=name, norm=norm, activation=activation, seed=seed, origin=LIVE)
 
 
 def along(name="plain-56", falls=(0.1, 0.2), *, predicted=(0.1, 1.0), seed=0, step=0):

@@ -170,11 +170,13 @@ def test_hes_initialisation_loses_what_falls_on_padding(split, seed):
 # Why it explodes, and what a step gains
 
 
-def test_it_takes_batchnorm_and_relu_and_then_the_gradient_grows_as_predicted():
+def test_batchnorm_with_what_bends_the_signal_makes_the_gradient_grow_with_relu_as_predicted():
+    """Measured: 1.20 with ReLU, 1.10 with tanh."""
     told = a_layer(mean_field.growth_by_layer(seeds=SEEDS)).set_index("name")
     for alone in ("ReLU alone", "BatchNorm alone"):
         assert told.loc[alone, ["low", "high"]].between(0.98, 1.02).all()
     assert told.loc["BatchNorm and ReLU", ["low", "high"]].between(PREDICTED - 0.015, PREDICTED + 0.005).all()
+    assert told.loc["BatchNorm and tanh", ["low", "high"]].between(1.05, 1.15).all()
 
 
 def test_our_convolutional_nets_come_near_it(split):

@@ -268,7 +268,7 @@ def test_nets_whose_symptoms_are_known_are_not_measured_again(split, monkeypatch
 
 def test_growth_is_one_at_the_last_layer_and_drawn_from_the_seed():
     frame = mean_field.growth_by_layer(4, width=16, images=8, seeds=(0, 1))
-    assert len(frame) == 3 * 2 * 4
+    assert len(frame) == 4 * 2 * 4
     assert (frame.loc[frame["back"] == 0, "gradient"] == 1).all()
     again = mean_field.growth_by_layer(4, width=16, images=8, seeds=(1,))
     pd.testing.assert_frame_equal(frame[frame["seed"] == 1].reset_index(drop=True), again)

@@ -35,7 +35,8 @@ CURVES = together(
     for seed in (0, 1) for kind, fall in FALLS.items() for way in ("deletion", "insertion") for share in (0, 0.5, 1)
 )  # fmt: skip
 LEFT = together(
-    labels("resnet-20") | {"method": method, "drawn": drawn, "module": f"block{drawn}", "alike": 1 - drawn * fast}
+    labels("resnet-20") | {"method": method, "drawn": drawn, "module": f"block{drawn}", "alike": 1 - drawn * fast,
+                             "alike_signed": 0.1}
     for method, fast in (("saliency", 0.2), ("occlusion", 0.4)) for drawn in (0, 1, 2)
 )  # fmt: skip
 GAPS = together(
@@ -167,9 +168,10 @@ def test_the_sentences_say_the_numbers():
     assert attribution.errors_sentence(wrong).startswith(
         "Wrong, of all 2 test pictures: plain-20 20.0 % (10.0 to 30.0)."
     )
-    assert "Grad-CAM 0.85 (0.35)" in attribution.methods_sentence(FALL)
+    assert "Grad-CAM 0.85 against 0.35" in attribution.methods_sentence(FALL)
     assert "the map 0.30 and 0.50" in attribution.areas_sentence(CURVES, method="occlusion")
-    assert "saliency 0.80, then 0.60" in attribution.randomisation_sentence(LEFT)
+    assert "Without signs: saliency 0.60" in attribution.randomisation_sentence(LEFT)
+    assert "With signs: saliency 0.10" in attribution.randomisation_sentence(LEFT)
     assert "plain-20 25.0%, 12.5%" in attribution.completeness_sentence(GAPS)
     said = attribution.stability_sentence(STABLE.assign(strangers=0.1))
     assert "plain-56 0.65 (0.60 to 0.70)" in said

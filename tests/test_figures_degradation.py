@@ -8,6 +8,8 @@ from invented import LIVE, RECORDED, history, rates, together
 
 from reslab.figures import degradation, theme
 
+MARKS = "lines: training mode; open marks: test error, eval mode"
+
 # The whole
 
 
@@ -45,12 +47,12 @@ def test_curves_are_the_frame_in_percent():
 
 def test_curves_wear_their_origin_and_units():
     figure = degradation.training_curves(history(seed=3), x="epoch")
-    assert notes(figure) == {"origin": "live, this machine, seed 3; open marks: test error"}
+    assert notes(figure) == {"origin": f"live, this machine, seed 3; {MARKS}"}
     assert figure.layout.yaxis.title.text == "Training error (%)"
     assert figure.layout.xaxis.title.text == "Epoch (one pass over the images)"
     assert figure.data[0].x[-1] == 2
     recorded = degradation.training_curves(history(origin=RECORDED))
-    assert notes(recorded) == {"origin": f"{RECORDED}; open marks: test error"}
+    assert notes(recorded) == {"origin": f"{RECORDED}; {MARKS}"}
     on_log = degradation.training_curves(history(seed=3), log=True)
     assert (on_log.layout.yaxis.type, on_log.layout.yaxis.title.text) == ("log", "Training error (%), log scale")
     (name,) = (note for note in on_log.layout.annotations if note.name.endswith("/name"))
@@ -70,7 +72,7 @@ def test_missing_numbers_and_seeds_are_fine_in_any_type():
     frame = history(test_error=None, seed=None)
     figure = degradation.training_curves(frame)
     assert len(keyed(figure)[f"plain-56/None/{LIVE}/test"].x) == 0
-    assert notes(figure) == {"origin": f"{LIVE}; open marks: test error"}
+    assert notes(figure) == {"origin": f"{LIVE}; {MARKS}"}
     mixed = together(history(), history("resnet-56"))
     mixed["seed"] = np.where(mixed["skip"], 2.0, np.nan)
     assert f"resnet-56/2/{LIVE}/train" in keyed(degradation.training_curves(mixed))

@@ -61,7 +61,7 @@ def test_a_net_made_by_hand_is_said_to_be_better_only_where_it_is():
         (histories({"plain-56": 0.1, "resnet-56": 0.5}), ["10.0 %", "50.0 %", "residual net does worse"]),
         (
             histories({"plain-56": (0.2, 0.8), "resnet-56": (0.1, 0.3)}),
-            ["mean of 2 seeds, 20.0 to 80.0 %", "seeds overlap", "same 2 seeds"],
+            ["median of 2 seeds, 20.0 to 80.0 %", "seeds overlap", "same 2 seeds"],
         ),
         (
             histories({"plain-8": 0.01, "plain-56": 0.74, "resnet-8": 0.012, "resnet-56": 0.004}),

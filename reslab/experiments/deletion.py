@@ -158,7 +158,8 @@ def randomisation(net, split, methods=METHODS, *, images=IMAGES, progress=True, 
     layer.
 
     Columns: as `fall` up to method; module (the last one drawn anew; "" for none), drawn (how many are), alike
-    (Spearman's rank correlation of the maps with those of the net itself, the mean over the images).
+    (Spearman's rank correlation of the maps' absolute values with those of the net itself, the mean over the images),
+    alike_signed (the same of the maps as they are). Adebayo et al. 2018 compare both: saliency has no sign.
     """
     x, y = _first(split, images)
     target, _ = answers(net, x)
@@ -169,16 +170,18 @@ def randomisation(net, split, methods=METHODS, *, images=IMAGES, progress=True, 
         for method in methods:
             made = attribution.maps(other, x, target, method, progress=False, **how)
             first.setdefault(method, made)
-            alike = float(np.nanmean(rank_correlation(first[method], made)))
-            rows.append({"method": method, "module": module, "drawn": drawn, "alike": alike})
+            pairs = {"alike": (abs(first[method]), abs(made)), "alike_signed": (first[method], made)}
+            alike = {name: float(np.nanmean(rank_correlation(*pair))) for name, pair in pairs.items()}
+            rows.append({"method": method, "module": module, "drawn": drawn} | alike)
     return _labelled(pd.DataFrame(rows), net, y, target)
 
 
 def stability(net, split, methods=("saliency",), *, images=IMAGES, noise=0.1, seed=0, progress=True, **how):
     """How alike the maps of a picture and of its copy with a little noise are: a row a method.
 
-    noise: standard deviation, in those of the training images. Columns: as `fall` up to method; noise, alike (as in
-    `randomisation`), strangers (the same of two different pictures' maps, each with the next one's).
+    noise: standard deviation, in those of the training images. Columns: as `fall` up to method; noise, alike
+    (Spearman's rank correlation, the mean over the images), strangers (the same of two different pictures' maps, each
+    with the next one's).
     """
     x, y = _first(split, images)
     target, _ = answers(net, x)

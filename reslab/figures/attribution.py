@@ -92,7 +92,7 @@ def falls(frame, *, empty=EMPTY, draw=theme.figure):
     legend = dict(orientation="h", x=0, y=-0.2, yanchor="top", font=dict(size=theme.SMALL))
     margin = theme.template.layout.margin.to_plotly_json() | {"b": 130}
     return draw(
-        traces, title="What the net misses when a quarter of the picture is deleted", origin=_origin(table, frame),
+        traces, title="How far the probability of the answer falls", origin=_origin(table, frame),
         empty=empty, x=x, y=y, legend=legend, margin=margin, height=theme.HEIGHT + 60,
     )  # fmt: skip
 
@@ -133,7 +133,7 @@ def randomised(frame, name=results.NAME, *, empty=EMPTY, draw=theme.figure):
     }
     traces, ends = bands.lines(each, "share", "alike", quantity="rank correlation", look=look)
     x = dict(title="Layers with new random weights (%), the last first", range=[-2, 102])
-    y = dict(title="Rank correlation with the net's own map", range=[-0.65, 1.05])
+    y = dict(title="Rank correlation with the net's own map,<br>without signs", range=[-0.65, 1.05])
     layout = theme.name_lines(ends, x, y) if ends else {}
     title = f"{name}: what is left of its maps"
     return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=x, y=y, **layout)

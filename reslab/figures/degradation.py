@@ -71,12 +71,8 @@ def training_curves(frame, *, x="step", until=None, log=False, empty=EMPTY, draw
     until = max([until or 0, *(run[x][-1] for run in runs)], default=1)
     x_axis, y_axis = dict(title=_X[x], range=[0, 1.01 * until]), _errors("Training error (%)", log)
     named = theme.name_lines([end for end in ends if np.isfinite(end[3])], x_axis, y_axis)
-    return draw(traces, title="Training error", origin=_origin(runs), empty=empty, x=x_axis, y=y_axis, **named)
-
-
-def _origin(runs):
-    """The origin of the numbers, and the meaning of open marks."""
-    return f"{phrases.origin(runs)}; open marks: test error" if runs else ""
+    origin = _origin(runs, "lines: training mode; open marks: test error, eval mode")
+    return draw(traces, title="Training error", origin=origin, empty=empty, x=x_axis, y=y_axis, **named)
 
 
 def _errors(title, log=False):
@@ -89,13 +85,17 @@ def _errors(title, log=False):
 def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     """Final training error (%) against depth: a named line a family of nets, its test error as open marks.
 
-    frame: as `final` takes it. Over several seeds: the mean, with a bar from the lowest to the highest. Only runs that
-    finished count; one that diverged is a cross at its last finite error, in no mean. ValueError for a missing column.
+    frame: as `final` takes it. Over several seeds: the median, with a bar from the lowest to the highest. Only runs
+    that finished count; one that diverged is a cross at its last finite error, in no median. ValueError for a missing
+    column.
     """
     ended = [result for result in results(frame) if result.outcome in ("finished", "diverged")]
-    from_where = _origin(ended)
+    all_origins = phrases.origin(ended)
     for result in ended:
         result.origin = frames.begun(result.origin)
+    counts = {len(group) for group in grouped(ended, "net", "origin").values()}
+    some = f"{min(counts)} to {max(counts)} seeds a net; " if len(counts) > 1 else ""
+    from_where = f"{all_origins}; {some}open marks: test error" if ended else ""
     traces, depths, origins = [], sorted({result.depth for result in ended}), {result.origin for result in ended}
     names = []
     for (family, skip, origin), runs in grouped(ended, "family", "skip", "origin").items():
@@ -104,9 +104,9 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
         points = sorted(grouped([run for run in runs if run.outcome == "finished"], "depth").items())
         for part, word in (("train", "training"), ("test", "test")):
             errors = [100 * np.array([getattr(run, part + "_error") for run in group]) for _, group in points]
-            mean, low, high = (np.array([f(error) for error in errors]) for f in (np.mean, np.min, np.max))
+            middle, low, high = (np.array([f(error) for error in errors]) for f in (np.median, np.min, np.max))
             hover = [
-                f"<b>{label}, {depth} layers</b><br>{error.mean():.1f} % of the {word} images wrong"
+                f"<b>{label}, {depth} layers</b><br>{np.median(error):.1f} % of the {word} images wrong"
                 + (f" ({error.min():.1f} to {error.max():.1f})" if len(error) > 1 else "")
                 + f"<br>{phrases.seeds(run.seed for run in group)}<extra>{origin}</extra>"
                 for ((depth,), group), error in zip(points, errors, strict=True)
@@ -114,13 +114,13 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
             look = dict(mode="markers", marker=theme.marker(skip, 56, size=11), showlegend=False)
             if part == "train":
                 bars = dict(
-                    type="data", symmetric=False, array=high - mean, arrayminus=mean - low, width=5, thickness=1.3
+                    type="data", symmetric=False, array=high - middle, arrayminus=middle - low, width=5, thickness=1.3
                 )
                 look = dict(mode="lines+markers", marker=theme.marker(skip, 56, open=False), line=line, error_y=bars)
             at = [depth for (depth,), _ in points]
-            traces.append(_by_depth(f"{family}/{origin}", part, label, at, mean, hover, **look))
+            traces.append(_by_depth(f"{family}/{origin}", part, label, at, middle, hover, **look))
             if part == "train" and at:
-                names.append((f"{family}/{origin}", theme.wrap(label), at[-1], mean[-1], line["color"]))
+                names.append((f"{family}/{origin}", theme.wrap(label), at[-1], middle[-1], line["color"]))
         if broken := [run for run in runs if run.outcome == "diverged"]:
             hover = [
                 f"<b>{run.net}</b>, seed {run.seed}<br>diverged at step {run.steps}<extra>{origin}</extra>"

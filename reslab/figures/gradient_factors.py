@@ -170,7 +170,9 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(
             type="scatter", mode="markers+text", x=group["ratio"], y=np.where(broke, 100, 100 * group["train_error"]),
             marker=mark,
-            text=[f"<b> {number} </b>" * int(place == outer) for place in range(len(group))],
+            text=[
+                f"<b> {number} </b>{'diverged ' * bool(bad)}" * int(place == outer) for place, bad in enumerate(broke)
+            ],
             textposition=f"middle {side}", customdata=about,
             textfont=dict(color=theme.INK, size=theme.SMALL), name=f"{number} {'<br>'.join(wrap(name, 26))}",
             hovertemplate=f"{hover} images wrong<extra></extra>",

@@ -95,13 +95,13 @@ def pairs(frame, alpha=0.5, *, empty=EMPTY, draw=theme.figure):
 def between(frame, *, empty=EMPTY, draw=theme.figure):
     """The loss on straight lines from one trained net to another of the same spec: the median over pairs, in a band.
     frame: as `experiments.landscape.between` gives it. ValueError for a missing column."""
-    frame = results.require(frame, (*results.NET, "alpha", "loss", "mode"), "The loss between two nets")
+    frame = results.require(frame, (*results.NET, "other", "alpha", "loss", "mode"), "The loss between two nets")
     traces, ends = of_lines.lines(_floored(frame), "alpha", "loss", quantity="loss", each="pairs")
     low, high, _ = results.LEVELS
     x = dict(title="From one net (0) to the other (1)", range=[-0.02, 1.02])
     y = dict(NATS, range=[low, high], tickvals=TICKS)
     return draw(
-        traces, title="On the straight line between two nets" + _mode(frame), origin=_origin(frame),
+        traces, title="On the straight line between two nets" + _mode(frame), origin=_origin(frame, frame["other"]),
         empty=empty, x=x, y=y, **(theme.name_lines(ends, x, y) if ends else {}),
     )  # fmt: skip
 
@@ -234,10 +234,11 @@ def _mode(frame):
     return f", {modes[0]} mode" if len(modes) == 1 else ""
 
 
-def _origin(frame):
+def _origin(frame, others=()):
+    """others: seeds besides the frame's own."""
     if not len(frame):
         return ""
-    return phrases.origin_line(frame["origin"], frame["seed"], f"{frame['images'].iloc[0]} training images")
+    return phrases.origin_line(frame["origin"], [*frame["seed"], *others], f"{frame['images'].iloc[0]} training images")
 
 
 def _ends(values):

@@ -6,7 +6,6 @@ from reslab.figures import bands, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.loss_along_gradient import alt_text, sentence
 from reslab.figures.text.phrases import EMPTY
-from reslab.results import frames
 from reslab.results.loss_along_gradient import by_step
 
 __all__ = ["alt_text", "falls", "sentence"]
@@ -23,7 +22,8 @@ def falls(frame, *, empty=EMPTY, draw=theme.figure):
     top = max(1.0, table["fall"].max()) if len(table) else 1.0
     x = dict(title="Steps of training done", range=[-0.5, (table["step"].max() if len(table) else 20) + 0.5])
     y = dict(title="Largest fall of the loss<br>along the gradient (nats)", range=[-0.04 * top, 1.05 * top])
+    origin = phrases.origin_line(table["origin"], table["seed"], "in training mode, medians")
     return draw(
-        traces, title="What a step along the gradient can gain", origin=phrases.origin(frames.runs(table)), empty=empty,
-        x=x, y=y, **theme.name_lines(ends, x, y),
+        traces, title="What a step along the gradient can gain", origin=origin, empty=empty, x=x, y=y,
+        **theme.name_lines(ends, x, y),
     )  # fmt: skip

@@ -24,10 +24,12 @@ def growth(frame, *, empty=EMPTY, draw=theme.figure):
     frame = frames.require(frame, (*COLUMNS, "origin"), "The growth of the gradient")
     table = frame.assign(skip=False, depth=56, step=0)  # for their colours
     look = {}
-    for name, norm, relu in frame[["name", "norm", "relu"]].drop_duplicates().itertuples(index=False):
+    for name, norm, activation in frame[["name", "norm", "activation"]].drop_duplicates().itertuples(index=False):
         colour, dash, _ = KINDS["norms" if norm else "activations"]
         look[name] = dict(color=colour, dash=dash, width=3), dict(color=colour, size=7, maxdisplayed=10)
-        if norm and relu:
+        if norm and activation == "tanh":
+            look[name] = look[name][0] | dict(dash="1px,3px"), look[name][1] | dict(symbol="square")
+        if norm and activation == "relu":
             look[name] = theme.line(False, 56), theme.marker(False, 56, open=False, size=8) | dict(maxdisplayed=10)
     traces, ends = bands.lines(table, "back", "gradient", quantity="the gradient ×", look=look)
     limits = log_scale.limits(frame["gradient"].to_numpy(float))
@@ -37,10 +39,11 @@ def growth(frame, *, empty=EMPTY, draw=theme.figure):
     if traces:
         at = np.arange(last + 1)
         dots = dict(type="scatter", mode="lines", line=dict(color=theme.INK, width=2, dash="dot"), hoverinfo="skip")
-        label = f"predicted: {PREDICTED:.2f}<br>a layer"
+        label = f"predicted for ReLU:<br>{PREDICTED:.2f} a layer"
         traces.append(dots | dict(x=at, y=PREDICTED**at, name=label, meta={"key": "predicted"}))
         ends.append(("predicted", label, last, PREDICTED**last, theme.INK))
+    origin = phrases.origin_line(table["origin"], table["seed"], "before training, in training mode")
     return draw(
-        traces, title="It takes BatchNorm and ReLU together", origin=phrases.origin(frames.runs(table)), empty=empty,
+        traces, title="BatchNorm alone or ReLU alone: level. Together: it grows", origin=origin, empty=empty,
         shapes=[log_scale.LEVEL], x=x, y=y, **theme.name_lines(ends, x, y),
     )  # fmt: skip

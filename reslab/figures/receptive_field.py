@@ -48,7 +48,8 @@ def sizes(frame, *, empty=EMPTY, draw=theme.figure):
         last = allowed.iloc[-1]
         ends.append(("allowed", "allowed by the layers", last["index"], last["field"], theme.GREY))
     x = dict(BLOCKS, range=[-0.2, (frame["index"].max() if len(frame) else 9) + 0.2])
-    y = dict(title="Side of what a place sees (pixels)", range=[0, (frame["field"].max() if len(frame) else 81) + 5])
+    words = "Side that holds 90 % of the<br>squared gradient (pixels)"
+    y = dict(title=words, range=[0, (frame["field"].max() if len(frame) else 81) + 5])
     layout = theme.name_lines(ends, x, y) if ends else {}
     title = "How much of the picture one place sees"
     return draw(traces, title=title, origin=_origin(frame), empty=empty, x=x, y=y, **layout)
@@ -137,7 +138,7 @@ def segmenters(frame, *, empty=EMPTY, draw=theme.figure):
             where = dict(x=(i + 0.5) * (side + 2), xanchor="center", y=-1, yanchor="bottom")
             notes.append(dict(name=words, text=words, showarrow=False, font=dict(size=theme.SMALL), **where))
     bare = dict(showticklabels=False, ticks="", showgrid=False, showline=False, constrain="domain")
-    x = bare | dict(title="White: none, blue: disc, amber: square, green: triangle; numbers: mean IoU")
+    x = bare | dict(title="White: none, blue: disc, yellow: square, green: triangle; numbers: mean IoU")
     names = 0.16  # of the height, above the pictures
     y = bare | dict(title="Test pictures", autorange="reversed", scaleanchor="x", domain=[0, 1 - names])
     margin = dict(l=40, r=10, t=theme.TOP, b=56)

@@ -122,7 +122,8 @@ def chaos(frame, *, empty=EMPTY, draw=theme.figure):
             traces.append(theme.trace(run, f"{way}/lost", at[~good], y, **look, showlegend=False, hoverinfo="skip"))
             states |= set(state[~good])
     return draw(
-        traces, title="Forward a change grows, backward the gradient", origin=_origin(runs, frame), empty=empty,
+        traces, title="Forward a change grows, backward the gradient", empty=empty,
+        origin=_origin(runs, frame, "RMS, medians, before training, in training mode"),
         annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL], x=POSITION_AXIS,
         y=log_scale.axis("Growth (times, log scale)", limits),
     )  # fmt: skip
@@ -170,5 +171,6 @@ def _draw(traces, runs, frame, shown, draw, empty, x, after=""):
     return draw(traces, title=shown.title + after, origin=_origin(runs, frame), empty=empty, x=x, y=y, **about)
 
 
-def _origin(runs, frame):
-    return phrases.origin_line([run.origin for run in runs], frame["seed"].unique() if "seed" in frame else [])
+def _origin(runs, frame, also="BatchNorm with these pictures' statistics"):
+    numbers = frame["seed"].unique() if "seed" in frame else []
+    return phrases.origin_line([run.origin for run in runs], numbers, also)

@@ -73,12 +73,14 @@ def areas(frame):
     return _over_seeds(type(frame)(rows), ["method", "kind", "way"], "area", "The area")
 
 
-def randomisation(frame):
+def randomisation(frame, signs=False):
     """What is left of a map with so many layers drawn anew: a row a net × method × drawn, median, low, high, seeds.
 
-    frame: as `experiments.deletion.randomisation` gives it. Columns besides: module, share (of the layers).
+    frame: as `experiments.deletion.randomisation` gives it. signs: whether the maps are compared with their signs.
+    Columns besides: module, share (of the layers).
     """
-    table = _over_seeds(frame, ["method", "drawn", "module"], "alike", "What is left of a map")
+    column = "alike_signed" if signs else "alike"
+    table = _over_seeds(frame, ["method", "drawn", "module"], column, "What is left of a map")
     return table.assign(share=table["drawn"] / table.groupby("name")["drawn"].transform("max"))
 
 

@@ -75,13 +75,13 @@ def grouped(items, *names):
 
 @dataclass(frozen=True)
 class Point:
-    """The training error (fraction) of one net over its seeds: mean, low, high, and the number of runs."""
+    """The training error (fraction) of one net over its seeds: median, low, high, and the number of runs."""
 
     family: str
     skip: bool
     depth: int
     net: str
-    mean: float
+    median: float
     low: float
     high: float
     runs: int
@@ -93,7 +93,7 @@ def points(done):
     """The `Point`s of some of `results`, one a net, in the order in which they first appear."""
     return [
         Point(
-            *of, np.mean(errors := [run.train_error for run in group]), min(errors), max(errors), len(group),
+            *of, np.median(errors := [run.train_error for run in group]), min(errors), max(errors), len(group),
             frozenset(run.seed for run in group), frozenset(run.parameters for run in group),
         )
         for of, group in grouped(done, "family", "skip", "depth", "net").items()
@@ -103,7 +103,7 @@ def points(done):
 def compare(plain, residual):
     """How the training error of a plain net's `Point` compares with a residual net's: HIGHER, OVERLAP, LOWER or
     SAME."""
-    gap = plain.mean - residual.mean
+    gap = plain.median - residual.median
     if gap > CLEAR:
         return HIGHER if plain.low > residual.high else OVERLAP
     return LOWER if gap < -CLEAR else SAME
@@ -122,21 +122,24 @@ class Trend:
     end: Point
     after_a_fall: bool = False
     overlap: bool = False
-    low: float = np.nan  # of the means, where the error is level
+    low: float = np.nan  # of the medians, where the error is level
     high: float = np.nan
+    least: float = np.nan  # of single runs, there
+    most: float = np.nan
 
 
 def trend(points):
     """The `Trend` of one family's `Point`s, two or more, shallowest first."""
     first, *middle, last = points
-    best, worst = min(points[:-1], key=lambda point: point.mean), max(points, key=lambda point: point.mean)
-    if last.mean - best.mean > CLEAR:
-        return Trend("rises", best, last, first.mean - best.mean > CLEAR, last.low <= best.high)
-    if worst in middle and worst.mean - max(first.mean, last.mean) > CLEAR:
+    best, worst = min(points[:-1], key=lambda point: point.median), max(points, key=lambda point: point.median)
+    if last.median - best.median > CLEAR:
+        return Trend("rises", best, last, first.median - best.median > CLEAR, last.low <= best.high)
+    if worst in middle and worst.median - max(first.median, last.median) > CLEAR:
         return Trend("peaks", worst, last)
-    if first.mean - last.mean > CLEAR:
+    if first.median - last.median > CLEAR:
         return Trend("falls", first, last)
-    return Trend("level", first, last, low=min(best.mean, last.mean), high=worst.mean)
+    ends = dict(least=min(point.low for point in points), most=max(point.high for point in points))  # noqa: C408
+    return Trend("level", first, last, low=min(best.median, last.median), high=worst.median, **ends)
 
 
 def same_parameters(points):

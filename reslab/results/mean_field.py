@@ -5,7 +5,7 @@ import math
 from reslab.results.frames import require
 
 PREDICTED = math.sqrt(math.pi / (math.pi - 1))  # a layer of BatchNorm and ReLU, for independent units: 1.21
-COLUMNS = ("name", "norm", "relu", "seed", "back", "gradient")
+COLUMNS = ("name", "norm", "activation", "seed", "back", "gradient")
 
 
 def a_layer(frame):

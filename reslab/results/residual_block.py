@@ -118,10 +118,16 @@ def by_start(frame):
     return table.agg(low="min", median="median", high="max", seeds="size").reset_index()
 
 
-def share_of_the_start(table):
-    """The second net's median error between the first's (0) and the last's (1)."""
-    first, second, last = table["median"]
-    return (first - second) / (first - last)
+def share_of_the_start(frame):
+    """(lowest, highest) over the seeds: where the second net's error is between the first's (0) and the last's (1).
+
+    frame: as `by_start` takes it.
+    """
+    last = frame.drop_duplicates(["name", "seed"])
+    errors = last.pivot(index="seed", columns="name", values="final_train_error")[last["name"].unique()]
+    first, second, third = (errors[name] for name in errors)
+    share = (first - second) / (first - third)
+    return share.min(), share.max()
 
 
 def stacks(frame):

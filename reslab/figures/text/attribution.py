@@ -31,8 +31,9 @@ def methods_sentence(frame):
     for name, rows in table[table["method"] != ""].groupby("name", sort=False):
         values = rows.set_index(["method", "kind"])["median"]
         methods = rows["method"].unique()
-        texts.append(f"{name}: " + ", ".join(f"{m} {values[m, 'map']:.2f} ({values[m, 'moved']:.2f})" for m in methods))
-    return f"Fall with the map (with the same shape elsewhere): {'; '.join(texts)}.{over_seeds(table)}"
+        pairs = [f"{m} {values[m, 'map']:.2f} against {values[m, 'moved']:.2f}" for m in methods]
+        texts.append(f"{name}: {', '.join(pairs)}")
+    return f"Fall with the map, against the same shape elsewhere. {'; '.join(texts)}.{over_seeds(table, ranges=False)}"
 
 
 def errors_sentence(frame):
@@ -60,15 +61,17 @@ def areas_sentence(frame, name=results.NAME, method=results.METHOD):
 
 
 def randomisation_sentence(frame, name=results.NAME):
-    """What is left of each method's maps with new random weights in one layer, and in all layers."""
+    """What is left of each method's maps with new random weights in all layers, without their signs and with them."""
     if not len(frame):
         return EMPTY
-    table, texts = results.randomisation(frame), []
-    for method, rows in table[table["name"] == name].groupby("method", sort=False):
-        values = rows.sort_values("drawn")["median"].tolist()
-        texts.append(f"{method} {values[1]:.2f}, then {values[-1]:.2f}")
-    first = "with new random weights in the last layer, and then in all layers"
-    return f"{name}: rank correlation with its own maps, {first}: {'; '.join(texts)}.{over_seeds(table)}"
+    texts = []
+    for signs in (False, True):
+        table = results.randomisation(frame, signs=signs)
+        last = table[(table["name"] == name) & (table["drawn"] == table["drawn"].max())]
+        values = "; ".join(f"{row['method']} {median(row)}" for _, row in last.iterrows())
+        texts.append(f"{'With' if signs else 'Without'} signs: {values}.")
+    lead = f"{name}, all layers with new random weights: rank correlation with its own maps."
+    return f"{lead} {' '.join(texts)}{over_seeds(table)}"
 
 
 def stability_sentence(frame):
@@ -96,8 +99,8 @@ def completeness_sentence(frame):
     for name, rows in table.groupby("name", sort=False):
         values = rows.set_index("steps")["median"]
         texts.append(f"{name} {', '.join(f'{values[count]:.1%}' for count in counts)}")
-    counted = listed(list(map(str, counts)))
-    return f"With {counted} steps the sum misses the difference by: {'; '.join(texts)}.{over_seeds(table)}"
+    counted, over = listed(list(map(str, counts))), over_seeds(table, ranges=False)
+    return f"With {counted} steps the sum misses the difference by: {'; '.join(texts)}.{over}"
 
 
 def branches_sentence(frame):
@@ -107,7 +110,7 @@ def branches_sentence(frame):
     table, texts = results.branches(frame), []
     for name, rows in table.groupby("name", sort=False):
         texts.append(f"{name} {rows['median'].min():.0%} to {rows['median'].max():.0%}")
-    return f"Through a block's branch passes, of the answer: {'; '.join(texts)}.{over_seeds(table)}"
+    return f"Through a block's branch passes, of the answer: {'; '.join(texts)}.{over_seeds(table, ranges=False)}"
 
 
 def picture_sentence(frame):

@@ -11,7 +11,7 @@ def sentence(frame):
     """The result of the runs of a frame in one sentence (one for each origin, if they began on several machines).
 
     frame: as `results.degradation.final` takes it; ValueError for a missing column. A difference under 2 points counts
-    as none. Several seeds are given as their mean and range.
+    as none. Several seeds are given as their median and range.
     """
     ordered = sorted(results.results(frame), key=lambda result: (result.skip, result.depth))
     groups = {}
@@ -155,16 +155,18 @@ def _trend(trend):
     if trend.kind == "level":
         low, high = percent(trend.low), percent(trend.high)
         held = f"stays at {low}" if low == high else f"stays between {low} and {high}"
-        return f"{held} from {start.depth} to {end.depth} layers"
+        runs = max(start.runs, end.runs)
+        single = f" (medians of {runs} seeds; single ones {100 * trend.least:.1f} to {percent(trend.most)})"
+        return f"{held} from {start.depth} to {end.depth} layers" + single * (runs > 1)
     verb = "is lowest, and then rises," if trend.after_a_fall else trend.kind
     overlap = ", though the seeds overlap" if trend.overlap else ""
     return f"{verb} from {_error(start)} at {start.depth} layers to {_error(end)} at {end.depth}{overlap}"
 
 
 def _error(point):
-    """A net's mean training error, with its range over several seeds."""
-    spread = f" (mean of {point.runs} seeds, {100 * point.low:.1f} to {percent(point.high)})" * (point.runs > 1)
-    return percent(point.mean) + spread
+    """A net's median training error, with its range over several seeds."""
+    spread = f" (median of {point.runs} seeds, {100 * point.low:.1f} to {percent(point.high)})" * (point.runs > 1)
+    return percent(point.median) + spread
 
 
 def _wrong(point, verb="gets"):

@@ -11,11 +11,11 @@ def sentence(frame):
         return EMPTY
     table = results.summary(frame)
     texts = [
-        f"{net.name} goes from {net.whole:.1%} to {net.median:.0%} ({net.low:.0%} to {net.high:.0%})"
+        f"{net.name} {net.median:.0%} ({net.low:.0%} to {net.high:.0%}), whole {net.whole:.1%}"
         for net in table.itertuples()
     ]
     how = ", with BatchNorm's statistics measured again" if table["calibrated"].all() else ""
-    return f"With one block out{how}, the test error of {'; of '.join(texts)}.{_over(table, 'blocks')}"
+    return f"Test error with one block out{how}: {'; '.join(texts)}.{_over(table, 'blocks')}"
 
 
 def statistics_sentence(kept, calibrated):
@@ -30,15 +30,18 @@ def statistics_sentence(kept, calibrated):
 
 
 def count_sentence(frame, what="blocks out"):
-    """The error of each net with more and more blocks out, or swaps. frame: as `results.lesions.by_count` takes it."""
+    """The error of each net with more and more blocks out, or swaps; of a single net with its ranges, and whole. frame:
+    as `results.lesions.by_count` takes it."""
     if not len(frame):
         return EMPTY
     table, texts = results.by_count(frame), []
+    alone = table["name"].nunique() == 1
     for name, rows in table.groupby("name", sort=False):
         rows = rows.sort_values("count")
-        texts.append(f"{name} {', '.join(f'{error:.0%}' for error in rows['median'])}")
+        errors = [f"{row.median:.0%}" + f" ({row.low:.0%} to {row.high:.0%})" * alone for row in rows.itertuples()]
+        texts.append(f"{name} {', '.join(errors)}" + f"; whole {rows['whole'].iloc[0]:.1%}" * alone)
     counts = listed([str(count) for count in sorted(table["count"].unique())])
-    return f"Median test error with {counts} {what}: {'; '.join(texts)}.{_over(table, 'draws')}"
+    return f"Median test error with {counts} {what}: {'; '.join(texts)}.{_over(table, 'draws', ranges=alone)}"
 
 
 def pair_sentence(out, answer):
@@ -58,6 +61,6 @@ def alt_text(frame, text):
     return f"Line chart of test error. {lines(nets_of(frame))}{text}"
 
 
-def _over(table, what):
+def _over(table, what, ranges=True):
     seeds = int(table["seeds"].max())
-    return f" Medians and ranges are over {what}{f' and {seeds} seeds' * (seeds > 1)}."
+    return f" Medians{' and ranges' * ranges} are over {what}{f' and {seeds} seeds' * (seeds > 1)}."

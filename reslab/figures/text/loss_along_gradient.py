@@ -16,10 +16,10 @@ def sentence(frame):
     reach = [f"{_reach(*net['reach'], smallest)} in {net['name']}" for net in nets]
     fall = [f"{_spread('{:.2f}', *net['fall'])} nats in {net['name']}" for net in nets]
     return (
-        "Before training, the loss falls by at least half of what the gradient predicts up to a rate of"
-        f" {' and '.join(reach)}. At {frame['step'].nunique()} moments of the first"
-        f" {frame['step'].max()} steps, the best of {(frame['rate'].unique() > 0).sum()} step sizes along the gradient"
-        f" lowers the loss by {' and '.join(fall)} (median; {nets[0]['seeds']} seeds, lowest to highest)."
+        "Before training, how large may a step be, for the loss to fall by half of what the gradient predicts or more?"
+        f" {'; '.join(reach)}. How far does the best of {(frame['rate'].unique() > 0).sum()} step sizes lower the loss,"
+        f" at {frame['step'].nunique()} moments of the first {frame['step'].max()} steps? {'; '.join(fall)}"
+        f" (median, lowest to highest of {nets[0]['seeds']} seeds)."
     )
 
 

@@ -14,7 +14,8 @@ def sentence(frame):
     if not texts:
         return EMPTY
     seeds = f"median and range of {nets[0].seeds} seeds"
-    return f"A layer multiplies the gradient by {', '.join(texts)} ({seeds}); predicted: {results.PREDICTED:.2f}."
+    lead, predicted = "A layer multiplies the gradient by", f"predicted for ReLU: {results.PREDICTED:.2f}"
+    return f"{lead} {', '.join(texts)} ({seeds}); {predicted}."
 
 
 def alt_text(frame):

@@ -83,10 +83,11 @@ def median(row, form=".2f", unit=""):
     return f"{row['median']:{form}}{unit}{around}"
 
 
-def over_seeds(table):
-    """A sentence about the column seeds of a table of medians: over how many they are; "" for one."""
+def over_seeds(table, ranges=True):
+    """A sentence about the column seeds of a table of medians: over how many they are; "" for one. ranges: whether the
+    sentence before gave them."""
     seeds = int(table["seeds"].max())
-    return f" Medians and ranges are over {seeds} seeds." if seeds > 1 else ""
+    return f" Medians{' and ranges' * ranges} are over {seeds} seeds." if seeds > 1 else ""
 
 
 def nets_of(frame):

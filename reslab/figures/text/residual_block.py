@@ -98,10 +98,10 @@ def starts_sentence(frame):
     """
     table = results.by_start(frame)
     texts = [f"{net.name} {percent(net.low)} to {percent(net.high)}" for net in table.itertuples()]
-    share = results.share_of_the_start(table)
+    low, high = (f"{100 * share:.0f}" for share in results.share_of_the_start(frame))
     return (
         f"Training error after {frame['step'].max()} steps, {table['seeds'].min()} seeds: {'; '.join(texts)}. "
-        f"The start near the identity closes {100 * share:.0f} % of the gap between He's start and the residual net."
+        f"The start near the identity closes {low} to {high} % of the gap between He's start and the residual net."
     )
 
 

@@ -20,9 +20,9 @@ def sentences(state, key="56"):
     final = [percent(film["curve"][-1][1]) for film in films]
     return (
         (
-            f"{pair['depth']} layers, before any training: for {texts[0]} of {state['test_images']} pictures the most"
-            f" similar one after the last block shows the same digit without skips, for {texts[1]} with them; guessing"
-            f" gives {percent(state['guess'])}."
+            f"{pair['depth']} layers, before any training, after the last block: the most similar picture shows the"
+            f" same digit for {texts[0]} of {state['test_images']} pictures without skips, for {texts[1]} with skips"
+            f" (by chance: {percent(state['guess'])})."
         ),
         (
             f"The gradient at block 1, as a multiple of that at the last block: {first[0]} without skips, "

@@ -28,7 +28,7 @@ def depth_sentence(frame):
         gains = " / ".join(f"{gain:+.2f}" for gain in rows["median"])
         texts.append(f"{LABELS[bool(skip), bool(block_skips)]} {gains}")
     depths = " / ".join(map(str, sorted(table["depth"].unique())))
-    return f"Gain over bicubic with {depths} layers: {'; '.join(texts)} dB.{over_seeds(table)}"
+    return f"Gain over bicubic with {depths} layers: {'; '.join(texts)} dB.{over_seeds(table, ranges=False)}"
 
 
 LABELS = {
