@@ -12,6 +12,7 @@ picture and of its copy with noise of 0.1 have a rank correlation of 0.62 in pla
 it is by 0.26 to 0.48 higher than that of two different pictures, in each of 13 seeds.
 """
 
+import numpy as np
 import pytest
 from draws import SEEDS
 
@@ -56,11 +57,24 @@ def test_the_plain_net_needs_more_steps_for_integrated_gradients_to_add_up():
     assert gap["plain-20"] > 1.5 * gap["resnet-20"]
 
 
-def test_maps_are_lost_when_the_layers_are_drawn_anew():
+@pytest.fixture(scope="module")
+def drawn_anew():
     how = {"methods": ("integrated gradients", "saliency"), "images": 8, "steps": 8, "progress": False}
-    left = results.randomisation(deletion.over_seeds(deletion.randomisation, ("resnet-20",), seeds=SEEDS, **how))
+    return deletion.over_seeds(deletion.randomisation, ("resnet-20",), seeds=SEEDS, **how)
+
+
+def test_maps_with_their_signs_are_lost_when_the_layers_are_drawn_anew(drawn_anew):
+    left = results.randomisation(drawn_anew, signs=True)
     last = left[left["drawn"] == left["drawn"].max()].set_index("method")["median"]
-    assert last.abs().max() < 0.4
+    assert last.abs().max() < 0.2
+
+
+def test_without_signs_integrated_gradients_keep_more_than_saliency(drawn_anew):
+    """Measured, seeds 0 to 2: 0.32, 0.37, 0.41, and 0.09, 0.16, 0.05: where they are large is partly the picture."""
+    last = drawn_anew[drawn_anew["drawn"] == drawn_anew["drawn"].max()]
+    alike = last.pivot(index="seed", columns="method", values="alike")
+    assert (alike["integrated gradients"] > alike["saliency"] + 0.1).mean() >= MOST
+    assert 0.2 < alike["integrated gradients"].median() < 0.6
 
 
 def test_the_saliency_of_a_deep_plain_net_is_not_noise():
@@ -86,3 +100,22 @@ def test_on_photographs_dust_does_as_much_harm_as_integrated_gradients_mark_and_
             assert mean[name, method, "map"] > 1.4 * mean[name, method, "moved"]
         for method in ("integrated gradients", "saliency"):
             assert mean[name, method, "map"] < 1.4 * mean[name, method, "moved"]
+
+
+def test_what_32_photographs_can_tell():
+    """Recorded. The fall with the map minus another hole's, picture by picture: its mean, and its standard error."""
+    falls = deletion.photographs()["fall"].query("kind != 'disc'")
+    wide = falls.pivot(index=["name", "method", "image"], columns="kind", values="fall")
+    moved, untrained = (
+        (wide["map"] - wide[kind]).groupby(["name", "method"]).agg(["mean", "sem"]) for kind in ("moved", "untrained")
+    )
+    assert moved.loc[[("plain-20", METHODS[1]), ("resnet-20", METHODS[1])]].round(2).to_numpy() == pytest.approx(
+        np.array([[0.15, 0.05], [0.09, 0.05]])
+    )
+    clear = moved["mean"] > 2 * moved["sem"]
+    for name in ("plain-20", "resnet-20"):
+        assert clear[name, "Grad-CAM"]
+        assert clear[name, "occlusion"]
+        assert not clear[name, "saliency"]
+    for method in (METHODS[1], "saliency"):
+        assert untrained.loc[("resnet-20", method), "mean"] < untrained.loc[("resnet-20", method), "sem"]

@@ -13,7 +13,7 @@ from reslab.results import paths as path_results
 def invented(name, errors, *, seed=0, calibrated=False, **columns):
     """Test input, never product data: a net of as many blocks as errors."""
     labels = {"name": name, "skip": name.startswith("resnet"), "depth": int(name.split("-")[1]), "seed": seed}
-    labels |= {"step": 0, "origin": "live, this machine", "calibrated": calibrated, "whole": 0.1}
+    labels |= {"step": 0, "origin": "live, this machine", "calibrated": calibrated, "whole": 0.1, "images": 50}
     places = np.arange(1, len(errors) + 1)
     labels |= {"module": [f"stage1.block{place}" for place in places], "index": places, "count": places}
     return pd.DataFrame(labels | {"error": errors} | columns)
@@ -67,11 +67,14 @@ def test_charts_of_counts_and_their_sentence():
     said = lesions.count_sentence(FRAME)
     assert "1, 2 and 3 blocks out" in said
     assert "resnet-20 70%, 11%, 10%" in said
-    assert "2 seeds" in said
+    assert said.endswith("Medians are over draws and 2 seeds.")  # it gives no ranges: the bars do
+    alone = lesions.count_sentence(FRAME[FRAME["skip"]])
+    assert "resnet-20 70% (60% to 80%), 11% (10% to 12%), 10%" in alone
+    assert "whole 10.0%. Medians and ranges are over draws and 2 seeds." in alone
 
 
 def test_the_sentences_say_the_numbers():
-    assert "plain-20 goes from 10.0% to 90% (80% to 90%)" in lesions.sentence(FRAME)
+    assert "plain-20 90% (80% to 90%), whole 10.0%" in lesions.sentence(FRAME)
     again = FRAME.assign(calibrated=True, error=0.2)
     assert "statistics measured again" in lesions.sentence(again)
     assert "resnet-20 without stage1.block1: 70%, then 20%" in lesions.statistics_sentence(FRAME, again)

@@ -21,6 +21,8 @@ from reslab.figures.text import (
          ["At initialisation, in training", "813 times larger", "4.6"]),
         (together(*(ends("plain-56", r, seed=s) for s, r in enumerate((800, 900, 1100)))),
          ["900 times larger", "3 seeds, 800 to 1,100 ×"]),
+        (together(*(ends("plain-56", r, seed=s) for s, r in enumerate((1.04e5, 1.1e5, 1.36e5)))),
+         ["1.0 × 10⁵ to 1.4 × 10⁵ ×"]),
         (together(*(ends("plain-56", 1 / r, seed=s) for s, r in enumerate((4, 5, 8)))),
          ["5 times smaller (median of 3 seeds, 4 to 8)"]),
         (ends("plain-110 · no norm", 0), ["plain-110 · no norm lost (underflow to 0)"]),

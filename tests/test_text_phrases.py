@@ -63,6 +63,10 @@ def test_shares_counts_powers_seeds_and_lists():
         == "Lines: plain-8 (dashed vermillion), resnet-8 (solid blue). "
     )
     assert "and 3 more. " in phrases.lines([(f"plain-{i}", False) for i in range(11)])
+    table = pd.DataFrame({"seeds": [1, 3]})
+    assert phrases.over_seeds(table) == " Medians and ranges are over 3 seeds."
+    assert phrases.over_seeds(table, ranges=False) == " Medians are over 3 seeds."
+    assert phrases.over_seeds(table[:1]) == ""
 
 
 @pytest.mark.parametrize(

@@ -82,5 +82,8 @@ def _draw(table, frame, hover, draw, *, title, x, empty, level=False, bars=False
             ))  # fmt: skip
         ends.append((key, f"{name}<br>whole: {whole:.1f} %", rows["at"].iloc[-1], middle[-1], hue))
     layout = theme.name_lines(ends, x, ERROR) if ends else {}
-    origin = phrases.origin_line(table["origin"], frame["seed"]) if len(table) else ""
+    origin = ""
+    if len(table):
+        also = f"{frame['images'].iloc[0]} test pictures, eval mode"
+        origin = phrases.origin_line(table["origin"], frame["seed"], also)
     return draw(traces, title=title, origin=origin, empty=empty, shapes=shapes, x=x, y=ERROR, **layout)

@@ -102,7 +102,9 @@ def _net(net):
         return f"{ratio} ({len(kept)} of {net.seeds} seeds; else {lost})"
     low, high = kept.min(), kept.max()
     ends = (1 / high, 1 / low) if high < 1 else (low, high)  # smaller with every seed: said as the median is
-    spread = f" (median of {net.seeds} seeds, {' to '.join(map(scientific, ends))}{' ×' * bool(high >= 1)})"
+    places = int(len({*map(scientific, ends)}) == 1)  # of the mantissa: a range whose ends read alike says nothing
+    reach = " to ".join(scientific(end, places) for end in ends)
+    spread = f" (median of {net.seeds} seeds, {reach}{' ×' * bool(high >= 1)})"
     return ratio + spread * (net.seeds > 1)
 
 
