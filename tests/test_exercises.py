@@ -39,7 +39,7 @@ def test_01_a_depth_that_fails_over_several_seeds():
     assert "add a deeper one" in check("01", frame[frame["depth"] == 8])
     assert "no plain net in it" in check("01", frame.assign(skip=True))
     learned = frame.assign(final_train_error=np.where(frame["depth"] == 56, 0.02, frame["final_train_error"]))
-    assert "part 2 is done" in check("01", learned)
+    assert "Part 2: a plain net of 56 layers gets down to 2.0% wrong." in check("01", learned)
 
 
 def test_02_a_net_that_explodes_and_one_that_is_level(split):
@@ -70,7 +70,7 @@ def test_04_a_picture_that_comes_through_a_plain_net(split):
     frame = representations.before_training(("plain-56",), init="dirac", split=split, progress=False)
     done = frame.assign(neighbour_accuracy=0.6 + 0.1 * frame["seed"])
     assert check("04", done) == "✓ After block 13 it tells 60% to 80% of the pictures apart, without training."
-    assert "let it through, in each block?" in check("04", frame.assign(neighbour_accuracy=0.1))
+    assert "which start lets the picture through" in check("04", frame.assign(neighbour_accuracy=0.1))
     assert "it has skip connections" in check("04", done.assign(skip=True))
     assert "it has 8 layers" in check("04", done.assign(depth=8))
     assert "take three seeds" in check("04", done[done["seed"] == 0])
@@ -108,6 +108,7 @@ def test_07_the_block_whose_map_gains_most(split):
     said = "✓ The map of stage1.block3 gains most over the same shape elsewhere: +0.20."
     assert check("07", frames) == said
     assert "stage3.block3 is not in it" in check("07", {layer: frames[layer] for layer in list(frames)[:2]})
+    assert "stage1.block3 is not in it" in check("07", {})
     measured = deletion.fall(build(NetSpec(depth=20, width=4, **split.shape)), split, ("Grad-CAM",), images=4,
                              progress=False)  # fmt: skip
     assert {"map", "moved"} <= set(measured["kind"])  # the columns that the check reads
@@ -121,7 +122,10 @@ def test_08_how_much_smaller_the_difference_is():
     assert check("08", ratios).startswith("✓ What bicubic misses is smaller: ")
     first = pieces[0].name
     assert f"{first} is not in it" in check("08", {name: ratio for name, ratio in ratios.items() if name != first})
-    assert f"{first} has another ratio" in check("08", ratios | {first: ratios[first] ** 0.5})
+    said = check("08", ratios | {first: ratios[first] ** 0.5})
+    assert f"{first} has another ratio" in said
+    assert f"{first} {ratios[first] ** 0.5:.3g} times" not in said  # a wrong number is no fact
+    assert "smaller" not in check("08", {first: 0.5})
     assert "a piece is 'moon'" in check("08", ratios | {"moon": 2.0})
 
 
@@ -158,6 +162,7 @@ def test_11_a_sweep_that_was_broken_off_goes_on(split, spec, tmp_path):
     again = list(sweep.sweep([spec], split, how, seeds=(0, 1), store=store, workers=1, progress=False))
     assert "nothing was broken off" in check("11", again)
     assert "all were trained now" in check("11", runs[1:])
+    assert check("11", []) == "Not yet: the list is empty: the second sweep gives all runs of the first."
 
 
 @pytest.mark.parametrize("lesson", exercises.CHECKS)

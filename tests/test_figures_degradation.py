@@ -47,7 +47,7 @@ def test_curves_are_the_frame_in_percent():
 
 def test_curves_wear_their_origin_and_units():
     figure = degradation.training_curves(history(seed=3), x="epoch")
-    assert notes(figure) == {"origin": f"live, this machine, seed 3; {MARKS}"}
+    assert notes(figure)["origin"].replace("<br>", " ") == f"live, this machine, seed 3; {MARKS}"
     assert figure.layout.yaxis.title.text == "Training error (%)"
     assert figure.layout.xaxis.title.text == "Epoch (one pass over the images)"
     assert figure.data[0].x[-1] == 2

@@ -229,7 +229,7 @@ def test_variants_are_sorted_by_what_they_bought():
     says(said, "3 steps", "seeds 0, 1", *lower, *others)
     says(of_variants.sentence(together(BASE, variants("ReZero", 0.1, 0.12))), "Lower", "none", "About the same")
     alone = of_variants.sentence(variants("stochastic depth", 0.2, 0.3))
-    says(alone, "With no base net to compare", "stochastic depth (25.0 %, 20.0 to 30.0)")
+    says(alone, "Their base net was not trained here", "stochastic depth (25.0 %, 20.0 to 30.0)")
     says(of_variants.alt_text(together(BASE, broken)), "ResNet 11.0 %", "no norm an unknown share (1 of 1 broke off)")
 
 

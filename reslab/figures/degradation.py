@@ -27,6 +27,7 @@ __all__ = [
     "training_curves",
 ]
 
+RATE_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")  # of the learning rates, lowest first
 _X = {"step": "Step (one batch of images)", "epoch": "Epoch (one pass over the images)", "seconds": "Time (s)"}
 
 
@@ -147,6 +148,7 @@ def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
     lowest to the highest. ValueError for a missing column.
     """
     table, traces, names = by_rate(frame), [], []
+    symbols = dict(zip(sorted(table["lr"].unique()), RATE_SYMBOLS, strict=False))
     for (skip, depth, name, lr), rows in table.groupby(["skip", "depth", "name", "lr"]):
         median, low, high = (100 * rows[column].to_numpy() for column in ("median", "low", "high"))
         epochs, label = rows["epochs"].to_numpy(), f"{name}, rate {lr:g}"
@@ -158,6 +160,7 @@ def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
         ]
         bars = dict(type="data", symmetric=False, array=high - median, arrayminus=median - low, width=5, thickness=1.3)
         look = dict(mode="lines+markers", marker=theme.marker(skip, depth, open=False), line=theme.line(skip, depth))
+        look["marker"]["symbol"] = symbols.get(lr, "circle")
         key = f"{name}/{lr:g}"
         traces.append(_by_depth(key, "train", label, epochs, median, hover, error_y=bars, **look))
         names.append((f"{key}/train", label, epochs[-1], median[-1], look["line"]["color"]))

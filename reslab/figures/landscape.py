@@ -149,7 +149,7 @@ def path(grid, path, *, empty=EMPTY, draw=theme.figure):
                 bgcolor="rgba(255, 255, 255, 0.9)", font=dict(size=theme.LARGE, color=theme.INK),
             ))  # fmt: skip
         for axis, side, share in ((x, "x", "share_x"), (y, "y", "share_y")):
-            axis |= dict(title=f"{axis['title']} ({path[share].iloc[0]:.0%} of it)", range=_ends(rows[side]))
+            axis |= dict(title=f"{axis['title']} ({path[share].iloc[0]:.0%} of its spread)", range=_ends(rows[side]))
     of = path["name"].iloc[0] if len(path) else "a training"
     return draw(
         traces, title=f"The path of {of}, in its principal plane{_mode(grid)}", origin=_origin(grid), empty=empty,

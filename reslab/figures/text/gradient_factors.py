@@ -76,8 +76,8 @@ def failures_table(failures):
 
 
 def _error(net):
-    """ "27.3 %, 24.0 to 27.3 over the seeds"."""
-    spread = f", {100 * net['low']:.1f} to {100 * net['high']:.1f} over the seeds" * bool(net["low"] < net["high"])
+    """ "27.3 %, 24.0 to 27.3"."""
+    spread = f", {100 * net['low']:.1f} to {100 * net['high']:.1f}" * bool(net["low"] < net["high"])
     return percent(net["train_error"]) + spread
 
 

@@ -13,7 +13,7 @@ _OUTCOMES = {
     SAME: "About the same, or the seeds overlap",
     HIGHER: "Higher in every seed",
     BROKEN: "Did not finish",
-    ALONE: "With no base net to compare",
+    ALONE: "Their base net was not trained here",
 }
 
 
