@@ -14,7 +14,7 @@ from torch import nn
 from reslab import checks
 from reslab.capture import capture
 from reslab.nets import Block
-from reslab.nets.layers import Chance
+from reslab.nets.layers import RandomModule
 from reslab.train.device import device_of, layout_of, settings
 
 BatchNorm = nn.modules.batchnorm._BatchNorm  # of every number of dimensions, SyncBatchNorm too
@@ -92,7 +92,7 @@ def unchanged(model):
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(module, dict(module._buffers)) for module, _ in modes if module._buffers]
     values = [(buffer, buffer.clone()) for _, named in buffers for buffer in named.values() if buffer is not None]
-    draws = [(module, module.draws) for module, _ in modes if isinstance(module, Chance)]
+    draws = [(module, module.draws) for module, _ in modes if isinstance(module, RandomModule)]
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             yield
