@@ -17,6 +17,7 @@ from capture_reference import (  # noqa: F401
     warns,
 )
 from torch import nn
+from torch.masked import MaskedTensor
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from reslab.capture import capture
@@ -248,6 +249,11 @@ class Returns(nn.Module):
         (lambda x: x.argmax(1), "a tensor of torch.int64"),
         (lambda x: (None, {"mask": x > 0}), "a tensor of torch.bool"),
         (lambda x: x.to_sparse(), "a sparse tensor of torch.float32"),
+        pytest.param(
+            lambda x: MaskedTensor(x.detach(), x > 0),
+            "a masked tensor of torch.float32",
+            marks=pytest.mark.filterwarnings("ignore:The PyTorch API of MaskedTensors is in prototype stage"),
+        ),
         (lambda x: Counted(x.argmax(1)), "a tensor of torch.int64"),
         (lambda x: (part for part in x), "a generator"),
     ],

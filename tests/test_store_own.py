@@ -66,6 +66,21 @@ def test_every_own_model_has_a_run_and_weights_of_its_own(store, own):
     assert len(store.runs()) == 3  # the same run again is the same file
 
 
+@pytest.mark.parametrize("what", ["add", "path_of", "has_weights", "weights", "net", "checkpoint_path"])
+def test_what_is_no_run_is_refused_and_event_run_is_named(store, own, what):
+    """A usual mistake: event.run, without its parentheses."""
+    for wrong in (own[0].run, own[0], None):
+        with pytest.raises(TypeError, match=rf"event\.run\(\) give them, not {type(wrong).__name__}\.$"):
+            getattr(store, what)(wrong)
+    assert not files(store)
+
+
+@pytest.mark.parametrize("seed", [-1, "0", None, 1.0])
+def test_a_run_of_no_seed_is_not_looked_for(store, images, seed):
+    with pytest.raises(ValueError, match=r"^seed is .*whole number|^seed is -1; it must be from 0"):
+        store.find(NetSpec(depth=8, **images.shape), images, HOW, seed)
+
+
 def test_a_checkpoint_of_an_own_model_is_replaced_as_it_trains_and_goes_when_its_run_comes(store, images):
     for event in train(linear(0), images, HOW, device="cpu"):
         if event.state == "running":

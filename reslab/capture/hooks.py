@@ -53,8 +53,8 @@ def capture(
 
     Not seen, and named in a UserWarning when the block ends: a model or a module that was not called; models of
     torch.jit, torch.export or a CUDA graph, which call no hooks; modules replaced or added inside the block; outputs
-    that are complex, whole numbers or sparse; torch.func.vmap; passes that only trace the model; the replicas of
-    nn.DataParallel. torch.jit.script fails inside the block.
+    that are complex, whole numbers, sparse or masked; torch.func.vmap; passes that only trace the model; the replicas
+    of nn.DataParallel. torch.jit.script fails inside the block.
 
     The model, its mode, its gradients and the random state stay as they are. All hooks are removed at the end, after an
     exception too; copies and pickles that are made inside have none. Raises ValueError if no module is chosen, with

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
+from torch.masked import MaskedTensor
 
 from reslab.nets import Block
 
@@ -139,4 +140,5 @@ def first_tensor(output):
 
 
 def _is_measured(tensor):
-    return tensor.layout is torch.strided and not tensor.is_nested and tensor.is_floating_point()
+    is_dense = tensor.layout is torch.strided and not tensor.is_nested and not isinstance(tensor, MaskedTensor)
+    return is_dense and tensor.is_floating_point()

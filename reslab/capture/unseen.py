@@ -5,6 +5,7 @@ import numbers
 from collections.abc import Collection
 
 import torch
+from torch.masked import MaskedTensor
 
 from reslab.capture.modules import tensors
 
@@ -131,6 +132,7 @@ def unmeasured(output):
     """The first tensor of an output that `first_tensor` passes over, in words ("a tensor of torch.int64"), or None."""
     for tensor in tensors(output):
         kind = "nested " if tensor.is_nested else "" if tensor.layout is torch.strided else "sparse "
+        kind = "masked " if isinstance(tensor, MaskedTensor) else kind
         return f"a {kind}tensor of {tensor.dtype}"
     holds_none = isinstance(output, (type(None), numbers.Number, Collection)) or dataclasses.is_dataclass(output)
     return None if holds_none else f"a {type(output).__name__}"

@@ -227,7 +227,7 @@ def trained(spec, split, how=RECORDED, *, seed=0, device="cpu", stop=lambda even
 def as_recorded(spec, split, how=RECORDED, *, seed=0):
     """The trained net of a spec in eval mode, if its weights come with reslab; otherwise None."""
     store = recorded()
-    run = store.find(spec, split, how, checks.seed("seed", seed))
+    run = store.find(spec, split, how, seed)
     return store.net(run) if run and store.has_weights(run) else None
 
 

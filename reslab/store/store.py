@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock
 
+from reslab import checks
 from reslab.nets import build
 from reslab.runs import Checkpoint, CorruptRun, NewerRun, Run, Weights
 from reslab.runs.files import write
@@ -69,7 +70,11 @@ class Store:
         return path
 
     def find(self, spec, split, how, seed=0):
-        """The run of exactly this training, with the arguments of `fit`, or None. Other captures make another run."""
+        """The run of exactly this training, with the arguments of `fit`, or None. Other captures make another run.
+
+        ValueError for what is no seed.
+        """
+        checks.seed("seed", seed)
         for path in sorted(self.path.glob(f"{plain(split.name)}/{plain(spec.name)}.*.json")):
             run = self._load(path) if f".seed{seed}." in path.name else None
             same = run and (run.spec, run.data, run.seed) == (spec, split.fingerprint, seed)
@@ -78,7 +83,9 @@ class Store:
         return None
 
     def path_of(self, run):
-        """The path of a run in this store, also if it is not there."""
+        """The path of a run in this store, also if it is not there; TypeError for what is no Run."""
+        if not isinstance(run, Run):
+            raise TypeError(f"a store holds Runs, as fit(...) and event.run() give them, not {type(run).__name__}.")
         return self.path / file_of_run(run)
 
     def named(self, text):
@@ -157,6 +164,7 @@ class Store:
 
     def net(self, run):
         """The trained net of a run, in eval mode; errors as of `weights`, and ValueError for a person's own model."""
+        self.path_of(run)  # TypeError for what is no Run
         if run.spec is None:
             raise ValueError(
                 f"{run.name} is a model of your own, which the store cannot build; build it, and give it what it "

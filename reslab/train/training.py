@@ -74,7 +74,15 @@ def train(model, split, how=None, *, device="auto", resume=None):
 
 
 def fit(spec, split, how=None, *, seed=0, device="auto", resume=None, progress=True):
-    """Build the net of a spec with a seed, train it to the end, and return its Run; `progress` shows a bar."""
+    """Build the net of a spec with a seed, train it to the end, and return its Run; `progress` shows a bar.
+
+    TypeError for a model of your own: `train` takes it.
+    """
+    if isinstance(spec, nn.Module):
+        raise TypeError(
+            f"fit builds the net of a NetSpec; a {type(spec).__name__} of your own is trained by"
+            " `for event in train(model, split, how): ...`, and event.run() is its Run."
+        )
     training = _Training(build(spec, seed=seed), split, how or TrainSpec(), pick_device(device), resume)
     with progress_bar(desc=spec.name, unit="step", disable=not progress) as bar:
         for event in _train(training):

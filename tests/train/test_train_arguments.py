@@ -224,3 +224,8 @@ def test_fit_shows_a_bar_unless_told_not_to(split, spec, capsys):
     assert "resnet-8" in capsys.readouterr().err
     fit(spec, split, HOW, progress=False)
     assert capsys.readouterr().err == ""
+
+
+def test_fit_names_train_for_a_model_of_ones_own(split):
+    with pytest.raises(TypeError, match=r"^fit builds the net of a NetSpec; a Linear of your own is trained by "):
+        fit(nn.Linear(2, 2), split)
