@@ -181,12 +181,12 @@ def test_plain_nets_of_14_layers_get_by_and_of_26_fail(seed):
 
 @pytest.mark.claims
 def test_on_photographs_half_the_papers_training_leaves_the_deep_plain_net_behind():
-    """Recorded on an H200, one seed, as the lesson says; training error (%): plain-20 2.7, plain-56 about 17 when the
-    clock stopped it after 30,800 of 32,000 steps, resnet-20 1.5, resnet-56 0.9 (30,400)."""
-    last = recorded().history(dataset="cifar10", schedule="step").groupby("name").tail(10)
-    error, steps = last.groupby("name")["train_error"].mean(), last.groupby("name")["step"].max()
+    """Recorded on an H200 (and a CPU), one seed, as the lesson says; training error (%): plain-20 2.7, plain-56 14.1,
+    resnet-20 1.5, resnet-56 0.4."""
+    last = recorded().history(dataset="cifar10", schedule="step").groupby("name").last()
+    error = last["final_train_error"]
     assert set(error.index) == {"plain-20", "plain-56", "resnet-20", "resnet-56"}
-    assert (steps > 30_000).all()
+    assert (last["step"] == 32_000).all()
     assert error["plain-56"] > 3 * error["plain-20"]
     assert error["resnet-56"] < error["resnet-20"] < error["plain-20"]
 

@@ -99,6 +99,29 @@ def test_without_skips_a_six_is_lost_and_with_them_it_stays(show):
     assert all(name == "6 ✓" for name in pictures(stage))
 
 
+def test_the_invitation_does_what_it_says(show):
+    page = show("still")
+    stage = stage_of(page)
+    hint = stage.locator(".hint")
+    assert hint.inner_text() == "Flip the switch"
+    hint.click()
+    assert stage.locator(".switch").get_attribute("aria-checked") == "true"
+    assert hint.inner_text() == "Now press Train"
+    hint.click()
+    page.wait_for_function("document.querySelector('.slider output').textContent !== 'step 0'")
+    assert not hint.is_visible()
+    assert show("still&note=A+picture").locator(".stage .hint").inner_text() == "A picture"
+
+
+def test_an_untrained_net_is_given_no_mark_for_its_answer(show):
+    before, after = (stage_of(show(f"still&skips=on&step={step}")).locator(".answer") for step in (0, 60))
+    assert "untrained" in before.inner_text()
+    assert not {"✓", "✗"} & set(before.inner_text())
+    assert "✓" in after.inner_text()
+    colour = "e => getComputedStyle(e.querySelector('.track i')).backgroundColor"
+    assert before.evaluate(colour) != after.evaluate(colour)
+
+
 def test_train_plays_the_film_and_pause_holds_it(show):
     page = show("")
     stage = stage_of(page)

@@ -18,6 +18,7 @@ export async function open(films, view) {
     view: readLine(location.search, view),
     height: () => Number(asked.get("height")) || Math.max(540, Math.min(860, window.innerHeight - MARGIN)),
     still: asked.has("still"),
+    note: asked.get("note"),
     changed() {},
     live: null,
   })

@@ -29,7 +29,7 @@ export function build(root, canTrain) {
   const told = html(root, "p", { class: "say", role: "status" })
   $.lead = html(told, "b")
   $.told = html(told, "span")
-  $.hint = html(told, "span", { class: "hint" })
+  $.hint = button(told, undefined, { class: "hint", tabindex: -1 }) // the controls themselves are a key away
 
   const bar = html(root, "div", { class: "bar" })
   $.flip = button(bar, undefined, { class: "switch", role: "switch" })
@@ -68,7 +68,7 @@ export function build(root, canTrain) {
   html(way, "h3", {}, "What it looks most like, block by block")
   $.stations = html(way, "div", { class: "stations" })
   $.answer = html(grid, "div", { class: "answer" })
-  $.answerTitle = html($.answer, "h3")
+  html($.answer, "h3", {}, "Its answer")
   html($.answer, "ul")
   $.answerNote = html($.answer, "p")
 
@@ -90,6 +90,7 @@ export function build(root, canTrain) {
   $.gradientLabel = html(grid, "div", { class: "label gradients" })
   html($.gradientLabel, "h3", {}, "Gradient")
   html($.gradientLabel, "span", {}, "← how much the loss changes with a block's output; the last is ×\u00a01")
+  html($.gradientLabel, "p", { class: "scale" }, "log scale")
   $.gradients = svg(html(grid, "div", { class: "plot gradients" }), "svg", {
     role: "img",
     "aria-label": "The gradient at each block",

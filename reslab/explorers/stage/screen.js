@@ -61,7 +61,7 @@ export function makeScreen(root, $, scene, player, height) {
     set($.lead, { class: kind })
     say($.told, `${what} `)
     const hint = scene.flipped ? "Now press Train" : "Flip the switch"
-    say($.hint, scene.done || view.step ? "" : hint)
+    say($.hint, scene.note ?? (scene.done || view.step ? "" : hint))
   }
 
   function showGiven(label) {
@@ -76,15 +76,14 @@ export function makeScreen(root, $, scene, player, height) {
 
   function showAnswer(answer, label, kind, step) {
     const best = answer.indexOf(Math.max(...answer))
-    set($.answer, { "data-kind": kind })
-    say($.answerTitle, step ? "Its answer" : "It guesses")
-    say($.answerNote, step ? "" : "not trained yet")
+    set($.answer, { "data-kind": step ? kind : "" }) // grey: the last layer of an untrained net is random
+    say($.answerNote, step ? "" : "untrained")
     answer.forEach((share, c) => {
       const row = $.answers[c],
-        mark = c === best ? (best === label ? " ✓" : " ✗") : ""
+        mark = step && c === best ? (best === label ? " ✓" : " ✗") : ""
       row.bar.style.transform = `scaleX(${Math.max(0.01, share ?? 0).toFixed(3)})`
       row.value.style.left = `calc(${(100 * (share ?? 0)).toFixed(1)}% + 0.4em)`
-      set(row.item, { class: `${c === best ? "best" : ""} ${c === label ? "own" : ""}` })
+      set(row.item, { class: `${step && c === best ? "best" : ""} ${c === label ? "own" : ""}` })
       say(row.value, c === best || c === label ? percent(share) + mark : "")
     })
   }

@@ -21,6 +21,7 @@ export async function mount(el, source) {
   let written = ""
   scene.flipped = view.skip // the sentence suggests what was not done yet
   scene.done = false
+  scene.note = source.note // of a picture of the stage, in place of the invitation
 
   el.replaceChildren()
   const root = html(el, "section", { class: "stage", "aria-label": "The stage: a plain net and its residual twin" })
@@ -133,6 +134,7 @@ export async function mount(el, source) {
   }
   $.another.onclick = () => take({ picture: (view.picture + 1) % scene.state.pictures.length })
   $.play.onclick = play
+  $.hint.onclick = () => (scene.flipped ? $.play : $.flip).click()
   $.back.onclick = () => byFrames(-1)
   $.forth.onclick = () => byFrames(1)
   $.speed.onclick = changeSpeed

@@ -22,11 +22,15 @@ FLAGS = (
 )
 
 
-def png(view, *, width=1120, height=640):
-    """The stage in a view, as base64 of a PNG; RuntimeError without a browser (BROWSER_PATH names one)."""
+def png(view, *, width=1120, height=640, note="A picture: run this cell"):
+    """The stage in a view, as base64 of a PNG; RuntimeError without a browser (BROWSER_PATH names one).
+
+    note: what stands where the stage invites to do something.
+    """
     name = view["dataset"]
     text = page.page({name: page.gzipped(page.recorded()[name])}, view=dict(view))
-    return shot(text, width=width, height=height, query={"still": "", "theme": "light", "height": height})
+    query = {"still": "", "theme": "light", "height": height, "note": note}
+    return shot(text, width=width, height=height, query=query)
 
 
 def shot(text, *, width, height, query=()):

@@ -77,10 +77,10 @@ export function sentence(state, net, kind, frame, picture, stations, step) {
     return [who, `${error} Pictures, bars and gradient were measured ${after(frame.step)}${then}.`]
   }
   const chance = share < 2.5 * state.guess ? ` (guess: ${percent(state.guess)})` : ""
-  const kept = `${percent(share)} of pictures end up right${chance}.`
+  const kept = `${percent(share)} of pictures keep their ${thing(state)}${chance}.`
   const back = gradient(frame) ? ` Backwards the gradient ${growth(gradient(frame)[1])}.` : ""
   const error = frame.step ? ` Training error: ${percent(errorAt(film, frame.step))}.` : ""
-  return [who, `, ${after(frame.step)}, ${journey(state, frame, picture, stations)}: ${kept}${back}${error}`]
+  return [who, `, ${after(frame.step)}, ${journey(state, frame, picture, stations)}; ${kept}${back}${error}`]
 }
 
 // What a block's numbers are, as [what, here, in the other net].
