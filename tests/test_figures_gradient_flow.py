@@ -236,6 +236,7 @@ def test_symptoms_are_numbered_markers_and_a_divergence_is_a_cross():
         "1 plain-56 · tanh",
     )
     assert (tuple(broken.y), tuple(broken.marker.symbol)) == ((100,), ("x",))
+    assert broken.name.replace("<br>", " ") == "2 resnet-56, ×: diverged, no error"
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].x1) == (0.1, 10)
 
 

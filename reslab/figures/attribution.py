@@ -133,7 +133,7 @@ def randomised(frame, name=results.NAME, *, empty=EMPTY, draw=theme.figure):
     }
     traces, ends = bands.lines(each, "share", "alike", quantity="rank correlation", look=look)
     x = dict(title="Layers with new random weights (%), the last first", range=[-2, 102])
-    y = dict(title="Rank correlation with the net's own map,<br>without signs", range=[-0.65, 1.05])
+    y = dict(title="Rank correlation with its own<br>map, without signs", range=[-0.65, 1.05])
     layout = theme.name_lines(ends, x, y) if ends else {}
     title = f"{name}: what is left of its maps"
     return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=x, y=y, **layout)

@@ -162,6 +162,7 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
         outer = (np.argmin if side == "left" else np.argmax)(group["ratio"].fillna(1))
         mark = theme.marker(skip, depth, open=False, size=12)
         mark["symbol"] = np.where(broke, "x", mark["symbol"])
+        ended = ", ×: diverged, no error" * bool(broke.any())
         about = [f"seed {seed}{', diverged' * bad}" for seed, bad in zip(group["seed"], broke, strict=True)]
         hover = (
             f"<b>{name}</b>, %{{customdata}}<br>first block's gradient %{{x:.3~g}} × the last's<br>%{{y:.1f}} % of the"
@@ -170,11 +171,9 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(
             type="scatter", mode="markers+text", x=group["ratio"], y=np.where(broke, 100, 100 * group["train_error"]),
             marker=mark,
-            text=[
-                f"<b> {number} </b>{'diverged ' * bool(bad)}" * int(place == outer) for place, bad in enumerate(broke)
-            ],
+            text=[f"<b> {number} </b>" * int(place == outer) for place in range(len(group))],
             textposition=f"middle {side}", customdata=about,
-            textfont=dict(color=theme.INK, size=theme.SMALL), name=f"{number} {'<br>'.join(wrap(name, 26))}",
+            textfont=dict(color=theme.INK, size=theme.SMALL), name=f"{number} {'<br>'.join(wrap(name + ended, 26))}",
             hovertemplate=f"{hover} images wrong<extra></extra>",
             meta={"key": f"{name}/symptoms"},
         ))  # fmt: skip

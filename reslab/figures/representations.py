@@ -123,7 +123,7 @@ def chaos(frame, *, empty=EMPTY, draw=theme.figure):
             states |= set(state[~good])
     return draw(
         traces, title="Forward a change grows, backward the gradient", empty=empty,
-        origin=_origin(runs, frame, "RMS, medians, before training, in training mode"),
+        origin=_origin(runs, frame, "RMS, medians, untrained, training mode"),
         annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL], x=POSITION_AXIS,
         y=log_scale.axis("Growth (times, log scale)", limits),
     )  # fmt: skip
