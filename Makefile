@@ -18,13 +18,12 @@ FLOOR := .venv-floor
 # pytest's exit code where PYTEST_ARGS picked none of these tests.
 NONE_PICKED := test $$? -eq 5
 # Tests of what pandas reads, writes and joins.
-FRAMES := tests/test_runs.py tests/test_cli.py tests/test_store.py tests/test_store_checkpoints.py \
-  tests/test_capture.py tests/datasets
+FRAMES := tests/test_runs.py tests/test_cli.py tests/test_store*.py tests/test_capture.py tests/datasets
 # A process a core, and a file's tests in one process. conftest.py and nbval_plugin.py put the longest files first.
 SHARED := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # Tests that a library's version breaks first: what is read, written, watched, trained and shown.
 QUICK := tests/test_capture.py tests/test_capture_models.py tests/test_runs.py tests/test_runs_damage.py \
-  tests/test_store.py tests/test_store_checkpoints.py tests/test_store_own.py tests/test_specs_fields.py \
+  tests/test_store*.py tests/test_specs_fields.py \
   tests/train/test_train_own_models.py tests/train/test_train_refused_models.py \
   tests/explorers/test_explorers.py tests/explorers/test_explorers_live.py tests/explorers/test_explorers_cells.py \
   tests/explorers/test_explorers_question.py

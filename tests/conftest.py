@@ -79,6 +79,12 @@ def shared_store(tmp_path_factory):
 
 
 @pytest.fixture
+def store(tmp_path):
+    """A store that has no run yet, nor a folder."""
+    return Store(tmp_path / "runs")
+
+
+@pytest.fixture
 def folder(tmp_path, monkeypatch):
     """The folder of the usual store, which the command line records into."""
     monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "runs"))

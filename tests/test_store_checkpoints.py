@@ -8,7 +8,6 @@ import pytest
 from made_runs import files
 
 from reslab.nets import build
-from reslab.store import Store
 from reslab.train import TrainSpec, fit, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -19,11 +18,6 @@ HOW = TrainSpec(epochs=1, batch_size=50, capture_every=2)  # on 200 images: 4 st
 @pytest.fixture(scope="module")
 def run(split, spec):
     return fit(spec, split, HOW, progress=False)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "runs")
 
 
 def midway(split, spec, steps=2):

@@ -16,7 +16,6 @@ from reslab.nets import build
 from reslab.runs import Checkpoint, Run, Weights
 from reslab.runs.files import digest
 from reslab.specs import NetSpec, TrainSpec
-from reslab.store import Store
 from reslab.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -27,11 +26,6 @@ HOW = TrainSpec(epochs=1, batch_size=50)  # on 200 images: 4 steps
 @pytest.fixture(scope="module")
 def images():
     return digits().subset(200, 60)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "runs")
 
 
 def linear(seed):

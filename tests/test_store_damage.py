@@ -1,0 +1,91 @@
+"""A store in which something else lies: damaged runs, other files, what a killed process left. Each is named."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from made_runs import files
+
+from reslab.specs import TrainSpec
+from reslab.store import Store
+from reslab.train import fit
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+HOW = TrainSpec(epochs=1, batch_size=50, capture_every=2)  # on 200 images: 4 steps
+
+
+@pytest.fixture(scope="module")
+def run(split, spec):
+    return fit(spec, split, HOW, progress=False)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"hello", b"[]", b"\x80\x02}q\x00.", b'{"format": "reslab run 1"}', b'{"a": 1}']
+)
+def test_a_file_that_is_no_run_is_named_and_passed_over(store, split, run, content):
+    path = store.add(run)
+    (path.parent / "aaa.json").write_bytes(content)
+    (path.parent / f"{path.name.split('.')[0]}.width4.seed0.000.json").write_bytes(content)
+    with pytest.warns(UserWarning, match="is not a whole reslab run: ") as warned:
+        assert [r.name for r in store.runs()] == ["resnet-8"]
+    assert len(warned) == 2
+    assert "passed over: " in str(warned[0].message)
+    assert "aaa.json" in str(warned[0].message)
+    with pytest.warns(UserWarning, match=r"passed over: .*seed0.000.json"):
+        assert store.find(run.spec, split, HOW) is not None
+    (path.parent / "notes.txt").write_text("of no concern", encoding="utf-8")
+    (store.path / "README.md").write_text("of no concern either", encoding="utf-8")
+
+
+def test_a_folder_in_place_of_a_run_or_a_checkpoint_is_named(store, run, split):
+    path = store.path_of(run)
+    path.mkdir(parents=True)
+    path.with_suffix(".safetensors").mkdir()
+    with pytest.warns(UserWarning, match=r"passed over: .*seed0.* is a folder, and no run"):
+        assert store.runs() == []
+    with pytest.raises(IsADirectoryError, match=r"seed0"):
+        store.add(run)
+    with pytest.raises(IsADirectoryError, match=r"seed0"):
+        store.checkpoint(run.spec, split, HOW)
+
+
+def test_a_file_is_no_store(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(NotADirectoryError, match=r"notes\.txt is a file; a store is a folder of runs"):
+        Store(tmp_path / "notes.txt")
+
+
+def test_a_mark_that_editors_write_in_front_does_no_harm(store, run):
+    path = store.add(run)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [found.to_json() for found in store.runs()] == [run.to_json()]
+
+
+def test_a_file_of_a_million_brackets_is_named_and_passed_over(store, run):
+    path = store.add(run)
+    path.write_text("[" * 1_000_000, encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"passed over: .* is not a whole reslab run: maximum recursion depth"):
+        assert store.runs() == []
+
+
+def test_a_damaged_run_is_moved_aside_when_it_comes_again(store, run):
+    path = store.add(run)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.warns(UserWarning, match=r"is not a whole reslab run: .* It is now .*\.json\.corrupt"):
+        store.add(run)
+    assert [Path(name).suffix for name in files(store)] == [".json", ".corrupt"]
+    assert len(store.runs()) == 1
+
+
+def test_what_a_killed_process_left_half_written_is_invisible_and_swept_up_after_a_day(store, run):
+    path = store.add(run)
+    fresh, old = (path.with_name(f".{path.name}.{digit * 16}") for digit in "ab")
+    theirs = path.with_name(".gitignore")
+    for file in (fresh, old, theirs):
+        file.write_text("{", encoding="utf-8")
+        os.utime(file, (0, 0) if file != fresh else None)
+    assert len(store.runs()) == 1
+    store.add(replace(run, seed=1))
+    assert [file.exists() for file in (fresh, old, theirs)] == [True, False, True]
