@@ -14,6 +14,8 @@ PYTEST_ARGS ?=
 VENV := .venv
 BIN  := $(VENV)/bin
 FLOOR := .venv-floor
+# Python compiles a module when it is first imported; pip would compile all 19,000 files, which takes a minute.
+INSTALL := -m pip install --no-compile
 
 # pytest's exit code where PYTEST_ARGS picked none of these tests.
 NONE_PICKED := test $$? -eq 5
@@ -48,15 +50,15 @@ test: $(VENV)/.test ## Run every test: style, import contracts, units, claims, a
 
 test-floor: $(FLOOR)/.test ## Run unit tests and two lessons with the oldest versions allowed, which are Colab's.
 	@echo "test-floor: units with pandas 2.2, then frames with pandas 3.0, then lessons 01 and 04"
-	@$(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt pandas
+	@$(FLOOR)/bin/python $(INSTALL) --quiet --constraint tests/floor.txt pandas
 	@$(FLOOR)/bin/python -m pytest --ignore tests/browser $(SHARED) -m "not claims and not benchmark" $(PYTEST_ARGS)
-	@$(FLOOR)/bin/python -m pip install --quiet 'pandas==3.0.*'
+	@$(FLOOR)/bin/python $(INSTALL) --quiet 'pandas==3.0.*'
 	@$(FLOOR)/bin/python -m pytest $(FRAMES) $(PYTEST_ARGS)
 	@$(FLOOR)/bin/python -m pytest $(NBVAL) notebooks/01_degradation.ipynb notebooks/04_activations.ipynb
 
 test-floor-quick: $(FLOOR)/.test ## The first part of test-floor, in minutes: captures, files, trainings and explorers.
 	@echo "test-floor-quick: what a library's version breaks first"
-	@$(FLOOR)/bin/python -m pip install --quiet --constraint tests/floor.txt pandas
+	@$(FLOOR)/bin/python $(INSTALL) --quiet --constraint tests/floor.txt pandas
 	@$(FLOOR)/bin/python -m pytest $(QUICK) $(SHARED) -m "not claims and not benchmark" $(PYTEST_ARGS)
 
 bench: $(VENV)/.test ## Measure how long things take; wants an idle machine.
@@ -72,21 +74,21 @@ badges: ## Print the badges that open your fork's lessons in Colab and in Binder
 
 $(VENV)/.lab: pyproject.toml | $(BIN)/python
 	@echo "lab: installing reslab and what it needs into $(VENV) (once; minutes); pip says how far it is"
-	@$(BIN)/python -m pip install --editable .
+	@$(BIN)/python $(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@echo "test: installing reslab and its test tools into $(VENV) (once; minutes); pip says how far it is"
-	@$(BIN)/python -m pip install --editable '.[test]'
+	@$(BIN)/python $(INSTALL) --editable '.[test]'
 	@touch $@ $(VENV)/.lab
 
 $(FLOOR)/.test: pyproject.toml tests/floor.txt
 	@echo "test-floor: creating $(FLOOR) with the versions of tests/floor.txt (once; minutes, gigabytes)"
 	@$(PYTHON) -m venv --clear $(FLOOR)
 	@index=$$($(PYTHON) .ci/torch_index.py "$(TORCH_INDEX)") && \
-	  { test -z "$$index" || $(FLOOR)/bin/python -m pip install \
+	  { test -z "$$index" || $(FLOOR)/bin/python $(INSTALL) \
 	    --constraint tests/floor.txt --index-url "$$index" torch torchvision; }
-	@$(FLOOR)/bin/python -m pip install --constraint tests/floor.txt --editable '.[test]'
+	@$(FLOOR)/bin/python $(INSTALL) --constraint tests/floor.txt --editable '.[test]'
 	@touch $@
 
 # torch and torchvision from different sources do not work together, so both are installed first; pip then keeps them.
@@ -99,5 +101,5 @@ $(BIN)/python:
 	  { rm -rf $(VENV); exec >&2; \
 	    echo "'$(PYTHON)' cannot create environments; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@index=$$($(PYTHON) .ci/torch_index.py "$(TORCH_INDEX)") && \
-	  { test -z "$$index" || $(BIN)/python -m pip install --index-url "$$index" torch torchvision; } || \
+	  { test -z "$$index" || $(BIN)/python $(INSTALL) --index-url "$$index" torch torchvision; } || \
 	  { rm -rf $(VENV); exit 1; }

@@ -60,10 +60,11 @@ def test_a_server_answers_or_not(tmp_path):
 def test_the_first_make_lab_lets_pip_say_how_far_it_is():
     recipes = (ROOT / "Makefile").read_text(encoding="utf-8")
     installs = [
-        line for line in recipes.splitlines() if "pip install" in line and ("--editable" in line or "torch" in line)
+        line for line in recipes.splitlines() if "$(INSTALL)" in line and ("--editable" in line or "torch" in line)
     ]
     assert len(installs) >= 4
     assert not [line for line in installs if "--quiet" in line]
+    assert recipes.count("pip install --no-compile") == recipes.count("-m pip install") == 1  # one way to install
 
 
 # --- Colab --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from reslab.datasets import digits
 from reslab.experiments import scaling
 from reslab.figures import scaling as figures
+from reslab.figures.degradation import training_curves
 from reslab.nets import NetSpec
 from reslab.train import TrainSpec, fit
 
@@ -25,6 +26,8 @@ def test_a_training_that_was_stopped_has_the_numbers_of_one_that_was_not(seed):
     assert scaling.same_numbers(frame)
     assert frame.groupby("name")["step"].apply(list).tolist() == [list(range(1, 17))] * 2
     assert set(frame["name"]) == {"resnet-8, in one go", "resnet-8, stopped 3 times"}
+    drawn = {trace.name for trace in training_curves(frame).data if trace.name}
+    assert any("stopped 3 times" in name.replace("<br>", " ") for name in drawn)
     frame.loc[frame.index[-1], "loss"] = np.nextafter(frame["loss"].iloc[-1], 9)
     assert not scaling.same_numbers(frame)
 

@@ -57,8 +57,9 @@ def test_training_equals_a_textbook_loop(split, spec, shown, how, skip):
         optimizer.step()
         assert event.loss == pytest.approx(loss.item(), rel=1e-4)
         assert event.train_error == (logits.argmax(1) != torch.tensor(labels)).sum().item() / 32
+        theirs = reference.state_dict()
         for name, tensor in state.items():
-            torch.testing.assert_close(tensor, reference.state_dict()[name], rtol=1e-3, atol=1e-5, msg=name)
+            torch.testing.assert_close(tensor, theirs[name], rtol=1e-3, atol=1e-5, msg=name)
         reference.load_state_dict(state)
         if event.step in (6, 12):
             reference.eval()
