@@ -58,7 +58,7 @@ def test_weights_of_a_folder_make_torchvisions_own_model(name, tmp_path, monkeyp
     assert not net.training
     for key, tensor in theirs.state_dict().items():
         assert torch.equal(net.state_dict()[key], tensor), key
-    drawn, frame = ready_made.marked(net, ready_made.opened(picture), least=2.0)
+    drawn, frame = ready_made.marked(net, ready_made.read_picture(picture), least=2.0)
     if name == "FCN":
         assert frame["share"].sum() <= 1 + 1e-6
         assert drawn.shape == picture.shape
@@ -92,13 +92,13 @@ def test_without_a_network_one_sentence_says_what_to_do(tmp_path, monkeypatch, p
     monkeypatch.setattr(weights.value, "url", (tmp_path / "nowhere" / "detector-12345678.pth").as_uri())
     monkeypatch.setattr(downloads, "PAUSE", 0)
     with pytest.raises(WeightsUnavailable) as refused:
-        ready_made.seen(picture, "Faster R-CNN", root=tmp_path, progress=False)
+        ready_made.detected(picture, "Faster R-CNN", root=tmp_path, progress=False)
     said = str(refused.value)
     assert said.startswith("the weights of Faster R-CNN could not be downloaded in 3 tries (")
     assert said.endswith(f"detector-12345678.pth into {tmp_path} by hand and call this again.")
-    asked = (ready_made.seen, picture, "Faster R-CNN")
+    asked = (ready_made.detected, picture, "Faster R-CNN")
     assert ready_made.attempt(*asked, root=tmp_path, progress=False) == (None, said)
-    for measure in (ready_made.seen, ready_made.top):
+    for measure in (ready_made.detected, ready_made.top):
         assert ready_made.attempt(measure, None) == (None, "No picture was given, so nothing was downloaded.")
 
 
@@ -160,8 +160,8 @@ def test_a_picture_is_a_file_its_bytes_or_an_array(tmp_path, picture):
     Image.fromarray(picture).save(tmp_path / "mine.png")
     wanted = torch.from_numpy(picture).permute(2, 0, 1)
     for given in (picture, tmp_path / "mine.png", (tmp_path / "mine.png").read_bytes()):
-        assert torch.equal(ready_made.opened(given), wanted)
-    assert "no picture that can be opened: give a PNG or a JPEG." in refusal(ready_made.opened, b"text")
-    assert "nothing.png is no picture" in refusal(ready_made.opened, tmp_path / "nothing.png")
+        assert torch.equal(ready_made.read_picture(given), wanted)
+    assert "no picture that can be opened: give a PNG or a JPEG." in refusal(ready_made.read_picture, b"text")
+    assert "nothing.png is no picture" in refusal(ready_made.read_picture, tmp_path / "nothing.png")
     said = refusal(ready_made.needed, ["resnet-20"])
     assert "a trained net is 'resnet-20'" in said

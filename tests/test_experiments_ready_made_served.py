@@ -92,7 +92,7 @@ def theirs(name):
 def test_after_two_failures_the_weights_come_and_what_is_found_is_drawn(site, tmp_path, photo, name, capfd):
     file = site.offer(name, theirs(name))
     site.faults = ["busy", "half"]
-    (drawn, frame), problem = ready_made.attempt(ready_made.seen, photo, name)
+    (drawn, frame), problem = ready_made.attempt(ready_made.detected, photo, name)
     assert (site.asked, problem) == (3, "")
     assert "100%" in capfd.readouterr().err
     assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [file]

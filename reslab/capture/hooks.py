@@ -166,7 +166,7 @@ class _Hooks:
 
     def see(self, module, part, tensor):
         trace = self.trace
-        if trace is None or _in_backward() or self.unseen.hides(tensor):
+        if trace is None or _in_backward() or self.unseen.has_no_numbers(tensor):
             return
         here = self.here
         if not hasattr(here, "step"):  # a part of the model was called alone

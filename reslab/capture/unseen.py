@@ -18,7 +18,7 @@ class Unseen:
         self.traced = self.vmapped = self.replicas = False
         self.without_numbers = {}  # name of a module → its output, in words
 
-    def hides(self, tensor):
+    def has_no_numbers(self, tensor):
         """Whether a tensor has no numbers to measure; notes why."""
         if torch.jit.is_tracing() or isinstance(tensor, torch._subclasses.FakeTensor):
             self.traced = True

@@ -48,7 +48,7 @@ def needed(names=(*NETS, *MODELS), root=None):
     return pd.DataFrame(rows)
 
 
-def opened(picture):
+def read_picture(picture):
     """A picture as (3, H, W) uint8: a path, the bytes of a file, a PIL image, or an (H, W, 3) uint8 array.
 
     ValueError for None, for a file that is no picture, and for a path that does not exist.
@@ -71,9 +71,9 @@ def opened(picture):
 def top(picture, nets=NETS, *, count=5, root=None, progress=True):
     """The classes that trained ResNets find most probable: a row a net × rank: name, rank, says, probability.
 
-    picture: as `opened` takes it. ValueError, WeightsUnavailable.
+    picture: as `read_picture` takes it. ValueError, WeightsUnavailable.
     """
-    x, rows = opened(picture), []
+    x, rows = read_picture(picture), []
     for name in nets:
         net = pretrained(name, root=root, progress=progress)
         names = net.weights.meta["categories"]
@@ -88,11 +88,11 @@ def explained(picture, name="resnet-50", method="Grad-CAM", *, device="auto", ro
     """What the most probable class of a net trained on ImageNet depends on, in one picture: a frame as
     `deletion.of_picture` gives it; its origin names the weights.
 
-    picture: as `opened` takes it; it is resized and cut to a square as torchvision does for these weights. name: of
+    picture: as `read_picture` takes it; resized and cut to a square as torchvision does for these weights. name: of
     `nets.imagenet.PRETRAINED`. method: of `attribution.METHODS`; how: as `deletion.of_picture` takes it. device: where
     it runs. The untrained net has BatchNorm's statistics of this one picture. ValueError, WeightsUnavailable.
     """
-    x = opened(picture)
+    x = read_picture(picture)
     checks.choice("method", method, attribution.METHODS)
     where = pick_device(device)
     net = pretrained(name, root=root, progress=progress).to(where)
@@ -140,19 +140,19 @@ def model(name, *, root=None, progress=True):
     return net.eval()
 
 
-def seen(picture, name="Mask R-CNN", *, least=MIN_SCORE, root=None, progress=True):
+def detected(picture, name="Mask R-CNN", *, least=MIN_SCORE, root=None, progress=True):
     """What a trained model finds in a picture: (drawn, frame).
 
     drawn: the picture with boxes, masks or segments, (H, W, 3) uint8. frame: of a detector a row a box: says, score,
     left, top, right, bottom (pixels); of a segmenter a row a class: says, share (of the pixels). Sorted by the score,
     or the share. ValueError, WeightsUnavailable.
     """
-    x = opened(picture)
+    x = read_picture(picture)
     return marked(model(name, root=root, progress=progress), x, least)
 
 
 def attempt(measure, picture, *args, **options):
-    """(what `top` or `seen` measures, ""), or with no picture or no weights (None, the reason in a sentence)."""
+    """(what `top` or `detected` measures, ""), or with no picture or no weights (None, the reason in a sentence)."""
     try:
         return measure(picture, *args, **options), ""
     except (ValueError, WeightsUnavailable) as error:
@@ -161,7 +161,7 @@ def attempt(measure, picture, *args, **options):
 
 @torch.no_grad()
 def marked(net, x, least=MIN_SCORE):
-    """`seen`, of a model of `model` and a picture (3, H, W) uint8."""
+    """`detected`, of a model of `model` and a picture (3, H, W) uint8."""
     names = net.weights.meta["categories"]
     with eval_mode(net):
         if hasattr(net, "roi_heads"):

@@ -42,8 +42,8 @@ def lesion(net, blocks):
     for name in names_of(net, blocks):
         module = net.get_submodule(name)
         is_residual = isinstance(module, Block) and module.shortcut is not None
-        forwards[module] = functools.partial(_shortcut if is_residual else _PassedOn(module, name), module)
-    with _instead(forwards):
+        forwards[module] = functools.partial(_shortcut if is_residual else _Identity(module, name), module)
+    with _replaced_forwards(forwards):
         yield net
 
 
@@ -69,7 +69,7 @@ def reordered(net, order):
                 "stage can change places, but not the first of a stage that halves the image."
             )
         forwards[at] = functools.partial(_work_of, module, vars(module).get("forward"))
-    with _instead(forwards):
+    with _replaced_forwards(forwards):
         yield net
 
 
@@ -116,7 +116,7 @@ def _work_of(module, own, *inputs, **named):
     return own(*inputs, **named) if own else type(module).forward(module, *inputs, **named)
 
 
-class _PassedOn:
+class _Identity:
     """x → x in the shape of a module's output, which is computed once for each shape of x."""
 
     def __init__(self, module, name):
@@ -131,7 +131,7 @@ class _PassedOn:
         x = tensors[0]
         if x.shape not in self.found:
             self.found[x.shape] = self._shape(inputs, named)
-        return matched(x, self.found[x.shape], self.name)
+        return padded_to(x, self.found[x.shape], self.name)
 
     def _shape(self, inputs, named):
         with OnMeta(), torch.no_grad():
@@ -141,7 +141,7 @@ class _PassedOn:
         return output.shape
 
 
-def matched(x, shape, name="this module"):
+def padded_to(x, shape, name="this module"):
     """x (N, C, ...) in another shape (N, D, ...): every stride-th place, and D - C channels of zeros; ValueError
     where that cannot be."""
     if x.shape == shape:
@@ -163,7 +163,7 @@ def matched(x, shape, name="this module"):
 
 
 @contextmanager
-def _instead(forwards):
+def _replaced_forwards(forwards):
     """Replace the forward of modules, {module: function}, and put it back at the end, also after an exception."""
     with _lock:
         for module, forward in forwards.items():

@@ -89,7 +89,7 @@ def classes_sentence(frame):
 
 
 def found_sentence(frame, name):
-    """What the model of this name finds in a picture. frame: of `experiments.ready_made.seen`."""
+    """What the model of this name finds in a picture. frame: of `experiments.ready_made.detected`."""
     found = _found(frame, "score" if "score" in frame else "share")
     return f"{name} finds: {found or 'nothing that it is sure of'}."
 
