@@ -17,14 +17,22 @@ from reslab import NetSpec, Store, cli, digits
 from reslab.train import device
 
 
-STARTS_PROCESSES = ("test_cluster.py", "test_scaling.py", "test_processes.py", "test_train_ranks.py", "test_faults.py")
+STARTS_PROCESSES = (
+    *("test_cluster.py", "test_scaling.py", "test_processes.py", "test_train_ranks.py", "test_wheel.py"),
+    *("test_import.py", "test_kill.py", "test_faults.py"),
+)
+# Of the others, those that took longest: with what starts processes, half of the time of all that are no claims.
+LONG = (
+    *("test_train_device.py", "test_train_steps.py", "test_train_ends.py", "test_explorers_activations.py"),
+    *("test_experiments_ready_made_served.py", "test_explorers_gradient_flow.py", "test_nets_family.py"),
+)
 
 
 def pytest_collection_modifyitems(items):
     """The longest files first: at the end, one core would wait for the other. These are the claims, which keep a core
     busy, and between them files that start processes, which wait much."""
     claims = dict.fromkeys(item.path.name for item in items if item.get_closest_marker("claims"))
-    names = chain.from_iterable(zip_longest(claims, STARTS_PROCESSES))
+    names = dict.fromkeys(chain(chain.from_iterable(zip_longest(claims, STARTS_PROCESSES)), LONG))
     order = {name: place for place, name in enumerate(names)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
