@@ -72,6 +72,7 @@ class Activations(Instant):
             setattr(self, name, getattr(self.view_controls, name))
         self.profile = Chart(figures.profile(pd.DataFrame(), draw=theme.chart), name="All blocks")
         self.maps = Chart(feature_maps.block(pd.DataFrame(), 1, draw=theme.chart), name="The block's maps")
+        self.profile.on_click(self._clicked, "/profile")
         self.arrange([self.profile, self.maps], [self.pin], [*self.view_controls.all, self.clear])
         self.state = state
 
@@ -240,9 +241,6 @@ class Activations(Instant):
             self.profile.show(figures.profile(signal, view.show, opened=view.block, room=room, draw=theme.chart))
             alt_text = figures.alt_text(signal, view.show) if len(signal) else ""
             self.show_sentence(figures.sentence(signal, view.show), alt_text)
-            for trace in self.profile.figure.data:
-                if trace.meta["key"].endswith("/profile"):
-                    trace.on_click(self._clicked)
         mapped = [both for both in shown[-2:] if both[0] != self._unfinished or both[1].maps is not None]
         maps = _together([self._maps_of(setting, measured) for setting, measured in mapped])
         self.maps.show(feature_maps.block(maps, view.block, draw=theme.chart))

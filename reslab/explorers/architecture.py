@@ -55,6 +55,7 @@ class Architecture(Explorer):
             picker.observe(self._picked, "value")
         self.controls = SimpleNamespace(row=self.pickers, folded=[self.cost], also=widgets.HTML(), why=widgets.HTML())
         self.map = Chart(figures.architecture_map(experiment.layers({}), draw=theme.chart))
+        self.map.on_click(self._clicked, "/box")
         self.map.widget.layout.flex = "1 1 100%"
         self.map.widget.add_class("reslab-map")
         self.opened = widgets.HTML(layout=widgets.Layout(max_height="470px", overflow="auto"))
@@ -131,9 +132,6 @@ class Architecture(Explorer):
     def draw(self):
         layers = self.layers()
         self.map.show(figures.architecture_map(layers, cost=self.cost.value, draw=theme.chart))
-        for trace in self.map.figure.data:
-            if trace.meta["key"].endswith("/box"):
-                trace.on_click(self._clicked)
         if len(layers):
             self.show_sentence(figures.sentence(layers), figures.alt_text(layers))
         else:

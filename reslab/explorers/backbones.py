@@ -90,6 +90,8 @@ class Backbones(Explorer):
         empty = pd.DataFrame()
         self.bars = Chart(figures.shares(empty, draw=theme.chart), name="All models")
         self.ribbon = Chart(figures.ribbon(empty, draw=theme.chart), name="Block by block")
+        self.bars.on_click(self._clicked)
+        self.ribbon.on_click(self._clicked)
         self.opened = widgets.HTML(layout=widgets.Layout(max_height="300px", overflow="auto"))
         self.opened.add_class("reslab-opened")
         self.arrange([self.bars, self.ribbon], [])
@@ -179,9 +181,6 @@ class Backbones(Explorer):
         frame, model, cost = self._counted[self.chosen.counted], self.chosen.model, self.chosen.cost
         self.bars.show(figures.shares(frame, cost, draw=theme.chart))
         self.ribbon.show(figures.ribbon(frame, model, cost, draw=theme.chart))
-        for trace in (*self.bars.figure.data, *self.ribbon.figure.data):
-            if trace.customdata is not None:
-                trace.on_click(self._clicked)
         self.opened.value = "<p>Click a bar to open it.</p>"
         sentence = figures.sentence(frame, model)
         self.show_sentence(sentence, figures.alt_text(frame, figures.models_sentence(frame, cost)))

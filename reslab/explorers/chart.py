@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import threading
 from contextlib import nullcontext
 
 import ipywidgets as widgets
@@ -10,10 +11,16 @@ import plotly.graph_objects as go
 from reslab.explorers.figure_widget import FigureWidget
 from reslab.figures import theme
 
+BEHIND = 0.4  # seconds without anything new, after which a chart that is behind another is drawn
+
 # plotly subscribes each view of a chart to the changes of the model, and never unsubscribes. A view that was removed
 # from the page (its cell was run again) then fails at the next change, and the other views do not get that change. Here
 # the view itself subscribes, so anywidget unsubscribes it when it is removed.
+# After every change, plotly compares all properties of the chart, defaults included, and sends them to the kernel and
+# back: a quarter of the browser's time for a change, and tens of kilobytes. Nothing here asks for plotly's defaults.
 SUBSCRIBE_AS_VIEW = """
+View.prototype._sendTraceDeltas = View.prototype._sendLayoutDelta = () => {}
+
 export default () => {
     const chart = plotly()
     let subscriber
@@ -33,8 +40,8 @@ export default () => {
 
 def _page_code():
     """The JavaScript of plotly's FigureWidget, with SUBSCRIBE_AS_VIEW around what it exports."""
-    exported = r"as FigureView, *([\w$]+) as default *}"
-    code, found = re.subn(exported, r"as FigureView}\nconst plotly = \1", str(FigureWidget._esm))
+    exported = r"([\w$]+) as FigureView, *([\w$]+) as default *}"
+    code, found = re.subn(exported, r"\1 as FigureView}\nconst View = \1, plotly = \2", str(FigureWidget._esm))
     return code + SUBSCRIBE_AS_VIEW if found else code
 
 
@@ -67,18 +74,29 @@ class Chart:
     A chart is a dict of plain values, {"data": [...], "layout": {...}}; each trace has a meta["key"]. If the keys are
     the same as before, only the differences are sent. The height is that of its box, which the style sheet of `Page`
     sets, unless the chart's layout has a height.
+
+    A chart behind another waits: what is shown meanwhile is sent when it comes to the front, when its figure is read,
+    or when nothing new came for a moment. So the browser draws the chart in front first.
     """
 
     def __init__(self, chart, *, name=""):
         self.name = name  # on its tab
-        self.closed = False
-        self.figure = Figure(go.Figure(**chart))
+        self.closed = self._behind = False
+        self._waiting = self._timer = None  # what is to be sent, and when
+        self._clicked, self._clickable = None, ""
+        self._figure = Figure(go.Figure(**chart))
         self._shown = {}  # part of the chart → {property: its value, pickled}, as `show` had them last
-        self.figure.layout.autosize = True
-        self.figure._config = {"responsive": True, "displaylogo": False}  # fills its box
+        self._figure.layout.autosize = True
+        self._figure._config = {"responsive": True, "displaylogo": False}  # fills its box
         layout = widgets.Layout(flex="1 1 420px", min_width="360px")
-        self.widget = widgets.Box([self.figure], layout=layout)
+        self.widget = widgets.Box([self._figure], layout=layout)
         self.widget.add_class("reslab-chart")
+
+    @property
+    def figure(self):
+        """The FigureWidget, with what was shown last."""
+        self._catch_up()
+        return self._figure
 
     @property
     def keys(self):
@@ -88,21 +106,63 @@ class Chart:
         """The trace with this key, for tests and for changes of style; KeyError if there is none."""
         return dict(zip(self.keys, self.figure.data, strict=True))[key]
 
+    def lock(self, lock):
+        """Draw, and take messages from the page, only with this lock."""
+        self._figure.lock = lock
+
+    def on_click(self, clicked, of=""):
+        """Call clicked(trace, points, state) for clicks on traces that have customdata, and a key that ends so."""
+        self._clicked, self._clickable = clicked, of
+        self._listen()
+
+    def _listen(self):
+        for trace in self._figure.data if self._clicked else ():
+            if trace.customdata is not None and trace.meta["key"].endswith(self._clickable):
+                trace.on_click(self._clicked)
+
     def show(self, chart):
         """Show a chart's traces and layout; after `close`, do nothing."""
-        with self.figure.lock:
-            if not self.closed:
-                self._send(chart)
+        with self._figure.lock:
+            self._waiting = chart
+            self._cancel_timer()
+            if not self._behind:
+                self._catch_up()
+            elif not self.closed:
+                self._timer = threading.Timer(BEHIND, self._catch_up)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def put(self, *, behind):
+        """Put it behind the other charts of its explorer, or in front of them. Behind, it is hidden and not removed:
+        it keeps its width, so it is shown at once."""
+        with self._figure.lock:
+            self._behind = behind
+            if not behind:
+                self._catch_up()
+        (self.widget.add_class if behind else self.widget.remove_class)("reslab-behind")
 
     def close(self):
         """Send nothing from now on: plotly.js cannot change a chart that the page has removed."""
-        with self.figure.lock:
+        with self._figure.lock:
             self.closed = True
+            self._cancel_timer()
+
+    def _catch_up(self):
+        with self._figure.lock:
+            waiting, self._waiting = self._waiting, None
+            self._cancel_timer()
+            if waiting is not None and not self.closed:
+                self._send(waiting)
+
+    def _cancel_timer(self):
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _send(self, chart):
-        figure, keys = self.figure, [trace["meta"]["key"] for trace in chart["data"]]
+        figure, keys = self._figure, [trace["meta"]["key"] for trace in chart["data"]]
         layout = self._changes("layout", chart["layout"], but="template")
-        if keys != self.keys:
+        same = keys == [trace.meta["key"] for trace in figure.data]
+        if not same:
             self._shown = {"layout": self._shown["layout"]}
         traces = [self._changes(i, trace, but="type") for i, trace in enumerate(chart["data"])]
         # Axes with square pixels: plotly.js shrinks their domain, and keeps it until the domain itself is set.
@@ -111,13 +171,14 @@ class Chart:
             figure.update_layout(domains)
         with figure.batch_update():
             figure.layout.update(layout, overwrite=True)
-            if keys == self.keys:
+            if same:
                 for trace, changes in zip(figure.data, traces, strict=True):
                     trace.update(changes, overwrite=True)
                 return
         with figure.batch_update():
             figure.data = ()
             figure.add_traces([go.Figure(data=[trace]).data[0] for trace in chart["data"]])
+        self._listen()
 
     def _changes(self, part, properties, but):
         """What is not as it was shown last, of the layout or of a trace; but: a property that never changes. plotly

@@ -85,7 +85,7 @@ class Explorer:
         self.widget.add_class("reslab")
         self._bring_to_front(next(iter(self._charts), None))
         for chart in self._charts:
-            chart.figure.lock = self._lock
+            chart.lock(self._lock)
         cells.register(self)
 
     def _folds(self):
@@ -121,8 +121,7 @@ class Explorer:
 
     def _bring_to_front(self, front):
         for chart in self._charts:
-            # Hidden and not removed: it keeps its width, so it is shown at once.
-            (chart.widget.remove_class if chart is front else chart.widget.add_class)("reslab-behind")
+            chart.put(behind=chart is not front)
 
     def close(self):
         """End all work in the background and remove the widgets; nothing is drawn after the call begins."""

@@ -5,8 +5,11 @@ import io
 
 import pytest
 from explorer_page import (
+    IN_FRONT,
     SENTENCE,
     answer,
+    at_rest,
+    bring_to_front,
     changes_the_sentence,
     every_tab_is_drawn,
     fits_a_narrow_window,
@@ -46,6 +49,21 @@ def test_the_switch_and_the_method_answer(notebook):
 
 def test_every_tab_has_its_chart(notebook):
     every_tab_is_drawn(notebook, "07_attribution", 3)
+
+
+def test_a_chart_that_was_behind_is_of_the_chosen_net(notebook):
+    def curves():
+        return [drawn["y"] for drawn in notebook.figure_data(IN_FRONT)]
+
+    bring_to_front(notebook, 1)
+    before = at_rest(notebook, curves)
+    bring_to_front(notebook, 0)
+    changes_the_sentence(notebook, lambda: notebook.click(f"{EXPLORER} .reslab-skip"))
+    bring_to_front(notebook, 1)
+    assert curves() not in ([], before)
+    notebook.click(f"{EXPLORER} .reslab-skip")
+    notebook.wait_until(lambda: curves() == before)
+    bring_to_front(notebook, 0)
 
 
 def test_a_photograph_and_a_picture_of_ones_own(notebook):

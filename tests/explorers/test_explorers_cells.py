@@ -11,6 +11,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets import Widget
 from traitlets.config import Config
+from waiting import wait_until
 
 from reslab import TrainSpec, explorers
 from reslab.explorers import cells, ready
@@ -175,3 +176,34 @@ def test_a_chart_shows_the_last_of_what_it_was_given():
             shown["data"][0]["meta"]["key"], shown["data"][0]["y"], shown["layout"]["title"]["text"]
         ]  # fmt: skip
     assert not any(sent)
+
+
+def test_a_chart_behind_another_is_drawn_when_it_comes_to_the_front_when_it_is_read_or_a_moment_later():
+    def drawn(y):
+        return {"data": [{"type": "scatter", "y": [y], "meta": {"key": "a"}}], "layout": {}}
+
+    chart, sent = Chart(drawn(0)), []
+
+    def note(change):
+        if change.new:
+            sent.append(("y", change.new["style_data"]["y"][0][0], "reslab-behind" in chart.widget._dom_classes))
+
+    chart._figure.observe(note, "_py2js_update")
+    chart.put(behind=True)
+    for y in (1, 2):
+        chart.show(drawn(y))
+    assert sent == []
+    chart.put(behind=False)
+    assert sent == [("y", 2, True)]  # before it is in sight
+    chart.show(drawn(3))
+    assert sent[1:] == [("y", 3, False)]  # at once
+    chart.put(behind=True)
+    chart.show(drawn(4))
+    assert chart.trace("a").y == (4,)
+    chart.show(drawn(5))
+    wait_until(lambda: len(sent) == 4)
+    assert sent[2:] == [("y", 4, True), ("y", 5, True)]
+    chart.show(drawn(6))
+    chart.close()
+    chart.put(behind=False)
+    assert chart.trace("a").y == (5,)
