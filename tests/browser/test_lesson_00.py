@@ -64,8 +64,33 @@ def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
     notebook.wait_until(lambda: "Stopped" in notebook.text(".stage .origin"), 60)
     is_legible(stage)
     assert stage.bounding_box()["height"] <= HIGH
-    notebook.click(".stage .origin button")  # "Recorded"
+    notebook.click(".stage .origin .choices button")  # "Recorded"
     notebook.wait_until(lambda: "Thick" not in notebook.text(".stage .origin"))
+
+
+AGAIN = """() => {
+    const { commands, shell } = window.jupyterapp, cells = shell.currentWidget.content
+    cells.activeCellIndex = cells.widgets.findIndex(cell => cell.node.querySelector(".stage"))
+    return commands.execute("notebook:create-output-view")
+}"""
+
+
+def test_a_stage_that_is_mounted_again_shows_what_was_chosen(notebook, stage):
+    """A second view of the same stage asks the kernel for the training; both views hear the answer."""
+    notebook.page.evaluate(AGAIN)
+    again = notebook.page.locator(".jp-LinkedOutputView .stage")
+    again.locator(".origin .choices button", has_text="Live").wait_for()  # it knows of the training
+    for view in (again, stage):
+        pressed = view.locator(".origin .choices button[aria-pressed=true]")
+        assert at_rest(notebook, pressed.all_text_contents) == ["Recorded"]
+        assert "Thick" not in view.locator(".origin").inner_text()
+    again.locator(".origin .choices button", has_text="Live").click()
+    for view in (again, stage):
+        notebook.wait_until(lambda view=view: "Thick: live" in view.locator(".origin").inner_text())
+    again.locator(".origin .choices button", has_text="Recorded").click()
+    notebook.wait_until(lambda: "Thick" not in notebook.text(".stage .origin"))
+    notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.close()")
+    again.wait_for(state="detached")
 
 
 def test_photographs_say_what_they_would_download_and_what_is_shown_stays(notebook, stage):

@@ -96,7 +96,7 @@ def test_pause_holds_resume_goes_on_and_stop_keeps_what_was_measured(live):
     assert film.status == "stopped"
     sent.clear()
     film.catch_up()  # a page that was loaded again
-    assert sent == [{"state": film.state, "status": "stopped", "words": "Stopped"}]
+    assert sent == [{"again": True, "state": film.state, "status": "stopped", "words": "Stopped"}]
     assert 0 < len(points(film)) < film.state["nets"][0]["plain"]["steps"]
 
 

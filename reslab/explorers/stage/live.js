@@ -10,7 +10,8 @@ export function listen(kernel, $, scene, player, { refresh, draw }) {
     if ($.live.classList.contains("busy")) return kernel.send({ do: "stop" })
     player.stop()
     const words = "Live: the two nets are being built"
-    Object.assign(live, { status: "starting", words, shown: true, follow: true })
+    Object.assign(live, { status: "starting", words, follow: true })
+    view.live = true
     scene.done = true
     kernel.send({ do: "start", dataset: view.dataset, depth: scene.net.depth, variant: scene.net.variant })
     refresh()
@@ -18,7 +19,9 @@ export function listen(kernel, $, scene, player, { refresh, draw }) {
 
   kernel.receive(message => {
     if (message.state) {
-      Object.assign(live, { state: message.state, shown: true, follow: true })
+      if (!message.again) view.live = true
+      if (!message.again || !live.state) live.follow = message.status === "running"
+      live.state = message.state
       scene.prepare(message.state).then(refresh)
     }
     if (live.state) for (const patch of message.patches ?? []) apply(live.state, patch)

@@ -12,7 +12,7 @@ class LiveFilm:
     """The film of a training on this machine.
 
     send(message): called with dicts of plain values, from any thread: state (whole) or patches (what is new),
-        status and words.
+        status and words; again: True, where the state is one that was sent before.
     status: "" before the first start, "starting", "running", "paused", "stopped", "finished" or "failed".
     state: the JSON state of the film so far, or None.
     """
@@ -62,7 +62,7 @@ class LiveFilm:
         with self._lock:
             if self.status:
                 self._patches = []
-                self._send({"state": self.state, "status": self.status, "words": self._words})
+                self._send({"again": True, "state": self.state, "status": self.status, "words": self._words})
 
     # --- in the worker's thread ---
 

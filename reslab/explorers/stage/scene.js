@@ -3,10 +3,11 @@ import { pictures } from "./pictures.js"
 import { other } from "./words.js"
 
 const STOPS = 60 // of a film that is played
-const MANY = 20 // frames: with fewer, the slider stops at frames only, where all that is shown is of the same step
-const START = { dataset: "", net: "56", skip: false, picture: 0, step: 0 }
+const MANY = 20 // frames: with so many, the slider stops at frames only, where all that is shown is of the same step
+const START = { dataset: "", net: "56", skip: false, picture: 0, step: 0, live: false }
 
 // → the scene. view: what was asked for; `choose` sets state, net and draw(canvas, picture) by it.
+// view.live: whether to show the training on this machine, if there is one, and not the recorded one.
 // wanted: the dataset that was asked for, while its pictures are not there yet.
 export async function makeScene(source) {
   const view = { ...START, ...source.view }
@@ -14,7 +15,7 @@ export async function makeScene(source) {
   const wanted = view.dataset
   if (!source.isHere(wanted)) view.dataset = source.names[0]
   const drawings = new Map() // state → draw(canvas, picture)
-  const live = { state: null, status: "", words: "", shown: false, follow: false }
+  const live = { state: null, status: "", words: "", follow: false }
   const scene = { view, wanted, live, recorded: null, state: null, net: null, draw: null }
 
   // Get what a state needs to be drawn.
@@ -63,7 +64,7 @@ export async function makeScene(source) {
   function isLive() {
     const pair = drawings.has(live.state) && live.state.nets[0]
     const begun = pair?.plain?.frames.length && pair.residual.frames.length
-    return live.shown && begun && pair.key === view.net && live.state.dataset === view.dataset
+    return view.live && begun && pair.key === view.net && live.state.dataset === view.dataset
   }
 
   return scene

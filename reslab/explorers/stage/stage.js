@@ -142,8 +142,8 @@ export async function mount(el, source) {
   $.line.onchange = () => take(readLine($.line.value, view))
   const forgetPage = presents(root, $.present, screen.rebuild, () => $.panel.box.hidden)
   if (source.live) {
-    $.isLive.onclick = () => ((live.shown = true), take({}, false))
-    $.isRecorded.onclick = () => ((live.shown = false), take({}, false))
+    $.isLive.onclick = () => take({ live: true }, false)
+    $.isRecorded.onclick = () => take({ live: false }, false)
     const draw = follow => {
       if (scene.choose()) screen.rebuild()
       follow()

@@ -21,7 +21,8 @@ STILLS = ({"skip": False, "step": 0}, {"skip": True, "step": 0}, {"skip": True, 
 class Stage(anywidget.AnyWidget):
     """A plain net and its residual twin, block by block, while they train.
 
-    view: a dict of what is shown, read and set: dataset, net ("20", "56", "110", ...), skip, picture, step.
+    view: a dict of what is shown, read and set: dataset, net ("20", "56", "110", ...), skip, picture, step, and
+        live: whether a training on this machine is shown where there is one, or the recorded one.
     datasets: the names of the recorded states.
     recorded: a dict name → gzipped JSON of the states that the browser has asked for so far.
     needs: a dict name → status, words and share, of states whose pictures are not there yet; see `Photographs`.
