@@ -32,7 +32,7 @@ def test_toggles_answer_and_pins_stay(notebook, record_property):
     seconds = notebook.wait_until(lambda: told in notebook.text(".reslab-sentence"))
     record_property("seconds until a toggle was drawn", round(seconds, 2))
     print(f"\na toggle was drawn within {seconds:.2f} s")
-    assert trace(notebook, RIGHT, "skip + branch")
+    notebook.wait_until(lambda: trace(notebook, RIGHT, "skip + branch"))  # of the chart behind
     assert not notebook.find(".reslab-residual-scale select").first.is_disabled()
     notebook.click(".reslab-skip")
     notebook.wait_until(lambda: trace(notebook, RIGHT, "weights"))
