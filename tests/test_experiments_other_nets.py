@@ -6,7 +6,19 @@ import torch
 from torch import nn
 
 from reslab import NetSpec, build, digits
-from reslab.experiments import attribution, chaos, deletion, film_frames, landscape, lesions, loss_along_gradient
+from reslab.experiments import (
+    activations,
+    attribution,
+    chaos,
+    deletion,
+    film_frames,
+    gradient_flow,
+    landscape,
+    lesions,
+    loss_along_gradient,
+    paths,
+    representations,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -137,3 +149,55 @@ def test_the_last_gradient_leaves_the_random_state(split):
 def test_a_recorded_net_of_no_seed_is_refused(split, seed):
     with pytest.raises(ValueError, match=r"^seed is "):
         lesions.as_recorded(NetSpec(depth=8, width=8, **split.shape), split, seed=seed)
+
+
+def test_no_branch_that_stochastic_depth_would_leave_out_is_missing_from_the_signal(split):
+    """As in eval mode: the signal of a branch is that of the net without stochastic depth, times its probability."""
+    usual, now = (activations.signal(built(split, stochastic_depth=rate), split) for rate in (0.0, 0.5))
+    assert list(now["module"]) == list(usual["module"])
+    first = usual["module"] == "stage1.block1"
+    assert now[first]["branch_rms"].item() == pytest.approx(5 / 6 * usual[first]["branch_rms"].item())
+
+
+def test_pictures_of_another_shape_are_refused_in_a_sentence(split):
+    net = built(split)
+    with pytest.raises(ValueError, match=r"^Grad-CAM cannot explain ResNet: .* to have 1 channels, but got 3"):
+        attribution.maps(net, torch.zeros(2, 3, 8, 8))
+    with pytest.raises(ValueError, match=r"^the number of images is 0; it must be at least 1\.$"):
+        attribution.maps(net, torch.zeros(0, 1, 8, 8))
+    assert attribution.maps(net, torch.zeros(2, 1, 8, 8), smooth=1, noise=1).shape == (2, 8, 8)  # a whole number too
+
+
+@pytest.mark.parametrize(
+    ("measure", "kind", "says"),
+    [
+        (lambda net, split: chaos.growth(net, split, images=0), ValueError, r"images is 0; it must be at least 1\."),
+        (lambda net, split: chaos.growth(net.spec, split), TypeError, r"net must be an nn\.Module, not NetSpec\."),
+        (
+            lambda net, split: representations.by_block(net.spec, split),
+            TypeError,
+            r"model must be an nn\.Module, not NetSpec\.",
+        ),
+        (lambda net, split: lesions.keep(net, split, "8"), ValueError, r"images is '8'; it must be a whole number"),
+        (lambda net, split: deletion.fall(net, split, images="8"), ValueError, r"images is '8'; it must be a whole"),
+        (
+            lambda net, split: lesions.several_out(net, split, (1.5,), images=8, progress=False),
+            ValueError,
+            r"a count is 1\.5; it must be a whole number",
+        ),
+        (lambda net, split: paths.by_length(own(), split), ValueError, r"Sequential has no skips"),
+        (
+            lambda net, split: lesions.longest(21, True),
+            ValueError,
+            r"the depth of a recorded net is 21; it can be 20, 56\.",
+        ),
+        (
+            lambda net, split: gradient_flow.photographs(21),
+            ValueError,
+            r"the depth of recorded first steps is 21; it can be 20, 56\.",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_a_sentence(split, measure, kind, says):
+    with pytest.raises(kind, match=f"^{says}"):
+        measure(built(split), split)

@@ -1,7 +1,8 @@
 """Lesson 04: the activations at every block: their size, how much each block changes them, and dead units.
 
-Everything is measured on the first test images in one pass, in training mode: BatchNorm normalises by this batch,
-before training and after it, because in eval mode an untrained BatchNorm does almost nothing. The net is not changed.
+Everything is measured on the first test images in one pass. BatchNorm normalises by this batch, before training and
+after it, because in eval mode an untrained BatchNorm does almost nothing; all else is in eval mode. The net is not
+changed.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from reslab.capture import ACTIVATION_STATISTICS, capture
 from reslab.datasets import digits, pictures
 from reslab.experiments import similarity
 from reslab.experiments.degradation import small_net
-from reslab.experiments.features import unchanged
+from reslab.experiments.features import batch_mode, unchanged
 from reslab.nets import FAMILY, Block, build, replace
 from reslab.progress import progress_bar
 from reslab.results.activations import SIZES, verdict  # noqa: F401 – a lesson takes them from here
@@ -243,12 +244,12 @@ def _batch(split, own=None):
 
 
 def _captured_pass(net, modules, x):
-    """One pass of images x in training mode: the frame of `capture`, by module, and the outputs, {module: tensor}."""
+    """One pass of images x in `batch_mode`: the frame of `capture`, by module, and the outputs, {module: tensor}."""
     kept = []
     keep = {"kept": lambda output: kept.append(output) or output.new_zeros(())}
     with (
         unchanged(net),
-        capture(net.train(), lambda name, _: name in modules, activation=STATISTICS | keep, gradient={}) as trace,
+        capture(batch_mode(net), lambda name, _: name in modules, activation=STATISTICS | keep, gradient={}) as trace,
         torch.no_grad(),
     ):
         net(x.to(next(net.parameters()).device))

@@ -54,8 +54,10 @@ def maps(
     checks.choice("method", method, METHODS)
     checks.integer("smooth", smooth, 0)
     checks.seed("seed", seed)
+    noise = checks.number("noise", noise, 0)
     with _ready(net, x) as x:
-        target = _targets(net, x, target)
+        with _in_words(net, method):
+            target = _targets(net, x, target)
         attributed, options = _attribution(net, method, layer, x, steps)
         found = []
         with _in_words(net, method):
@@ -256,6 +258,7 @@ def _ready(net, x):
     """The net in eval mode with gradients, and the images where it is, as the `with` block's value."""
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be an nn.Module, not {type(net).__name__}.")
+    checks.integer("the number of images", len(x), 1)
     device = device_of(net)
     threads = 1 if device.type == "cpu" and x.numel() < SMALL else torch.get_num_threads()
     with settings(threads), eval_mode(net), torch.enable_grad():

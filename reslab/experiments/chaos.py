@@ -36,9 +36,9 @@ def growth(net, split, *, images=IMAGES, seed=0):
     √(Σ Δ²), over that at the stem: it starts at 1), gradient (RMS of ∂loss/∂output over that of the last block: it is 1
     there).
     """
+    images = checks.integer("images", images, 1)
     x, y = (part.cpu() for part in split.batch(slice(images), "train"))
-    twin, x = copy_of(net).to("cpu", torch.float64), x.double()
-    batch_mode(twin)
+    twin, x = batch_mode(copy_of(net).to("cpu", torch.float64)), x.double()
     drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(checks.seed("seed", seed)), dtype=x.dtype)
     half = len(x)
     changed = {"change": lambda output: torch.linalg.vector_norm(output[half:] - output[:half])}

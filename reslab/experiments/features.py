@@ -62,9 +62,10 @@ def batch_forward(model, x):
 
 
 def batch_mode(model):
-    """Set BatchNorm to normalise by the batch, and all else to eval mode."""
+    """Set BatchNorm to normalise by the batch, and all else to eval mode; gives the model."""
     for module in model.modules():
         module.training = isinstance(module, BatchNorm)
+    return model
 
 
 @contextmanager
@@ -110,6 +111,8 @@ def unchanged(model):
 
 def stem_and_blocks(model):
     """The stem and the blocks of a net of `build`; None, which is `capture`'s own choice, for other models."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be an nn.Module, not {type(model).__name__}.")
     if any(isinstance(module, Block) for module in model.modules()):
         return lambda name, module: name == "stem" or isinstance(module, Block)
     return None

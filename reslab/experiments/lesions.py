@@ -107,7 +107,7 @@ def parts_of(net):
 def keep(net, split, images=IMAGES):
     """(Kept, labels) of the first test images of a split, with the training images that calibrated errors need."""
     there = len(split.y_test)
-    x, y = split.batch(slice(checks.integer("images", min(images, there), 1, there)), "test")
+    x, y = split.batch(slice(min(checks.integer("images", images, 1), there)), "test")
     return Kept(net, x, split.batch(slice(CALIBRATION), "train")[0]), y.to(device_of(net))
 
 
@@ -150,7 +150,7 @@ def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, c
     """
     kept, y = _keep_blocks(net, split, images)
     random, rows = np.random.default_rng([checks.seed("seed", seed), net.seed or 0]), []
-    counts = [count for count in counts if count <= len(kept.blocks)]
+    counts = [count for count in counts if checks.integer("a count", count, 0) <= len(kept.blocks)]
     for count in progress_bar(counts, desc="blocks out", disable=not progress):
         for draw in range(draws):
             out = [kept.blocks[i] for i in sorted(random.choice(len(kept.blocks), count, replace=False))]
@@ -232,9 +232,12 @@ def as_recorded(spec, split, how=RECORDED, *, seed=0):
 
 
 def longest(depth, skip):
-    """(Run, net) of the recorded CIFAR-10 training of width 16 that took the most steps, of those with weights."""
+    """(Run, net) of the recorded CIFAR-10 training of width 16 that took the most steps, of those with weights.
+    ValueError for a depth that has none."""
     store = recorded()
-    runs = [run for run in store.runs(dataset="cifar10", width=16, depth=depth, skip=skip) if store.has_weights(run)]
+    runs = [run for run in store.runs(dataset="cifar10", width=16, skip=skip) if store.has_weights(run)]
+    checks.choice("the depth of a recorded net", depth, sorted({run.spec.depth for run in runs}))
+    runs = [run for run in runs if run.spec.depth == depth]
     run = max(runs, key=lambda run: run.history["step"].iloc[-1])
     return run, store.net(run)
 

@@ -110,7 +110,8 @@ class _Record:
 
     def __init__(self, net, split, images):
         if not any(isinstance(module, Block) and module.shortcut is not None for module in net.modules()):
-            raise ValueError(f"{net.spec.name} has no skips, so the gradient has one path; take a residual net.")
+            name = net.spec.name if hasattr(net, "spec") else type(net).__name__
+            raise ValueError(f"{name} has no skips, so the gradient has one path; take a residual net.")
         net = copy.deepcopy(net).double()
         batch_mode(net)
         self.parts = parts_of(net)

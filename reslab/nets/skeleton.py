@@ -49,8 +49,11 @@ def copy_of(net):
     """A copy of an nn.Module that can be changed without changing the module.
 
     What Python cannot copy (a lock, an open file) is shared. Of a tensor that was computed and is kept (a stored
-    activation, a pruned weight) the copy has the values alone. ValueError for a module that cannot be copied.
+    activation, a pruned weight) the copy has the values alone. ValueError for a module that cannot be copied, TypeError
+    for what is none.
     """
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net must be an nn.Module, not {type(net).__name__}.")
     memo, _ = _memo(net, lambda tensor: None if tensor.is_leaf else tensor.detach().clone())
     try:
         return copy.deepcopy(net, memo)
