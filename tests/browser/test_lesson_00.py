@@ -66,6 +66,7 @@ def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
     assert stage.bounding_box()["height"] <= HIGH
     notebook.click(".stage .origin .choices button")  # "Recorded"
     notebook.wait_until(lambda: "Thick" not in notebook.text(".stage .origin"))
+    assert "Stopped" not in notebook.text(".stage .origin")  # which the recorded one was not
 
 
 AGAIN = """() => {

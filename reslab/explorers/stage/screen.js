@@ -102,7 +102,8 @@ export function makeScreen(root, $, scene, player, height) {
       origin = scene.state.live ? `Thick: ${scene.state.origin}${thin}` : capital(scene.state.origin)
     const ended = ["plain", "residual"].map(kind => scene.net[kind]).filter(film => film.state === "stopped")
     const early = ended.map(film => `${film.name} at ${number(film.curve.at(-1)[0])}`).join(", ")
-    const words = [live.words, origin, early && `Stopped: ${early}`].filter(Boolean).join(". ")
+    const said = live.status !== "stopped" || scene.state.live ? live.words : "" // "Stopped" is of what is not shown
+    const words = [said, origin, early && `Stopped: ${early}`].filter(Boolean).join(". ")
     say($.originWords, `${words}.`)
     set($.originWords, { title: $.originWords.textContent })
   }
