@@ -71,7 +71,8 @@ def training_curves(frame, *, x="step", until=None, log=False, empty=EMPTY, draw
         ends.append((run.key("end"), theme.wrap(text), x_end, y_end, line["color"]))
     until = max([until or 0, *(run[x][-1] for run in runs)], default=1)
     x_axis, y_axis = dict(title=_X[x], range=[0, 1.01 * until]), _errors("Training error (%)", log)
-    named = theme.name_lines([end for end in ends if np.isfinite(end[3])], x_axis, y_axis)
+    ends = [end for end in ends if np.isfinite(end[3])]
+    named = theme.name_lines(ends, x_axis, y_axis, height=theme.HEIGHT - 64)  # the origin may take two lines
     marks = "lines: training mode; open marks: test, eval mode"
     origin = f"{phrases.origin(runs)}; {marks}" if runs else ""
     return draw(traces, title="Training error", origin=origin, empty=empty, x=x_axis, y=y_axis, **named)
