@@ -106,14 +106,16 @@ def first_steps_spec(split, steps=20, lr=0.1, **how):
 
 
 def photographs(depth=56, steps=40):
-    """The first steps of recorded nets on CIFAR-10, with the columns of `first_steps`: trained on all photographs (one
-    seed), and on a tenth of them, whose names end in "· a tenth" (three seeds). ValueError for a depth that was not."""
+    """The first steps of recorded nets on CIFAR-10, with the columns of `first_steps`: trained on all photographs (20
+    and 56 layers, one seed), and on a tenth of them, whose names end in "· a tenth" (those and more, one to three
+    seeds). ValueError for a depth that was not recorded.
+    """
     sets = (
         {"dataset": "cifar10", "schedule": "step"},
         {"dataset": TENTH, "order": "original", "precision": "fp32"},
     )
-    depths = [{run.spec.depth for run in recorded().runs(**which) if run.layers is not None} for which in sets]
-    checks.choice("the depth of recorded first steps", depth, sorted(set.intersection(*depths)))
+    depths = {run.spec.depth for which in sets for run in recorded().runs(**which) if run.layers is not None}
+    checks.choice("the depth of recorded first steps", depth, sorted(depths))
     whole, tenth = (recorded().layers(**which, depth=depth) for which in sets)
     both = pd.concat([whole, tenth.assign(name=tenth["name"] + " · a tenth")])
     return both[both["step"] <= steps]
