@@ -33,7 +33,7 @@ SCRIPTED = ("reslab.explorers.stage", "reslab.explorers.lesions")  # drawn by Ja
 KEPT = ("text/plain", "text/html", "image/png")
 # Of a kept picture: as few as keep every pixel within OFF of its colour, as every refresh adds its pictures to what a
 # clone downloads. Charts need few, tiles of digits and photographs many.
-COLOURS, OFF = (48, 96, 192, 256), 8
+COLOURS, OFF = (48, 64, 80, 96, 256), 20
 
 
 def fingerprint(notebook):
@@ -101,8 +101,8 @@ def compressed(png):
     drawn, file = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"), io.BytesIO()
     picture = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
     for colours in COLOURS:
-        # MAXCOVERAGE keeps rare, strong colours.
-        few = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        # MAXCOVERAGE keeps rare, strong colours, and kmeans brings those of large areas to what they are.
+        few = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
         off = ImageChops.difference(picture, few.convert("RGB")).getextrema()
         if max(high for _, high in off) <= OFF:
             break

@@ -69,7 +69,7 @@ def runs(frame):
         run["seed"] = None if pd.isna(run["seed"]) else int(run["seed"])
         found.append((run, at))
     names = [name for name, _ in {(run["name"], run["seed"]) for run, _ in found}]
-    both = len({run["origin"] for run, _ in found}) > 1
+    both = len({recorded(run["origin"]) for run, _ in found}) > 1
     labelled = []
     for run, at in found:
         seed = f" · seed {run['seed']}" if names.count(run["name"]) > 1 and "seed" not in run["name"] else ""

@@ -55,7 +55,7 @@ def symptoms_sentence(frame):
     """
     texts, kinds = [], {True: "whose gradient was level", False: "whose gradient was not"}
     for level, ends in results.best_and_worst(frame).items():
-        low, high = (f"{_error(net)} ({net['name']})" for net in ends)
+        low, high = map(_error, ends)
         texts.append(f"nets {kinds[level]} get from {low} to {high} of the training images wrong")
     for name, ends in frame[frame["outcome"] == "diverged"].groupby("name", sort=False):
         of = frame.loc[frame["name"] == name, "seed"].nunique()
@@ -76,9 +76,9 @@ def failures_table(failures):
 
 
 def _error(net):
-    """ "27.3 %, 24.0 to 27.3"."""
-    spread = f", {100 * net['low']:.1f} to {100 * net['high']:.1f}" * bool(net["low"] < net["high"])
-    return percent(net["train_error"]) + spread
+    """ "27.3 % (resnet-56; 24.0 to 27.3)"."""
+    spread = f"; {100 * net['low']:.1f} to {100 * net['high']:.1f}" * bool(net["low"] < net["high"])
+    return f"{percent(net['train_error'])} ({net['name']}{spread})"
 
 
 def ratio_table(table):

@@ -16,9 +16,9 @@ def sentence(frame):
     reach = [f"{_reach(*net['reach'], smallest)} in {net['name']}" for net in nets]
     fall = [f"{_spread('{:.2f}', *net['fall'])} nats in {net['name']}" for net in nets]
     return (
-        "Before training, how large may a step be, for the loss to fall by half of what the gradient predicts or more?"
-        f" {'; '.join(reach)}. How far does the best of {(frame['rate'].unique() > 0).sum()} step sizes lower the loss,"
-        f" at {frame['step'].nunique()} moments of the first {frame['step'].max()} steps? {'; '.join(fall)}"
+        "Before training, up to which learning rate does the loss fall by at least half of what the gradient predicts?"
+        f" {'; '.join(reach)}. How far does the best of {(frame['rate'].unique() > 0).sum()} learning rates lower the"
+        f" loss, at {frame['step'].nunique()} moments of the first {frame['step'].max()} steps? {'; '.join(fall)}"
         f" (median, lowest to highest of {nets[0]['seeds']} seeds)."
     )
 
