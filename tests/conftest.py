@@ -12,9 +12,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 from draws import THREADS
+from made_runs import HOW
 
 from reslab import NetSpec, Store, cli, digits
-from reslab.train import device
+from reslab.train import device, fit
 
 
 STARTS_PROCESSES = (
@@ -84,6 +85,12 @@ def shared_store(tmp_path_factory):
     find there."""
     folder = tmp_path_factory.getbasetemp()
     return Store((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "trained")
+
+
+@pytest.fixture(scope="module")
+def run(split, spec):
+    """A whole run of a small net, to be stored, copied and damaged."""
+    return fit(spec, split, HOW, progress=False)
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ import torch
 
 from reslab.nets import NetSpec
 from reslab.runs import Checkpoint, Provenance, Run
+from reslab.specs import TrainSpec
 
+HOW = TrainSpec(epochs=1, batch_size=50, capture_every=2)  # of the fixture `run`: on 200 images, 4 steps
 ODD = [0.1, 1 / 3, -0.0, 5e-324, 1.7976931348623157e308, math.nan, math.inf, -math.inf, 1e16 + 2.0, 123456789.123456789]
 
 

@@ -9,21 +9,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from made_runs import files
+from made_runs import HOW, files
 
 from reslab.runs import Run
-from reslab.specs import TrainSpec
 from reslab.store import Store, recorded
-from reslab.train import fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-HOW = TrainSpec(epochs=1, batch_size=50, capture_every=2)  # on 200 images: 4 steps
-
-
-@pytest.fixture(scope="module")
-def run(split, spec):
-    return fit(spec, split, HOW, progress=False)
 
 
 def test_a_run_comes_back_and_its_file_is_named_so_that_a_person_can_tell(store, run):

@@ -5,19 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_runs import files
+from made_runs import HOW, files
 
 from reslab.nets import build
-from reslab.train import TrainSpec, fit, train
+from reslab.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-HOW = TrainSpec(epochs=1, batch_size=50, capture_every=2)  # on 200 images: 4 steps
-
-
-@pytest.fixture(scope="module")
-def run(split, spec):
-    return fit(spec, split, HOW, progress=False)
 
 
 def midway(split, spec, steps=2):

@@ -5,20 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_runs import files
+from made_runs import HOW, files
 
-from reslab.specs import TrainSpec
 from reslab.store import Store
-from reslab.train import fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-HOW = TrainSpec(epochs=1, batch_size=50, capture_every=2)  # on 200 images: 4 steps
-
-
-@pytest.fixture(scope="module")
-def run(split, spec):
-    return fit(spec, split, HOW, progress=False)
 
 
 @pytest.mark.parametrize(
