@@ -4,9 +4,11 @@ Otherwise the old one would go on training in the background, with no widget on 
 """
 
 import re
+from html import escape
 
 import ipywidgets as widgets
 from IPython import get_ipython
+from IPython.display import HTML, display
 
 _made = {}  # cell → what it made when it was last run: objects with `close`
 
@@ -19,6 +21,17 @@ def close_widgets(widget):
             if isinstance(held, widgets.Widget) and held.comm is not None:
                 close_widgets(held)
     widget.close()
+
+
+def show_closed(widget, what):
+    """Whether a widget is closed; then one sentence is displayed in its place: ipywidgets shows nothing, or fails.
+
+    what: the sentence's subject, "The explorer X".
+    """
+    if widget.comm is None:
+        words = f"{what} is closed, because its cell was run again or close() was called. Run the cell that makes it."
+        display(HTML(f'<p role="status">{escape(words)}</p>'))
+    return widget.comm is None
 
 
 def register(explorer):

@@ -6,6 +6,7 @@ import anywidget
 import traitlets
 from IPython.display import display
 
+from reslab.explorers import cells
 from reslab.figures import theme
 
 HERE = Path(__file__).parent
@@ -13,6 +14,8 @@ HERE = Path(__file__).parent
 
 def show(widget, what):
     """Display a widget, and a text for pages that cannot show widgets. what: the text's subject, "The explorer X"."""
+    if cells.show_closed(widget, what):
+        return
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     text = f"{what} needs a running kernel. Run this cell again."
     display({"application/vnd.jupyter.widget-view+json": view, "text/plain": text}, raw=True)

@@ -4,6 +4,7 @@ import threading
 from html import escape
 
 import ipywidgets as widgets
+from IPython.display import display
 
 from reslab.cli.doctor import examine
 from reslab.explorers import cells
@@ -54,9 +55,8 @@ class Ready:
         )
 
     def _ipython_display_(self):
-        from IPython.display import display
-
-        display(self.widget)
+        if not cells.show_closed(self.widget, "The check of this machine"):
+            display(self.widget)
 
 
 def _tick(check, findings):

@@ -108,6 +108,34 @@ def test_what_is_no_explorer_stops_too_and_its_widgets_go(run, make, monkeypatch
             assert (made.live if make is stage else made).join(60)
 
 
+def lesions():
+    made = explorers.Lesions()
+    assert made.join(60)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda split: explorers.Degradation(split=split), "The explorer Degradation"),
+        (lambda split: explorers.ResidualBlock(), "The explorer ResidualBlock"),
+        (lambda split: lesions(), "The explorer Lesions"),
+        (lambda split: question(), "This question"),
+        (lambda split: explorers.Ready(), "The check of this machine"),
+        (lambda split: explorers.Stage(), "This stage"),
+    ],
+    ids=["live", "instant", "lesions", "question", "ready", "stage"],
+)
+def test_what_is_closed_says_so_where_it_is_shown_again(split, make, what, monkeypatch):
+    made, shown = make(split), []
+    monkeypatch.setattr(cells, "display", lambda html: shown.append(html.data))
+    made.close()
+    made.close()  # as its cell and the learner may do both
+    made._ipython_display_()
+    (text,) = shown
+    assert f">{what} is closed, because its cell was run again or close() was called. Run the cell" in text
+
+
 def test_a_closed_explorer_draws_nothing(make):
     explorer = make()
     before = explorer.curves.still()

@@ -148,7 +148,8 @@ class Lesions(anywidget.AnyWidget):
             sentence = self.answer.get("sentence", self.wrong)
             display({"image/png": still.shot(text, width=1120, height=510), "text/plain": sentence}, raw=True)
             display(HTML(try_states.table(self._states)))
-        else:  # in a box, which every version of ipywidgets shows alike
+        elif not cells.show_closed(self, "The explorer Lesions"):
+            # In a box, which every version of ipywidgets shows alike.
             display(widgets.VBox([self, *([try_states.buttons(self._states, self._take)] if self._states else [])]))
 
 

@@ -72,6 +72,8 @@ class Stage(anywidget.AnyWidget):
         ):  # the lessons are being made into pictures, for readers with no kernel
             for view in STILLS:
                 display({"image/png": still.png(self.view | view), "text/plain": still.words(view)}, raw=True)
+        elif cells.show_closed(self, "This stage"):
+            return
         elif hasattr(super(), "_ipython_display_"):  # ipywidgets 7
             super()._ipython_display_(**kwargs)
         else:
