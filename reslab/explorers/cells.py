@@ -34,6 +34,11 @@ def show_closed(widget, what):
     return widget.comm is None
 
 
+def keep_display(widget):
+    """Let a closed widget of its own class be displayed by that class: ipywidgets 7 sets its method to None."""
+    vars(widget).pop("_ipython_display_", None)
+
+
 def register(explorer):
     """Note that the running cell made something with `close`.
 

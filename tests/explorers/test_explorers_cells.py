@@ -120,13 +120,14 @@ def lesions():
         (lambda split: explorers.Degradation(split=split), "The explorer Degradation"),
         (lambda split: explorers.ResidualBlock(), "The explorer ResidualBlock"),
         (lambda split: lesions(), "The explorer Lesions"),
-        (lambda split: question(), "This question"),
+        (lambda split: explorers.Question("?", ["yes"], measure=list, verdict=str), "This question"),
         (lambda split: explorers.Ready(), "The check of this machine"),
         (lambda split: explorers.Stage(), "This stage"),
     ],
     ids=["live", "instant", "lesions", "question", "ready", "stage"],
 )
 def test_what_is_closed_says_so_where_it_is_shown_again(split, make, what, monkeypatch):
+    monkeypatch.setattr(ready, "examine", lambda: [])
     made, shown = make(split), []
     monkeypatch.setattr(cells, "display", lambda html: shown.append(html.data))
     made.close()

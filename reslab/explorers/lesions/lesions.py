@@ -64,6 +64,7 @@ class Lesions(anywidget.AnyWidget):
         self.closed = True
         self._latest.stop()
         super().close()
+        cells.keep_display(self)
 
     def try_states(self, lines):
         """Put buttons under the explorer that set it to states: dict what to look at → line. Returns the explorer."""

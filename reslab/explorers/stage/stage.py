@@ -60,6 +60,7 @@ class Stage(anywidget.AnyWidget):
         if self.comm is not None:
             self.layout.close()
         super().close()
+        cells.keep_display(self)
 
     @property
     def state(self):
