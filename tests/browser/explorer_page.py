@@ -144,6 +144,25 @@ def at_rest(notebook, read):
     return now
 
 
+def click_mark(notebook, chart, box):
+    """Click the middle of a mark of a chart, as a mouse does; box: reads where the mark is.
+
+    plotly clicks what it hovers over, and it hovers when the mouse moves. A chart that is drawn again meanwhile forgets
+    that, or puts the mark elsewhere: so the mouse comes again, until plotly shows the mark's numbers."""
+
+    def hovers():
+        place = at_rest(notebook, box)
+        notebook.page.mouse.move(0, 0)
+        notebook.page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        notebook.page.wait_for_timeout(300)
+        return notebook.find(f"{chart} >> .hovertext").count()
+
+    notebook.show(chart)  # an explorer is higher than the window, and a mouse reaches only what is in sight
+    notebook.wait_until(hovers)
+    notebook.page.mouse.down()
+    notebook.page.mouse.up()
+
+
 def boxes(notebook, *csses):
     """Where the first match of each is in the window, all at one moment: the page may scroll between two questions."""
     elements = [notebook.find(css).first.element_handle() for css in csses]

@@ -4,7 +4,7 @@ import io
 import itertools
 
 import pytest
-from explorer_page import LEFT, RIGHT, at_rest, choose, hand_out, unfolded, values
+from explorer_page import LEFT, RIGHT, at_rest, choose, click_mark, hand_out, unfolded, values
 from PIL import Image
 
 LESSON = "04_activations.ipynb"
@@ -69,14 +69,8 @@ def test_a_learner_follows_an_image_through_both_nets(notebook, record_property)
     assert len(before) == 3
 
     # A click on a point opens its block; so does its number.
-    notebook.show(LEFT)  # the explorer is higher than the window, and a mouse reaches only what is in sight
     point = notebook.find(f"{LEFT} >> .scatterlayer .trace").first.locator(".point").nth(5)
-    box = point.bounding_box()
-    place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    notebook.page.mouse.move(place[0] - 30, place[1] - 30)
-    notebook.page.mouse.move(*place)
-    notebook.wait_until(lambda: notebook.find(f"{LEFT} >> .hovertext").count())  # plotly clicks what it hovers over
-    notebook.page.mouse.click(*place)
+    click_mark(notebook, LEFT, point.bounding_box)
     answered["click"] = notebook.wait_until(lambda: "stage2.block3" in titles(notebook))
     notebook.wait_until(lambda: value(notebook, "block") == "6")
     fill(notebook, "block", "99")

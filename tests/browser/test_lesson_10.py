@@ -5,7 +5,9 @@ from explorer_page import (
     IN_FRONT,
     SENTENCE,
     answer,
+    bring_to_front,
     changes_the_sentence,
+    click_mark,
     every_tab_is_drawn,
     fits_a_narrow_window,
     hand_out,
@@ -42,15 +44,11 @@ def test_a_model_and_a_body_are_chosen(notebook):
 
 
 def click_the_largest_bar(notebook):
-    """Click the middle of the largest bar of the chart in front, as a mouse does."""
-    notebook.page.mouse.move(0, 0)
-    notebook.show(IN_FRONT)
-    boxes = [bar.bounding_box() for bar in notebook.find(f"{IN_FRONT} .barlayer .point path").all()]
-    box = max(boxes, key=lambda box: box["width"] * box["height"])
-    notebook.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .hoverlayer .hovertext").count())  # plotly has seen it
-    notebook.page.mouse.down()
-    notebook.page.mouse.up()
+    def box():
+        boxes = [bar.bounding_box() for bar in notebook.find(f"{IN_FRONT} .barlayer .point path").all()]
+        return max(boxes, key=lambda box: box["width"] * box["height"])
+
+    click_mark(notebook, IN_FRONT, box)
 
 
 def test_a_click_on_a_bar_opens_its_numbers(notebook):
@@ -62,12 +60,12 @@ def test_a_click_on_a_bar_opens_its_numbers(notebook):
     assert "stage1.block1" in notebook.text(opened)
     notebook.show(opened)
     notebook.screenshot("10_backbones-opened", EXPLORER)
-    notebook.click(".reslab-tabs button >> nth=1")
+    bring_to_front(notebook, 1)
     notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .barlayer .point path").count() > 16)
     click_the_largest_bar(notebook)  # a head, a row a layer
     notebook.wait_until(lambda: "Faster R-CNN: box head" in notebook.text(opened))
     assert "fc6" in notebook.text(opened)
-    notebook.click(".reslab-tabs button >> nth=0")
+    bring_to_front(notebook, 0)
 
 
 def test_every_tab_has_its_chart(notebook):
