@@ -148,7 +148,8 @@ def test_the_times_of_the_lessons_are_their_steps_times_a_step(monkeypatch):
     monkeypatch.setattr(times, "steps_of_lessons", lambda: {"00": (50, 100), "02": (400, 1200)})
     ((level, found, advice, measured),) = module.check_times()
     assert (level, advice) == ("ok", "")
-    assert found == "a step of resnet-56 takes 0.1 s, so all of a lesson takes about: 00 (10 s), 02 (2 min)"
+    about = "so running all cells of a lesson takes about: 00 (10 s), 02 (2 min)"
+    assert found == f"a step of resnet-56 takes 0.1 s, {about}"
     assert measured == {"step_seconds": 0.1, "lesson_seconds": {"00": (5.0, 10.0), "02": (40.0, 120.0)}}
     monkeypatch.setattr(times, "step_seconds", lambda: 0.3)
     ((level, _, advice, _),) = module.check_times()

@@ -130,9 +130,7 @@ def test_segments_stand_below_the_truth_with_their_scores():
 def test_the_field_with_strides_three_ways():
     frame = pd.DataFrame({"way": ["as it is", "as it is", "dilated"], "stage": ["s1", "s2", "s2"],
                           "stride": [4, 8, 4], "field": [30, 90, 90]})  # fmt: skip
-    assert text.stages_sentence(frame) == (
-        "What a place at the end can see: as it is, 90 pixels at stride 8; dilated, 90 pixels at stride 4."
-    )
+    assert text.stages_table(frame).to_numpy().tolist() == [[8, 90], [4, 90]]
 
 
 @pytest.mark.parametrize("draw", [backbones.shares, backbones.ribbon, receptive_field.sizes, receptive_field.probe,

@@ -12,7 +12,6 @@ from invented import (
     gradients,
     grown,
     remedies,
-    symptoms,
     together,
 )
 
@@ -155,11 +154,6 @@ def test_what_a_step_along_the_gradient_gains():
     (net,) = loss_along_gradient.over_seeds(together(frame, along(seed=1), along(seed=1, falls=(0.4, 0.3), step=3)))
     assert net["largest"] == pytest.approx([1.7, 0.4, 3.0])
     assert net["reach"] == pytest.approx([0.055, 0.01, 0.1])
-
-
-def test_the_best_and_the_worst_of_nets_with_and_without_a_level_gradient():
-    ((level, (best, worst)),) = gradient_factors.best_and_worst(symptoms()).items()
-    assert (level, best["name"], worst["name"]) == (True, "plain-56 · tanh", "plain-56 · tanh")
 
 
 def test_the_table_of_ratios():

@@ -146,6 +146,9 @@ def test_how_soon_a_block_learned():
     says(residual_block.sentence(two), "seeds 0, 1", "after 1 to 2 steps")
     one = together(invented.learning(), invented.learning(error=(1.0, 1.0, 1.0), seed=1))
     says(residual_block.sentence(one), "after 2 steps", "1 of 2 seeds")
+    table = residual_block.learned_table(together(one, invented.learning(False, (1.0, 0.9, 0.8))))
+    assert table.iloc[:, 0].tolist() == ["not in 3 steps", "2 steps (1 of 2 seeds)"]
+    assert table["size of F at the end"].tolist() == ["1.8 × that of x", "1.5 × that of x"]
     says(residual_block.sentence(invented.learning(outcome="diverged")), "diverged at step 2")
 
 
@@ -189,6 +192,9 @@ def test_what_was_measured_of_the_signal():
     ]
     says(activations.sentence(frame), *words, "plain-56 did not learn", "80.0 %")
     says(activations.sentence(frame[frame["depth"] == 20], "activation_dead"), "dead channels", "130.0 %")
+    table = activations.table(frame, "ratio")
+    assert table.loc["plain-56"].tolist() == ["1.40", "1.40", "80.0 % wrong"]
+    assert table["|F(x)| / |x|, trained"].to_dict() == {"plain-20": "–", "plain-56": "1.40", "resnet-56": "0.40"}
     says(activations.alt_text(frame, "cosine"), "resnet-56 · trained (solid blue)", "cosine")
     broken = signal("resnet-20", np.nan, error=np.nan).assign(outcome="diverged")
     says(activations.sentence(broken), "no finite number in resnet-20", "diverged")
@@ -216,7 +222,7 @@ def test_variants_are_sorted_by_what_they_bought():
         BASE, variants("wide", 0.01, 0.02), variants("bottleneck", 0.3, 0.4), variants("ReZero", 0.1, 0.12), broken
     )
     said = of_variants.sentence(together(frame, variants("SkipInit", 0.5, 0.7, of="no norm")))
-    lower = ["ResNet: 11.0 %, 10.0 to 12.0", "Lower", "wide (1.5 %, 1.0 to 2.0)"]
+    lower = ["ResNet: 11.0 %, 10.0 to 12.0", "Lower than its base net's", "wide (1.5 %, 1.0 to 2.0)"]
     lower += ["Finished where", "SkipInit (60.0 %, 50.0 to 70.0, where no norm diverged)"]
     others = [
         "About the same",
@@ -227,7 +233,7 @@ def test_variants_are_sorted_by_what_they_bought():
         "no norm",
     ]
     says(said, "3 steps", "seeds 0, 1", *lower, *others)
-    says(of_variants.sentence(together(BASE, variants("ReZero", 0.1, 0.12))), "Lower", "none", "About the same")
+    says(of_variants.sentence(together(BASE, variants("ReZero", 0.1, 0.12))), "Lower than ResNet's", "none")
     alone = of_variants.sentence(variants("stochastic depth", 0.2, 0.3))
     says(alone, "Their base net was not trained here", "stochastic depth (25.0 %, 20.0 to 30.0)")
     says(of_variants.alt_text(together(BASE, broken)), "ResNet 11.0 %", "no norm an unknown share (1 of 1 broke off)")

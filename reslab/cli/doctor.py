@@ -271,7 +271,7 @@ def check_times():
     step = lesson_times.step_seconds()
     seconds = lesson_times.lesson_seconds(step)
     listed = ", ".join(f"{lesson} ({lesson_times.in_words(every)})" for lesson, (_, every) in seconds.items())
-    found = f"a step of resnet-56 takes {step:.2g} s, so all of a lesson takes about: {listed}"
+    found = f"a step of resnet-56 takes {step:.2g} s, so running all cells of a lesson takes about: {listed}"
     measured = {"step_seconds": step, "lesson_seconds": seconds}
     if max(every for _, every in seconds.values()) > SLOW:
         yield *_note(found, "That is slow: close other programs, or share a machine with a neighbour."), measured

@@ -14,7 +14,7 @@ import numpy as np
 
 from reslab.figures import bands, log_scale, theme
 from reslab.figures.text import phrases
-from reslab.figures.text.activations import alt_text, depth_sentence, responses_sentence, sentence
+from reslab.figures.text.activations import alt_text, depth_sentence, responses_sentence, sentence, table
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
 from reslab.results.activations import LABELS, medians
@@ -29,6 +29,7 @@ __all__ = [
     "responses_sentence",
     "sentence",
     "similarity",
+    "table",
 ]
 
 

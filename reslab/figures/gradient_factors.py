@@ -18,7 +18,7 @@ from reslab.figures.text.gradient_factors import (
     ratio_table,
     remedies_sentence,
     remedies_table,
-    symptoms_sentence,
+    symptoms_table,
 )
 from reslab.figures.text.gradient_flow import origin
 from reslab.figures.text.phrases import EMPTY
@@ -37,7 +37,7 @@ __all__ = [
     "remedies_sentence",
     "remedies_table",
     "symptoms",
-    "symptoms_sentence",
+    "symptoms_table",
 ]
 
 # kind → (colour, dash, pattern of its bars): Okabe and Ito's green, purple, orange and sky blue.

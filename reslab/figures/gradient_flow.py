@@ -13,7 +13,14 @@ from dataclasses import replace
 import numpy as np
 
 from reslab.figures import bands, log_scale, theme
-from reslab.figures.text.gradient_flow import alt_text, growth_sentence, origin, sentence, steps_sentence
+from reslab.figures.text.gradient_flow import (
+    alt_text,
+    growth_sentence,
+    origin,
+    sentence,
+    steps_sentence,
+    steps_table,
+)  # fmt: skip
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
 from reslab.results.gradient_flow import LAYERS, against_last, by_block_and_step, ratios, verdict
@@ -28,6 +35,7 @@ __all__ = [
     "ratios",
     "sentence",
     "steps_sentence",
+    "steps_table",
     "verdict",
 ]
 

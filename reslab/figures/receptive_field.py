@@ -15,14 +15,14 @@ from reslab.figures.text.backbones import (
     field_sentence,
     probe_sentence,
     segmenters_sentence,
-    stages_sentence,
+    stages_table,
 )
 from reslab.figures.text.phrases import EMPTY
 from reslab.results.frames import require
 
 __all__ = [
     "field_sentence", "maps", "photo", "probe", "probe_sentence", "segmenters", "segmenters_sentence", "sizes",
-    "stages_sentence",
+    "stages_table",
 ]  # fmt: skip
 
 BLOCKS = dict(title="Block (0: the stem)")

@@ -17,6 +17,7 @@ from reslab.figures.text.residual_block import (
     alt_text,
     block_text,
     cost_sentence,
+    learned_table,
     sentence,
     stacks_sentence,
     starts_sentence,
@@ -25,8 +26,8 @@ from reslab.results import frames
 from reslab.results.residual_block import FLOOR, LABELS, ends
 
 __all__ = [
-    "alt_text", "block_text", "cost_sentence", "decay", "diagram", "final_error", "learning_curves", "sentence",
-    "stacks_sentence", "starts_sentence", "tiles",
+    "alt_text", "block_text", "cost_sentence", "decay", "diagram", "final_error", "learned_table", "learning_curves",
+    "sentence", "stacks_sentence", "starts_sentence", "tiles",
 ]  # fmt: skip
 
 ERROR = "‖H(x) − target‖ / ‖target‖"

@@ -94,27 +94,6 @@ def diagnosis(failures):
     return "nothing" if net["train_error"] < net["shallow_error"] + DEGRADED_FROM else "degradation alone"
 
 
-def best_and_worst(frame):
-    """{whether the gradient was level before training: (row of the lowest training error, row of the highest)}.
-
-    frame: as `experiments.symptoms.symptoms` gives it. The rows are medians over the seeds: name, ratio, train_error,
-    low and high (the lowest and highest train_error). Nets with a seed that diverged do not count.
-    """
-    nets = frame.groupby("name", sort=False)
-    table = nets.agg(
-        ratio=("ratio", "median"), train_error=("train_error", "median"), low=("train_error", "min"),
-        high=("train_error", "max"), broke=("outcome", lambda ends: (ends == "diverged").any()),
-    )  # fmt: skip
-    ended = table[~table["broke"]].reset_index()
-    level = ended["ratio"].between(1 / LEVEL, LEVEL)
-    groups = {True: ended[level], False: ended[~level]}
-    return {
-        key: tuple(group.loc[row] for row in (group["train_error"].idxmin(), group["train_error"].idxmax()))
-        for key, group in groups.items()
-        if len(group)
-    }
-
-
 def ratio_table(table):
     """The ratio first/last over the seeds: a row a norm × init × net, with median, min and max.
 

@@ -1,7 +1,9 @@
 """Lesson 04 in words: how large the signal is, and what each block does to it."""
 
 import numpy as np
+import pandas as pd
 
+from reslab import checks
 from reslab.figures.text.phrases import EMPTY, lines, listed, percent, scientific
 from reslab.results import activations as results
 from reslab.results.activations import LABELS
@@ -19,6 +21,10 @@ _PHRASES = {
     "activation_dead": ("the share of dead channels is", ""),
     "inner_dead": ("the share of dead channels inside the branch is", ""),
 }
+
+COLUMNS = {
+    "ratio": "|F(x)| / |x|", "cosine": "cosine", "cka": "CKA", "r2": "R²", "activation_dead": "dead channels",
+}  # fmt: skip
 
 
 def sentence(frame, statistic="ratio"):
@@ -40,6 +46,26 @@ def sentence(frame, statistic="ratio"):
         else:
             texts.append(f"{after} in {net.name}" if after else f"{before} in the untrained {net.name}")
     return f"On average over the blocks, {lead} {listed(texts)}{_failures(frame)}.{_seeds(frame)}" if texts else EMPTY
+
+
+def table(frame, *statistics):
+    """Some statistics, averaged over the blocks of every net, as a table of text: median (lowest to highest seed).
+
+    frame, statistics: as `sentence` takes them. A column a statistic and state; of nets that did not learn, one more.
+    ValueError for a statistic that has no column, or a missing column of the frame.
+    """
+    columns = {}
+    for statistic in statistics:
+        title = COLUMNS[checks.choice("a statistic", statistic, COLUMNS)]
+        for net in results.nets(require(frame, (*LABELS, "train_error", statistic), "The table"), statistic):
+            for state, spread in (("trained", net.after), ("untrained", net.before)):
+                if spread is not None:
+                    number = _number(spread, statistic.endswith("dead"))
+                    columns.setdefault(f"{title}, {state}", {})[net.name] = number
+    if failed := results.failures(frame):
+        ends = {net: outcome if outcome == "diverged" else f"{percent(error)} wrong" for net, outcome, error in failed}
+        columns["did not learn"] = ends
+    return pd.DataFrame(columns).fillna("–")
 
 
 def responses_sentence(frame):

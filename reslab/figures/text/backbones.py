@@ -39,14 +39,12 @@ def field_sentence(frame):
     return text + f"of the squared gradient, in pixels: {_net_by_net(table, '.0f')}.{_over(table)}"
 
 
-def stages_sentence(frame):
-    """Stride and receptive field at the end of a net, as it is, with dilation, and with strides left out. frame: as
-    `experiments.receptive_field.stages` gives it."""
-    if not len(frame):
-        return EMPTY
+def stages_table(frame):
+    """Stride and receptive field at the end of a net, as it is, with dilation, and with strides left out, as a table.
+    frame: as `experiments.receptive_field.stages` gives it."""
     last = frame.groupby("way", sort=False).last()
-    texts = [f"{way}, {row['field']} pixels at stride {row['stride']}" for way, row in last.iterrows()]
-    return f"What a place at the end can see: {'; '.join(texts)}."
+    named = {"stride": "stride (pixels)", "field": "what a place at the end can see (pixels)"}
+    return last[list(named)].rename(columns=named).rename_axis(None)
 
 
 def probe_sentence(frame):

@@ -3,8 +3,9 @@
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 
-from reslab.figures.text.phrases import EMPTY, percent, power, scientific
+from reslab.figures.text.phrases import EMPTY, power, scientific
 from reslab.results import gradient_factors as results
 
 
@@ -46,21 +47,22 @@ def remedies_table(remedies):
     return parts.map(lambda text: text.replace("-", "−"))
 
 
-def symptoms_sentence(frame):
-    """The final training errors of nets whose gradient is level at initialisation, and of the others, in one sentence.
+def symptoms_table(frame):
+    """The nets of `figures.gradient_factors.symptoms` by their numbers, as a table of text: median (lowest to highest).
 
-    Over several seeds: medians and ranges.
-
-    frame: as `experiments.symptoms.symptoms` gives it, with steps.
+    frame: as `experiments.symptoms.symptoms` gives it.
     """
-    texts, kinds = [], {True: "whose gradient was level", False: "whose gradient was not"}
-    for level, ends in results.best_and_worst(frame).items():
-        low, high = map(_error, ends)
-        texts.append(f"nets {kinds[level]} get from {low} to {high} of the training images wrong")
-    for name, ends in frame[frame["outcome"] == "diverged"].groupby("name", sort=False):
-        of = frame.loc[frame["name"] == name, "seed"].nunique()
-        texts.append(f"{name} diverged" + f" for {len(ends)} of {of} seeds" * (of > 1))
-    return f"After {frame['steps'].max()} steps, {'; '.join(texts)}." if texts else EMPTY
+    rows = [
+        {
+            "net": name,
+            "first / last before training": _spread(net["ratio"], lambda ratio: scientific(ratio, 1)),
+            "training error after training": _spread(100 * net["train_error"], "{:.1f} %".format)
+            if (net["outcome"] != "diverged").any()
+            else "diverged",
+        }
+        for name, net in frame.groupby("name", sort=False)
+    ]
+    return pd.DataFrame(rows, index=range(1, len(rows) + 1))
 
 
 def failures_table(failures):
@@ -75,10 +77,10 @@ def failures_table(failures):
     )
 
 
-def _error(net):
-    """ "27.3 % (resnet-56; 24.0 to 27.3)"."""
-    spread = f"; {100 * net['low']:.1f} to {100 * net['high']:.1f}" * bool(net["low"] < net["high"])
-    return f"{percent(net['train_error'])} ({net['name']}{spread})"
+def _spread(numbers, written):
+    """ "27.3 % (24.0 % to 27.3 %)"; of one seed, the number alone."""
+    around = f" ({written(numbers.min())} to {written(numbers.max())})" * bool(numbers.min() < numbers.max())
+    return f"{written(numbers.median())}{around}".replace("-", "−")
 
 
 def ratio_table(table):

@@ -1,6 +1,7 @@
 """Lesson 02 in words: by how much the gradient grows or shrinks from the last block to the first."""
 
 import numpy as np
+import pandas as pd
 
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY, lines, scientific, times
@@ -74,6 +75,23 @@ def steps_sentence(layers):
     of = ", median (lowest to highest)" * several
     lead = f"The gradient at the first block, as a multiple of that at the last{of}:"
     return "\n".join([lead, *rows]) if rows else EMPTY
+
+
+def steps_table(layers):
+    """`steps_sentence` of nets whose training went well, as a table of text: a row a net, median (lowest to highest).
+
+    layers: as `results.gradient_flow.ratios` takes them.
+    """
+    rows = []
+    for name, net in results.ratios(layers).groupby("name", sort=False):
+        run = results.over_seeds(net)
+        start, end, level = run.iloc[0], run.iloc[-1], results.first_level(run)
+        rows.append({
+            "net": name, "seeds": net["seed"].nunique(), f"at step {start['step']}": _at(start),
+            f"first within {1 / results.LEVEL:g} to {results.LEVEL}": "–" if level is None else f"at step {level}",
+            "at the end": f"{_at(end)}, step {end['step']}",
+        })  # fmt: skip
+    return pd.DataFrame(rows).set_index("net")
 
 
 def alt_text(layers):

@@ -1,5 +1,7 @@
 """Lesson 03 in words: what a block learned, what a shortcut costs, and what the diagram of a block shows."""
 
+import pandas as pd
+
 from reslab.figures.text.phrases import EMPTY, lines, percent, seeds
 from reslab.results import residual_block as results
 from reslab.results.frames import runs
@@ -13,6 +15,24 @@ def sentence(frame, within=results.WITHIN):
     """
     text = "; ".join(_learned(block, within) for block in results.learned(frame, within))
     return f"{text[:1].upper()}{text[1:]}." if text else EMPTY
+
+
+def learned_table(frame, within=results.WITHIN):
+    """`sentence` of blocks that did not diverge, as a table of text: a row a kind of block.
+
+    frame: as `results.residual_block.learned` takes it.
+    """
+    rows = {}
+    for block in results.learned(frame, within):
+        low, high, kinds = min(block.first, default=0), max(block.first, default=0), len(block.seeds)
+        when = f"{low if low == high else f'{low} to {high}'} steps" if block.first else f"not in {block.steps} steps"
+        rows[block.name] = {
+            f"within {100 * within:g} % of the target after": when
+            + f" ({len(block.first)} of {kinds} seeds)" * (0 < len(block.first) < kinds),
+            "off at the end": f"{_range(min(block.errors), max(block.errors), '{:.2g}')} %",
+            "size of F at the end": f"{block.branch:.2g} × that of x",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _learned(block, within):

@@ -8,7 +8,7 @@ from reslab.results.variants import ALONE, BROKEN, EQUAL, HIGHER, LOWER, SAME
 
 FINISHED = "finished, and its base net did not"  # LOWER, without an error to compare with
 _OUTCOMES = {
-    LOWER: "Lower than its base net's, in every seed",
+    LOWER: "Lower than {}'s, in every seed",
     FINISHED: "Finished where its base net did not",
     SAME: "About the same, or the seeds overlap",
     HIGHER: "Higher in every seed",
@@ -39,8 +39,10 @@ def sentence(frame):
     if not first.broken and any(variant.of == first.name for variant in table.values()):
         when += f" {first.name}: {_error(first)}."
     none_lower = bool(groups[SAME] or groups[HIGHER])  # "Lower: none" is useful only if something was compared
+    based = {variant.of for variant in table.values()} & table.keys()
+    beside = based.pop() if len(based) == 1 else "its base net"
     clauses = [
-        f"{_OUTCOMES[outcome]}: {', '.join(nets) or 'none'}."
+        f"{_OUTCOMES[outcome].format(beside)}: {', '.join(nets) or 'none'}."
         for outcome, nets in groups.items()
         if nets or (outcome == LOWER and none_lower)
     ]
