@@ -173,6 +173,16 @@ def test_what_is_no_answer_is_said_to_be_none(lesson, answer):
     assert len(said) < 400
 
 
+def test_what_is_wrong_with_an_answer_of_another_kind_is_said_in_words():
+    assert "(it is None, not a DataFrame). It takes: The frame of `degradation.by_depth`" in check("01", None)
+    assert "(it is a list, not a DataFrame)" in check("02", [pd.DataFrame()])
+    assert "(it is a DataFrame, not a dict)" in check("07", pd.DataFrame())
+    assert "(it has no 'skip')" in check("04", pd.DataFrame())
+    assert "(missing a required argument: 'others')" in check("09", pd.DataFrame())
+    assert "(it is a generator, not a list)" in check("11", (run for run in []))
+    assert check("03", pd.Series({"B": 2752, "C": 98_240})).startswith("✓ ")
+
+
 def test_a_lesson_without_a_check_is_named():
     with pytest.raises(ValueError, match="the lesson is '42'; it can be '01', "):
         check("42", None)

@@ -4,6 +4,9 @@ Each check is a function from an answer to (what is missing, what it shows): a l
 answer is right when nothing is missing. Limits that decide are constants here, as the text of the exercise has them.
 """
 
+import inspect
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 
@@ -27,14 +30,28 @@ def check(lesson, answer, *given):
     """
     of = CHECKS[checks.choice("the lesson", str(lesson).zfill(2), CHECKS)]
     try:
-        missing, shows = of(answer, *given)
-    except (TypeError, AttributeError, KeyError, IndexError, ValueError) as error:
-        first = of.__doc__.splitlines()[0]
-        return f"Not yet: this is not what the check reads ({error}). It takes: {first}"
-    return f"Not yet: {' '.join(missing)} {shows}".strip() if missing else f"✓ {shows}"
+        missing, shows = of(*_read(of, (answer, *given)))
+    except KeyError as error:
+        problem = f"it has no {error.args[0]!r}"
+    except (TypeError, AttributeError, IndexError, ValueError) as error:
+        problem = error
+    else:
+        return f"Not yet: {' '.join(missing)} {shows}".strip() if missing else f"✓ {shows}"
+    return f"Not yet: this is not what the check reads ({problem}). It takes: {of.__doc__.splitlines()[0]}"
 
 
-def depth_that_fails(frame):
+def _read(of, answers):
+    """The answers, if they are of the types that the check takes; TypeError otherwise."""
+    signature = inspect.signature(of)
+    for name, answer in signature.bind(*answers).arguments.items():
+        takes = signature.parameters[name].annotation
+        if not isinstance(answer, takes):
+            given = "None" if answer is None else f"a {type(answer).__name__}"
+            raise TypeError(f"it is {given}, not a {(get_args(takes) or [takes])[0].__name__}")
+    return answers
+
+
+def depth_that_fails(frame: pd.DataFrame):
     """The frame of `degradation.by_depth`, of plain nets of several depths.
 
     Part 1: a depth at which they fail, and one at which they do not, for each seed. Part 2, the lowest error of a
@@ -64,7 +81,7 @@ def depth_that_fails(frame):
     return missing, " ".join(shown)
 
 
-def exploding_and_level(layers):
+def exploding_and_level(layers: pd.DataFrame):
     """The frames of `gradient_flow.at_initialisation`, joined by pd.concat: of nets that explode and are level."""
     table = gradient_flow.ratios(layers)
     deep = table[table["skip"].astype(bool) & (table["depth"] >= 110)].copy()
@@ -89,7 +106,7 @@ def _nearest(ratios):
     return ratios.iloc[np.argmin(np.abs(np.log(ratios.clip(lower=1e-300))))]
 
 
-def shortcuts_by_hand(added):
+def shortcuts_by_hand(added: dict | pd.Series):
     """A dict: "B" and "C" → the parameters that this option adds to resnet-110 of the paper's width."""
     counted = residual_block.shortcut_costs(depths=(110,)).set_index("shortcut")["parameters_more"]
     added = {checks.choice("an option", option, ["B", "C"]): number for option, number in added.items()}
@@ -103,7 +120,7 @@ def shortcuts_by_hand(added):
     return missing, " ".join(f"Option {option} adds {counted[option]:,} parameters." for option in sorted(right))
 
 
-def picture_that_comes_through(frame):
+def picture_that_comes_through(frame: pd.DataFrame):
     """The frame of `representations.before_training` of a plain net of 56 layers, with one field changed."""
     missing = []
     if frame["skip"].any():
@@ -119,7 +136,7 @@ def picture_that_comes_through(frame):
                      "without training.")  # fmt: skip
 
 
-def blocks_that_are_needed(frame):
+def blocks_that_are_needed(frame: pd.DataFrame):
     """The frames of `lesions.one_out` with calibrated False and True, joined by pd.concat."""
     missing = []
     if set(frame["calibrated"]) != {False, True}:
@@ -134,7 +151,7 @@ def blocks_that_are_needed(frame):
     return missing, f"More than {LEAST_FACTOR} times the whole net's error without: {'; '.join(texts) or 'none'}."
 
 
-def flatter_by_its_scale(frame):
+def flatter_by_its_scale(frame: pd.DataFrame):
     """The frames of `landscape.bands` of both nets, joined: each with .assign(name=...), for both normalisations."""
     rises = landscape.rises(frame).groupby(["normalisation", "name"], sort=False)["rise"]
     rise = rises.median().unstack("normalisation")
@@ -152,7 +169,7 @@ def flatter_by_its_scale(frame):
     return missing, f'The rises differ by a factor of {none:.3g} with "none", {scaled:.3g} with "filter".'
 
 
-def block_for_the_map(frames):
+def block_for_the_map(frames: dict | pd.Series):
     """A dict: layer → the frame of `deletion.over_seeds` with methods=("Grad-CAM",) and that layer."""
     wanted = {f"stage{stage}.block3" for stage in (1, 2, 3)}
     gains = {}
@@ -166,7 +183,7 @@ def block_for_the_map(frames):
     return missing, f"The map of {best} gains most over the same shape elsewhere: {gains[best]:+.2f}."
 
 
-def smaller_differences(ratios):
+def smaller_differences(ratios: dict | pd.Series):
     """A dict: name of a piece → variance of the sharp picture over the mean square of what bicubic misses."""
     pieces = {piece.name: piece for piece in super_resolution.pieces()}
     missing = [f"{name} is not in it." for name in pieces if name not in ratios]
@@ -182,7 +199,7 @@ def smaller_differences(ratios):
     return missing, f"What bicubic misses is smaller: {texts}." if right else ""
 
 
-def as_good_at_half_the_cost(frame, others):
+def as_good_at_half_the_cost(frame: pd.DataFrame, others: pd.DataFrame):
     """The frame of `variants.race` of your net alone, and behind it that of the 56 layers: `frame`."""
     ends = [each.groupby(["name", "seed"], sort=False).last().reset_index() for each in (frame, others)]
     mine, usual = ends[0], ends[1][ends[1]["name"] == "ResNet"]
@@ -201,7 +218,7 @@ def as_good_at_half_the_cost(frame, others):
                      "(medians of the seeds).")  # fmt: skip
 
 
-def body_that_is_swapped(frame):
+def body_that_is_swapped(frame: pd.DataFrame):
     """The frames of `backbones.layers` of Mask R-CNN, joined: with three bodies, resnet-50, resnet-101, resnet-18."""
     millions = frame.pivot_table("parameters", "body_name", "part", "sum") / 1e6
     missing = [f"the body {name} is not in it." for name in ("resnet-50", "resnet-101", "resnet-18")
@@ -219,7 +236,7 @@ def body_that_is_swapped(frame):
     return [], " ".join(texts)
 
 
-def sweep_that_goes_on(runs):
+def sweep_that_goes_on(runs: list | tuple):
     """The list of the runs that the second sweep gave."""
     if not runs:
         return ["the list is empty: the second sweep gives all runs of the first."], ""
