@@ -18,6 +18,10 @@ def notebook(lab):
         yield notebook
 
 
+# What the button to play says, and whether little is drawn, so that the training has the processor.
+SPARING = "stage => [stage.querySelector('.play').innerText, stage.classList.contains('sparing')]"
+
+
 @pytest.fixture
 def stage(notebook):
     return notebook.find(".stage").first
@@ -58,15 +62,32 @@ def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
     assert set(held) == {"skips off", "skips on"}
     assert notebook.find(".stage .thin").first.get_attribute("d")  # recorded lies under it
     notebook.screenshot("00_start_here-live")
+    assert stage.evaluate(SPARING) == ["Go on", False]
     notebook.click(".stage .play")
-    notebook.wait_until(lambda: notebook.text(".stage .play") == "Pause")
+    notebook.wait_until(lambda: stage.evaluate(SPARING) == ["Pause", True])
     notebook.click(".stage .live")
     notebook.wait_until(lambda: "Stopped" in notebook.text(".stage .origin"), 60)
     is_legible(stage)
+    assert not stage.evaluate(SPARING)[1]
     assert stage.bounding_box()["height"] <= HIGH
     notebook.click(".stage .origin .choices button")  # "Recorded"
     notebook.wait_until(lambda: "Thick" not in notebook.text(".stage .origin"))
     assert "Stopped" not in notebook.text(".stage .origin")  # which the recorded one was not
+
+
+PASS = """async () => {
+    let drawn = 0
+    const watcher = new MutationObserver(() => drawn++)
+    watcher.observe(document.querySelector(".stage .spark"), { attributes: true })
+    stage.player.sparing = true
+    await stage.player.pass(600, 0)
+    watcher.disconnect()
+    return drawn
+}"""
+
+
+def test_a_pass_is_drawn_sparingly_while_a_training_needs_the_processor(show):
+    assert 2 <= show("still").evaluate(PASS) <= 600 / 50 + 2  # with its beginning and its end
 
 
 AGAIN = """() => {

@@ -1,6 +1,6 @@
 // A training on this machine: what a kernel sends goes into the scene, and the stage follows it.
 
-const PAUSE = 1500 // ms between two passes
+const PAUSE = 2500 // ms between two passes
 
 // kernel: { send(message), receive(function) }. draw() is called when there is something new to show.
 export function listen(kernel, $, scene, player, { refresh, draw }) {

@@ -3,13 +3,14 @@ const FIRST = 1700,
   BACK = 1100 // ms: the first pass
 const QUICK = 170,
   QUICK_BACK = 110 // ms: a pass while the film plays
+const SPARING = 50 // ms between two drawings of a pass, while a training on this machine needs the processor
 
 // light(way, at) shows a pass; next() shows the next frame, false at the end;
 // changed() is told when playing starts or ends.
 export function makePlayer({ light, next, changed }) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)")
   let run = 0 // every new request ends the one before
-  const player = { playing: false, speed: 1, pass, play, stop }
+  const player = { playing: false, speed: 1, sparing: false, pass, play, stop }
 
   const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds))
 
@@ -22,7 +23,9 @@ export function makePlayer({ light, next, changed }) {
         if (mine !== run) return done()
         const at = Math.min(1, (time - start) / milliseconds)
         light(way, at)
-        at < 1 ? requestAnimationFrame(tick) : done()
+        if (at === 1) done()
+        else if (player.sparing) setTimeout(() => requestAnimationFrame(tick), SPARING)
+        else requestAnimationFrame(tick)
       })
     })
   }

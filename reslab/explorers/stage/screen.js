@@ -111,6 +111,8 @@ export function makeScreen(root, $, scene, player, height) {
   function showControls() {
     const training = scene.isTraining(),
       going = training ? live.status === "running" : player.playing
+    player.sparing = ["starting", "running"].includes(live.status)
+    root.classList.toggle("sparing", player.sparing)
     $.flip.setAttribute("aria-checked", view.skip)
     say($.onoff, view.skip ? "on" : "off")
     const again = view.step && view.step >= scene.lastStep()
