@@ -18,6 +18,18 @@ def choice(what, value, allowed):
     raise ValueError(f"{what} is {value!r}; it can be {', '.join(map(repr, allowed))}.{hint}")
 
 
+def several(**collections):
+    """A list of the values of each collection, or the dict that it is; ValueError for an empty one, and for none."""
+    made = []
+    for what, values in collections.items():
+        if isinstance(values, str) or not hasattr(values, "__iter__"):
+            raise ValueError(f"{what} is {values!r}; it must be several values, or one in a list, as [{values!r}].")
+        made.append(values if isinstance(values, dict) else list(values))
+        if not len(made[-1]):
+            raise ValueError(f"{what} is empty; give at least one value, or leave it out for the usual ones.")
+    return made
+
+
 def integer(what, value, low, high=None):
     """Return `value` as an int within [low, high]; else a ValueError names the range."""
     limits = f"at least {low}" if high is None else f"from {low} to {high}"

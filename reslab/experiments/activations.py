@@ -71,6 +71,7 @@ def responses(
 def at_initialisation(depths=(8, 20, 56, 110), *, norms=("batch", "none"), seeds=(0, 1, 2), split=None, base=None):
     """The signal at every block of untrained residual nets, with BatchNorm and without; `signal`'s frames and a column
     norm."""
+    depths, norms, seeds = checks.several(depths=depths, norms=norms, seeds=seeds)
     split = split or digits()
     base = base or small_net(split)
     specs = [replace(base, depth=depth, norm=norm) for norm in norms for depth in depths]
@@ -155,6 +156,7 @@ def histograms(net, split, run=None, edges=EDGES):
     Columns: as `signal` up to train_error; module, index (from 1), left, right (left ≤ activation < right), share (of
     the block's activations; NaN is in no bin).
     """
+    (edges,) = checks.several(edges=edges)
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     _, tensors = _captured_pass(net, blocks, _batch(split))
     bins = np.array([-np.inf, *edges, np.inf])
@@ -226,6 +228,7 @@ def _light_border(images):
 def _all_trained(nets, seeds, base, split, how, device, progress):
     """(net, Run) of every net and seed, trained in parallel on the cores of a CPU, with a progress bar; ValueError for
     a name that is not in FAMILY."""
+    nets, seeds = checks.several(nets=nets, seeds=seeds)
     known = [FAMILY[checks.choice("a net", name, FAMILY)] for name in nets]
     specs = [replace(base, depth=spec.depth, skip=spec.skip) for spec in known]
     jobs = [(spec, seed) for spec in specs for seed in seeds]

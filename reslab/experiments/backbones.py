@@ -67,6 +67,7 @@ def layers(models=tuple(MODELS), body="resnet-50", *, side=SIDE, proposals=PROPO
     the body, "stage3.block2", or ""), grows, and those of `complexity`: module, kind, shape, parameters, multiply_adds,
     activation_bytes. ValueError for an unknown name, or a number that is too small.
     """
+    (models,) = checks.several(models=models)
     for model in models:
         checks.choice("a model", model, MODELS)
     checks.choice("the body", body, BODIES)

@@ -4,6 +4,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from reslab import checks
 from reslab.datasets import digits
 from reslab.nets import Block, NetSpec, build, replace
 from reslab.progress import progress_bar
@@ -46,6 +47,7 @@ def by_depth(
     Columns: those of `Run.frame`: name, skip, depth, seed, parameters, outcome, final_train_error, origin, step, epoch,
     lr, loss, train_error, test_error, seconds. The claim is He et al. 2015 (arXiv:1512.03385), §1 and Fig. 6.
     """
+    depths, skips, seeds = checks.several(depths=depths, skips=skips, seeds=seeds)
     split = split or digits()
     base = base or small_net(split)
     specs = [replace(base, depth=depth, skip=skip) for skip in skips for depth in depths]
@@ -91,6 +93,7 @@ def by_construction(depth=56, *, shallow=8, seeds=(0, 1, 2), split=None, how=Non
     A row a seed for the shallow net, the deep net made from it, and the deep net trained as usual. Columns: net, how
     ("trained" or "made"), depth, seed, parameters, train_error, test_error (fractions, eval mode).
     """
+    (seeds,) = checks.several(seeds=seeds)
     split, how = split or digits(), how or TrainSpec()
     rows = []
     for seed in progress_bar(seeds, desc="two nets of each seed"):

@@ -108,6 +108,7 @@ def holes(net, split, x, target, methods=METHODS, *, other=None, seed=0, progres
     x: (N, C, S, S), normalised; target: (N,). other: the untrained net, by default that of `attribution.untrained`.
     how: as `attribution.maps` takes it. The disc's method is "".
     """
+    (methods,) = checks.several(methods=methods)
     other = other or attribution.untrained(net, split.batch(slice(lesions.CALIBRATION), "train")[0])
     found = {("", "disc"): np.repeat(disc(x.shape[-1])[None], len(x), 0)}
     for method in progress_bar(methods, desc="methods", disable=not progress):
@@ -141,6 +142,7 @@ def curves(net, split, methods=METHODS, *, shares=SHARES, images=IMAGES, seed=0,
 
     Columns: as `fall` up to kind; way ("deletion" or "insertion"), share, p. Arguments: those of `fall`.
     """
+    (shares,) = checks.several(shares=shares)
     x, y = _first(split, images)
     target, _ = answers(net, x)
     rows = []
@@ -161,6 +163,7 @@ def randomisation(net, split, methods=METHODS, *, images=IMAGES, progress=True, 
     (Spearman's rank correlation of the maps' absolute values with those of the net itself, the mean over the images),
     alike_signed (the same of the maps as they are). Adebayo et al. 2018 compare both: saliency has no sign.
     """
+    (methods,) = checks.several(methods=methods)
     x, y = _first(split, images)
     target, _ = answers(net, x)
     statistics = split.batch(slice(lesions.CALIBRATION), "train")[0]
@@ -183,6 +186,7 @@ def stability(net, split, methods=("saliency",), *, images=IMAGES, noise=0.1, se
     (Spearman's rank correlation, the mean over the images), strangers (the same of two different pictures' maps, each
     with the next one's).
     """
+    (methods,) = checks.several(methods=methods)
     x, y = _first(split, images)
     target, _ = answers(net, x)
     drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(checks.seed("seed", seed)))
@@ -202,6 +206,7 @@ def completeness_gaps(net, split, *, steps=(8, 16, 32, 64), images=24, progress=
 
     Columns: as `fall` up to error; steps, and those of `attribution.completeness`.
     """
+    (steps,) = checks.several(steps=steps)
     x, y = _first(split, images)
     target, _ = answers(net, x)
     rows = progress_bar(steps, desc="steps", disable=not progress)
@@ -227,6 +232,7 @@ def of_picture(net, split, image=0, method=METHODS[1], *, share=SHARE, shares=SH
     float; shares and p: the curve of deletion.
     ValueError for a place that the test part does not have.
     """
+    (shares,) = checks.several(shares=shares)
     x, label = one(split, image)
     target, before = answers(net, x)
     made = holes(net, split, x, target, (method,), other=other, seed=seed, progress=False, **how)

@@ -104,6 +104,7 @@ def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", pr
     and of at most 56 layers that after a third of the steps, too.
     progress: called with every patch. Pictures that no frame names are left out of the sprite.
     """
+    specs, seeds = checks.several(specs=specs, seeds=seeds)
     how = how or RECORDED
     device = pick_device(device)
     made = Provenance.here(device, threads=1 if device.type == "cpu" else None)
@@ -139,6 +140,7 @@ def of_runs(store, split, depths, *, images=500, training_images=1000, **filters
     The sprite has no pictures, because they may not be shipped: url is None, and places says where they are in the
     split's test part; `with_pictures` puts them in.
     """
+    (depths,) = checks.several(depths=depths)
     state = None
     for depth in depths:
         runs = {kind: store.runs(depth=depth, skip=kind == "residual", **filters) for kind in KINDS}

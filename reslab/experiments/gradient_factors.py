@@ -75,6 +75,7 @@ def remedies(depth=56, *, seeds=(0, 1, 2), split=None, remedies=REMEDIES):
     up to log10 of the ratio first/last; −∞ where a layer passes nothing on: with ReLU and torch's init all its units
     may be dead.
     """
+    seeds, remedies = checks.several(seeds=seeds, remedies=remedies)
     split, frames, fields = split or digits(), [], {}
     for remedy, (change, changes) in enumerate(remedies, 1):
         fields |= changes
@@ -107,6 +108,7 @@ def table(nets=("plain-20", "plain-56", "plain-110", "resnet-56", "resnet-110"),
     block's), ratio_rms (the same of the RMS: half as large, because the stem's output has four times as many numbers).
     In float64. NaN of a dead net, whose gradient is 0 at the last block too.
     """
+    nets, seeds = checks.several(nets=nets, seeds=seeds)
     rows = []
     for norm, init in (("batch", "kaiming"), ("none", "kaiming"), ("none", "torch")):
         for name in nets:

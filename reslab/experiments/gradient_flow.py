@@ -77,6 +77,7 @@ def by_depth(
 
     base: the NetSpec that all share but for depth and skip; by default width 8 on the digits.
     """
+    depths, skips, seeds = checks.several(depths=depths, skips=skips, seeds=seeds)
     split = split or digits()
     specs = [replace(base or small_net(split), depth=depth, skip=skip) for skip in skips for depth in depths]
     return pd.concat(
@@ -129,6 +130,7 @@ def one_step(spec, split=None, *, seeds=(0,), lr=0.1):
     (factor on the norm of the stem's weights). In float64. ValueError for a net without BatchNorm, or whose stem is not
     one convolution.
     """
+    (seeds,) = checks.several(seeds=seeds)
     split = split or digits()
     if spec.norm != "batch":
         raise ValueError("one_step tells the parts of a step with BatchNorm from one another; this net has none.")

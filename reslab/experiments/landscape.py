@@ -163,6 +163,7 @@ def bands(
     long as the net's ("filter"). Columns: those of `LossSurface.frame`; normalisation, norms, direction (its seed),
     alpha, loss (nats), error (fraction). ValueError as of `LossSurface` and `direction`.
     """
+    (alphas,) = checks.several(alphas=alphas)
     surface = LossSurface(net, split, images=images, mode=mode, device=device)
     drawn = {
         number: direction(net, number, normalisation=normalisation, norms=norms).to(surface.device)
@@ -242,7 +243,7 @@ def between_seeds(nets=NETS, *, pairs=((0, 1), (1, 2), (0, 2)), split=None, how=
 
     nets, how: as `over_seeds` takes them; pairs: of seeds; options: of `between`.
     """
-    split, frames = split or digits(), []
+    (pairs,), split, frames = checks.several(pairs=pairs), split or digits(), []
     for spec, pair in jobs(nets, pairs, small_net(split), {}, progress):
         net, other = (trained(spec, split, how, seed=seed) for seed in pair)
         frames.append(between(net, other, split, **{"device": "cpu"} | options))

@@ -148,6 +148,7 @@ def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, c
     """The error without several blocks, drawn at random: a row a count × draw. Columns: those of `one_out` up to whole;
     count, draw, modules (the names, with + between them), error. Counts that the net does not have are left out.
     """
+    (counts,) = checks.several(counts=counts)
     kept, y = _keep_blocks(net, split, images)
     random, rows = np.random.default_rng([checks.seed("seed", seed), net.seed or 0]), []
     counts = [count for count in counts if checks.integer("a count", count, 0) <= len(kept.blocks)]
@@ -164,6 +165,7 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
     a count × draw, but for draws whose swaps undo each other. Columns: those of `one_out` up to whole; count (swaps),
     draw, moved (share of the blocks that are no longer in their places), error.
     """
+    (counts,) = checks.several(counts=counts)
     kept, y = _keep_blocks(net, split, images)
     random, rows = np.random.default_rng([checks.seed("seed", seed), net.seed or 0]), []
     stages = {}
@@ -245,6 +247,7 @@ def longest(depth, skip):
 def errors_of_photographs(depths=(20, 56)):
     """`errors` of the recorded CIFAR-10 nets that `longest` gives, measured when their weights were recorded; without
     the column images."""
+    (depths,) = checks.several(depths=depths)
     frames = []
     for depth, skip in itertools.product(depths, (False, True)):
         run, net = longest(depth, skip)

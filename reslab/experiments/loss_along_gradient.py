@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
+from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.features import unchanged
@@ -32,6 +33,7 @@ def in_training(
     Columns: name, skip, depth, norm, init, seed, step, origin, and those of `along`. A net that diverges has no rows
     after that. ValueError for an unknown name.
     """
+    (steps,) = checks.several(steps=steps)
     split, frames = split or digits(), []
     how = replace(first_steps_spec(split, max(steps)), capture_every=0, log_every=1)
     for spec, seed in jobs(nets, seeds, base or small_net(split), {}, progress):
@@ -51,6 +53,7 @@ def along(net, split, rates=RATES):
     Columns: rate, loss (nats, in training mode), predicted (nats: the loss decrease to first order, the rate times the
     squared length of the gradient). Dropout leaves out the same values at every rate. The net is not changed.
     """
+    (rates,) = checks.several(rates=rates)
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[:BATCH]
     x, y = (part.to(device_of(net)) for part in split.to("cpu").batch(order, "train"))
     parameters = {name: p for name, p in net.named_parameters() if p.requires_grad}

@@ -37,6 +37,7 @@ def growth_by_layer(depth=50, *, width=256, images=256, seeds=(0, 1, 2), layers=
     many layers the gradient has come back: 0 at the last), gradient (RMS of ∂y/∂(output of the linear or BatchNorm
     layer), over that of the last). ValueError for an impossible depth or seed.
     """
+    seeds, layers = checks.several(seeds=seeds, layers=layers)
     frames = []
     for name, (norm, activation) in layers.items():
         for seed in seeds:

@@ -10,11 +10,12 @@ import dataclasses
 import pandas as pd
 import torch.nn.functional as F
 
+from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments import lesions
 from reslab.experiments.degradation import small_net
-from reslab.experiments.representations import by_block, labelled
-from reslab.nets import FAMILY, NetSpec, build, replace
+from reslab.experiments.representations import by_block, jobs, labelled
+from reslab.nets import NetSpec, build
 from reslab.progress import progress_bar
 from reslab.shipped import shipped_json
 
@@ -30,8 +31,7 @@ def own(nets=NETS, *, seeds=(0, 1, 2), split=None, progress=True):
     trained.
     """
     split, frames = split or digits(), []
-    for name, seed in progress_bar([(n, s) for n in nets for s in seeds], desc="bodies", disable=not progress):
-        spec = replace(small_net(split), depth=FAMILY[name].depth, skip=FAMILY[name].skip)
+    for spec, seed in jobs(nets, seeds, small_net(split), {}, progress):
         for trained in (False, True):
             net = lesions.trained(spec, split, seed=seed) if trained else build(spec, seed=seed)
             frames.append(labelled(by_block(net, split), net).assign(trained=trained, seed=seed))
@@ -44,6 +44,7 @@ def photographs_bodies(split, depth=20, *, seeds=(0, 1, 2), progress=True):
 
     split: pictures of three channels. seeds: of the untrained bodies.
     """
+    (seeds,) = checks.several(seeds=seeds)
     frames, jobs = [], [(skip, seed) for skip in (False, True) for seed in (None, *seeds)]
     for skip, seed in progress_bar(jobs, desc="bodies", disable=not progress):
         trained = seed is None

@@ -40,6 +40,7 @@ def needed(names=(*NETS, *MODELS), root=None):
     names: of NETS (any of `nets.imagenet.PRETRAINED`) and MODELS. root: the folder, else $RESLAB_WEIGHTS, else the
     cache. A machine with no network takes files that were copied into the folder under these names.
     """
+    (names,) = checks.several(names=names)
     folder, rows = weights_folder() if root is None else Path(os.path.expanduser(root)), []
     for name in names:
         weights = _weights(name)
@@ -73,6 +74,7 @@ def top(picture, nets=NETS, *, count=5, root=None, progress=True):
 
     picture: as `read_picture` takes it. ValueError, WeightsUnavailable.
     """
+    (nets,) = checks.several(nets=nets)
     x, rows = read_picture(picture), []
     for name in nets:
         net = pretrained(name, root=root, progress=progress)

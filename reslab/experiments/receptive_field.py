@@ -143,6 +143,7 @@ def trained_and_untrained(depth=20, *, seeds=(0, 1, 2), blocks=None, side=SIDE, 
 
     seeds: of the untrained nets, whose BatchNorm has the statistics of the pictures. Column besides: trained.
     """
+    (seeds,) = checks.several(seeds=seeds)
     seeds = [checks.seed("a seed", seed) for seed in seeds]
     x, _ = pictures(side)
     frames, jobs = [], [(skip, seed) for skip in (False, True) for seed in (None, *seeds)]

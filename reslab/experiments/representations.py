@@ -139,6 +139,7 @@ def neighbours(model, split, places, layers=None, *, images=None, count=3):
     places: of the images in the test part. Columns: module, index, place, rank (1 is the nearest), neighbour (its
     place), label (of the neighbour, 0 to K-1), same_class. ValueError for a place outside the images measured.
     """
+    (places,) = checks.several(places=places)
     x, y = _first(split, "test", images)
     places = [checks.integer("a place", place, 0, len(x) - 1) for place in places]
     rows = []
@@ -162,6 +163,7 @@ def walk(
     left out. Columns: those that `before_training` puts first; module, index, and the rest of `neighbours`' columns;
     image and picture: the image itself and its neighbour, (S, S) arrays, the mean over the channels.
     """
+    (blocks,) = checks.several(blocks=blocks)
     split, frames = split or digits(), []
     pictures = split.x_test.float().mean(1).cpu().numpy()
     for spec, _ in jobs(nets, (seed,), base or small_net(split), {}, progress=False):
@@ -195,6 +197,7 @@ def in_training(
     how: a TrainSpec. train_error: fraction, of the last batch; NaN before training. A net that diverges has no rows
     after that.
     """
+    (steps,) = checks.several(steps=steps)
     split, frames = split or digits(), []
     how = replace(how or TrainSpec(), log_every=1)
     for spec, seed in jobs(nets, seeds, base or small_net(split), changes, progress):
@@ -220,6 +223,7 @@ def jobs(nets, seeds, base, changes, progress):
     nets: names, of which depth and skip are taken; base: the NetSpec that all share but for those, and for the changes,
     {field: value}.
     """
+    nets, seeds = checks.several(nets=nets, seeds=seeds)
     known = [FAMILY[checks.choice("a net", name, FAMILY)] for name in nets]
     specs = [replace(base, depth=spec.depth, skip=spec.skip, **changes) for spec in known]
     return progress_bar([(spec, seed) for spec in specs for seed in seeds], desc="nets", disable=not progress)

@@ -129,6 +129,7 @@ def learn_identity(
     *, skips=(False, True), blocks=(1,), rates=RATES, seeds=(0,), target=identity, base=None, split=None, steps=150
 ):
     """`learn` for every combination, one tidy frame. Blocks of one seed have the same initial weights and batches."""
+    skips, blocks, rates, seeds = checks.several(skips=skips, blocks=blocks, rates=rates, seeds=seeds)
     split = split or digits()
     base = base or one_block(split)
     stacks = list(itertools.product(blocks, skips, rates, seeds))
@@ -141,6 +142,7 @@ def learn_identity(
 
 def learn_in_a_row(blocks=8, *, rates=STACK_RATES, seeds=(0, 1, 2), split=None):
     """`learn_identity` for a stack of blocks: the first seed at all rates, the others at the best one of each kind."""
+    (seeds,) = checks.several(seeds=seeds)
     first = learn_identity(blocks=(blocks,), rates=rates, seeds=seeds[:1], split=split)
     best = at_best_rate(first).groupby("skip")["lr"].first()
     more = [
@@ -159,6 +161,7 @@ def by_distance(distances=(0.0, 0.25, 0.5, 0.75, 1.0), *, seeds=(0,), rates=RATE
     identity mapping" when "the optimal function is closer to an identity mapping than to a zero mapping".
     The targets: see `away_from_identity`.
     """
+    (distances,) = checks.several(distances=distances)
     split = split or digits()
     shared = {"rates": rates, "seeds": seeds, "split": split, "steps": steps}
     frames = [learn_identity(target=away_from_identity(d), **shared).assign(distance=d) for d in distances]
@@ -182,6 +185,7 @@ def decay_alone(*, seeds=(0,), steps=300, shrink=0.02, split=None):
     parameters; with BatchNorm, only the convolutions, as is common today. A row every tenth step.
     Columns: those of `learn`, and case, left (the fraction of each decayed weight that is left), size = ‖H(x)‖/‖x‖.
     """
+    (seeds,) = checks.several(seeds=seeds)
     split = split or digits()
     shrink = checks.number("shrink", shrink, 0.0, 1.0)
     frames = [

@@ -123,6 +123,7 @@ def shortcut_costs(depths=(20, 56, 110), shortcuts=("A", "B", "C"), *, base=None
     net, shortcut ("none" for plain), depth, skip, parameters, multiply_adds (for one image), additions (element-wise,
     one a number that a block adds), and parameters_more and multiply_adds_more, against the plain net of that depth.
     """
+    depths, shortcuts = checks.several(depths=depths, shortcuts=shortcuts)
     base, rows = base or NetSpec(), []
     for depth in depths:
         plain = replace(base, depth=depth, skip=False)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from reslab import checks
 from reslab.datasets import Split, digits
 from reslab.experiments.degradation import small_net
 from reslab.job import Job
@@ -38,6 +39,7 @@ def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, precision="f
     `TrainSpec`. Columns: name, depth, skip, precision, step_seconds (the fastest of `steps`: other programs only slow
     it), hours (of 64,000 steps), device, machine.
     """
+    (names,) = checks.several(names=names)
     device, rows = pick_device(device), []
     split, how = noise(), TrainSpec(epochs=steps + 1, test_every=steps + 2, precision=precision)
     for name in progress_bar(names, desc="nets"):
@@ -69,6 +71,7 @@ def stopped(depth=20, *, at=(15, 40), seed=0, split=None, how=None, device="auto
 
     The tidy frame of `Run.frame` for the two, with different names.
     """
+    (at,) = checks.several(at=at)
     split, how = split or digits(), how or TrainSpec()
     spec = replace(small_net(split), depth=depth)
     whole = fit(spec, split, how, seed=seed, device=device, progress=False)
@@ -88,6 +91,7 @@ def stopped(depth=20, *, at=(15, 40), seed=0, split=None, how=None, device="auto
 def throughput(workers=(1, 2), *, nets=4, depth=20, split=None, how=None):
     """Train the same nets with one worker, two, ... on the CPU; columns: workers, nets, seconds, nets_per_minute, speed
     (times that of the first row)."""
+    (workers,) = checks.several(workers=workers)
     split, how = split or digits(), how or TrainSpec(epochs=2, test_every=100)
     spec, rows = replace(small_net(split), depth=depth), []
     list(sweep([spec], split, replace(how, epochs=0.2), device="cpu", progress=False))  # imports are not timed
@@ -107,6 +111,7 @@ def torchrun(command, processes=(1, 2), *, timeout=TIMEOUT):
     The columns of `Run.frame`, and where ("1 process", "2 processes"). A command without a run, or without progress for
     `timeout` seconds, gives a warning and no rows.
     """
+    (processes,) = checks.several(processes=processes)
     runs = {}
     for count in processes:
         where = f"{count} process{'es' * (count > 1)}"
@@ -163,6 +168,7 @@ def clustered(seeds=(0, 1, 2, 3), *, split=None, how=None):
     The columns of `Run.frame`, and where ("on Ray", "without Ray"); no rows if Ray is not installed. If Ray does not
     start, there is a warning, and only the rows without Ray.
     """
+    (seeds,) = checks.several(seeds=seeds)
     if importlib.util.find_spec("ray") is None:
         return _by_place({})
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a lesson sends no usage statistics

@@ -178,6 +178,7 @@ def compare(depth=20, *, seeds=(0,), steps=STEPS, rate=RATE, width=8, shown=6, p
     (pictures); and of the first pictures, `shown` of them: pixels (shown, S, S, 3), truth and answers (shown, S, S),
     all uint8.
     """
+    (seeds,) = checks.several(seeds=seeds)
     frames = []
     jobs = [(seed, skip) for seed in seeds for skip in (False, True)]
     with progress_bar(total=steps * len(jobs), desc="segmenters", disable=not progress) as bar:

@@ -70,9 +70,10 @@ def on_a_grid(nets=None, *, depths=(1, 10, 24, 50), seeds=(0,), bias=True):
 
     nets: name → flags of `ScalarNet`, by default `NETS`. Columns: name, skip, depth, seed, origin, x, gradient.
     """
+    nets, depths, seeds = checks.several(nets=NETS if nets is None else nets, depths=depths, seeds=seeds)
     x = torch.linspace(-2, 2, POINTS)
     frames = []
-    for name, flags in (NETS if nets is None else nets).items():
+    for name, flags in nets.items():
         for depth in depths:
             for seed in seeds:
                 net = ScalarNet(depth, bias=bias, seed=seed, **flags)
@@ -84,6 +85,7 @@ def on_a_grid(nets=None, *, depths=(1, 10, 24, 50), seeds=(0,), bias=True):
 def noise(*, seeds=(0,)):
     """The two references, in the columns of `on_a_grid`, depth 0: white noise (each value drawn anew), brown noise (its
     running sum)."""
+    (seeds,) = checks.several(seeds=seeds)
     x, frames = torch.linspace(-2, 2, POINTS), []
     for seed in seeds:
         white = np.random.default_rng(checks.seed("a seed", seed)).standard_normal(POINTS)

@@ -92,6 +92,7 @@ def training_pictures():
 
 def pieces(names=HELD_OUT):
     """A list of `Picture`, PIECE px a side: of names, a dict as HELD_OUT and TEST are."""
+    (names,) = checks.several(names=names)
     return [Picture.of(name, photograph(name)[top : top + PIECE, left : left + PIECE])
             for name, (top, left) in names.items()]  # fmt: skip
 
@@ -123,6 +124,7 @@ def compared(nets, picture, **labels):
     (dB) and ssim of the whole piece (NaN for low), pixels (the middle of the piece, DETAIL_PIXELS high and wide; half
     as many of low), added (its difference from bicubic, as large), those of `labels`.
     """
+    (nets,) = checks.several(nets=nets)
     rows = [{"kind": "low", "name": "half the size", "pixels": _middle(picture.low, DETAIL_PIXELS // SCALE)}]
     made = {"bicubic": ("bicubic", picture.bicubic), "sharp": ("the sharp picture", picture.sharp)}
     for net in nets:
@@ -230,6 +232,7 @@ def best_rate(spec, pictures, *, rates=RATES, seeds=SEEDS, steps=STEPS, progress
     frame: a row a rate × seed × measured step × picture, columns as of `quick`, and part ("test" or "held out"), best
     (whether the rate is). nets: {seed: the net after the last step}, of the best rate.
     """
+    pictures, rates, seeds = checks.several(pictures=pictures, rates=rates, seeds=seeds)
     checks.integer("steps", steps, QUICK + 1)
     parts, frames = {"test": pieces(TEST), "held out": pieces()}, []
 

@@ -79,6 +79,7 @@ def first_steps(depths=(10,), *, seeds=SEEDS, steps=QUICK, progress=True):
 
     Columns as of `super_resolution.quick`, and origin; a row a net × seed × measured step × held-out picture.
     """
+    depths, seeds = checks.several(depths=depths, seeds=seeds)
     pictures, frames = training_pictures(), []
     wanted = [(spec, seed) for depth in depths for spec in pair(depth) for seed in seeds]
     for spec, seed in progress_bar(wanted, desc="nets", disable=not progress):

@@ -6,6 +6,7 @@ shattered (`shattering`), or neither; and the final training error of the net.
 
 import pandas as pd
 
+from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.gradient_flow import at_initialisation, label, labelled
@@ -45,7 +46,8 @@ def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, known=None, w
     after training; NaN if it diverged), outcome, steps, lr.
     """
     split, how = split or digits(), how or TrainSpec()
-    specs = [replace(small_net(split), **changes) for changes in CANDIDATES] if specs is None else list(specs)
+    specs = [replace(small_net(split), **changes) for changes in CANDIDATES] if specs is None else specs
+    specs, seeds = checks.several(specs=specs, seeds=seeds)
     rows = {} if known is None else dict(list(known.groupby(["name", "seed"])))
     new = [spec for spec in specs if any((label(spec), seed) not in rows for seed in seeds)]
     options = {"workers": workers, "store": store, "progress": progress and bool(new)}

@@ -28,6 +28,7 @@ def depth_costs(names=("resnet-18", "resnet-34", "resnet-50", "resnet-101", "res
     """The cost of depth, counted: a row a net of FAMILY. Columns: net, image, parameters, multiply_adds,
     with_early_stride (see `early_stride`) and memory (bytes of all layers' outputs; training keeps most of it for the
     backward pass), the last three for one image."""
+    (names,) = checks.several(names=names)
     rows = []
     for name in names:
         spec, layers = FAMILY[name], complexity(FAMILY[name])
@@ -56,6 +57,7 @@ def step_times(specs, *, steps=20, seed=0, split=None):
 
     specs: a dict name → NetSpec. Columns: name, step (from 2: the first also prepares), seconds. On the CPU.
     """
+    (specs,) = checks.several(specs=specs)
     split, steps = split or digits(), checks.integer("steps", steps, 1)
     how = TrainSpec(test_every=steps + 2, epochs=steps + 2)  # no test error in between: it would count as training
     trainings = {name: train(build(spec, seed=seed), split, how, device="cpu") for name, spec in specs.items()}

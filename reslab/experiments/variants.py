@@ -165,6 +165,7 @@ def race(
     the variant's, and of (the variant that it changes), change (the fields, as code), multiply_adds (of one image),
     claim (what its paper measured) and source (the paper).
     """
+    names, seeds = checks.several(names=names, seeds=seeds)
     split = split or digits()
     base = base or a_net(split)
     specs = {}
@@ -194,6 +195,7 @@ def recorded_nets(names, dataset, **filters):
     names: in FAMILY. filters: as `Store.runs` takes them. Columns: those of `results.degradation.beside_the_paper`,
     and after the name precision and multiply_adds (of one image).
     """
+    (names,) = checks.several(names=names)
     names, tables = list(names), []
     runs = _recorded(" or ".join(names), lambda run: run.name in names, dataset, filters)
     for precision in dict.fromkeys(run.how["precision"] for run in runs):
