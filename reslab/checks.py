@@ -46,14 +46,18 @@ def seed(what, value):
 
 
 def number(what, value, low=0.0, high=math.inf, *, above=False):
-    """Return `value` as a finite float in [low, high], or (low, high] with `above`; else ValueError names the range."""
-    limits = f"{'above' if above else 'at least'} {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
+    """Return `value` as a finite float in [low, high], or (low, high] with `above`; else ValueError names the range.
+
+    low: -inf for any finite number.
+    """
+    least = f" {'above' if above else 'at least'} {low:g}" if low > -math.inf else ""
+    limits = least + (f" and at most {high:g}" if high < math.inf else "")
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ValueError(f"{what} is {value!r}; it must be a number {limits}.")
+        raise ValueError(f"{what} is {value!r}; it must be a number{limits}.")
     value = value.item() if hasattr(value, "item") else value  # NumPy's float32 overflows where Python's floats compare
     largest = sys.float_info.max  # an int may be larger, and NaN is not within any range
     if not max(low, -largest) <= value <= min(high, largest) or (above and value == low):
-        raise ValueError(f"{what} is {value}; it must be a finite number {limits}.")
+        raise ValueError(f"{what} is {value}; it must be a finite number{limits}.")
     return float(value)
 
 

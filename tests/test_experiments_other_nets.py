@@ -17,7 +17,9 @@ from reslab.experiments import (
     lesions,
     loss_along_gradient,
     paths,
+    receptive_field,
     representations,
+    scaling,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -168,9 +170,68 @@ def test_pictures_of_another_shape_are_refused_in_a_sentence(split):
     assert attribution.maps(net, torch.zeros(2, 1, 8, 8), smooth=1, noise=1).shape == (2, 8, 8)  # a whole number too
 
 
+def test_the_gradient_of_a_model_of_ones_own_is_that_of_its_own_pass(split):
+    model, twin = own(), own()
+    twin.load_state_dict(model.state_dict())
+    frame = gradient_flow.backward(model, split, "eval", lambda name, _: name == "0")
+    first = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[: gradient_flow.BATCH]
+    x, y = split.batch(first)
+    output = twin.eval()[0](x)
+    output.retain_grad()
+    nn.functional.cross_entropy(twin[1:](output), y).backward()
+    assert frame["gradient_rms"].tolist() == pytest.approx([output.grad.square().mean().sqrt().item()])
+    assert torch.allclose(model[0].weight.grad, twin[0].weight.grad)
+    assert len(gradient_flow.backward(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), split, "train")) == 2
+
+
+def test_bins_may_come_in_any_order(split):
+    sorted_, turned = (activations.histograms(built(split), split, edges=edges) for edges in ((0, 1, 2), (2, 0, 1)))
+    assert sorted_["share"].equals(turned["share"])
+
+
 @pytest.mark.parametrize(
     ("measure", "kind", "says"),
     [
+        (
+            lambda net, split: gradient_flow.backward(nn.Linear(3, 10), split, "train"),
+            ValueError,
+            r"Linear does not take images \(2, 1, 8, 8\)",
+        ),
+        (
+            lambda net, split: gradient_flow.backward(nn.Flatten(), split, "train"),
+            ValueError,
+            "Flatten has nothing to train",
+        ),
+        (lambda net, split: gradient_flow.backward(net.spec, split, "train"), TypeError, r"net must be an nn\.Module"),
+        (
+            lambda net, split: receptive_field.by_block(own()),
+            TypeError,
+            r"a backbone is that of a NetSpec or of a net of build\(\.\.\.\), not of a Sequential\.",
+        ),
+        (lambda net, split: receptive_field.by_block(net), ValueError, "the pictures have 3 channels, and .* takes 1"),
+        (lambda net, split: receptive_field.pictures(33.5), ValueError, r"side is 33\.5; it must be a whole number"),
+        (lambda net, split: lesions.several_out(net, split, draws=0), ValueError, "draws is 0; it must be at least 1"),
+        (lambda net, split: lesions.swapped(net, split, (0.5,)), ValueError, r"a count is 0\.5; it must be a whole"),
+        (
+            lambda net, split: landscape.bands(net, split, alphas=("a",)),
+            ValueError,
+            r"an alpha is 'a'; it must be a number\.",
+        ),
+        (
+            lambda net, split: landscape.bands(net, split, alphas=(float("nan"),)),
+            ValueError,
+            r"an alpha is nan; it must be a finite number\.",
+        ),
+        (lambda net, split: loss_along_gradient.along(net, split, "a"), ValueError, "rates is 'a'; it must be several"),
+        (lambda net, split: loss_along_gradient.along(net, split, ["a"]), ValueError, "a rate is 'a'; it must be a"),
+        (lambda net, split: activations.histograms(net, split, edges=["a"]), ValueError, "an edge is 'a'; it must be"),
+        (lambda net, split: scaling.paper_recipe(["resnet-21"]), ValueError, "a net is 'resnet-21'; it can be"),
+        (lambda net, split: scaling.torchrun("reslab", [0]), ValueError, "a number of processes is 0; it must be"),
+        (
+            lambda net, split: representations.before_training(("plain-8",), split=split, depth=20),
+            ValueError,
+            "depth is in the names of the nets",
+        ),
         (lambda net, split: chaos.growth(net, split, images=0), ValueError, r"images is 0; it must be at least 1\."),
         (lambda net, split: chaos.growth(net.spec, split), TypeError, r"net must be an nn\.Module, not NetSpec\."),
         (

@@ -11,7 +11,8 @@ from PIL import Image
 
 from reslab import arrays, checks
 from reslab.datasets import pictures
-from reslab.datasets.own import from_arrays
+from reslab.datasets.own import split_of
+from reslab.datasets.split import mention_copies
 from reslab.progress import progress_bar
 
 PARTS = {  # names of folders that have a part of a data set; the first that is there is taken
@@ -28,7 +29,8 @@ def from_folder(path, *, image_size=32, test=0.2, seed=0):
     become white. If the sub-folders are train and test (or val), with the classes in them, these are the two parts;
     otherwise test and seed are as in `from_arrays`. Hidden files and folders are left out; a warning names other files
     that are no pictures (pipes and devices too), and pictures that are in no class. A link is followed unless it leads
-    back into the folder. A file that is there twice counts once.
+    back into the folder. A file that is there twice counts once; a warning names test pictures that are in the training
+    part too, pixel by pixel.
     Raises FileNotFoundError for a missing or an empty folder, ValueError for a damaged picture, for one that is in two
     classes or in both parts, or a bad value.
     """
@@ -52,7 +54,13 @@ def from_folder(path, *, image_size=32, test=0.2, seed=0):
         drawn = {"x_test": x_test, "y_test": y_test}
     x, y = _read(files["train"], image_size)
     name = _text(path.resolve().name)
-    return from_arrays(x, y, name=name, channels="first", source="the reader's own pictures", **drawn)
+    split = split_of(x, y, name=name, channels="first", source="the reader's own pictures", **drawn)
+    places = {part: [file.relative_to(path).as_posix() for some in inner.values() for file in some]
+              for part, inner in files.items()}  # fmt: skip
+    if "test" not in files:
+        cut = arrays.cut(len(x), test, seed)
+        places = {part: [places["train"][i] for i in index] for part, index in zip(PARTS, cut, strict=True)}
+    return mention_copies(split, places["train"], places["test"])
 
 
 def _parts(path):

@@ -25,7 +25,7 @@ def digits(seed=0, test=397):
     """
     import numpy as np
 
-    from reslab.datasets.own import from_arrays
+    from reslab.datasets.own import split_of
 
     source = (
         "scikit-learn's digits: Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, UCI, CC BY 4.0"
@@ -33,7 +33,7 @@ def digits(seed=0, test=397):
     # Its file is read without importing scikit-learn, which takes a second, and 50 MB of each kernel.
     file = Path(find_spec("sklearn").origin).parent / "datasets" / "data" / "digits.csv.gz"
     table = np.loadtxt(file, dtype=np.int64, delimiter=",")  # (1797, 65): 64 pixels, then the class
-    return from_arrays(
+    return split_of(
         table[:, :-1].reshape(-1, 8, 8).astype("uint8"), table[:, -1], name="digits", test=test, scale=16, seed=seed,
         source=source,
     )  # fmt: skip
@@ -105,9 +105,9 @@ def load(name):
 
 def _from_torchvision(name, kind, root, source, download=True):
     """A Split of the torchvision class called `kind`. Classes without names get their numbers as names."""
-    from reslab.datasets.own import from_arrays
+    from reslab.datasets.own import split_of
 
     train, test = downloads.fetch(name, kind, root, download)
     y, y_test = (part.targets if hasattr(part, "targets") else part.labels for part in (train, test))
     names = getattr(train, "classes", None)
-    return from_arrays(train.data, y, x_test=test.data, y_test=y_test, class_names=names, name=name, source=source)
+    return split_of(train.data, y, x_test=test.data, y_test=y_test, class_names=names, name=name, source=source)

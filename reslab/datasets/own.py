@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from reslab import arrays, checks
-from reslab.datasets.split import Split, mention_unseen_classes
+from reslab.datasets.split import Split, mention_copies, mention_unseen_classes
 
 
 def from_arrays(
@@ -34,7 +34,23 @@ def from_arrays(
        order.
     test: the fraction or the number of test images, drawn with `seed` from all classes; not used if x_test is given.
     scale: the value of white; by default 255 for uint8 and 1 for floats.
+    A warning names test images that are, pixel by pixel, in the training part too.
     """
+    how = {"name": name, "test": test, "x_test": x_test, "y_test": y_test, "class_names": class_names, "scale": scale}
+    split = split_of(x, y, **how, seed=seed, channels=channels, source=source)
+    if x_test is x:  # a person who gives the same images twice knows it
+        return split
+    there = len(split.x_train), len(split.x_test)
+    drawn, given = x_test is None, "x" if x_test is None else "x_test"
+    places = arrays.cut(sum(there), test, seed) if drawn else map(range, there)
+    train, tested = ([f"{what}[{i}]" for i in part] for what, part in zip(("x", given), places, strict=True))
+    return mention_copies(split, train, tested)
+
+
+def split_of(
+    x, y, *, name, test=0.2, x_test=None, y_test=None, class_names=None, scale=None, seed=0, channels=None, source
+):
+    """`from_arrays` of images that are no one's own, or whose copies are mentioned elsewhere."""
     if (x_test is None) != (y_test is None):
         raise ValueError(
             "Only one of x_test and y_test was given; give both, or neither to have a test part drawn from x."

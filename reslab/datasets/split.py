@@ -163,3 +163,26 @@ def mention_unseen_classes(split):
             stacklevel=3,
         )
     return split
+
+
+def mention_copies(split, train, test):
+    """The same Split, with a warning if test images are, pixel by pixel, in the training part too.
+
+    train, test: what the images of a part are called, in their order. Images of one colour are not compared.
+    """
+    known = {pixels: train[i] for i, pixels in _drawn(split.x_train)}
+    if copies := [f"{test[i]} is {known[pixels]}" for i, pixels in _drawn(split.x_test) if pixels in known]:
+        some = f"{', '.join(copies[:3])}{' ...' if len(copies) > 3 else ''}"
+        warnings.warn(
+            f"{len(copies)} of the {len(test)} test images of {split.name} are in the training part too ({some}): a net"
+            " may know them by heart, and the test error is too low. Leave one of each out.",
+            stacklevel=3,
+        )
+    return split
+
+
+def _drawn(x):
+    """(place, pixels as bytes) of every image of more than one colour."""
+    pixels = x.flatten(2)
+    for i in (pixels.amin(2) < pixels.amax(2)).any(1).nonzero()[:, 0].tolist():
+        yield i, x[i].cpu().numpy().tobytes()

@@ -157,6 +157,7 @@ def histograms(net, split, run=None, edges=EDGES):
     the block's activations; NaN is in no bin).
     """
     (edges,) = checks.several(edges=edges)
+    edges = sorted({checks.number("an edge", edge, -np.inf) for edge in edges})
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
     _, tensors = _captured_pass(net, blocks, _batch(split))
     bins = np.array([-np.inf, *edges, np.inf])

@@ -9,6 +9,7 @@ import copy
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from reslab import checks
 from reslab.capture import ACTIVATION_STATISTICS, capture
@@ -17,8 +18,8 @@ from reslab.experiments.degradation import small_net
 from reslab.nets import NetSpec, build, replace
 from reslab.runs import Provenance
 from reslab.store import recorded
-from reslab.train import TrainSpec, check_fit, fit
-from reslab.train.device import settings
+from reslab.train import TrainSpec, check_fit, compatibility, fit
+from reslab.train.device import layout_of, settings
 
 MODES = ("train", "eval")
 BATCH = 128  # images for a gradient
@@ -168,13 +169,20 @@ def one_step(spec, split=None, *, seeds=(0,), lr=0.1):
 def backward(net, split, mode, layers=None, activation=ACTIVATION_STATISTICS):
     """The captured frame of one forward and backward pass on the first batch of training, in the net's precision.
 
-    The net, of `build`, is left in channels_last, in the chosen mode, and with the gradients of this pass added.
+    net: of `build`, or one of your own, in float32; on the CPU. It is left in the chosen mode, and with the gradients
+    of this pass added. ValueError for a model that does not take the split's images, or does not return logits.
     """
-    check_fit(net.spec, split, TrainSpec(batch_size=1))
-    net.to(memory_format=torch.channels_last).train(checks.choice("mode", mode, MODES) == "train")
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net must be an nn.Module, not {type(net).__name__}.")
+    spec, layout = getattr(net, "spec", None), layout_of(net)
+    described = isinstance(spec, NetSpec)
+    check_fit(spec if described else None, split, TrainSpec(batch_size=1))
+    compatibility.check_parameters(net)
+    compatibility.check_forward(net, split, BATCH, described)
+    net.to(memory_format=layout).train(checks.choice("mode", mode, MODES) == "train")
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[:BATCH]
     x, y = split.to("cpu").batch(order, "train")
-    x = x.to(net.fc.weight.dtype, memory_format=torch.channels_last)
+    x = x.to(next(net.parameters()).dtype, memory_format=layout)
     # as in training: other layouts round otherwise
     with settings(threads=1), capture(net, layers, activation=activation) as trace:
         F.cross_entropy(net(x), y).backward()

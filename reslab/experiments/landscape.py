@@ -164,6 +164,7 @@ def bands(
     alpha, loss (nats), error (fraction). ValueError as of `LossSurface` and `direction`.
     """
     (alphas,) = checks.several(alphas=alphas)
+    alphas = [checks.number("an alpha", alpha, -np.inf) for alpha in alphas]
     surface = LossSurface(net, split, images=images, mode=mode, device=device)
     drawn = {
         number: direction(net, number, normalisation=normalisation, norms=norms).to(surface.device)

@@ -86,7 +86,7 @@ def principal_plane(net, states, split, *, points=25, mode="train", images=IMAGE
 
 def random_walk(steps, dimensions=1000, *, seeds=(0, 1, 2)):
     """The shares of `principal` of random walks with so many steps: a row a seed. Columns: seed, share_x, share_y."""
-    (seeds,) = checks.several(seeds=seeds)
+    (seeds,), steps = checks.several(seeds=seeds), checks.integer("steps", steps, 2)
     rows = []
     for seed in seeds:
         drawn = torch.randn(steps, dimensions, generator=torch.Generator().manual_seed(checks.seed("seed", seed)))

@@ -149,7 +149,7 @@ def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, c
     count, draw, modules (the names, with + between them), error. Counts that the net does not have are left out.
     """
     (counts,) = checks.several(counts=counts)
-    kept, y = _keep_blocks(net, split, images)
+    kept, y, draws = *_keep_blocks(net, split, images), checks.integer("draws", draws, 1)
     random, rows = np.random.default_rng([checks.seed("seed", seed), net.seed or 0]), []
     counts = [count for count in counts if checks.integer("a count", count, 0) <= len(kept.blocks)]
     for count in progress_bar(counts, desc="blocks out", disable=not progress):
@@ -166,7 +166,8 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
     draw, moved (share of the blocks that are no longer in their places), error.
     """
     (counts,) = checks.several(counts=counts)
-    kept, y = _keep_blocks(net, split, images)
+    counts = [checks.integer("a count", count, 1) for count in counts]
+    kept, y, draws = *_keep_blocks(net, split, images), checks.integer("draws", draws, 1)
     random, rows = np.random.default_rng([checks.seed("seed", seed), net.seed or 0]), []
     stages = {}
     for at, name in _places(kept):

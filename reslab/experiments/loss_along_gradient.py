@@ -54,6 +54,7 @@ def along(net, split, rates=RATES):
     squared length of the gradient). Dropout leaves out the same values at every rate. The net is not changed.
     """
     (rates,) = checks.several(rates=rates)
+    rates = [checks.number("a rate", rate) for rate in rates]
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[:BATCH]
     x, y = (part.to(device_of(net)) for part in split.to("cpu").batch(order, "train"))
     parameters = {name: p for name, p in net.named_parameters() if p.requires_grad}

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import nn
 
 from reslab import checks
+from reslab.arrays import LARGEST
 from reslab.experiments import attribution, lesions
 from reslab.experiments.photographs import MEAN, STD
 from reslab.experiments.representations import labelled
@@ -34,7 +35,7 @@ def pictures(side=SIDE):
     CIFAR-10's training pictures are, and (2, side, side, 3) uint8. Sources: see `experiments.photographs`."""
     from sklearn.datasets import load_sample_images
 
-    shown = []
+    side, shown = checks.integer("side", side, 1, LARGEST), []
     for photo in load_sample_images().images:  # (427, 640, 3)
         left = (photo.shape[1] - photo.shape[0]) // 2
         square = Image.fromarray(photo[:, left : left + photo.shape[0]])
@@ -88,7 +89,7 @@ def measured(body, x, blocks=None, *, draws=MIXTURES, seed=0):
     energy: (S, S) float64, the squared gradient, summed over the picture's channels, the mean over pictures and over
     `draws` random mixtures of the channels; its sum is 1. centre: (row, column), the pixel that the place is over.
     """
-    parts = dict(_parts(body))
+    parts, draws = dict(_parts(body)), checks.integer("draws", draws, 1)
     blocks = list(parts) if blocks is None else [checks.choice("a block", name, parts) for name in blocks]
     strides, found = theory(body).set_index("module")["stride"], {}
     random = torch.Generator().manual_seed(checks.seed("seed", seed))
@@ -123,12 +124,16 @@ def side_of(energy, centre, share=SHARE):
 def by_block(net, blocks=None, *, side=SIDE, dilate=(), draws=MIXTURES, seed=0):
     """The receptive field of each block of a net, allowed and measured: a row a block.
 
-    net: a ResNet of `build`, of 3 channels. Columns: as `representations.labelled` has them; module, index (0 for the
+    net: a ResNet of `build`, of 3 channels; TypeError for a model of your own, ValueError for other nets.
+    Columns: as `representations.labelled` has them; module, index (0 for the
     stem), stride, field (allowed, pixels), side (measured, pixels), inside (the share of the squared gradient in the
     theory's square: 1 if the picture is large enough), places (in the map of a picture), energy (S, S), centre.
     """
-    x, _ = pictures(side)
+    (x, _), seed = pictures(side), checks.seed("seed", seed)
     body = backbone(net, dilate=dilate)
+    if body.spec.in_channels != x.shape[1]:
+        takes = body.spec.in_channels
+        raise ValueError(f"the pictures have {x.shape[1]} channels, and {body.spec.name} takes {takes}.")
     allowed, rows = theory(body).set_index("module"), []
     order = list(allowed.index)
     for name, (energy, centre) in measured(body, x, blocks, draws=draws, seed=seed).items():

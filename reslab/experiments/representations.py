@@ -224,6 +224,8 @@ def jobs(nets, seeds, base, changes, progress):
     {field: value}.
     """
     nets, seeds = checks.several(nets=nets, seeds=seeds)
+    if named := {"depth", "skip"} & changes.keys():
+        raise ValueError(f"{named.pop()} is in the names of the nets: give other names, as in nets=('plain-56',).")
     known = [FAMILY[checks.choice("a net", name, FAMILY)] for name in nets]
     specs = [replace(base, depth=spec.depth, skip=spec.skip, **changes) for spec in known]
     return progress_bar([(spec, seed) for spec in specs for seed in seeds], desc="nets", disable=not progress)

@@ -186,7 +186,7 @@ def decay_alone(*, seeds=(0,), steps=300, shrink=0.02, split=None):
     Columns: those of `learn`, and case, left (the fraction of each decayed weight that is left), size = ‖H(x)‖/‖x‖.
     """
     (seeds,) = checks.several(seeds=seeds)
-    split = split or digits()
+    split, steps = split or digits(), checks.integer("steps", steps, 0)
     shrink = checks.number("shrink", shrink, 0.0, 1.0)
     frames = [
         _decay(replace(one_block(split), skip=skip, norm=norm), decayed, seed, steps, shrink, split)

@@ -40,13 +40,14 @@ def paper_recipe(names=("resnet-20", "resnet-56", "resnet-110"), *, precision="f
     it), hours (of 64,000 steps), device, machine.
     """
     (names,) = checks.several(names=names)
+    known = {name: FAMILY[checks.choice("a net", name, FAMILY)] for name in names}
+    steps = checks.integer("steps", steps, 1)
     device, rows = pick_device(device), []
     split, how = noise(), TrainSpec(epochs=steps + 1, test_every=steps + 2, precision=precision)
-    for name in progress_bar(names, desc="nets"):
-        events = train(build(FAMILY[name]), split, how, device=device)
+    for name, spec in progress_bar(known.items(), desc="nets"):
+        events = train(build(spec), split, how, device=device)
         seconds = [event.seconds for event in itertools.islice(events, steps + 1)]
         step = min(after - before for before, after in itertools.pairwise(seconds))
-        spec = FAMILY[name]
         row = {"name": name, "depth": spec.depth, "skip": spec.skip, "precision": precision, "step_seconds": step}
         rows.append(row)
     frame = pd.DataFrame(rows)
@@ -91,7 +92,7 @@ def stopped(depth=20, *, at=(15, 40), seed=0, split=None, how=None, device="auto
 def throughput(workers=(1, 2), *, nets=4, depth=20, split=None, how=None):
     """Train the same nets with one worker, two, ... on the CPU; columns: workers, nets, seconds, nets_per_minute, speed
     (times that of the first row)."""
-    (workers,) = checks.several(workers=workers)
+    (workers,), nets = checks.several(workers=workers), checks.integer("nets", nets, 1)
     split, how = split or digits(), how or TrainSpec(epochs=2, test_every=100)
     spec, rows = replace(small_net(split), depth=depth), []
     list(sweep([spec], split, replace(how, epochs=0.2), device="cpu", progress=False))  # imports are not timed
@@ -112,6 +113,7 @@ def torchrun(command, processes=(1, 2), *, timeout=TIMEOUT):
     `timeout` seconds, gives a warning and no rows.
     """
     (processes,) = checks.several(processes=processes)
+    processes = [checks.integer("a number of processes", count, 1) for count in processes]
     runs = {}
     for count in processes:
         where = f"{count} process{'es' * (count > 1)}"

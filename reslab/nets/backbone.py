@@ -12,7 +12,9 @@ from torchvision.models._utils import IntermediateLayerGetter
 
 from reslab import checks
 from reslab.nets.layers import ZeroPad
+from reslab.nets.resnet import ResNet
 from reslab.nets.skeleton import OnMeta, skeleton
+from reslab.nets.vgg import VGG
 from reslab.nets.weights import build
 from reslab.specs import NetSpec
 
@@ -48,9 +50,14 @@ def backbone(net, *, stages=None, dilate=(), seed=0):
     first, that keep the size of their map: a stride becomes 1, and the 3×3 convolutions after it take their pixels
     twice as far apart (Yu & Koltun 2015, arXiv:1511.07122; DeepLab, Chen et al. 2017, arXiv:1706.05587, §3.1). The
     weights stay the same, and so do the values at the places that both maps have.
-    ValueError for a stage that the net does not have, and for dilation of a VGG or with shortcut D, which pool.
+    ValueError for a stage that the net does not have, and for dilation of a VGG or with shortcut D, which pool;
+    TypeError for a model of your own.
     """
-    return Backbone(build(net, seed=seed) if isinstance(net, NetSpec) else copy.deepcopy(net), stages, dilate)
+    if isinstance(net, NetSpec):
+        return Backbone(build(net, seed=seed), stages, dilate)
+    if not isinstance(net, ResNet | VGG):
+        raise TypeError(f"a backbone is that of a NetSpec or of a net of build(...), not of a {type(net).__name__}.")
+    return Backbone(copy.deepcopy(net), stages, dilate)
 
 
 def _dilate(net, stages):

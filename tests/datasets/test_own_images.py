@@ -21,12 +21,12 @@ from reslab.datasets import cache_root, digits, from_arrays, from_file, from_fol
 @pytest.fixture
 def pets(tmp_path):
     """Twelve generated PNGs, 40 × 20 pixels: green in the middle, blue at the sides; grey and transparent ones among
-    them."""
-    for name in ("cat", "dog"):
+    them. No two are equal."""
+    for number, name in enumerate(("cat", "dog")):
         (tmp_path / "pets" / name).mkdir(parents=True)
         for i in range(6):
             picture = Image.new("RGB", (40, 20), (0, 0, 255))
-            picture.paste((0, 200, 10 * i), (10, 0, 30, 20))
+            picture.paste((0, 200, 20 * i + 10 * number), (10, 0, 30, 20))
             picture.convert(("RGB", "RGBA", "L")[i % 3]).save(tmp_path / "pets" / name / f"{i}.png")
     return tmp_path / "pets"
 
@@ -88,14 +88,14 @@ def test_from_file_reads_what_savez_wrote_as_the_arguments_of_from_arrays(tmp_pa
         tmp_path / "mine.npz",
         x=BYTES,
         y=LABELS,
-        x_test=BYTES,
+        x_test=BYTES[:, ::-1],
         y_test=LABELS,
         class_names=list("abcd"),
         source="my camera",
         scale=128,
     )
     mine = from_file(tmp_path / "mine.npz")
-    same = from_arrays(BYTES, LABELS, x_test=BYTES, y_test=LABELS, class_names="abcd", scale=128)
+    same = from_arrays(BYTES, LABELS, x_test=BYTES[:, ::-1], y_test=LABELS, class_names="abcd", scale=128)
     assert mine.fingerprint == same.fingerprint
     assert (mine.name, mine.class_names, mine.source) == ("mine", tuple("abcd"), "my camera")
     np.savez_compressed(tmp_path / "mine.npz", x=BYTES, y=LABELS, test=4, name="birds")

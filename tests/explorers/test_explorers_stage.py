@@ -139,7 +139,7 @@ def photographs(monkeypatch):
     labels = torch.zeros(size, dtype=torch.long)
     labels[sprite["places"]] = torch.tensor(sprite["labels"])
     pixels = torch.randint(0, 256, (size, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    split = from_arrays(pixels[:20], torch.arange(20) % 10, x_test=pixels, y_test=labels, name="cifar10")
+    split = from_arrays(255 - pixels[:20], torch.arange(20) % 10, x_test=pixels, y_test=labels, name="cifar10")
     answers = {True: split, False: split}
 
     def cifar10(root=None, *, download=True):
