@@ -1,5 +1,7 @@
 """Charts and sentences of lesson 07: what is drawn and said is what the frame says."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,6 +122,25 @@ def test_the_other_charts_draw_their_frames():
     assert list(keyed(attribution.randomised(LEFT))["saliency/live, this machine/median"].y) == [1, 0.8, 0.6]
     assert list(keyed(attribution.completeness_gaps(GAPS))["plain-20/live, this machine/median"].y) == [25, 12.5]
     assert list(keyed(attribution.branches(BRANCHES))["resnet-20/live, this machine/median"].y) == [40, 40, 40]
+
+
+def test_the_axis_of_the_branches_holds_every_block():
+    far = BRANCHES.assign(branch=[1.0, 2.6, 1.0, 0.4, -0.9, 0.4])
+    assert list(attribution.branches(BRANCHES).layout.yaxis.range) == [-50, 200]
+    assert list(attribution.branches(far).layout.yaxis.range) == pytest.approx([-95, 265])
+
+
+def test_pictures_without_a_quarter_stand_in_one_row_with_their_words_at_their_edge():
+    figure = attribution_maps.picture(looked())
+    small = [figure.layout[f"xaxis{number}"].domain for number in range(2, 6)]
+    assert min(right - left for left, right in small) > 0.15  # of the width: 80 px where the window has 700
+    assert all(right < left for (_, right), (left, _) in itertools.pairwise(small))
+    words = {note.name: note for note in figure.layout.annotations}
+    for number, kind in enumerate(FALLS, 2):
+        note, axis = words[f"after/{kind}"], figure.layout[f"yaxis{number}"]
+        assert (note.xref, note.yref) == (f"x{number}", f"y{number}")
+        assert list(axis.range) == [3.5, -0.5]
+        assert axis.range[0] - 0.01 < note.y < axis.range[0]
 
 
 def test_a_map_is_on_one_diverging_scale_centred_on_0():

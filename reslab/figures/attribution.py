@@ -162,7 +162,8 @@ def branches(frame, *, empty=EMPTY, draw=theme.figure):
     last = each.groupby("name")["index"].transform("max")
     each = each.assign(branch=100 * each["branch"].astype(float), way=100 * (each["index"] - 1) / (last - 1))
     traces, ends = bands.lines(each, "way", "branch", quantity="through the branch (%)")
-    y = dict(title="Answer through the branch (%)", range=[-50, 200])
+    least, most = each["branch"].min(), each["branch"].max()
+    y = dict(title="Answer through the branch (%)", range=[min(-50, least - 5), max(200, most + 5)])
     layout = theme.name_lines(ends, BLOCKS, y) if ends else {}
     title = "How much of the answer each block's branch carries"
     return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=BLOCKS, y=y, **layout)

@@ -21,8 +21,9 @@ __all__ = ["gallery", "picture", "picture_curve", "picture_sentence"]
 # Purple to green (ColorBrewer's PRGn, safe for colour-blind readers); where a map is 0, the picture is clear.
 AGAINST, FOR = "118, 42, 131", "27, 120, 55"
 SCALE = [[0, f"rgba({AGAINST}, 1)"], [0.5, "rgba(247, 247, 247, 0)"], [1, f"rgba({FOR}, 1)"]]
-ENDS = ["against", "0", "for the answer"]
+ENDS = ["against", "0", "for"]  # the answer
 MARK = "rgba(240, 228, 66, 0.75)"  # yellow, over the grey of a deleted pixel: on a grey digit it could not be seen
+WIDE = 0.3  # of the chart's width: the large picture
 GAP = 0.02  # of the chart's width, between two pictures
 FADED = 0.55  # of the picture's darkness, where a map is over it
 OPACITY = 0.7  # opacity of a map
@@ -38,21 +39,21 @@ def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
     rows = frame.set_index("kind") if len(frame) else frame
     if len(frame):
         first = rows.loc["map"]
-        size = "{} × {} pixels".format(*first["map"].shape)
-        traces += _with_map(first["picture"], first["map"], opacity, "", "picture", bar=True)
-        axes |= panes.axes("", (0.0, 0.42), (0.1, 0.9), size, f"{first['method']},<br>over the picture")
-        notes.append(panes.words(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", 0.21, 0.91))
+        shape = first["map"].shape
+        size, over = "{} × {} pixels".format(*shape), f"{first['method']},<br>over the picture"
+        traces += _with_map(first["picture"], first["map"], opacity, "", "picture", bar=(0.16, 0.24))
+        axes |= panes.axes("", (0.0, WIDE), (0.1, 0.9), size, over, shape)
+        notes.append(panes.at(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", "", shape, "top"))
         for i, kind in enumerate(kind for kind in LABELS if kind in rows.index):
-            left, top = 0.57 + 0.24 * (i % 2), 0.9 - 0.5 * (i // 2)
-            hole = rows.loc[kind]
-            number = str(i + 2)
+            left, hole, number = panes.place(i, WIDE), rows.loc[kind], str(i + 2)
             traces.append(panes.image(hole["deleted"], number, f"deleted/{kind}"))
             traces.append(_marked(hole["picture"], hole["deleted"], number, kind))
-            axes |= panes.axes(number, (left, left + 0.19), (top - 0.25, top))
-            words = "<br>".join(textwrap.wrap(LABELS[kind], 18))
-            text = f"<b>{hole['after']:.2f}</b><br>{words}"
-            notes.append(panes.words(text, left + 0.095, top - 0.26, "top", f"after/{kind}"))
-        notes.append(panes.words("A quarter of the pixels<br>deleted (yellow), by", 0.785, 0.91, size=theme.LARGE))
+            axes |= panes.axes(number, left, (0.1, 0.86), shape=shape, toward="top")
+            words = "<br>".join(textwrap.wrap(LABELS[kind], 12))  # letters, at 700 px
+            left_over = panes.large(f"{hole['after']:.2f}")
+            notes.append(panes.at(f"{left_over}<br>{words}", number, shape, "bottom", f"after/{kind}"))
+        words = "A quarter of the pixels deleted (yellow), by"
+        notes.append(panes.words(words, (1 + WIDE) / 2, 0.9, size=theme.LARGE))
     return _drawn(traces, axes, notes, frame, "Which pixels the answer depends on", empty, draw)
 
 
@@ -78,7 +79,7 @@ def gallery(frame, *, empty=EMPTY, draw=theme.figure):
             titles = name * (column == 0), "the picture" * (number == 1)
             axes |= panes.axes(axis, (left, left + wide - GAP), down, *titles)
             key = f"{name}/{column}"
-            bar = column == 1 and row == 0
+            bar = (0.21, 0.34) if column == 1 and row == 0 else None
             plain = made is None
             traces += [panes.image(image, axis, key)] if plain else _with_map(image, made, OPACITY, axis, key, bar=bar)
             notes.append(panes.words(words, left + (wide - GAP) / 2, down[0] - 0.01, "top", key))
@@ -106,14 +107,15 @@ def picture_curve(frame, *, empty=EMPTY, draw=theme.figure):
     )
 
 
-def _with_map(pixels, made, opacity, axis, key, bar=False):
-    """A picture and a map over it: each pixel as opaque as it speaks for or against the answer."""
+def _with_map(pixels, made, opacity, axis, key, bar=None):
+    """A picture and a map over it: each pixel as opaque as it speaks for or against the answer. bar: (middle, width) of
+    the scale below, in shares of the chart's width, or None."""
     most = float(np.abs(made).max()) or 1.0
-    look = dict(colorscale=SCALE, zmid=0, zmin=-1, zmax=1, showscale=bar, opacity=opacity)
-    if bar:
+    look = dict(colorscale=SCALE, zmid=0, zmin=-1, zmax=1, showscale=bar is not None, opacity=opacity)
+    if bar is not None:
         look["colorbar"] = dict(
-            orientation="h", x=0.21, xanchor="center", y=-0.02, yanchor="top", len=0.34, thickness=12, outlinewidth=0,
-            tickvals=[-1, 0, 1], ticktext=ENDS, tickfont=dict(size=theme.SMALL),
+            orientation="h", x=bar[0], xanchor="center", y=-0.02, yanchor="top", len=bar[1], thickness=12,
+            outlinewidth=0, tickvals=[-1, 0, 1], ticktext=ENDS, tickfont=dict(size=theme.SMALL), tickangle=0,
         )  # fmt: skip
     over = dict(type="heatmap", z=(made / most).tolist(), **panes.on(axis), **look, meta={"key": f"{key}/map"})
     pale = (255 - FADED * (255 - pixels.astype(float))).round().astype("uint8")

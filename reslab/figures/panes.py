@@ -28,18 +28,47 @@ def on(number):
     return dict(xaxis=f"x{number}", yaxis=f"y{number}")
 
 
-def axes(number, across, down, title=" ", under=" "):
-    """A pair of axes with square pixels, the first row of the picture on top."""
+def axes(number, across, down, title=" ", under=" ", shape=None, toward="middle"):
+    """A pair of axes with square pixels, the first row of the picture on top.
+
+    shape: (H, W) of the picture, where words are put `at` its edges: plotly would give them room inside the axes.
+    toward: "top", "middle" or "bottom" of `down`, where that is higher than the picture.
+    """
     bare = dict(showticklabels=False, ticks="", showgrid=False, showline=False, zeroline=False, constrain="domain")
     x = bare | dict(domain=list(across), anchor=f"y{number}", title=_title(under))
-    y = bare | dict(domain=list(down), anchor=f"x{number}", autorange="reversed", scaleanchor=f"x{number}")
+    y = bare | dict(domain=list(down), anchor=f"x{number}", scaleanchor=f"x{number}", constraintoward=toward)
+    if shape is None:
+        y["autorange"] = "reversed"
+    else:
+        x["range"], y["range"] = [-0.5, shape[1] - 0.5], [shape[0] - 0.5, -0.5]
     return {f"xaxis{number}": x, f"yaxis{number}": y | dict(title=_title(title))}
+
+
+def place(index, start, count=4):
+    """(left, right) of one of `count` pictures in a row, right of a large one that ends at `start`; 0 to 1."""
+    first = start + 0.05
+    slot = (1 - first) / count
+    return first + (index + 0.03) * slot, first + (index + 0.97) * slot
 
 
 def words(text, x, y, anchor="bottom", name="", size=theme.SMALL):
     """Words in the chart's own coordinates, 0 to 1."""
     where = dict(x=x, y=y, xref="paper", yref="paper", xanchor="center", yanchor=anchor)
     return dict(name=name or text, text=text, showarrow=False, font=dict(size=size), **where)
+
+
+def at(text, number, shape, edge, name="", size=theme.SMALL):
+    """Words at the "top" or "bottom" edge of a picture of this shape (H, W), wherever its axes put it."""
+    high, wide = shape
+    y = {"top": -0.5 + 1e-3, "bottom": high - 0.5 - 1e-3}[edge]  # just inside: plotly hides what is outside the axes
+    where = dict(x=wide / 2 - 0.5, y=y, xref=f"x{number}", yref=f"y{number}", xanchor="center")
+    where |= {"top": dict(yanchor="bottom", yshift=4), "bottom": dict(yanchor="top", yshift=-4)}[edge]
+    return dict(name=name or text, text=text, showarrow=False, font=dict(size=size), **where)
+
+
+def large(text):
+    """Text larger than the words beside it."""
+    return f'<span style="font-size:{theme.TITLE}px"><b>{text}</b></span>'
 
 
 def drawn(traces, axes, notes, draw, **layout):

@@ -13,6 +13,7 @@ from reslab.figures.text.phrases import EMPTY
 
 __all__ = ["differences", "wipe"]
 
+WIDE = 0.3  # of the chart's width: the large picture
 LOW, PLACES = "low", ("low", "bicubic", "direct", "residual")
 LABELS = {"low": "half the size", "bicubic": "bicubic", "sharp": "the sharp picture"}
 SCALE = [[0, "#762A83"], [0.5, "#F7F7F7"], [1, "#1B7837"]]  # ColorBrewer's PRGn: darker to lighter than bicubic
@@ -32,19 +33,18 @@ def wipe(frame, share=50, front="residual", *, empty=EMPTY, draw=theme.figure):
         size = right.shape[1]
         at = round(size * share / 100)
         traces.append(panes.photograph(np.concatenate([left[:, :at], right[:, at:]], axis=1), "", "wipe"))
-        axes |= panes.axes("", (0.0, 0.46), (0.04, 0.9), "pixels", f"{size} pixels")
+        axes |= panes.axes("", (0.0, WIDE), (0.04, 0.9), "pixels", f"{size} pixels", right.shape)
         name = _called(front, rows)
         line = dict(type="line", x0=at - 0.5, x1=at - 0.5, y0=-0.5, y1=size - 0.5, xref="x", yref="y")
         shapes = [line | dict(line=dict(color="#FFD400", width=3))]
-        notes.append(panes.words(f"bicubic ◂ │ ▸ {name}", 0.23, 0.91, size=theme.LARGE, name="wipe"))
+        notes.append(panes.at(f"bicubic ◂ │ ▸ {name}", "", right.shape, "top", "wipe"))
         for i, kind in enumerate(kind for kind in PLACES if kind in rows.index):
-            start, top = 0.54 + 0.24 * (i % 2), 0.98 - 0.52 * (i // 2)
-            number = str(i + 2)
-            traces.append(panes.photograph(_grey(rows.loc[kind, "pixels"]), number, kind))
-            axes |= panes.axes(number, (start, start + 0.2), (top - 0.36, top))
-            score = "" if kind == LOW else f"<br><b>{rows.loc[kind, 'psnr']:.2f} dB</b>"
+            pixels, number = _grey(rows.loc[kind, "pixels"]), str(i + 2)
+            traces.append(panes.photograph(pixels, number, kind))
+            axes |= panes.axes(number, panes.place(i, WIDE), (0.04, 0.9), shape=pixels.shape, toward="top")
+            score = "" if kind == LOW else panes.large(f"{rows.loc[kind, 'psnr']:.2f} dB") + "<br>"
             name = _called(kind, rows).replace(" + ", "<br>+ ")
-            notes.append(panes.words(name + score, start + 0.1, top - 0.37, "top", f"score/{kind}"))
+            notes.append(panes.at(score + name, number, pixels.shape, "bottom", f"score/{kind}"))
     title = f"{frame['picture'].iloc[0].capitalize() if len(frame) else 'A picture'}, enlarged to twice its size"
     return panes.drawn(traces, axes, notes, draw, title=title, origin=_origin(frame), empty=empty, shapes=shapes)
 

@@ -251,8 +251,10 @@ def chart(data, *, title, x, y, origin="", letters=ORIGIN, empty="", annotations
             axis["title"] = dict(axis["title"], text="<br>".join(textwrap.wrap(text, {"x": 50, "y": 34}[side])) or text)
         axes[f"{side}axis"] = axis
     annotations = list(annotations)
-    if not data:
+    if not data:  # no line of the chart runs through the sentence
         axes["xaxis"].update(showticklabels=False, ticks="")
+        axes["yaxis"].update(showgrid=False, zeroline=False)
+        layout["shapes"] = []
         annotations.append(
             dict(
                 name="empty",
