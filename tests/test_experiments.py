@@ -50,7 +50,7 @@ def test_what_a_store_has_is_not_trained_again(split, tmp_path):
     ("deep", "said"),
     [(0.50, "higher"), (0.10, "about the same"), (0.119, "about the same"), (0.121, "higher"), (0.02, "lower")],
 )
-def test_the_verdict_compares_means_over_seeds(deep, said):
+def test_the_verdict_compares_medians_over_seeds(deep, said):
     rows = [(False, 20, 0, 0.05), (False, 20, 1, 0.15), (False, 56, 0, deep), (True, 20, 0, 0.9), (True, 56, 0, 0.1)]
     frame = pd.DataFrame(
         [row for row in rows for _ in range(3)], columns=["skip", "depth", "seed", "final_train_error"]

@@ -64,8 +64,8 @@ def test_the_parts_add_up_and_the_body_is_the_same_everywhere(frame):
     assert body["parameters_share"].round(2).to_dict() == {
         "classifier": 0.92, "Faster R-CNN": 0.56, "Mask R-CNN": 0.53, "DeepLabv3": 0.56, "FCN": 0.67
     }  # fmt: skip
-    assert results.verdict(frame) == "more than half"
-    assert results.verdict(frame, "Mask R-CNN", "multiply_adds") == "about a third"
+    assert results.verdict(frame) == "half to three quarters"
+    assert results.verdict(frame, "Mask R-CNN", "multiply_adds") == "a fifth to a half"
     assert list(parts[parts["model"] == "Mask R-CNN"]["name"]) == [
         "stem", "stage 1", "stage 2", "stage 3", "stage 4", "FPN", "RPN", "box head",
         "mask head",

@@ -85,6 +85,14 @@ def test_the_verdict_is_of_the_ratio(fall, answer):
     assert results.verdict(frame) == list(results.ANSWERS)[answer]
 
 
+@pytest.mark.parametrize(
+    ("fall", "other", "answer"), [(0.5, -0.02, 2), (-0.1, -0.5, 2), (-0.5, -0.1, 0), (0.0, 0.0, 1), (-0.1, 0.3, 0)]
+)
+def test_the_verdict_where_a_hole_does_not_lower_the_probability(fall, other, answer):
+    frame = FALL.assign(fall=np.where(FALL["kind"] == "map", fall, other))
+    assert results.verdict(frame) == list(results.ANSWERS)[answer]
+
+
 def test_what_is_not_in_the_frame_is_refused_with_what_is():
     assert "resnet-20" in refusal(results.ratio, FALL, "moved", "resnet-21")
     assert "Grad-CAM" in refusal(results.ratio, FALL, "moved", "resnet-20", "Grad-CAT")

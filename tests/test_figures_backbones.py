@@ -86,8 +86,11 @@ def test_sentences_of_the_parts():
         "Of the parameters, the resnet-18 has 60% of Faster R-CNN and 86% of FCN."
     )  # fmt: skip
     assert text.alt_text(LAYERS, "So.") == "Bars, one a model: Faster R-CNN and FCN. So."
-    assert results.verdict(LAYERS) == "more than half"
-    assert results.verdict(LAYERS, "FCN") == "nearly all"
+    assert results.verdict(LAYERS) == "half to three quarters"
+    assert results.verdict(LAYERS, "FCN") == "more than three quarters"
+    nearly = LAYERS.assign(parameters=np.where(LAYERS["part"] == "body", 48, 52) / LAYERS.groupby(
+        ["model", LAYERS["part"] == "body"])["part"].transform("size"))  # fmt: skip
+    assert results.verdict(nearly) == "a fifth to a half"
 
 
 def test_lines_of_the_field_and_of_the_probe_are_medians_in_bands():

@@ -47,7 +47,7 @@ def test_plain_and_residual_are_compared_line_by_line():
     assert table["rise"].tolist() == pytest.approx([2, 3, 1, 4])
     assert table["start"].tolist() == [0.1, 0.1, 0.01, 0.01]
     (row,) = results.compare(FRAME).itertuples()
-    assert (row.pairs, row.share, row.seeds, row.directions) == (2, 0.5, 1, 2)
+    assert (row.pairs, row.share, row.less, row.seeds, row.directions) == (2, 0.5, 0.5, 1, 2)
     assert (row.plain, row.residual_low, row.residual_high) == pytest.approx((2.5, 1, 4))
     assert results.verdict(FRAME) == results.ANSWERS[2]
     with pytest.raises(ValueError, match=r"measured to both sides are 0, 0\.5"):
@@ -58,7 +58,16 @@ def test_plain_and_residual_are_compared_line_by_line():
 
 @pytest.mark.parametrize(("share", "answer"), [(1.0, 0), (0.9, 0), (0.5, 2), (0.1, 1), (0.0, 1)])
 def test_the_answer_needs_nearly_all_pairs(share, answer):
-    assert results.answer(share) == results.ANSWERS[answer]
+    assert results.answer(share, 1 - share) == results.ANSWERS[answer]
+
+
+@pytest.mark.parametrize(
+    ("plain", "residual", "answer"), [(0.2, 0.2, 2), (np.inf, np.inf, 2), (np.nan, 0.2, 0), (0.2, np.nan, 1)]
+)
+def test_losses_that_rise_alike_or_beyond_the_largest_float(plain, residual, answer):
+    frame = pd.concat([lines("plain-20", [1, 1]), lines("resnet-20", [1, 1])], ignore_index=True)
+    frame.loc[frame["alpha"] == 0.5, "loss"] = np.where(frame.loc[frame["alpha"] == 0.5, "skip"], residual, plain)
+    assert results.verdict(frame) == results.ANSWERS[answer]
 
 
 def test_the_chart_of_lines():

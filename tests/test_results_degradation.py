@@ -1,6 +1,7 @@
 """Lesson 01: what each run ended with, and how training error goes with depth, as numbers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from invented import RECORDED, histories, history, rates, together
 
@@ -45,6 +46,7 @@ def test_a_point_is_a_net_over_its_seeds():
         ((0.2, 0.8), (0.1, 0.3), results.OVERLAP),
         ((0.11,), (0.10,), results.SAME),
         ((0.1,), (0.5,), results.LOWER),
+        ((0.1, 0.3), (0.15, 0.33), results.OVERLAP),
     ],
 )
 def test_plain_and_residual_are_compared_over_the_seeds(plain, residual, verdict):
@@ -69,7 +71,9 @@ def test_the_trend_with_depth(errors, kind, start, end):
         assert (trend.low, trend.high) == pytest.approx((0.01, 0.02))
 
 
-def test_a_rise_says_whether_its_seeds_overlap():
+def test_a_rise_or_a_fall_says_whether_its_seeds_overlap():
+    assert results.trend(points(histories({"plain-8": (0.1, 0.5), "plain-56": (0.05, 0.3)}))).overlap
+    assert not results.trend(points(histories({"plain-8": (0.4, 0.5), "plain-56": (0.05, 0.3)}))).overlap
     assert results.trend(points(histories({"plain-8": (0.1, 0.5), "plain-56": (0.4, 0.6)}))).overlap
     assert not results.trend(points(histories({"plain-8": (0.1, 0.2), "plain-56": (0.4, 0.6)}))).overlap
 
@@ -96,6 +100,14 @@ def test_the_verdict_compares_two_depths(deep, said):
     assert results.verdict(frame) == said
     with pytest.raises(ValueError, match=r"no residual net of depth 20; it has \[\]"):
         results.verdict(frame, skip=True)
+
+
+def test_in_the_verdict_a_run_that_diverged_errs_on_all():
+    for deep, said in (((np.nan, np.nan, np.nan), "higher"), ((0.05, np.nan, np.nan), "higher"),
+                       ((0.05, 0.05, np.nan), "lower")):  # fmt: skip
+        rows = [(False, depth, seed, e) for depth, es in ((20, (0.1,) * 3), (56, deep)) for seed, e in enumerate(es)]
+        frame = pd.DataFrame(rows, columns=["skip", "depth", "seed", "final_train_error"])
+        assert results.verdict(frame) == said
 
 
 def test_by_rate_is_the_median_and_the_range_over_the_seeds():

@@ -55,7 +55,7 @@ def test_nets_are_told_over_their_seeds_at_their_latest_step():
     )
 
 
-@pytest.mark.parametrize(("path", "level"), [((800, 50, 2, 0.05), 3), ((800, 50, 20), None), ((2, 50, 2), None)])
+@pytest.mark.parametrize(("path", "level"), [((800, 50, 2, 0.05), 3), ((800, 50, 20), None), ((2, 50, 2), 1)])
 def test_the_first_level_step(path, level):
     table = results.ratios(together(*(ends("plain-56", ratio, step=step) for step, ratio in enumerate(path, 1))))
     assert results.first_level(table) == level
@@ -114,8 +114,11 @@ def test_the_product_of_a_net_with_a_dead_layer_is_0_in_front_of_it():
     [
         ({"ratio": 1e-3}, "its gradient vanishes"),
         ({"ratio": 1e3}, "its gradient explodes"),
+        ({"ratio": 0.0}, "its gradient vanishes"),
+        ({"ratio": np.nan}, "its gradient vanishes"),  # 0 / 0
         ({"autocorrelation": 0.1}, "its gradient is shattered"),
         ({"train_error": 0.5}, "degradation alone"),
+        ({"train_error": np.nan}, "degradation alone"),  # it diverged
         ({}, "nothing"),
     ],
 )

@@ -41,6 +41,9 @@ def test_a_verdict_beside_what_broke():
     assert results.verdict(frame, "no norm") == "did not finish"
     assert results.verdict(frame, "SkipInit") == "lower"
     assert results.verdict(frame, "SkipInit", of="ResNet") == "higher"
+    half = together(BASE, variant("ResNet", 0.1, of="", seed=2, outcome="diverged"))
+    for errors, said in (((0.8, 0.9), "about the same"), ((0.01, 0.02), "lower")):  # of its base, a seed errs on all
+        assert results.verdict(together(half, variants("wide", *errors)), "wide") == said
     with pytest.raises(ValueError, match="the race has no 'Fixup'; it has 'ResNet', 'no norm', 'SkipInit'"):
         results.verdict(frame, "Fixup")
     with pytest.raises(ValueError, match="the race has no 'ResNet'"):

@@ -81,7 +81,7 @@ def test_a_net_made_by_hand_is_said_to_be_better_only_where_it_is():
         ),
         (
             histories({"plain-8": 0.1, "plain-20": 0.5, "plain-56": 0.1}),
-            ["No degradation here", "highest at 20 layers, 50.0 %"],
+            ["highest at 20 layers, 50.0 %"],
         ),
         (
             histories({"plain-8": 0.3, "plain-20": 0.1, "plain-56": 0.7}),
@@ -91,10 +91,20 @@ def test_a_net_made_by_hand_is_said_to_be_better_only_where_it_is():
             histories({"plain-8": (0.1, 0.5), "plain-56": (0.4, 0.6)}),
             ["rises", "30.0 %", "50.0 %", "though the seeds overlap"],
         ),
+        (
+            histories({"plain-20": (0.1, 0.3), "plain-56": (0.05, 0.27)}),
+            ["falls", "20.0 %", "16.0 %", "though the seeds overlap"],
+        ),
+        (histories({"plain-56": (0.1, 0.3), "resnet-56": (0.15, 0.33)}), ["24.0 %", ": the seeds overlap"]),
     ],
 )
 def test_what_the_nets_ended_with(frame, words):
     says(degradation.sentence(frame), *words)
+
+
+def test_a_net_that_errs_more_than_a_shallower_one_is_degradation_whatever_a_deeper_one_does():
+    said = degradation.sentence(histories({"plain-8": 0.1, "plain-20": 0.4, "plain-56": 0.11}))
+    assert "degradation" not in said
 
 
 def test_runs_that_did_not_finish_are_told_apart():
@@ -234,9 +244,17 @@ def test_variants_are_sorted_by_what_they_bought():
     ]
     says(said, "3 steps", "seeds 0, 1", *lower, *others)
     says(of_variants.sentence(together(BASE, variants("ReZero", 0.1, 0.12))), "Lower than ResNet's", "none")
+    half = together(BASE, variant("ResNet", 0.1, of="", seed=2, outcome="diverged"), variants("wide", 0.8, 0.9))
+    says(of_variants.sentence(half), "wide (85.0 %, 80.0 to 90.0; ResNet 11.0 %, 10.0 to 12.0, diverged in 1 of 3")
+    assert "Finished" not in of_variants.sentence(half)
     alone = of_variants.sentence(variants("stochastic depth", 0.2, 0.3))
     says(alone, "Their base net was not trained here", "stochastic depth (25.0 %, 20.0 to 30.0)")
     says(of_variants.alt_text(together(BASE, broken)), "ResNet 11.0 %", "no norm an unknown share (1 of 1 broke off)")
+
+
+def test_one_seed_has_neither_a_median_nor_a_range():
+    said = of_variants.sentence(together(variant("ResNet", 0.3, of=""), variant("wide", 0.1)))
+    assert said == "Training error after 3 steps, seed 0. ResNet: 30.0 %. Lower than ResNet's: wide (10.0 %)."
 
 
 def test_costs_are_told_beside_the_first():

@@ -10,6 +10,7 @@ from wording import says
 from reslab.figures.text import (
     gradient_factors,
     gradient_flow,
+    loss_along_gradient,
     shattering,
 )
 
@@ -47,6 +48,10 @@ def test_the_first_block_over_the_steps():
     says(gradient_flow.steps_sentence(layers), "800 × at step 1", "at step 3", "0.05 × at step 4")
     row = gradient_flow.steps_table(layers).loc["plain-56"]
     assert row.tolist() == [1, "800 ×", "at step 3", "0.05 ×, step 4"]
+    steps = {"resnet-56": (5, 9, 2), "plain-110": (5e6, 300, 80), "plain-302": (9e18, np.nan, np.nan)}
+    nets = together(*(ends(name, r, step=step) for name, path in steps.items() for step, r in enumerate(path, 1)))
+    said = gradient_flow.steps_table(nets)["first within 0.1 to 10"]
+    assert said.to_dict() == {"resnet-56": "from the start", "plain-110": "never", "plain-302": "never"}
     lost = together(ends("plain-302", 9e18, step=1), ends("plain-302", np.nan, step=2)).assign(outcome="diverged")
     says(gradient_flow.steps_sentence(lost), "lost (not a number) at step 2", "diverged")
     two = together(*(ends("resnet-56", 2 + 2 * seed, step=1, seed=seed) for seed in (0, 1)))
@@ -70,9 +75,20 @@ def test_what_multiplies_the_gradient():
     ]
     table = gradient_factors.symptoms_table(invented.symptoms()).set_index("net")["training error after training"]
     assert (table["plain-56 · tanh"], table["resnet-56"]) == ("50.0 %", "diverged")
+    some = invented.symptoms().query("name == 'plain-56 · tanh'")
+    frame = together(some, *(some.assign(seed=seed, outcome="diverged", train_error=np.nan) for seed in (1, 2)))
+    (said,) = gradient_factors.symptoms_table(frame)["training error after training"]
+    assert said == "50.0 % (2 of 3 seeds diverged)"
     rows = [("batch", "kaiming", "plain-56", ratio) for ratio in (9e3, 1.4e4, 2e4)]
     said = gradient_factors.ratio_table(pd.DataFrame(rows, columns=["norm", "init", "name", "ratio"]))
     assert said.loc[("batch", "kaiming")].tolist() == ["1.4 × 10⁴ (9,000 to 2.0 × 10⁴)"]
+
+
+def test_how_far_the_loss_falls_is_the_median_of_the_moments():
+    falls = {0: (0.1, 0.2), 1: (0.3, 0.4), 20: (0.1, 0.9)}
+    frame = together(*(invented.along(falls=fall, step=step) for step, fall in falls.items()))
+    said = loss_along_gradient.sentence(frame)
+    says(said, "best of 2 learning rates", "median of 3 moments of the first 20 steps? 0.4")
 
 
 def test_how_far_gradients_go_together():

@@ -32,6 +32,7 @@ def errors(frame):
 
 def ratio(frame, kind="moved", name=NAME, method=METHOD):
     """The fall with a map's pixels deleted over that with another hole of the same size: the median over the seeds.
+    Where the other hole does not lower the probability: infinite if the map's hole does more, 0 if it does less.
 
     kind: of `experiments.deletion.KINDS`. ValueError for a net, a method or a kind that the frame does not have.
     """
@@ -40,7 +41,9 @@ def ratio(frame, kind="moved", name=NAME, method=METHOD):
     checks.choice("a kind", kind, list(frame["kind"].unique()))
     rows = frame[frame["name"] == name]
     mean = rows.groupby(["method", "kind", "seed"])["fall"].mean()
-    return float((mean[method, "map"] / mean[("" if kind == "disc" else method), kind]).median())
+    ours, other = mean[method, "map"], mean[("" if kind == "disc" else method), kind]
+    beside_none = np.select([ours > other, ours < other], [np.inf, 0.0], 1.0)
+    return float((ours / other).where(other > 0, beside_none).median())
 
 
 def verdict(frame, kind="moved", name=NAME, method=METHOD):

@@ -6,7 +6,9 @@ from reslab.results.frames import require
 COLUMNS = ("model", "body_name", "part", "name", "parameters", "multiply_adds", "grows")
 COSTS = ("parameters", "multiply_adds")
 # Answers of the lesson's question → up to which share of the body.
-ANSWERS = {"about a tenth": 0.2, "about a third": 0.45, "more than half": 0.75, "nearly all": 1.0}
+ANSWERS = {
+    "up to a fifth": 0.2, "a fifth to a half": 0.5, "half to three quarters": 0.75, "more than three quarters": 1.0,
+}  # fmt: skip
 
 
 def parts(frame):

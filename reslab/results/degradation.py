@@ -28,7 +28,7 @@ CIFAR10_ERRORS = {  # the papers' test errors (%) on CIFAR-10; they print none f
 }
 
 # How a plain net's training error compares with that of the residual net of its depth.
-HIGHER, OVERLAP, LOWER, SAME = "higher in every seed", "higher, the seeds overlap", "lower", "about the same"
+HIGHER, OVERLAP, LOWER, SAME = "higher in every seed", "the seeds overlap", "lower in every seed", "about the same"
 
 
 def final(frame):
@@ -106,7 +106,9 @@ def compare(plain, residual):
     gap = plain.median - residual.median
     if gap > CLEAR:
         return HIGHER if plain.low > residual.high else OVERLAP
-    return LOWER if gap < -CLEAR else SAME
+    if gap < -CLEAR:
+        return LOWER if residual.low > plain.high else OVERLAP
+    return SAME
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Trend:
     """How training error changes with depth: "rises", "peaks", "falls" or "level", and the `Point`s that show it.
 
     A rise is from the net of lowest error to the deepest; `after_a_fall` if a shallower net had a clearly higher error
-    than the lowest, `overlap` if the seeds of its two ends overlap. A peak is at `start`.
+    than the lowest. `overlap`: whether the seeds of the two ends of a rise or a fall overlap. A peak is at `start`.
     """
 
     kind: str
@@ -137,7 +139,7 @@ def trend(points):
     if worst in middle and worst.median - max(first.median, last.median) > CLEAR:
         return Trend("peaks", worst, last)
     if first.median - last.median > CLEAR:
-        return Trend("falls", first, last)
+        return Trend("falls", first, last, overlap=first.low <= last.high)
     ends = dict(least=min(point.low for point in points), most=max(point.high for point in points))  # noqa: C408
     return Trend("level", first, last, low=min(best.median, last.median), high=worst.median, **ends)
 
@@ -177,13 +179,14 @@ def best(table, epochs):
 
 
 def verdict(frame, shallow=20, deep=56, *, skip=False):
-    """The deeper net's mean training error against the shallower one's: "higher", "lower", or "about the same".
+    """The deeper net's training error (the median over the seeds) against the shallower one's: "higher", "lower", or
+    "about the same".
 
-    frame: as `experiments.degradation.by_depth` gives it. A difference of less than 2 points is "about the same".
-    ValueError if the frame lacks one of the two depths.
+    frame: as `experiments.degradation.by_depth` gives it. A difference of less than 2 points is "about the same"; a run
+    that diverged counts as an error of 1. ValueError if the frame lacks one of the two depths.
     """
     nets = frame[frame["skip"] == skip].drop_duplicates(["depth", "seed"])
-    errors = nets.groupby("depth")["final_train_error"].mean()
+    errors = nets["final_train_error"].fillna(1.0).groupby(nets["depth"]).median()
     for depth in (shallow, deep):
         if depth not in errors.index:
             kind = "residual" if skip else "plain"

@@ -82,11 +82,11 @@ def over_seeds(failures):
 
 def diagnosis(failures):
     """The main symptom of a net: "its gradient vanishes", "... explodes", "... is shattered", "degradation alone", or
-    "nothing", by the medians over its seeds.
+    "nothing", by the medians over its seeds. A ratio of 0 / 0 (NaN) counts as 0, a net that diverged errs on all.
 
     failures: the rows of one net of `experiments.symptoms.failures`.
     """
-    net = failures[list(DIAGNOSED)].median()
+    net = failures[list(DIAGNOSED)].fillna({"ratio": 0.0, "train_error": 1.0}).median()
     if not 1 / LEVEL**2 < net["ratio"] < LEVEL**2:
         return "its gradient vanishes" if net["ratio"] < 1 else "its gradient explodes"
     if net["autocorrelation"] < SHATTERED:

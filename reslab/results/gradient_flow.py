@@ -110,9 +110,9 @@ def over_seeds(table):
 
 
 def first_level(run):
-    """The first step after the start at which the ratio is within a factor of LEVEL of 1; None if the run starts so.
+    """The first step at which the ratio is within a factor of LEVEL of 1; None where it never is.
 
-    run: the rows of `over_seeds`, by step. Also None where it never is.
+    run: the rows of `over_seeds`, by step.
     """
     level = run.loc[run["ratio"].between(1 / LEVEL, LEVEL), "step"]
-    return level.iloc[0] if len(level) and level.iloc[0] > run["step"].iloc[0] else None
+    return level.iloc[0] if len(level) else None

@@ -21,6 +21,7 @@ def rises(frame, alpha=0.5):
     ValueError for a missing column, and for an alpha that was not measured to both sides.
     """
     frame = require(frame, (*NET, *HOW, "direction", "alpha", "loss"), "The rise of the loss")
+    frame = frame.assign(loss=frame["loss"].fillna(np.inf))  # beyond the largest float
     by = [*NET, *HOW, "direction"]
     there = frame[np.isclose(frame["alpha"].abs().astype(float), alpha)]
     if len(frame) and there["alpha"].nunique() < 2:
@@ -53,19 +54,20 @@ def compare(frame, alpha=0.5):
     """Plain against residual, of the same seed in the same direction: a row a depth × mode × normalisation × norms.
 
     Columns: depth, mode, normalisation, norms, pairs (how many), share (of them in which the loss of the plain net
-    rises more), plain, residual (median rises, nats), plain_low, plain_high, residual_low, residual_high, seeds,
-    directions. Nets with no partner do not count.
+    rises more), less (in which that of the residual net does), plain, residual (median rises, nats), plain_low,
+    plain_high, residual_low, residual_high, seeds, directions. Nets with no partner do not count.
     """
     by, rows = ["depth", *HOW], []
     for key, pairs in paired(frame, alpha).groupby(by, sort=False):
         row = dict(zip(by, key, strict=True)) | {"pairs": len(pairs)}
         row["share"] = (pairs["rise_plain"] > pairs["rise_residual"]).mean()
+        row["less"] = (pairs["rise_plain"] < pairs["rise_residual"]).mean()
         for kind in ("plain", "residual"):
             rise = pairs[f"rise_{kind}"]
             row |= {kind: rise.median(), f"{kind}_low": rise.min(), f"{kind}_high": rise.max()}
         rows.append(row | {"seeds": pairs["seed"].nunique(), "directions": pairs["direction"].nunique()})
-    columns = [*by, "pairs", "share", "plain", "plain_low", "plain_high", "residual", "residual_low", "residual_high",
-               "seeds", "directions"]  # fmt: skip
+    columns = [*by, "pairs", "share", "less", "plain", "plain_low", "plain_high", "residual", "residual_low",
+               "residual_high", "seeds", "directions"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -76,12 +78,13 @@ def verdict(frame, depth=20, alpha=0.5):
     """
     table = compare(frame, alpha)
     checks.choice("depth", depth, list(table["depth"]))
-    return answer(table.set_index("depth")["share"].loc[depth])
+    row = table.set_index("depth").loc[depth]
+    return answer(row["share"], row["less"])
 
 
-def answer(share):
-    """One of ANSWERS, of the share of pairs in which the loss of the plain net rises more."""
-    return ANSWERS[0] if share >= MAJORITY else ANSWERS[1] if 1 - share >= MAJORITY else ANSWERS[2]
+def answer(share, less):
+    """One of ANSWERS, of the shares of pairs in which the loss of the plain, and of the residual net rises more."""
+    return ANSWERS[0] if share >= MAJORITY else ANSWERS[1] if less >= MAJORITY else ANSWERS[2]
 
 
 def barriers(frame):

@@ -66,15 +66,16 @@ def verdict(frame, name, *, of=None):
 
 
 def compare(variant, base):
-    """`verdict` of two `Result`s; ALONE where base is None."""
+    """`verdict` of two `Result`s; ALONE where base is None. A seed of the base that did not finish errs on all."""
     if variant.broken:
         return BROKEN
     if base is None:
         return ALONE
-    if base.broken:
+    if not len(base.train):
         return LOWER  # it finished, and the net that it changes did not
-    overlap = variant.train.min() <= base.train.max() and base.train.min() <= variant.train.max()
-    gap = variant.error - base.error
+    other = np.append(base.train, np.ones(len(base.broken)))
+    overlap = variant.train.min() <= other.max() and other.min() <= variant.train.max()
+    gap = variant.error - np.median(other)
     return SAME if overlap or abs(gap) < CLEAR else HIGHER if gap > 0 else LOWER
 
 

@@ -142,7 +142,7 @@ def _by_depth(families, when, whole):
     ]
     clauses += [_wrong(group[0]) for group in families[len(trends) :]]
     plain = [trend.kind for trend in trends if not trend.start.skip]
-    none = bool(plain) and "rises" not in plain
+    none = bool(plain) and not {"rises", "peaks"} & set(plain)
     lead = f"no degradation {'here' if whole else 'among the runs that finished'}: " * none
     return f"{lead}{when} {', while '.join(clauses[:2])}" + "".join(f", {clause}" for clause in clauses[2:])
 

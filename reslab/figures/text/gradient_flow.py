@@ -62,9 +62,9 @@ def steps_sentence(layers):
     rows, table = [], results.ratios(layers)
     for name, net in table.groupby("name", sort=False):
         run = results.over_seeds(net)
-        start, end = run.iloc[0], run.iloc[-1]
+        start, end, level = run.iloc[0], run.iloc[-1], results.first_level(run)
         parts = [f"{_at(start)} at step {start['step']}"]
-        if (level := results.first_level(run)) is not None:
+        if level not in (None, start["step"]):
             parts.append(f"first between {1 / results.LEVEL:g} and {results.LEVEL} at step {level}")
         if end["step"] > start["step"]:
             parts.append(f"{_at(end)} at step {end['step']}")
@@ -88,7 +88,8 @@ def steps_table(layers):
         start, end, level = run.iloc[0], run.iloc[-1], results.first_level(run)
         rows.append({
             "net": name, "seeds": net["seed"].nunique(), f"at step {start['step']}": _at(start),
-            f"first within {1 / results.LEVEL:g} to {results.LEVEL}": "–" if level is None else f"at step {level}",
+            f"first within {1 / results.LEVEL:g} to {results.LEVEL}":
+            "never" if level is None else "from the start" if level == start["step"] else f"at step {level}",
             "at the end": f"{_at(end)}, step {end['step']}",
         })  # fmt: skip
     return pd.DataFrame(rows).set_index("net")

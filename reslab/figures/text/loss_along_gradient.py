@@ -18,7 +18,8 @@ def sentence(frame):
     return (
         "Before training, up to which learning rate does the loss fall by at least half of what the gradient predicts?"
         f" {'; '.join(reach)}. How far does the best of {(frame['rate'].unique() > 0).sum()} learning rates lower the"
-        f" loss, at {frame['step'].nunique()} moments of the first {frame['step'].max()} steps? {'; '.join(fall)}"
+        f" loss, in the median of {frame['step'].nunique()} moments of the first {frame['step'].max()} steps?"
+        f" {'; '.join(fall)}"
         f" (median, lowest to highest of {nets[0]['seeds']} seeds)."
     )
 

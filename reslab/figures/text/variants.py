@@ -7,13 +7,13 @@ from reslab.results import variants as results
 from reslab.results.variants import ALONE, BROKEN, EQUAL, HIGHER, LOWER, SAME
 
 FINISHED = "finished, and its base net did not"  # LOWER, without an error to compare with
-_OUTCOMES = {
-    LOWER: "Lower than {}'s, in every seed",
-    FINISHED: "Finished where its base net did not",
-    SAME: "About the same, or the seeds overlap",
-    HIGHER: "Higher in every seed",
-    BROKEN: "Did not finish",
-    ALONE: "Their base net was not trained here",
+_OUTCOMES = {  # of one seed, and of several
+    LOWER: ("Lower than {}'s", "Lower than {}'s, in every seed"),
+    FINISHED: ("Finished where its base net did not",) * 2,
+    SAME: ("About the same", "About the same, or the seeds overlap"),
+    HIGHER: ("Higher", "Higher in every seed"),
+    BROKEN: ("Did not finish",) * 2,
+    ALONE: ("Their base net was not trained here",) * 2,
 }
 
 
@@ -29,20 +29,22 @@ def sentence(frame):
     for variant in table.values():
         base = table.get(variant.of)
         outcome = results.compare(variant, base)
-        if outcome == LOWER and base.broken:
+        if outcome == LOWER and not len(base.train):
             outcome = FINISHED
         # One that is compared with nothing is named only if nothing is compared with it.
         if outcome != ALONE or not any(other.of == variant.name for other in table.values()):
             groups[outcome].append(_clause(variant, None if base is first and not first.broken else base))
     of = seeds(seed for variant in table.values() for seed in variant.seeds)
-    when = f"Training error after {max(variant.steps for variant in table.values())} steps, median and range of {of}."
+    several = max(len(variant.seeds) for variant in table.values()) > 1
+    when = f"Training error after {max(variant.steps for variant in table.values())} steps,"
+    when += f" {'median and range of ' * several}{of}."
     if not first.broken and any(variant.of == first.name for variant in table.values()):
         when += f" {first.name}: {_error(first)}."
     none_lower = bool(groups[SAME] or groups[HIGHER])  # "Lower: none" is useful only if something was compared
     based = {variant.of for variant in table.values()} & table.keys()
     beside = based.pop() if len(based) == 1 else "its base net"
     clauses = [
-        f"{_OUTCOMES[outcome].format(beside)}: {', '.join(nets) or 'none'}."
+        f"{_OUTCOMES[outcome][several].format(beside)}: {', '.join(nets) or 'none'}."
         for outcome, nets in groups.items()
         if nets or (outcome == LOWER and none_lower)
     ]
@@ -54,8 +56,10 @@ def _clause(variant, base):
         return f"{variant.name} ({variant.broken[0][1]} in {len(variant.broken)} of {len(variant.seeds)} seeds)"
     if base is None:
         return f"{variant.name} ({_error(variant)})"
-    beside = f", where {base.name} {base.broken[0][1]}" if base.broken else f"; {base.name} {_error(base)}"
-    return f"{variant.name} ({_error(variant)}{beside})"
+    if not len(base.train):
+        return f"{variant.name} ({_error(variant)}, where {base.name} {base.broken[0][1]})"
+    partly = f", {base.broken[0][1]} in {len(base.broken)} of {len(base.seeds)} seeds" if base.broken else ""
+    return f"{variant.name} ({_error(variant)}; {base.name} {_error(base)}{partly})"
 
 
 def _error(variant):
