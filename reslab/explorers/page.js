@@ -1,9 +1,9 @@
+import { watchKernel } from "./stage/kernel.js"
+
 // anywidget gives a widget two seconds to load, and a chart loads all of plotly.js. Without this patch, a chart
 // that takes longer is shown, but ignores every later change from Python. No other timeout is changed.
 const timeout = AbortSignal.timeout
 AbortSignal.timeout = milliseconds => timeout.call(AbortSignal, milliseconds === 2000 ? 60000 : milliseconds)
-
-const SILENCE = 8000  // milliseconds without an answer, after which a message is shown
 
 const INNER = { width: 984, height: 553 }  // pixels of an explorer's page on a projector, before it is scaled
 const LEAST = 1.3  // times larger, at least: texts of 14 pixels become 18
@@ -49,22 +49,24 @@ function presenterOf(explorer, resized) {
 
 export default {
     render({ model, el }) {
-        let box, waiting
+        let box
         const said = document.createElement("div")
         said.className = "reslab-kernel"
         said.setAttribute("role", "alert")
-        const say = text => { said.textContent = text; box.prepend(said) }
+        const say = text => {
+            said.textContent = text
+            if (text) box.prepend(said)
+            else said.remove()
+        }
+        const kernel = watchKernel(say)
 
         const asked = () => {
-            waiting ??= setTimeout(() => say(
-                "The kernel does not answer. If it is busy, wait. If it was restarted: Run this cell again."
-            ), SILENCE)
+            kernel.asked()
             model.send({})
         }
-        const answered = () => { clearTimeout(waiting); waiting = undefined; said.remove() }
         const lost = () => requestAnimationFrame(() => {
             if (!box.matches(".jupyter-widgets-disconnected")) return
-            answered()
+            kernel.stop()
             say("The kernel was restarted. Run this cell again.")
             box.classList.add("reslab-lost")
             box.inert = true
@@ -95,12 +97,12 @@ export default {
             for (const kind of ["click", "change"]) box.addEventListener(kind, asked, true)
         })
         model.on("msg:custom", message => {
-            answered()
+            kernel.answered()
             if (message.show) box.querySelector(".reslab-charts")?.scrollIntoView({ block: "nearest" })
         })
         model.on("comm_live_update", lost)
         return () => {
-            clearTimeout(waiting)
+            kernel.stop()
             observer.disconnect()
             presenter.end()
         }

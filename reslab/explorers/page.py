@@ -6,6 +6,7 @@ import anywidget
 import traitlets
 from IPython.display import display
 
+from reslab import page
 from reslab.explorers import cells
 from reslab.figures import theme
 
@@ -25,12 +26,12 @@ class Page(anywidget.AnyWidget):
     """The style sheet of an explorer or a question, its button "Present", and what only JavaScript can do.
 
     It makes the explorer fill the screen, resizes plotly's charts with their box, gives them time to load, and shows a
-    message when the kernel was restarted or does not answer. presents: whether the button is there.
+    message when the kernel was restarted or is busy. presents: whether the button is there.
     """
 
     presents = traitlets.Bool().tag(sync=True)
     _css = theme.PAGE_CSS + (HERE / "page.css").read_text(encoding="utf-8")
-    _esm = (HERE / "page.js").read_text(encoding="utf-8")
+    _esm = page.joined((page.SOURCE / "kernel.js", HERE / "page.js"))
 
     def __init__(self, presents=True):
         super().__init__(presents=presents)

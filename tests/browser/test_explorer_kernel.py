@@ -17,6 +17,11 @@ explorer
 QUESTION = """
 explorers.Question("Which errs less?", ["plain", "residual"], measure=lambda: 1, verdict=lambda _: "residual")
 """
+WIDGETS = """
+from IPython.display import display
+
+display(explorers.Stage(), explorers.Lesions())
+"""
 TRAININGS = """
 import os, threading, time
 
@@ -28,8 +33,9 @@ print(f"trainings: {trainings}, process: {os.getpid()}")
 
 @pytest.fixture(scope="module")
 def notebook(lab):
-    """An explorer whose training takes for ever, a cell that counts the trainings, and a question."""
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in (EXPLORER, TRAININGS, QUESTION)]
+    """An explorer whose training takes for ever, a cell that counts the trainings, a question, and the two widgets that
+    draw themselves."""
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in (EXPLORER, TRAININGS, QUESTION, WIDGETS)]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.root / "kernel.ipynb")
     with lab.open("kernel.ipynb") as notebook:
@@ -67,14 +73,25 @@ def test_an_explorer_whose_cell_is_run_again_is_replaced_and_trains_no_more(note
     notebook.wait_until(lambda: "stopped at step" in notebook.text(".reslab-progress-text"))
 
 
-def test_a_kernel_that_does_not_answer_is_named_until_it_does(notebook):
+def test_a_kernel_that_is_busy_is_named_until_it_answers(notebook):
     _, process = counted(notebook)
+    stage, lesions = ".stage:not(.lesions)", ".lesions .say"
+    notebook.wait_until(lambda: "whole net" in notebook.text(".lesions .whole"), 120)
     os.kill(process, signal.SIGSTOP)
     notebook.click(".reslab-skip")
-    notebook.wait_until(lambda: says(notebook, "The kernel does not answer."), 60)
+    notebook.wait_until(lambda: says(notebook, "The kernel is busy."))
+    notebook.click(".lesions button:has-text('Each block alone')")
+    notebook.wait_until(lambda: "The kernel is busy." in notebook.text(lesions))
+    notebook.click(f"{stage} .more summary")
+    notebook.click(f"{stage} button.live")
+    notebook.wait_until(lambda: "The kernel is busy." in notebook.text(f"{stage} .origin"))
     os.kill(process, signal.SIGCONT)
-    notebook.wait_until(lambda: notebook.find(".reslab-kernel").count() == 0, 60)
+    for gone in (".reslab-kernel", ":is(.stage, .lesions) >> text=The kernel is busy"):
+        notebook.wait_until(lambda gone=gone: notebook.find(gone).count() == 0, 60)
     notebook.wait_until(lambda: "ON" in notebook.text(".reslab-skip"))
+    notebook.wait_until(lambda: "Live" in notebook.text(f"{stage} .origin"), 60)
+    notebook.click(f"{stage} .more summary")
+    notebook.click(f"{stage} button.live")
 
 
 def test_after_a_restart_it_says_to_run_the_cell_again(notebook):

@@ -1,5 +1,6 @@
 // The explorer of lesson 05: two rows of blocks, the error of both nets, and three pictures with their answers.
 import { html, say, set } from "../stage/elements.js"
+import { watchKernel } from "../stage/kernel.js"
 import { presentButton, presents } from "../stage/present.js"
 import { percent, pictures, ribbon } from "./ribbon.js"
 
@@ -11,6 +12,16 @@ export default {
   render({ model, el }) {
     const root = html(el, "section", { class: "stage lesions", "aria-label": "Blocks out of two nets, and back in" })
     const sentence = html(root, "p", { class: "say", role: "status" })
+    let busy = ""
+    const kernel = watchKernel(words => {
+      busy = words
+      show()
+    })
+    const ask = message => {
+      kernel.asked()
+      model.send(message)
+    }
+    model.on("msg:custom", kernel.answered)
     const bar = html(root, "div", { class: "bar" })
     const group = (name, options, field) => {
       const owner = html(bar, "div", { class: "group", role: "group", "aria-label": name })
@@ -31,7 +42,7 @@ export default {
       return made
     }
     button("Each block alone", "Take out every block, one at a time: the blocks fill up to the error", () =>
-      model.send({ do: "all" }))
+      ask({ do: "all" }))
     const back = button("Put all back", "Put all blocks back in", () => change({ out: "none" }))
     button("Three others", "Show three other pictures", () => change({ first: Number(fields().first ?? 0) + 3 }))
 
@@ -48,20 +59,20 @@ export default {
       const whole = html(side, "p", { class: "whole" })
       const plot = html(row, "div", { class: "plot" })
       const three = pictures(html(row, "div", { class: "three" }))
-      const toggle = block => model.send({ do: "toggle", block })
+      const toggle = block => ask({ do: "toggle", block })
       return { kind, error, whole, plot, three, ribbon: ribbon(plot, kind, toggle) }
     })
     const share = html(root, "label", { class: "group share" })
     html(share, "span", {}, "Share this state")
     const line = html(share, "input", { type: "text", class: "line", spellcheck: "false" })
-    line.onchange = () => model.send({ do: "line", line: line.value })
+    line.onchange = () => ask({ do: "line", line: line.value })
     line.onkeydown = event => event.stopPropagation()
     const origin = html(share, "span", { class: "origin" })
 
     const fields = () => Object.fromEntries(model.get("line").split(" ").map(part => part.split("=")))
     function change(changes) {
       const wanted = { ...fields(), ...changes }
-      model.send({ do: "line", line: Object.entries(wanted).map(([name, value]) => `${name}=${value}`).join(" ") })
+      ask({ do: "line", line: Object.entries(wanted).map(([name, value]) => `${name}=${value}`).join(" ") })
     }
 
     function show() {
@@ -77,7 +88,7 @@ export default {
       const size = { width: Math.floor(box.width), height: high * em, em: 0.9 * em }
       root.classList.toggle("waiting", !current)
       const wrong = model.get("wrong")
-      say(sentence, wrong ? `⚠ ${wrong}` : (answer.sentence ?? "The two nets are being loaded ..."))
+      say(sentence, busy ? busy : wrong ? `⚠ ${wrong}` : (answer.sentence ?? "The two nets are being loaded ..."))
       for (const { kind, error, whole, three, ribbon } of rows) {
         const net = answer.layers === Number(now.layers) ? answer[kind] : null
         ribbon.show(n, size, net, model.get("alone")[kind], out)
@@ -100,6 +111,8 @@ export default {
     show()
     const forgetPage = presents(root, present, show)
     return () => {
+      kernel.stop()
+      model.off("msg:custom", kernel.answered)
       forgetPage()
       watcher.disconnect()
       names.forEach(name => model.off(name, show))

@@ -16,7 +16,10 @@ from reslab.explorers.stage import still
 from reslab.explorers.worker import Latest
 
 HERE = Path(__file__).parent
-FILES = (page.SOURCE / "elements.js", page.SOURCE / "present.js", HERE / "ribbon.js", HERE / "lesions.js")
+FILES = (
+    *(page.SOURCE / f"{name}.js" for name in ("elements", "present", "kernel")),
+    *(HERE / f"{name}.js" for name in ("ribbon", "lesions")),
+)
 
 
 def style():
@@ -74,6 +77,7 @@ class Lesions(anywidget.AnyWidget):
     # --- what the page and the learner do ---------------------------------------------------------------------------
 
     def _on_message(self, _, message, __):
+        self.send({})  # the page knows by it that the kernel is not busy
         match message:
             case {"do": "toggle", "block": int(block)}:
                 out = set(self.view.out) ^ {block}

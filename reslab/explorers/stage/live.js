@@ -1,23 +1,30 @@
 // A training on this machine: what a kernel sends goes into the scene, and the stage follows it.
+import { watchKernel } from "./kernel.js"
 
 const PAUSE = 2500 // ms between two passes
 
 // kernel: { send(message), receive(function) }. draw() is called when there is something new to show.
 export function listen(kernel, $, scene, player, { refresh, draw }) {
   const { live, view } = scene
+  const answers = watchKernel(words => {
+    if (!words) return // the kernel's own are there
+    live.words = words
+    refresh()
+  })
 
   $.live.onclick = () => {
     if ($.live.classList.contains("busy")) return kernel.send({ do: "stop" })
     player.stop()
-    const words = "Live: the two nets are being built"
-    Object.assign(live, { status: "starting", words, follow: true })
+    Object.assign(live, { status: "starting", words: "Live: the kernel is asked", follow: true })
     view.live = true
     scene.done = true
+    answers.asked()
     kernel.send({ do: "start", dataset: view.dataset, depth: scene.net.depth, variant: scene.net.variant })
     refresh()
   }
 
   kernel.receive(message => {
+    answers.answered()
     if (message.state) {
       if (!message.again) view.live = true
       if (!message.again || !live.state) live.follow = message.status === "running"
