@@ -105,14 +105,17 @@ class Explorer:
     def try_states(self, lines):
         """Put a button for each state under the explorer; return the explorer, so that a cell can end with this call.
 
-        lines: dict what to look at → state line. A button does the same as pasting its line.
+        lines: dict what to look at → state line. A button does the same as pasting its line, and brings a chart to the
+        front: the one that the text names, "See the tab Map", or else the first.
         """
         self._states = dict(lines)
         self.body.children += (try_states.buttons(self._states, self._try),)
         return self
 
-    def _try(self, line):
+    def _try(self, line, look_at):
         self.share.value = line
+        named = [chart for chart in self._charts if f"tab {chart.name}".lower() in look_at.lower()]
+        self.front([*named, self._charts[0]][0])
         self._page.show_charts()
 
     def front(self, chart):

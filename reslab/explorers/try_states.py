@@ -8,12 +8,12 @@ import ipywidgets as widgets
 def buttons(states, take):
     """A widget with one row per state: a button with the text of what to look at, and the state line.
 
-    states: dict what to look at → state line. take: called with the line when its button is pressed.
+    states: dict what to look at → state line. take: called with the line and that text when its button is pressed.
     """
     rows = []
     for look_at, line in states.items():
         button = widgets.Button(description=look_at, tooltip=f"Set it to {line}")
-        button.on_click(lambda _, line=line: take(line))
+        button.on_click(lambda _, line=line, look_at=look_at: take(line, look_at))
         row = widgets.HBox([button, widgets.HTML(f"<code>{escape(line)}</code>")])
         row.add_class("reslab-state")
         rows.append(row)

@@ -51,6 +51,16 @@ def test_a_button_scrolls_the_charts_into_the_window(explorer):
     assert sent == [{"show": True}]
 
 
+def test_a_button_brings_the_chart_that_its_text_names_to_the_front(split):
+    explorer = explorers.GradientFlow("plain-14", split=split)
+    first, second = explorer._charts
+    explorer.try_states({f"Why? See the tab {second.name}.": "plain-8", "And here?": "resnet-8"})
+    for (button, _), front in zip(rows(explorer), (second, first), strict=True):
+        button.click()
+        assert explorer.tabs.value is front
+    explorer.close()
+
+
 def test_a_state_that_does_not_exist_is_refused_like_a_pasted_one(explorer):
     rows(explorer)[2][0].click()
     assert explorer.state == explorer.share.value == "plain-14"
@@ -69,20 +79,22 @@ def test_a_reader_with_no_kernel_sees_them_as_a_table(explorer, monkeypatch):
 
 
 def lessons_states():
-    """(kind of explorer, state line) of every `explorers.Kind(...)` and `try_states({...})` of a cell."""
+    """(kind of explorer, text, state line) of every `explorers.Kind(...)` and `try_states({...})` of a cell."""
     for path in LESSONS:
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code" and ".try_states(" in cell.source:
                 calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
                 called = {call.func.attr: call.args for call in calls if isinstance(call.func, ast.Attribute)}
                 (kind,) = called.keys() & set(explorers.__all__)
-                for line in ast.literal_eval(called["try_states"][0]).values():
-                    yield pytest.param(kind, line, id=f"{path.stem}-{line}")
+                for look_at, line in ast.literal_eval(called["try_states"][0]).items():
+                    yield pytest.param(kind, look_at, line, id=f"{path.stem}-{line}")
 
 
-@pytest.mark.parametrize(("kind", "line"), list(lessons_states()))
-def test_an_explorer_takes_every_state_of_its_lesson(kind, line):
+@pytest.mark.parametrize(("kind", "look_at", "line"), list(lessons_states()))
+def test_an_explorer_takes_every_state_of_its_lesson(kind, look_at, line):
     explorer = getattr(explorers, kind)()
     explorer.state = line
     assert explorer.state.startswith(line)  # what a line does not name of the view is written behind it
+    if "tab " in look_at.lower():
+        assert any(f"tab {chart.name}".lower() in look_at.lower() for chart in explorer._charts)
     explorer.close()
