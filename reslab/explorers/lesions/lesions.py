@@ -155,7 +155,8 @@ class Lesions(anywidget.AnyWidget):
             display(HTML(try_states.table(self._states)))
         elif not cells.show_closed(self, "The explorer Lesions"):
             # In a box, which every version of ipywidgets shows alike.
-            display(widgets.VBox([self, *([try_states.buttons(self._states, lambda line, _: self._take(line))] if self._states else [])]))
+            states = [try_states.buttons(self._states, lambda line, _: self._take(line))] if self._states else []
+            display(widgets.VBox([self, *states]))
 
 
 def _nets(view):
