@@ -16,11 +16,10 @@ def sentence(frame):
     reach = [f"{_reach(*net['reach'], smallest)} in {net['name']}" for net in nets]
     fall = [f"{_spread('{:.2f}', *net['fall'])} nats in {net['name']}" for net in nets]
     return (
-        "Before training, up to which learning rate does the loss fall by at least half of what the gradient predicts?"
-        f" {'; '.join(reach)}. How far does the best of {(frame['rate'].unique() > 0).sum()} learning rates lower the"
-        f" loss, in the median of {frame['step'].nunique()} moments of the first {frame['step'].max()} steps?"
-        f" {'; '.join(fall)}"
-        f" (median, lowest to highest of {nets[0]['seeds']} seeds)."
+        f"How far does the best of {(frame['rate'].unique() > 0).sum()} learning rates lower the loss, in the median of"
+        f" {frame['step'].nunique()} moments of the first {frame['step'].max()} steps? {'; '.join(fall)}. Before"
+        " training, up to which learning rate does the loss fall by at least half of what the gradient predicts?"
+        f" {'; '.join(reach)}. (Medians, lowest to highest of {nets[0]['seeds']} seeds.)"
     )
 
 
