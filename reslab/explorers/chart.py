@@ -88,7 +88,7 @@ class Chart:
         self._shown = {}  # part of the chart → {property: its value, pickled}, as `show` had them last
         self._figure.layout.autosize = True
         self._figure._config = {"responsive": True, "displaylogo": False}  # fills its box
-        layout = widgets.Layout(flex="1 1 420px", min_width="360px")
+        layout = widgets.Layout(flex="1 1 420px", min_width="580px")
         self.widget = widgets.Box([self._figure], layout=layout)
         self.widget.add_class("reslab-chart")
 

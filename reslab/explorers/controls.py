@@ -55,7 +55,7 @@ class Controls:
             return widgets.Checkbox(indent=False, description=words, layout=widgets.Layout(width="auto"))
         if menu:
             letters = len(words) + max(len(str(choice)) for choice in menu)
-            width = f"{50 + 8 * letters}px"  # the browser's arrow and margins take some of it
+            width = f"{50 + 7 * letters}px"  # the browser's arrow and margins take some of it
             return widgets.Dropdown(options=menu, **described, layout=widgets.Layout(width=width))
         if not isinstance(value, int | float):
             raise TypeError(f"{name} is {value!r}; a control is for a bool, a number, or a name with choices.")

@@ -54,7 +54,7 @@ class Explorer:
 
         buttons: under the chart. folded: controls and buttons under "More", after those of the setting.
         """
-        wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 6px"}
+        wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 4px"}
         self.more = widgets.ToggleButton(description="More", icon="chevron-down", tooltip="Show all other controls")
         self.folded = widgets.HBox([*self.controls.folded, *folded, self.controls.why], layout=widgets.Layout(**wrap))
         self.folded.layout.display = "none"

@@ -68,7 +68,7 @@ def at(text, number, shape, edge, name="", size=theme.SMALL):
 
 def large(text):
     """Text larger than the words beside it."""
-    return f'<span style="font-size:{theme.TITLE}px"><b>{text}</b></span>'
+    return f'<span style="font-size:{theme.LARGE}px"><b>{text}</b></span>'
 
 
 def drawn(traces, axes, notes, draw, **layout):

@@ -179,6 +179,7 @@ def test_three_controls_are_in_sight_and_the_others_unfold(notebook):
 def test_it_is_large_fits_and_can_be_read(notebook, theme):
     notebook.resize(*LARGEST[theme])
     in_theme(notebook, theme)
+    assert notebook.find(".reslab-controls").first.bounding_box()["height"] <= 45  # in one row
     for i, chart in enumerate(every_chart(notebook)):
         settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
         assert sum(drawn.is_visible() for drawn in notebook.find(".reslab .js-plotly-plot").all()) == 1
@@ -208,12 +209,13 @@ def test_the_dark_theme_of_vs_code_is_followed(notebook):
 
 def test_nothing_is_cut_at_700_pixels(notebook):
     notebook.resize(700, 900)
-    files(notebook, False)
-    for i, chart in enumerate(every_chart(notebook)):
-        settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
-        notebook.show(".reslab-charts")
-        notebook.screenshot(f"look-{notebook.explorer}-narrow-{i + 1}")
-    settled(notebook, lambda: texts(notebook))
+    for shown in (True, False):  # beside the list of files, charts are scrolled sideways
+        files(notebook, shown)
+        for i, chart in enumerate(every_chart(notebook)):
+            settled(notebook, lambda chart=chart: chart.evaluate(FAULTS))
+            notebook.show(".reslab-charts")
+            notebook.screenshot(f"look-{notebook.explorer}-narrow-{i + 1}")
+        settled(notebook, lambda: texts(notebook))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
