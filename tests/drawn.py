@@ -126,6 +126,7 @@ def every(draw=theme.figure):
         "decay": (residual_block.decay, DECAY),
         **{f"diagram_{name}": (residual_block.diagram, block) for name, block in BLOCKS.items()},
         "tiles": (residual_block.tiles, invented.tensors()),
+        "kept": (residual_block.kept, invented.halved()),
         **{f"profile_{name}": (activations.profile, SIGNALS, name) for name in activations.STATISTICS},
         "responses": (activations.responses, RESPONSES),
         "similarity": (activations.similarity, SIGNALS),

@@ -218,6 +218,15 @@ def tensors():
     return frame.assign(origin=LIVE, seed=3, image=7)
 
 
+def halved():
+    """Two channels of 4 × 4 pixels, of which a shortcut keeps every second, and adds two channels of zeros."""
+    pixels = np.arange(16.0).reshape(4, 4) % 5
+    rows = [("x", channel, *at, value * channel) for channel in range(2) for at, value in np.ndenumerate(pixels)]
+    rows += [("shortcut", c, *at, v * c * (c < 2)) for c in range(4) for at, v in np.ndenumerate(pixels[::2, ::2])]
+    frame = pd.DataFrame(rows, columns=["part", "channel", "row", "column", "value"])
+    return frame.assign(origin=LIVE, seed=3, image=7)
+
+
 # Lesson 04
 
 

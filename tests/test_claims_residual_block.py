@@ -123,7 +123,7 @@ def test_weight_decay_alone_leads_to_the_identity_with_the_skip_and_to_zero_with
 def test_with_batchnorm_decay_of_the_convolutions_alone_changes_next_to_nothing(split):
     """Until a hundredth is left of them, F keeps its size: BatchNorm divides it out. Then its ε, 1e-5, tells."""
     frame = lesson.decay_alone(seeds=SEEDS, steps=200, split=split.subset(n_train=128)).query(
-        "case == 'BatchNorm, γ and β spared'"
+        "case == 'BatchNorm, γ and β fixed'"
     )
     first, last = (frame[frame["step"] == step].set_index(["skip", "seed"])["branch"] for step in (0, 200))
     assert (last / first > 0.9).all()

@@ -178,7 +178,7 @@ def test_the_product_runs_from_the_last_block_back():
     np.testing.assert_allclose(traces["plain-20/weights/product"].x, (100 / 3, 200 / 3, 100))
     assert names(figure) == [
         f"weights<br>× {log_scale.power('5.0')}",
-        f"all together<br>× {log_scale.power('0.0')}",
+        f"<b>all together</b><br>× {log_scale.power('0.0')}",
         f"activations<br>× {log_scale.power('-5.0')}",
     ]
     residual = keyed(gradient_factors.product(factors(skip=True)))
@@ -235,6 +235,9 @@ def test_symptoms_are_numbered_markers_and_a_divergence_is_a_cross():
         ("<b> 1 </b>",),
         "1 plain-56 · tanh",
     )
+    three = together(*(frame[:1].assign(seed=seed, train_error=error) for seed, error in enumerate((0.3, 0.9, 0.5))))
+    (net,) = gradient_factors.symptoms(three).data
+    assert tuple(net.text) == ("", "", "<b>\u20021\u2002</b>")  # at the median
     assert (tuple(broken.y), tuple(broken.marker.symbol)) == ((100,), ("x",))
     assert broken.name.replace("<br>", " ") == "2 resnet-56, ×: diverged, no error"
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].x1) == (0.1, 10)

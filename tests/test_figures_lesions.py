@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import keyed
+from drawn import keyed, names, notes
 
 from reslab.figures import lesions, paths, theme
 from reslab.results import lesions as results
@@ -52,6 +52,17 @@ def test_the_chart_of_one_block_out():
     assert residual.line.color == theme.colour(True, 20)
     assert "resnet-20/live, this machine/band" in traces
     assert [shape.y0 for shape in figure.layout.shapes] == [10, 10]
+
+
+def test_two_nets_of_a_kind_have_other_marks_and_blocks_that_hurt_have_numbers():
+    figure = lesions.one_out(pd.concat([FRAME, invented("resnet-56", [0.2, 0.1, 0.19, 0.3])]))
+    traces = keyed(figure)
+    shapes = {name: traces[f"{name}/live, this machine/error"].marker.symbol for name in ("resnet-20", "resnet-56")}
+    assert shapes == {"resnet-20": "circle", "resnet-56": "square"}
+    assert {"plain-20<br>whole: 10.0 %", "■ resnet-56<br>whole: 10.0 %"} <= set(names(figure))
+    assert [note.text for note in figure.layout.annotations if (note.name or "").startswith("resnet-56/") and
+            not note.name.endswith("/name")] == ["1", "4"]  # fmt: skip
+    assert "numbered: without this block resnet-56 errs twice as often" in notes(figure)["origin"].replace("<br>", " ")
 
 
 @pytest.mark.parametrize("draw", [lesions.one_out, lesions.several_out, lesions.swapped])

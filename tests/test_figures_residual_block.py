@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import keyed, names, texts
-from invented import LIVE, block_parts, learning, tensors
+from invented import LIVE, block_parts, halved, learning, tensors
 
 from reslab.figures import residual_block as figures
 from reslab.figures import theme
@@ -23,7 +23,7 @@ def test_curves_are_the_frames_numbers_in_the_houses_colours():
     assert residual.line.dash == "solid" != plain.line.dash
     assert figure.layout.yaxis.type == "log"
     assert "live, this machine, seed 0; open marks: ‖F(x)‖ / ‖x‖" in texts(figure)
-    assert names(figure) == ["plain block · lr 0.1", "residual block<br>· lr 0.1"]
+    assert {"plain block · lr 0.1", "residual block<br>· lr 0.1", "‖F‖, residual block"} < set(names(figure))
 
 
 def test_an_exact_identity_lies_at_the_charts_floor_and_a_broken_run_ends():
@@ -34,8 +34,20 @@ def test_an_exact_identity_lies_at_the_charts_floor_and_a_broken_run_ends():
     assert "diverged at step 2" in traces[f"plain block · lr 0.1/0/{LIVE}/error"].hovertemplate
 
 
+def test_a_shortcut_without_weights_keeps_every_second_pixel():
+    frame, pixels = halved(), np.arange(16.0).reshape(4, 4) % 5
+    x, shortcut, zeros = (np.array(trace.z)[::-1] for trace in figures.kept(frame).data)
+    np.testing.assert_array_equal(x, pixels)  # channel 1 varies most
+    np.testing.assert_array_equal(shortcut, pixels[::2, ::2])
+    assert not zeros.any()
+    assert "channels 3 to 4:<br>zeros<br>2×2 pixels" in texts(figures.kept(frame))
+    framed = {(shape.x0, shape.y0) for shape in figures.kept(frame).layout.shapes}
+    assert framed == {(0, 3), (2, 3), (0, 1), (2, 1)}
+    assert not figures.kept(frame.assign(value=lambda rows: rows["value"] + (rows["part"] == "x"))).data  # a projection
+
+
 @pytest.mark.parametrize(
-    "draw", [figures.learning_curves, figures.decay, figures.final_error, figures.diagram, figures.tiles]
+    "draw", [figures.learning_curves, figures.decay, figures.final_error, figures.diagram, figures.kept, figures.tiles]
 )
 def test_an_empty_chart_says_so(draw):
     figure = draw(pd.DataFrame())

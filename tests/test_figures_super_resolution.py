@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import keyed
+from drawn import keyed, names
 from PIL import Image
 from small_nets import refusal
 
@@ -142,10 +142,14 @@ def test_the_wipe_is_bicubic_at_the_left_and_the_net_at_the_right():
         np.testing.assert_array_equal(shown[:, at:], both[1][:, at:])
     figure = pictures.wipe(frame, 25, "direct")
     assert figure.layout.shapes[0].x0 == 1.5
+    framed, missed = figure.layout.shapes[1], np.square(frame.set_index("kind").loc["sharp", "added"])
+    sums = {(top, left): missed[top : top + 2, left : left + 2].sum() for top in range(7) for left in range(7)}
+    assert (framed.y0 + 0.5, framed.x0 + 0.5) == max(sums, key=sums.get)
+    assert pixels(keyed(figure)["sharp/image"]).shape == (2, 2)
     said = str(figure.layout.annotations)
-    for part in ("28.80 dB", "27.50 dB", "28.00 dB", "half the size", "direct-10"):
+    for part in ("28.80 dB", "27.50 dB", "28.00 dB", "sharp", "direct-10"):
         assert part in said
-    assert {"low/image", "bicubic/image", "direct/image", "residual/image"} < keyed(figure).keys()
+    assert {"sharp/image", "bicubic/image", "direct/image", "residual/image"} < keyed(figure).keys()
 
 
 def test_differences_share_one_scale_centred_on_zero():
@@ -162,7 +166,7 @@ def test_nothing_measured_is_said():
         figure = draw(empty, empty="Nothing here.")
         assert not figure.data
         assert "Nothing here." in str(figure.layout.annotations)
-    for say in (figures.sentence, figures.depth_sentence, figures.picture_sentence):
+    for say in (figures.sentence, figures.picture_sentence):
         assert say(empty) == "Nothing has been measured yet."
 
 
@@ -172,10 +176,10 @@ def test_nothing_measured_is_said():
 def test_sentences_have_the_numbers_of_the_frame():
     assert "residual-20 +0.30 dB (+0.20 to +0.40)" in figures.sentence(STEPS)
     assert "After 120 steps" in figures.sentence(STEPS, 120)
-    said = figures.depth_sentence(STEPS)
-    assert "with 4 / 20 layers" in said
-    for part in ("no skip +0.40 / -5.90", "block skips +0.50 / +0.60", "a global skip +0.70 / +0.30", "both +0.60"):
-        assert part in said
+    table = figures.gains_table(STEPS, "skips", "layers", [400])
+    assert table.loc["no skip"].tolist() == ["+0.40 (+0.30 to +0.50)", "−5.90 (−6.00 to −5.80)"]
+    assert list(table.index) == ["no skip", "block skips", "a global skip", "both"]
+    assert "no skip −5.90 dB" in names(figures.depths(STEPS))
 
 
 def test_the_sentence_of_a_picture_tells_the_chosen_net_first():

@@ -173,7 +173,7 @@ def by_distance(distances=(0.0, 0.25, 0.5, 0.75, 1.0), *, seeds=(0,), rates=RATE
 DECAYS = {
     ("none", "all"): "no norm",
     ("batch", "all"): "BatchNorm",
-    ("batch", "convolutions"): "BatchNorm, γ and β spared",
+    ("batch", "convolutions"): "BatchNorm, γ and β fixed",
 }
 
 

@@ -139,7 +139,7 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
     the highest. Blocks that change the shape have no value. ValueError for a missing column.
     """
     frame = frames.require(frame, (*LABELS, "module", "index", "shape", *SIMILAR), "The three measures")
-    traces, axes, named, runs = [], {}, {}, []
+    traces, axes, named, runs, shapes, notes = [], {}, {}, [], [], []
     for place, (measure, title) in enumerate(SIMILAR.items()):
         number, left = str(place + 1) * (place > 0), place * (1 + GAP) / 3
         kept = frame[frame[measure].notna()]  # the line passes over blocks without a value
@@ -154,6 +154,12 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
             ends.append((run.key("name"), theme.wrap(run.label), at[-1], value[-1], theme.run_line(run)["color"]))
         on = dict(xaxis=f"x{number}", yaxis=f"y{number}")
         traces += [trace | on | dict(meta={"key": f"{trace['meta']['key']}/{measure}"}) for trace in drawn]
+        if level := STATISTICS[measure].level:
+            line = dict(color=theme.GREY, width=1.5, dash="dot")
+            pane = dict(xref=on["xaxis"], yref=on["yaxis"])
+            shapes.append(dict(type="line", x0=0, x1=103, y0=level, y1=level, line=line, **pane))
+            where = dict(x=103, y=level, xanchor="right", yanchor="top", yshift=-20, **pane)
+            notes.append(dict(name=f"level/{measure}", text=f"unrelated: {level:.2f}", showarrow=False, **where))
         across = dict(domain=[left, left + (1 - 2 * GAP) / 3], range=[0, 103], tickvals=[0, 50, 100])
         below = f"{title}<br>{'Way through the net (%)' if place == 1 else ' '}"
         axes[f"xaxis{number}"] = across | dict(title=dict(text=below))
@@ -161,10 +167,11 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
         named = theme.name_lines(ends, axes[f"xaxis{number}"], axes[f"yaxis{number}"])
     for note in named.get("annotations", []):  # names are shown only beside the last panel
         note.update(xref="x3", yref="y3", axref="x3", ayref="y3")
+    named["annotations"] = [*named.get("annotations", ()), *(notes if runs else ())]
     first = dict(x=axes.pop("xaxis", " "), y=axes.pop("yaxis", {}) | dict(title="Output against input"))
     return draw(
         traces, title="How much of a block's input is left in its output?", origin=_origin(runs, frame), empty=empty,
-        **first, **axes, **named,
+        shapes=shapes if runs else (), **first, **axes, **named,
     )  # fmt: skip
 
 

@@ -132,8 +132,15 @@ def randomised(frame, name=results.NAME, *, empty=EMPTY, draw=theme.figure):
         for method, (hue, dash, symbol) in METHODS.items()
     }
     traces, ends = bands.lines(each, "share", "alike", quantity="rank correlation", look=look)
-    x = dict(title="Layers with new random weights (%), the last first", range=[-2, 102])
-    y = dict(title="Rank correlation with its own<br>map, without signs", range=[-0.65, 1.05])
+    traces = [trace for trace in traces if "line" in trace and not trace["meta"]["key"].endswith("/band")]
+    lows = [trace["customdata"][-1][0] for trace in traces]
+    for place, trace in enumerate(traces):  # four bands hide one another: the range stands at the end, beside the line
+        low, high, _ = trace["customdata"][-1]
+        bar = dict(width=2, color=trace["line"]["color"])
+        bar = dict(type="scatter", mode="lines", x=[102 + 2 * place] * 2, y=[low, high], line=bar, hoverinfo="skip")
+        traces = [*traces, bar | dict(name=trace["name"], meta={"key": f"{trace['meta']['key']}/end"})]
+    x = dict(title="Layers with new random weights (%), the last first", range=[-2, 110], tickvals=[0, 25, 50, 75, 100])
+    y = dict(title="Rank correlation with its own<br>map, without signs", range=[min([-0.2, *lows]) - 0.05, 1.05])
     layout = theme.name_lines(ends, x, y) if ends else {}
     title = f"{name}: what is left of its maps"
     return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=x, y=y, **layout)

@@ -40,7 +40,7 @@ def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
     if len(frame):
         first = rows.loc["map"]
         shape = first["map"].shape
-        size, over = "{} × {} pixels".format(*shape), f"{first['method']},<br>over the picture"
+        size, over = "{} × {} pixels".format(*shape), f"{first['method']},<br>over the picture (root scale)"
         traces += _with_map(first["picture"], first["map"], opacity, "", "picture", bar=(0.16, 0.24))
         axes |= panes.axes("", (0.0, WIDE), (0.1, 0.9), size, over, shape)
         notes.append(panes.at(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", "", shape, "top"))
@@ -108,8 +108,8 @@ def picture_curve(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _with_map(pixels, made, opacity, axis, key, bar=None):
-    """A picture and a map over it: each pixel as opaque as it speaks for or against the answer. bar: (middle, width) of
-    the scale below, in shares of the chart's width, or None."""
+    """A picture and a map over it: a pixel is the more opaque, the more it speaks for or against the answer. bar:
+    (middle, width) of the scale below, in shares of the chart's width, or None."""
     most = float(np.abs(made).max()) or 1.0
     look = dict(colorscale=SCALE, zmid=0, zmin=-1, zmax=1, showscale=bar is not None, opacity=opacity)
     if bar is not None:
@@ -117,9 +117,12 @@ def _with_map(pixels, made, opacity, axis, key, bar=None):
             orientation="h", x=bar[0], xanchor="center", y=-0.02, yanchor="top", len=bar[1], thickness=12,
             outlinewidth=0, tickvals=[-1, 0, 1], ticktext=ENDS, tickfont=dict(size=theme.SMALL), tickangle=0,
         )  # fmt: skip
-    over = dict(type="heatmap", z=(made / most).tolist(), **panes.on(axis), **look, meta={"key": f"{key}/map"})
+    share = made / most  # drawn by its root: else one large pixel makes all others pale
+    over = dict(type="heatmap", z=(np.sign(share) * np.sqrt(np.abs(share))).tolist(), **panes.on(axis), **look)
+    over |= dict(customdata=share.tolist(), meta={"key": f"{key}/map"})
+    over |= dict(hovertemplate="%{customdata:.2f} of the map's largest<extra></extra>")
     pale = (255 - FADED * (255 - pixels.astype(float))).round().astype("uint8")
-    return [panes.image(pale, axis, key), over | dict(hovertemplate="%{z:.2f} of the map's largest<extra></extra>")]
+    return [panes.image(pale, axis, key), over]
 
 
 def _marked(pixels, deleted, axis, kind):

@@ -25,35 +25,50 @@ __all__ = [
 ]  # fmt: skip
 
 COLOURS = {"body": theme.RESIDUAL, "neck": "#007A58", "head": "#8A6D00"}  # of a part
+SEEN = 0.5  # % of the whole: a narrower box is a line, and has no name
+THICK = 0.56  # of a bar, of the distance of two: the names of narrow boxes are below it
 LETTER_WIDTH = 0.0195  # of the chart's width, at 700 pixels: a label stands in a bar that has room for it
 AXIS_END = 70  # % of the whole: the axis of the ribbon, which never moves; its highest tick is under the title
 
 
 def shares(frame, cost="parameters", *, empty=EMPTY, draw=theme.figure):
-    """Each model as one bar of 100 %: its body, its neck and its heads. cost: "parameters" or "multiply_adds"."""
+    """Each model as one bar of 100 %: its body, its neck and its heads. A box that is too narrow has its name below.
+
+    cost: "parameters" or "multiply_adds".
+    """
     checks.choice("cost", cost, COSTS)
-    table, traces = results.parts(frame), []
+    table, traces, notes = results.parts(frame), [], []
+    models = list(dict.fromkeys(table["model"]))
     for model, rows in table.groupby("model", sort=False):
-        base = 0.0
+        base, narrow = 0.0, []
         for (part, name), some in _segments(rows):
             share, count = 100 * some[f"{cost}_share"].sum(), some[cost].sum()
-            words = f"<b>{name}</b><br>{amount(count)}"
-            longest = max(len(name), len(amount(count)))
+            fitting = [words for words in (f"{name} {amount(count)}", name) if share > _width(words)]
+            narrow += [(name, base + share / 2)] * bool(not fitting and share > SEEN)
+            words = (fitting or [""])[0].replace(name, f"<b>{name}</b>")
             traces.append(dict(
-                type="bar", orientation="h", y=[model], x=[share], base=[base], width=0.82, showlegend=False,
-                marker=_look(part), text=[words if share > 100 * LETTER_WIDTH * (longest + 1) else ""],
+                type="bar", orientation="h", y=[model], x=[share], base=[base], width=THICK, showlegend=False,
+                marker=_look(part), text=[words],
                 textposition="inside", insidetextanchor="middle", textangle=0, constraintext="none",
                 textfont=dict(color=theme.INK, size=theme.SMALL), meta={"key": f"{model}/{name}"},
                 customdata=[[model, name]], hoverinfo="text", hovertext=_hover_text(model, name, some, cost),
             ))  # fmt: skip
             base += share
+        names, wanted = zip(*narrow, strict=True) if narrow else ((), ())
+        places = theme.separated(list(wanted), [0.75 * _width(name) for name in names], 0, 101) or wanted
+        low = len(models) - 1 - models.index(model) - THICK / 2
+        below = dict(y=low, ay=low - 0.09, ayref="y", axref="x", yanchor="top", borderpad=0, arrowcolor=theme.GREY)
+        notes += [
+            dict(name=f"{model}/{name}", text=name, x=at, ax=place, **below)
+            for name, at, place in zip(names, wanted, places, strict=True)
+        ]
     traces += _legend(table)
-    models = list(dict.fromkeys(table["model"]))
     x = dict(title=f"Share of the {COSTS[cost]} (%)", range=[0, 100])
-    y = dict(title="Model", type="category", categoryarray=models[::-1], range=[-0.5, len(models) - 0.5])
+    y = dict(title="Model", type="category", categoryarray=models[::-1], range=[-0.66, len(models) - 0.6])
     title = f"How much of each model is its {table['body_name'].iloc[0]}" if len(table) else "Body, neck and heads"
     return draw(
-        traces, title=title, origin=_origin(frame, cost), empty=empty, x=x, y=y, barmode="overlay", **_below(-0.2)
+        traces, title=title, origin=_origin(frame, cost), empty=empty, x=x, y=y, barmode="overlay",
+        annotations=notes, **_below(-0.2),
     )
 
 
@@ -84,6 +99,11 @@ def ribbon(frame, model="Faster R-CNN", cost="parameters", *, empty=EMPTY, draw=
     title = f"{model}, block by block"
     origin = _origin(frame, cost)
     return draw(traces, title=title, origin=origin, empty=empty, x=x, y=y, **_below(-0.3))
+
+
+def _width(words):
+    """The room that words take, in % of the chart's width."""
+    return 100 * LETTER_WIDTH * (len(words) + 1)
 
 
 def _below(y):

@@ -31,15 +31,15 @@ RATE_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")  # of the lea
 _X = {"step": "Step (one batch of images)", "epoch": "Epoch (one pass over the images)", "seconds": "Time (s)"}
 
 
-def training_curves(frame, *, x="step", until=None, log=False, empty=EMPTY, draw=theme.figure):
+def training_curves(frame, *, x="step", until=None, log=False, tests=True, empty=EMPTY, draw=theme.figure):
     """Training error (%) against time: a named line a run, test error as open marks; runs that diverged or were
     stopped are marked.
 
     frame: name, skip, depth, seed, origin, outcome, loss (nats), train_error and test_error (fractions), step, and the
     column `x`: "step", "epoch" or "seconds" (s). A diverged run's line ends where its loss was last finite; its name
     adds the step of its last row. until: the end of the x axis, by default that of the last row; a live chart gives the
-    end of its training, so that the axis does not move. log: a log axis of errors, from 0.5 %. empty: the sentence
-    shown instead of lines. ValueError for another x or a missing column.
+    end of its training, so that the axis does not move. log: a log axis of errors, from 0.5 %. tests: whether test
+    errors are drawn. empty: the sentence shown instead of lines. ValueError for another x or a missing column.
     """
     if x not in _X:
         raise ValueError(f"x is {x!r}; training error can be drawn against {', '.join(map(repr, _X))}.")
@@ -58,13 +58,13 @@ def training_curves(frame, *, x="step", until=None, log=False, empty=EMPTY, draw
         traces.append(theme.trace(run, "train", at, train, hovertemplate=hover.replace("...", "training"), **style))
         style = dict(mode="markers", marker=theme.marker(run.skip, run.depth), showlegend=False)
         done = np.isfinite(test)
-        traces.append(
-            theme.trace(run, "test", at[done], test[done], hovertemplate=hover.replace("...", "test"), **style)
-        )
+        if tests:
+            hover = hover.replace("...", "test")
+            traces.append(theme.trace(run, "test", at[done], test[done], hovertemplate=hover, **style))
         x_end, y_end = (at[-1], train[-1]) if len(at) else (last, 100)  # never finite: at the top
         text = run.label
         if outcome in ("diverged", "stopped"):
-            text = traces[-2]["name"] = theme.wrap(f"{run.label} · {outcome} at step {step}")
+            text = traces[-1 - tests]["name"] = theme.wrap(f"{run.label} · {outcome} at step {step}")
             mark = dict(color=line["color"], symbol="x" if outcome == "diverged" else "square", size=11)
             style = dict(mode="markers", marker=mark, showlegend=False, hovertemplate=f"{text}<extra></extra>")
             traces.append(theme.trace(run, "end", [x_end], [y_end], **style))
@@ -73,7 +73,7 @@ def training_curves(frame, *, x="step", until=None, log=False, empty=EMPTY, draw
     x_axis, y_axis = dict(title=_X[x], range=[0, 1.01 * until]), _errors("Training error (%)", log)
     ends = [end for end in ends if np.isfinite(end[3])]
     named = theme.name_lines(ends, x_axis, y_axis, height=theme.HEIGHT - 64)  # the origin may take two lines
-    marks = "lines: training mode; open marks: test, eval mode"
+    marks = "lines: training mode" + "; open marks: test, eval mode" * tests
     origin = f"{phrases.origin(runs)}; {marks}" if runs else ""
     return draw(traces, title="Training error", origin=origin, empty=empty, x=x_axis, y=y_axis, **named)
 

@@ -17,7 +17,6 @@ from reslab.results import frames
 
 __all__ = ["alt_text", "block", "walk"]
 
-MAX_BLOCKS = 27  # blocks that a walk shows side by side
 WIDE = 1.6  # width over height of the room for maps, of all nets together
 IMAGE = 3  # the axes of the image: after those of the nets that `block` has room for
 
@@ -60,35 +59,27 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
     )
 
 
-def walk(frame, channels=3, *, empty=EMPTY, draw=theme.figure):
-    """The first channels of every block, from the first block at the left to the last at the right.
+def walk(frame, blocks=(1, 2, 3), channels=3, *, empty=EMPTY, draw=theme.figure):
+    """The first channels of some blocks of a stage, a row a channel and a column a block; the nets beside each other.
 
-    Each block has its own colour scale. Of nets with more than 27 blocks, 27 are shown, evenly spread. ValueError for a
-    missing column.
+    Each map has its own colour scale: what is compared is the picture that it shows. ValueError for a missing column.
     """
     nets = results.nets(frame)
     traces, axes = [], {}
-    for row, net in enumerate(nets):
-        last = net["index"].max()
-        blocks = np.unique(np.linspace(1, last, min(last, MAX_BLOCKS)).round())
+    for place, net in enumerate(nets):
         shown = net[net["index"].isin(blocks) & (net["channel"] < channels)]
-        size = max(len(map_) for map_ in shown["map"])
+        size = max(map(len, shown["map"]))
         columns = [_stacked(maps.sort_values("channel")["map"], size) for _, maps in shown.groupby("index")]
-        z, places = np.hstack(columns), (size + 1) * (np.arange(len(columns)) + 0.5) - 1
-        top, bottom = _rows(row, len(nets), gap=0.25)
+        z = np.hstack(columns)
         look = dict(colorscale="Cividis", zmin=0, zmax=1, showscale=False, hoverinfo="skip")
-        traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"walk/{row}"}, **look))
-        title = f"Block, {channels} channels each; the net's answer: {shown['predicted'].iloc[0]}"
-        axes |= _axes(row, (0.0, 1.0), (bottom, top), title, "<br>".join(net["name"].iloc[0].rsplit(" · ", 1)))
-        ticks = dict(
-            tickvals=places,
-            ticktext=[str(int(index)) for index in sorted(shown["index"].unique())],
-            showticklabels=True,
-        )
-        axes[_name("xaxis", row)] |= ticks
-    return _drawn(
-        traces, axes, nets, "One image on its way through the net", empty, draw, height=130 + 170 * max(len(nets), 1)
-    )
+        traces.append(dict(type="heatmap", z=z, **_on(place), meta={"key": f"walk/{place}"}, **look))
+        left, wide = place / len(nets), 1 / len(nets)
+        title = f"Block: {net['name'].iloc[0].replace(' · ', ', ')}; its answer: {shown['predicted'].iloc[0]}"
+        axes |= _axes(place, (left, left + 0.94 * wide), (0.0, 1.0), title, "One channel in each row" * (not place))
+        at = (size + 1) * (np.arange(len(columns)) + 0.5) - 1
+        ticks = [str(int(index)) for index in sorted(shown["index"].unique())]
+        axes[_name("xaxis", place)] |= dict(tickvals=at, ticktext=ticks, showticklabels=True)
+    return _drawn(traces, axes, nets, "One image on its way through the net", empty, draw)
 
 
 def _tiled(maps, wide):
@@ -105,10 +96,10 @@ def _tiled(maps, wide):
 
 
 def _stacked(maps, size):
-    """Maps of one block below one another, each enlarged to `size` pixels, with gaps of a pixel, relative to the
+    """Maps of one block below one another, each enlarged to `size` pixels, with gaps of a pixel, relative to its own
     largest value."""
-    largest = max(map_[np.isfinite(map_)].max(initial=0) for map_ in maps) or 1.0
-    grown = [np.kron(map_ / largest, np.ones((size // len(map_),) * 2)) for map_ in maps]
+    shares = [map_ / (map_[np.isfinite(map_)].max(initial=0) or 1.0) for map_ in maps]
+    grown = [np.kron(map_, np.ones((size // len(map_),) * 2)) for map_ in shares]
     return np.vstack([np.pad(map_, ((0, 1), (0, 1)), constant_values=np.nan) for map_ in grown])
 
 

@@ -70,7 +70,7 @@ def product(factors, *, room=None, empty=EMPTY, draw=theme.figure):
             hovertemplate=hover, meta={"key": f"{name}/{kind}/product"},
         ))  # fmt: skip
         shown = np.flatnonzero(y)[0]  # a dead net's 0 is not on a log axis: its line ends where the gradient does
-        text = f"{kind}<br>{_times(decades.iloc[0])}"
+        text = f"{kind if kind in KINDS else f'<b>{kind}</b>'}<br>{_times(decades.iloc[0])}"
         ends.append((kind, text, 100 * blocks[shown] / blocks[-1], y[shown], line["color"]))
     drawn += [10.0 ** decades.to_numpy() for decades in results.products(room).values()] if room is not None else []
     y = log_scale.axis("Product of the factors<br>since the last block (log scale)", log_scale.limits(*drawn))
@@ -130,9 +130,10 @@ def remedies(frame, *, empty=EMPTY, draw=theme.figure):
     numbered = [f"{row.remedy}. {'+ ' * (row.remedy > 1)}{row.change}" for row in totals.itertuples()]
     names = ["<br>".join(wrap(text, 22)) for text in numbered]
     low, high = results.reach(frame)
+    how = "; bars to the left shrink it, to the right enlarge it; the mark is their sum" * bool(traces)
     return draw(
-        traces, title="What multiplies the gradient, from the last block to the first", origin=_origin(frame),
-        empty=empty,
+        traces, title="What multiplies the gradient, from the last block to the first", empty=empty,
+        origin=_origin(frame) + how,
         annotations=notes, barmode="relative", height=220 + 58 * max(3, len(totals)),
         margin=dict(l=76, r=100, t=theme.TOP, b=150),
         legend=dict(orientation="h", y=0, yref="container", yanchor="bottom"),
@@ -147,7 +148,7 @@ def remedies(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
-    """Training error (%) against first/last of the gradient before training: a marker a net × seed, the outermost with
+    """Training error (%) against first/last of the gradient before training: a marker a net × seed, the median one with
     the net's number.
 
     frame: name, skip, depth, seed, ratio, train_error (fraction), outcome, as `experiments.symptoms.symptoms`
@@ -159,7 +160,8 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
     for number, ((name, skip, depth), group) in enumerate(frame.groupby(["name", "skip", "depth"], sort=False), 1):
         broke = group["outcome"] == "diverged"
         side = "left" if 1 / LEVEL < group["ratio"].median() < 1 else "right"  # the level nets are close together
-        outer = (np.argmin if side == "left" else np.argmax)(group["ratio"].fillna(1))
+        ranks = np.where(broke, np.inf, group["train_error"]).argsort()
+        middle = ranks[(len(ranks) - 1) // 2]
         mark = theme.marker(skip, depth, open=False, size=12)
         mark["symbol"] = np.where(broke, "x", mark["symbol"])
         ended = ", ×: diverged, no error" * bool(broke.any())
@@ -171,7 +173,7 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
         traces.append(dict(
             type="scatter", mode="markers+text", x=group["ratio"], y=np.where(broke, 100, 100 * group["train_error"]),
             marker=mark,
-            text=[f"<b> {number} </b>" * int(place == outer) for place in range(len(group))],
+            text=[f"<b> {number} </b>" * int(place == middle) for place in range(len(group))],
             textposition=f"middle {side}", customdata=about,
             textfont=dict(color=theme.INK, size=theme.SMALL), name=f"{number} {'<br>'.join(wrap(name + ended, 26))}",
             hovertemplate=f"{hover} images wrong<extra></extra>",

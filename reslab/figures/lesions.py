@@ -19,16 +19,31 @@ from reslab.results.frames import recorded
 __all__ = ["alt_text", "count_sentence", "one_out", "sentence", "several_out", "statistics_sentence", "swapped"]
 
 ERROR = dict(title="Test error (%)", range=[-2, 102], tickvals=[0, 25, 50, 75, 100])
+# The marks of the nets of a kind, the shallowest first, and how they are written beside a net's name.
+MARKS = {False: (("diamond", "◆"), ("triangle-up", "▲")), True: (("circle", "●"), ("square", "■"))}
 POSITION_AXIS = dict(title="Block that is taken out (from the first, 0, to the last, 100 %)", range=[-3, 103])
 
 
 def one_out(frame, *, empty=EMPTY, draw=theme.figure):
-    """The error of every net with each block out, one at a time. ValueError for a missing column."""
+    """The error of every net with each block out, one at a time. Of the deepest residual net, the blocks without which
+    the error at least doubles have their numbers. ValueError for a missing column."""
     table = results.by_block(frame)
     gathered = bool(len(table)) and bool(table["calibrated"].all())
     title = "One block out" + ", BatchNorm's statistics measured again" * gathered
     table = table.assign(at=100 * table["way"], about=table["module"])
-    return _draw(table, frame, "%{customdata[0]}", draw, title=title, x=POSITION_AXIS, empty=empty, level=True)
+    hurt = results.that_hurt(table)
+    notes = [
+        dict(name=f"{row.name}/{row.index}", text=str(row.index), x=row.at, y=100 * row.median, yshift=4,
+             yanchor="bottom", showarrow=False)
+        for row in hurt.itertuples(index=False)
+    ]  # fmt: skip
+    also = "dotted: whole nets"
+    if len(hurt):
+        also += f"; numbered: without this block {hurt['name'].iloc[0]} errs twice as often"
+    return _draw(
+        table, frame, "%{customdata[0]}", draw, title=title, x=POSITION_AXIS, empty=empty, level=True, notes=notes,
+        also=also,
+    )  # fmt: skip
 
 
 def several_out(frame, *, empty=EMPTY, draw=theme.figure):
@@ -51,12 +66,14 @@ def _counts(frame, title, words, draw, empty):
     return _draw(table, frame, hover, draw, title=title, x=x, empty=empty, bars=True)
 
 
-def _draw(table, frame, hover, draw, *, title, x, empty, level=False, bars=False):
+def _draw(table, frame, hover, draw, *, title, x, empty, level=False, bars=False, notes=(), also=""):
     """A chart of a table of medians. Its columns at and about: x, and the number in the hover text."""
     traces, ends, shapes = [], [], []
+    depths = {skip: sorted(nets["depth"].unique()) for skip, nets in table.groupby("skip")}
     for (name, skip, depth, origin), rows in table.groupby(["name", "skip", "depth", "origin"], sort=False):
         rows = rows.sort_values("at")
         hue, key = theme.colour(skip, depth), f"{name}/{origin}"
+        symbol, sign = MARKS[bool(skip)][depths[skip].index(depth) % 2]
         middle, low, high = (100 * rows[column].to_numpy() for column in ("median", "low", "high"))
         if (low < high).any() and not bars:
             band = dict(mode="lines", fill="toself", fillcolor=theme.rgba(hue, 0.16), line=dict(width=0))
@@ -69,7 +86,8 @@ def _draw(table, frame, hover, draw, *, title, x, empty, level=False, bars=False
         label = f"<b>{name}</b>, {hover}<br>error %{{y:.1f}} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
         traces.append(dict(
             type="scatter", mode="lines+markers", x=rows["at"], y=middle, name=name, legendgroup=key,
-            line=theme.line(skip, depth, recorded(origin)), marker=theme.marker(skip, depth, open=False, size=8),
+            line=theme.line(skip, depth, recorded(origin)),
+            marker=theme.marker(skip, depth, open=False, size=8) | dict(symbol=symbol),
             error_y=reach if bars else None,
             customdata=list(zip(rows["about"], low, high, strict=True)), meta={"key": f"{key}/error"},
             hovertemplate=f"{label}<extra>{origin}</extra>",
@@ -80,10 +98,12 @@ def _draw(table, frame, hover, draw, *, title, x, empty, level=False, bars=False
                 type="line", xref="paper", x0=0, x1=1, y0=whole, y1=whole, layer="below",
                 line=dict(color=hue, width=1.5, dash="dot"),
             ))  # fmt: skip
-        ends.append((key, f"{name}<br>whole: {whole:.1f} %", rows["at"].iloc[-1], middle[-1], hue))
+        called = f"{sign} {name}" if len(depths[skip]) > 1 else name
+        ends.append((key, f"{called}<br>whole: {whole:.1f} %", rows["at"].iloc[-1], middle[-1], hue))
     layout = theme.name_lines(ends, x, ERROR) if ends else {}
     origin = ""
     if len(table):
-        also = f"{frame['images'].iloc[0]} test pictures, eval mode"
-        origin = phrases.origin_line(table["origin"], frame["seed"], also)
+        pictures = f"{frame['images'].iloc[0]} test pictures, eval mode"
+        origin = phrases.origin_line(table["origin"], frame["seed"], "; ".join(filter(None, [pictures, also])))
+    layout["annotations"] = [*layout.get("annotations", ()), *notes]
     return draw(traces, title=title, origin=origin, empty=empty, shapes=shapes, x=x, y=ERROR, **layout)

@@ -62,9 +62,9 @@ def by_length(frame, name="resnet-56", *, sampled=None, empty=EMPTY, draw=theme.
     layout = theme.name_lines(ends, x, y) if ends else {}
     origin = ""
     if len(frame):
-        origin = ", ".join([frame["origin"].iloc[0], phrases.seeds(frame["seed"].unique().tolist())])
-    marks = " (crosses: sampled)" * (sampled is not None)
-    title = f"How long the gradient's paths are: {name}{marks}"
+        crosses = "; crosses: sampled, of the trained net" * (sampled is not None)
+        origin = ", ".join([frame["origin"].iloc[0], phrases.seeds(frame["seed"].unique().tolist())]) + crosses
+    title = f"How long the gradient's paths are: {name}"
     return draw(traces, title=title, origin=origin, empty=empty, x=x, y=y, **layout)
 
 

@@ -87,7 +87,8 @@ def maps(frame, picture, *, empty=EMPTY, draw=theme.figure):
     traces, axes, notes, shapes, count = [], {}, [], [], max(len(frame), 1)
     for i, row in enumerate(frame.itertuples()):
         number, left = str(i + 1) * (i > 0), i / count
-        pale = (255 - 0.6 * (255 - picture.astype(float))).round().astype("uint8")
+        grey = picture.astype(float).mean(-1, keepdims=True).repeat(3, -1)  # beside orange no colour of the photograph
+        pale = (255 - 0.6 * (255 - grey)).round().astype("uint8")
         on = dict(xaxis=f"x{number}", yaxis=f"y{number}")
         traces.append(dict(type="image", z=pale.tolist(), hoverinfo="skip", meta={"key": f"{i}/image"}, **on))
         seen = np.sqrt(row.energy / row.energy.max())
@@ -187,4 +188,4 @@ def _framed(pictures):
 
 
 def _origin(frame):
-    return phrases.origin_line(frame["origin"], []) if len(frame) else ""
+    return phrases.origin_line(frame["origin"], frame["seed"]) if len(frame) else ""

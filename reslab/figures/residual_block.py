@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reslab.figures import log_scale, theme
-from reslab.figures.residual_block_diagram import diagram, tiles
+from reslab.figures.residual_block_diagram import diagram, kept, tiles
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
 from reslab.figures.text.residual_block import (
@@ -26,11 +26,12 @@ from reslab.results import frames
 from reslab.results.residual_block import FLOOR, LABELS, ends
 
 __all__ = [
-    "alt_text", "block_text", "cost_sentence", "decay", "diagram", "final_error", "learned_table", "learning_curves",
-    "sentence", "stacks_sentence", "starts_sentence", "tiles",
+    "alt_text", "block_text", "cost_sentence", "decay", "diagram", "final_error", "kept", "learned_table",
+    "learning_curves", "sentence", "stacks_sentence", "starts_sentence", "tiles",
 ]  # fmt: skip
 
 ERROR = "‖H(x) − target‖ / ‖target‖"
+NAMED = 2  # runs whose ‖F‖ has a name, too
 OVER = {
     "lr": "Learning rate (log scale)",
     "distance": "Distance of the target from the identity (0 to 1)",
@@ -65,8 +66,11 @@ def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
                 run, "branch", run["step"][every], np.maximum(branch, FLOOR)[every], hovertemplate=hover, **look
             )
         )
-        last = max(error[-1], FLOOR) if np.isfinite(error[-1]) else 1.0
+        last, size = (max(end, FLOOR) if np.isfinite(end) else 1.0 for end in (error[-1], branch[-1]))
         ends.append((run.key("name"), theme.wrap(run.label), run["step"][-1], last, theme.run_line(run)["color"]))
+        if len(runs) <= NAMED:
+            of = f"‖F‖, {'residual' if run.skip else 'plain'} block"
+            ends.append((run.key("branch/name"), of, run["step"][-1], size, theme.run_line(run)["color"]))
     least = pd.DataFrame({"step": [1], "error": 0.05, "branch": 3.0})
     seen = pd.concat([least, *(part for part in (frame, room) if part is not None and len(part))])
     sizes = seen[["error", "branch"]].to_numpy(float)
@@ -115,7 +119,11 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
     axis["range"] = [low - 0.04 * (high - low or 1), high + 0.04 * (high - low or 1)]
     drawn = np.maximum(table["error"].to_numpy(float), FLOOR) if len(table) else np.array([0.1, 1.0])
     drawn = np.log10(drawn[np.isfinite(drawn)])
-    low, high = np.floor(drawn.min(initial=0) - 0.05), np.ceil(drawn.max(initial=0) + 0.05)
+    low, high = drawn.min(initial=-1) - 0.12, drawn.max(initial=0) + 0.12
+    if traces:  # an output of 0 is off by 1
+        level = dict(x=[ticks[0], ticks[-1]], y=[1, 1], name="an output of 0", line=dict(color=theme.GREY, dash="dot"))
+        traces.append(dict(type="scatter", mode="lines", hoverinfo="skip", meta={"key": "level"}, **level))
+        names.append(("level", level["name"], ticks[-1], 1, theme.GREY))
     y = dict(title=f"{ERROR}<br>(last 10 steps, log scale)", range=[low, high], **log_scale.ticks(low, high))
     return draw(
         traces, title="Error at the end of the training", empty=empty, x=axis, y=y, **theme.name_lines(names, axis, y),

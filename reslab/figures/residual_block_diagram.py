@@ -10,6 +10,7 @@ from reslab.figures import theme
 from reslab.figures.text.phrases import EMPTY
 from reslab.figures.text.residual_block import block_text, cost_text, kind
 from reslab.results import frames
+from reslab.results import residual_block as results
 
 # Heights in percent: of the branch's arrows, of half a box, of the shortcut, of half its box.
 LEVEL, BOX, ROOF, SHORTCUT = 37, 14, 76, 9
@@ -217,6 +218,47 @@ def tiles(frame, *, empty=EMPTY, draw=theme.figure):
         margin=dict(l=8, r=8, t=theme.TOP, b=8),
         x=dict(title="Column (pixels)", range=[-1, max(at - APART + 1, 1)], **hidden),
         y=dict(title="Row (pixels)", range=[-top - 1, top + APART], scaleanchor="x", **hidden),
+    )  # fmt: skip
+
+
+def kept(frame, *, empty=EMPTY, draw=theme.figure):
+    """What a shortcut without weights hands on where the shape changes: one channel of x, the pixels that are kept
+    framed, beside what the shortcut makes of it, and a channel that it adds.
+
+    frame: as of `tiles`. The channel is the one of x that varies most. ValueError for a missing column.
+    """
+    frame = frames.require(frame, ("part", "channel", "row", "column", "value"), "The shortcut")
+    traces, notes, shapes, at, found = [], [], [], 0, results.kept(frame) if len(frame) else None
+    if found:
+        first = f"<b>x</b>, channel {found.channel + 1} of {found.channels}"
+        second = f"<b>shortcut(x)</b>, channel {found.channel + 1} of {found.made}"
+        added = f"channels {found.added[0] + 1} to {found.added[-1] + 1}:<br>zeros" if found.added else ""
+        for words, picture in ((first, found.x), (second, found.shortcut), (added, np.zeros_like(found.shortcut))):
+            high, wide = picture.shape
+            traces.append(dict(
+                type="heatmap", z=picture[::-1], x=at + np.arange(wide) + 0.5, y=np.arange(high) + 0.5, zmin=0,
+                zmax=float(found.x.max()), colorscale="Cividis", showscale=False, xgap=1, ygap=1,
+                hovertemplate="%{z:.2f}<extra></extra>", meta={"key": f"kept/{len(traces)}"},
+            ))  # fmt: skip
+            size = f"{high}×{wide} pixels"
+            over = dict(x=at + wide / 2, y=high, yshift=4, yanchor="bottom", showarrow=False)
+            notes.append(dict(text=f"{words}<br>{size}", **over))
+            at += wide + 2.5
+        high = len(found.x)
+        line = dict(color="#D55E00", width=3)
+        shapes = [
+            dict(type="rect", x0=column, x1=column + 1, y0=high - row - 1, y1=high - row, line=line)
+            for row, column in found.places
+        ]
+    where = frame[["origin", "seed", "image"]].iloc[:1].itertuples(index=False) if "image" in frame else []
+    origin = "".join(f"{label}, seed {seed}, image {image}; framed: handed on" for label, seed, image in where)
+    hidden = dict(visible=False, constrain="domain")
+    high = len(found.x) if found else 8
+    return draw(
+        traces, title="Every second pixel, and zeros", origin=origin, empty=empty, annotations=notes, shapes=shapes,
+        margin=dict(l=8, r=8, t=theme.TOP, b=8),
+        x=dict(title="Column (pixels)", range=[-0.5, max(at - 2, 1)], **hidden),
+        y=dict(title="Row (pixels)", range=[-0.5, high + 2], scaleanchor="x", **hidden),
     )  # fmt: skip
 
 

@@ -15,14 +15,19 @@ from reslab.figures.text.phrases import EMPTY
 from reslab.figures.text.super_resolution import (
     LABELS,
     alt_text,
-    depth_sentence,
+    gains_table,
     picture_sentence,
     sentence,
 )
 from reslab.results import super_resolution as results
 
 __all__ = [
-    "alt_text", "curves", "depth_sentence", "depths", "picture_sentence", "sentence",
+    "alt_text",
+    "curves",
+    "depths",
+    "gains_table",
+    "picture_sentence",
+    "sentence",
 ]  # fmt: skip
 
 BELOW, ABOVE = 4.0, 1.6  # dB under and over bicubic that a chart shows
@@ -55,7 +60,8 @@ def curves(frame, front="", *, empty=EMPTY, draw=theme.figure):
 
 
 def depths(frame, *, empty=EMPTY, draw=theme.figure):
-    """PSNR after the last step against depth: a line for each way to use skips. ValueError for a missing column."""
+    """PSNR after the last step against depth: a line for each way to use skips, named with the gain over bicubic of its
+    deepest net. ValueError for a missing column."""
     frame = frame[frame["step"] == frame["step"].max()] if len(frame) else frame
     each = results.per_seed(frame)
     kinds = [LABELS[bool(skip), bool(blocks)] for skip, blocks in zip(each["skip"], each["block_skips"], strict=True)]
@@ -71,12 +77,21 @@ def depths(frame, *, empty=EMPTY, draw=theme.figure):
     if traces:
         traces.append(_bicubic([found[0], found[-1]], bicubic))
         ends.append(("bicubic", "bicubic", found[-1], bicubic, theme.GREY))
-    ends = [(key, text, at, max(value, y["range"][0]), hue) for key, text, at, value, hue in ends]
+    lowest = y["range"][0]
+    ends = [
+        (key, f"{text} {_signed(value - bicubic)}" * (key != "bicubic") or text, at, max(value, lowest), hue)
+        for key, text, at, value, hue in ends
+    ]
     layout = theme.name_lines(ends, x, y) if ends else {}
     step = f"After {int(frame['step'].max())} steps: what" if len(frame) else "What"
     return draw(
         traces, title=f"{step} does each skip bring?", origin=_origin(frame), empty=empty, x=x, y=y, **layout
     )
+
+
+def _signed(gain):
+    """ "−1.88 dB", "+0.71 dB"."""
+    return f"{gain:+.2f} dB".replace("-", "−")
 
 
 def _psnr(frame):

@@ -14,14 +14,16 @@ from reslab.figures.text.phrases import EMPTY
 __all__ = ["differences", "wipe"]
 
 WIDE = 0.3  # of the chart's width: the large picture
-LOW, PLACES = "low", ("low", "bicubic", "direct", "residual")
-LABELS = {"low": "half the size", "bicubic": "bicubic", "sharp": "the sharp picture"}
+PLACES = ("sharp", "bicubic", "direct", "residual")
+CLOSE = 3  # times: so large that a difference of nets can be seen
+LABELS = {"bicubic": "bicubic", "sharp": "sharp"}
 SCALE = [[0, "#762A83"], [0.5, "#F7F7F7"], [1, "#1B7837"]]  # ColorBrewer's PRGn: darker to lighter than bicubic
 DIFFERENCE_LIMIT = 0.15  # of the scale of differences, in units of white
 
 
 def wipe(frame, share=50, front="residual", *, empty=EMPTY, draw=theme.figure):
-    """One picture, large: bicubic left of a line, a net right of it; beside it four panes.
+    """One picture, large: bicubic left of a line, a net right of it; beside it, four times and enlarged, the framed
+    part, of which bicubic misses most.
 
     share: where the line is, in % of the width. front: "residual", "direct" or "sharp", right of the line.
     """
@@ -29,24 +31,29 @@ def wipe(frame, share=50, front="residual", *, empty=EMPTY, draw=theme.figure):
     if len(frame):
         rows = frame.set_index("kind")
         front = front if front in rows.index else "sharp"
-        left, right = (_grey(rows.loc[kind, "pixels"]) for kind in ("bicubic", front))
-        size = right.shape[1]
+        before, after = (_grey(rows.loc[kind, "pixels"]) for kind in ("bicubic", front))
+        size = after.shape[1]
         at = round(size * share / 100)
-        traces.append(panes.photograph(np.concatenate([left[:, :at], right[:, at:]], axis=1), "", "wipe"))
-        axes |= panes.axes("", (0.0, WIDE), (0.04, 0.9), "pixels", f"{size} pixels", right.shape)
+        traces.append(panes.photograph(np.concatenate([before[:, :at], after[:, at:]], axis=1), "", "wipe"))
+        axes |= panes.axes("", (0.0, WIDE), (0.04, 0.9), "pixels", f"the middle {size} pixels", after.shape)
+        side = size // CLOSE
+        top, left = _missed_most(rows, side)
+        framed = dict(type="rect", x0=left - 0.5, x1=left + side - 0.5, y0=top - 0.5, y1=top + side - 0.5)
         name = _called(front, rows)
         line = dict(type="line", x0=at - 0.5, x1=at - 0.5, y0=-0.5, y1=size - 0.5, xref="x", yref="y")
         shapes = [line | dict(line=dict(color="#FFD400", width=3))]
-        notes.append(panes.at(f"bicubic ◂ │ ▸ {name}", "", right.shape, "top", "wipe"))
+        shapes.append(framed | dict(xref="x", yref="y", line=dict(color="#FFD400", width=2, dash="4px,3px")))
+        notes.append(panes.at(f"bicubic ◂ │ ▸ {name}", "", after.shape, "top", "wipe"))
         for i, kind in enumerate(kind for kind in PLACES if kind in rows.index):
-            pixels, number = _grey(rows.loc[kind, "pixels"]), str(i + 2)
+            pixels, number = _grey(rows.loc[kind, "pixels"][top : top + side, left : left + side]), str(i + 2)
             traces.append(panes.photograph(pixels, number, kind))
             axes |= panes.axes(number, panes.place(i, WIDE), (0.04, 0.9), shape=pixels.shape, toward="top")
-            score = "" if kind == LOW else panes.large(f"{rows.loc[kind, 'psnr']:.2f} dB") + "<br>"
+            score = "" if kind == "sharp" else panes.large(f"{rows.loc[kind, 'psnr']:.2f} dB") + "<br>"
             name = _called(kind, rows).replace(" + ", "<br>+ ")
             notes.append(panes.at(score + name, number, pixels.shape, "bottom", f"score/{kind}"))
     title = f"{frame['picture'].iloc[0].capitalize() if len(frame) else 'A picture'}, enlarged to twice its size"
-    return panes.drawn(traces, axes, notes, draw, title=title, origin=_origin(frame), empty=empty, shapes=shapes)
+    origin = f"{_origin(frame)}; at the right: the framed part" if len(frame) else ""
+    return panes.drawn(traces, axes, notes, draw, title=title, origin=origin, empty=empty, shapes=shapes)
 
 
 def differences(frame, *, empty=EMPTY, draw=theme.figure):
@@ -76,6 +83,13 @@ def differences(frame, *, empty=EMPTY, draw=theme.figure):
             notes.append(panes.words(label, middle, 0.84, name=f"words/{kind}"))
     title = "What has to be learned, and what was"
     return panes.drawn(traces, axes, notes, draw, title=title, origin=_origin(frame), empty=empty)
+
+
+def _missed_most(rows, side):
+    """The top and left pixel of the square of this side in which the squares of what bicubic misses add up to most."""
+    sums = np.pad(np.square(rows.loc["sharp", "added"]).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return map(int, np.unravel_index(inside.argmax(), inside.shape))
 
 
 def _called(kind, rows):

@@ -14,7 +14,7 @@ from reslab.figures.residual_block_diagram import diagram
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
 from reslab.figures.text.variants import alt_text, cost_sentence, outcome_table, ratio, sentence
-from reslab.results.variants import at_best_rate, cost_ratios, results, summary, verdict
+from reslab.results.variants import SAME, at_best_rate, compare, cost_ratios, results, summary, verdict
 
 __all__ = [
     "alt_text", "at_best_rate", "cost_sentence", "diagram", "errors", "outcome_table", "race", "ratio", "sentence",
@@ -35,12 +35,15 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
 
     frame: as `experiments.variants.race` gives it. Where the others change the first net, a band through all rows shows
     its training errors;
-    a training that diverged is a cross at 100 %. A row's name ends in the cost of a step, in multiply-adds, as a
+    a training that diverged is a cross at 100 %; variants that are about the same as the first net are grey. A row's
+    name ends in the cost of a step, in multiply-adds, as a
     multiple of the first's. ValueError for a missing column.
     """
     by_name = results(frame) if len(frame) else {}
     table = list(by_name.values())
     traces, shapes = [], []
+    beside = bool(table) and bool(len(table[0].train)) and any(v.of == table[0].name for v in table)
+    alike = {v.name for v in table[1:] if beside and compare(v, table[0]) == SAME}
     for part, above, word in (("train", 0.16, "training"), ("test", -0.16, "test")):
         points = [
             (100 * error, -row + above + shift, v, seed)
@@ -48,6 +51,7 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
             for error, seed, shift in _seeds(v, part)
         ]
         look = theme.marker(True, 56, open=part == "test", size=11)
+        look["color"] = [theme.GREY if v.name in alike else theme.RESIDUAL for *_, v, _ in points]
         hover = [
             f"<b>{v.name}</b>, seed {seed}<br>{error:.2f} % of the {word} images wrong" for error, _, v, seed in points
         ]
@@ -61,7 +65,7 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
         mark = dict(symbol="x", size=10, color=theme.RESIDUAL)
         at = dict(x=[100] * len(broken), y=[-row + 0.26 * (i % 3 - 1) for i, (row, *_) in enumerate(broken)])
         traces.append(dict(**at, hovertext=hover, name="diverged", marker=mark, meta={"key": "end/seeds"}))
-    if table and len(table[0].train) and (len(table) == 1 or any(v.of == table[0].name for v in table)):
+    if beside or (len(table) == 1 and len(table[0].train)):
         low, high = (max(100 * end(table[0].train), NONE) for end in (np.min, np.max))
         band = dict(
             type="rect",
@@ -78,14 +82,19 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     return draw(
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
         title="Training and test error at the end", empty=empty, shapes=shapes,
-        origin=f"{frame['origin'].iloc[0]}, {phrases.seeds(frame['seed'])}" if len(frame) else "", letters=50,
-        x=dict(title="Images wrong at the end, one mark per seed<br>(%, log scale)", type="log",
+        origin=_origin(frame) + f"; grey: about the same as {table[0].name}" * bool(alike) if table else "",
+        letters=50,
+        x=dict(title="Images wrong at the end, one mark per seed<br>(%, log scale; 0 at its edge)", type="log",
                range=list(np.log10([NONE / 1.4, 130])),
                tickvals=list(TICKS), ticktext=list(TICKS.values()), gridcolor=theme.GRID, showgrid=True),
         y=dict(title="Variant · cost of a step", **rows), height=190 + ROW * max(len(table), 7),
         margin=dict(l=76, r=16, t=theme.TOP, b=110),
         legend=dict(orientation="h", y=0, yref="container", yanchor="bottom"),
     )  # fmt: skip
+
+
+def _origin(frame):
+    return f"{frame['origin'].iloc[0]}, {phrases.seeds(frame['seed'])}"
 
 
 def _seeds(variant, part):

@@ -37,6 +37,13 @@ def by_block(frame):
     return table.assign(way=(table["index"] - 1) / (last - 1).clip(lower=1))
 
 
+def that_hurt(blocks):
+    """The blocks without which the deepest residual net errs at least twice as often: rows of `by_block`."""
+    residual = blocks[blocks["skip"].astype(bool)]
+    deepest = residual[residual["depth"] == residual["depth"].max()]
+    return deepest[deepest["median"] >= 2 * deepest["whole"]]
+
+
 def by_count(frame):
     """The error without several blocks, or after several swaps: a row a net × count, over draws and seeds.
 

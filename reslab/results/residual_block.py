@@ -69,6 +69,33 @@ def at_best_rate(frame):
     return frame.merge(best, on=[*kinds, "lr"])
 
 
+def kept(frame):
+    """Which pixels a shortcut without weights hands on, as a namespace; None if it hands on no channel unchanged.
+
+    frame: as `experiments.residual_block.tensors` gives it. channel: the one of x that varies most; x, shortcut: its
+    pixels before and after; places: the (row, column) in x of those handed on; channels, made: how many there are
+    before and after; added: the channels of zeros that follow.
+    """
+    x, shortcut = (_pixels(frame[frame["part"] == part]) for part in ("x", "shortcut"))
+    channel, step = int(x.std((1, 2)).argmax()), x.shape[1] // shortcut.shape[1]
+    if not np.array_equal(x[channel, ::step, ::step], shortcut[channel]):
+        return None
+    rows, columns = (range(0, size, step) for size in x.shape[1:])
+    added = [each for each in range(len(x), len(shortcut)) if not shortcut[each].any()]
+    return SimpleNamespace(
+        channel=channel, channels=len(x), made=len(shortcut), x=x[channel], shortcut=shortcut[channel], added=added,
+        places=[(row, column) for row in rows for column in columns],
+    )  # fmt: skip
+
+
+def _pixels(rows):
+    """One tensor of a frame with a row a pixel, (channels, height, width)."""
+    axes = [rows[axis].to_numpy() for axis in ("channel", "row", "column")]
+    value = np.full([axis.max() + 1 for axis in axes], np.nan)
+    value[tuple(axes)] = rows["value"]
+    return value
+
+
 def steps_to(frame, within=WITHIN):
     """The step at which each run's error is first below `within`, infinite if never: a Series by skip, blocks, lr and
     seed."""

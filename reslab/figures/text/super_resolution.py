@@ -18,25 +18,27 @@ def sentence(frame, step=None):
     return f"After {step} steps, {what}: {text}.{over_seeds(table)}"
 
 
-def depth_sentence(frame):
-    """Each kind of net, from the shallowest to the deepest, after the last step."""
-    if not len(frame):
-        return EMPTY
-    table, texts = results.gains(frame), []
-    table = table[table["step"] == table["step"].max()].sort_values("depth")
-    for (skip, block_skips), rows in table.groupby(["skip", "block_skips"], sort=False):
-        gains = " / ".join(f"{gain:+.2f}" for gain in rows["median"])
-        texts.append(f"{LABELS[bool(skip), bool(block_skips)]} {gains}")
-    depths = " / ".join(map(str, sorted(table["depth"].unique())))
-    return f"Gain over bicubic with {depths} layers: {'; '.join(texts)} dB.{over_seeds(table, ranges=False)}"
-
-
 LABELS = {
     (False, False): "no skip",
     (False, True): "block skips",
     (True, False): "a global skip",
     (True, True): "both",
 }
+
+
+def gains_table(frame, rows, columns, steps=()):
+    """The gain over bicubic (dB), the median and the range over the seeds, as a table of text.
+
+    frame: as `results.super_resolution.gains` takes it. rows, columns: of "skips", "net", "layers", "last layer" and
+    "step". steps: of the training, by default all.
+    """
+    table = results.gains(frame)
+    table = table[table["step"].isin(steps)] if steps else table
+    kinds = zip(table["skip"].astype(bool), table["block_skips"].astype(bool), strict=True)
+    texts = [median(row, "+.2f").replace("-", "−") for _, row in table.iterrows()]
+    table = table.assign(skips=[LABELS[kind] for kind in kinds], gain=texts)
+    table = table.rename(columns={"name": "net", "depth": "layers", "last": "last layer"})
+    return table.pivot_table(index=rows, columns=columns, values="gain", aggfunc="first", sort=False)
 
 
 def picture_sentence(frame, front="residual"):
