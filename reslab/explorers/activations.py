@@ -233,17 +233,20 @@ class Activations(Instant):
         shown, view = self.shown, self.view
         if view.show == "histogram":
             bins = _together([self._histograms_of(setting, measured) for setting, measured in shown])
-            self.profile.show(histograms.block(bins, view.block, draw=theme.chart))
+            self.profile.show(histograms.block(bins, view.block, empty=self.measuring, draw=theme.chart))
             self.show_sentence(histograms.alt_text(bins))
         else:
             signal = _together([measured.signal for _, measured in shown])
             room = _together([measured.signal for _, measured in self.shown_and_other])
-            self.profile.show(figures.profile(signal, view.show, opened=view.block, room=room, draw=theme.chart))
-            alt_text = figures.alt_text(signal, view.show) if len(signal) else ""
-            self.show_sentence(figures.sentence(signal, view.show), alt_text)
+            opened = {"opened": view.block, "room": room, "empty": self.measuring}
+            self.profile.show(figures.profile(signal, view.show, **opened, draw=theme.chart))
+            if len(signal):
+                self.show_sentence(figures.sentence(signal, view.show), figures.alt_text(signal, view.show))
+            else:
+                self.show_sentence("")
         mapped = [both for both in shown[-2:] if both[0] != self._unfinished or both[1].maps is not None]
         maps = _together([self._maps_of(setting, measured) for setting, measured in mapped])
-        self.maps.show(feature_maps.block(maps, view.block, draw=theme.chart))
+        self.maps.show(feature_maps.block(maps, view.block, empty=self.measuring, draw=theme.chart))
 
 
 def _together(frames):

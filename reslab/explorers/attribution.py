@@ -88,7 +88,7 @@ class Attribution(Instant):
         self.own = None  # a picture of the learner's, as `activations.picture` makes it
         self._nets = OrderedDict()  # (pictures, layers, skip, seed) → (net, untrained net)
         self._photographs = None  # a Split, when it is first asked for
-        self._passed = []  # the frames that the last chart shows
+        self._passed = None  # the frames that the last chart shows
         self.control(self.kind(), self.chosen)
         self.opacity = Percentage("opacity", 70, "Opacity of the map (%)", self._dimmed, width=290, step=5)
         self.upload = upload_button("Your picture", 152, self._uploaded)
@@ -216,17 +216,19 @@ class Attribution(Instant):
         chosen = self._measured.get(self.setting)
         looked = chosen.looked if chosen else pd.DataFrame()
         self._draw_picture()
-        self.curve.show(attribution_maps.picture_curve(looked, draw=theme.chart))
+        self.curve.show(attribution_maps.picture_curve(looked, empty=self.measuring, draw=theme.chart))
         both = [self._measured.get(replace(self.setting, skip=skip)) for skip in (False, True)]
         passed = [each.blocks for each in both if each and each.blocks is not None]
-        if [*map(id, passed)] != [*map(id, self._passed)]:  # the switch leaves this chart as it is
+        # the switch leaves this chart as it is
+        if self._passed is None or [*map(id, passed)] != [*map(id, self._passed)]:
             self._passed = passed
             frame = pd.concat(passed, ignore_index=True) if passed else pd.DataFrame()
-            self.blocks.show(figures.branches(frame, draw=theme.chart))
+            self.blocks.show(figures.branches(frame, empty=self.measuring, draw=theme.chart))
         sentence = attribution_maps.picture_sentence(looked) if chosen else ""
         self.show_sentence(sentence, figures.alt_text(looked, sentence) if chosen else "")
 
     def _draw_picture(self):
         chosen = self._measured.get(self.setting)
         looked = chosen.looked if chosen else pd.DataFrame()
-        self.picture.show(attribution_maps.picture(looked, self.opacity.value / 100, draw=theme.chart))
+        opacity = self.opacity.value / 100
+        self.picture.show(attribution_maps.picture(looked, opacity, empty=self.measuring, draw=theme.chart))

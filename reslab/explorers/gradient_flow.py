@@ -129,8 +129,7 @@ class GradientFlow(Instant):
             behind = dict(self.shown_and_other)
             room = pd.concat([pd.DataFrame(), *(frames["layers"] for frames in behind.values())])
             explained = found.get((self.setting.label, self.setting.seed), {}).get("factors", pd.DataFrame())
-            measuring = f"Measuring {self.setting.label} ..."
-            self.profile.show(gradient_flow.gradient_profile(layers, room=room, empty=measuring, draw=theme.chart))
+            self.profile.show(gradient_flow.gradient_profile(layers, room=room, empty=self.measuring, draw=theme.chart))
             if self.setting in self.steps and not self.show_factors:
                 sentence = gradient_flow.steps_sentence(self.steps[self.setting])
                 self.right.show(gradient_flow.first_steps(self.steps[self.setting], steps=STEPS, draw=theme.chart))
@@ -138,7 +137,7 @@ class GradientFlow(Instant):
                 factors_text = gradient_factors.factors_sentence(explained) if len(explained) else ""
                 sentence = f"{gradient_flow.sentence(layers)} {factors_text}"
                 deep = f"The factors are measured for nets of up to {DEEPEST_WITH_FACTORS} layers."
-                empty = deep if self.setting.depth > DEEPEST_WITH_FACTORS else measuring
+                empty = deep if self.setting.depth > DEEPEST_WITH_FACTORS else self.measuring
                 other = behind.get(replace(self.setting, skip=not self.setting.skip), {}).get("factors")
                 self.right.show(gradient_factors.product(explained, room=other, empty=empty, draw=theme.chart))
             self.show_sentence(sentence, gradient_flow.alt_text(layers)) if len(layers) else self.show_sentence("")

@@ -136,6 +136,11 @@ class Instant(Explorer):
             self._refresh()
             self._redraw()
 
+    @property
+    def measuring(self):
+        """What a chart says before there is anything to draw of the chosen setting."""
+        return f"Measuring {self.setting.label} ..."
+
     def _refresh(self):
         pinned = self.setting in self.pins
         self.pin.description = "Unpin" if pinned else "Pin"
@@ -198,7 +203,7 @@ class Instant(Explorer):
         with self._lock:
             if setting == self.setting and setting not in self._measured and not self.closed:
                 self.draw()
-                self._show_notice(f"Measuring {setting.label} ...", over=True)
+                self._show_notice(self.measuring, over=True)
 
     def _show_notice(self, text, over=False):
         """Show a message that the next one may replace. over: only if the last message was such a one."""

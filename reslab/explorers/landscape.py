@@ -205,7 +205,7 @@ class Landscape(Instant):
         """Bring charts, sentence and buttons up to date: plain at the left of residual, whichever is chosen."""
         shown = sorted(self.shown, key=lambda both: (both[0].skip, both[0] != self.setting))
         lines = _together([found.lines for _, found in shown])
-        self.lines.show(figures.bands(lines, empty=f"Measuring {self.setting.label} ...", draw=theme.chart))
+        self.lines.show(figures.bands(lines, empty=self.measuring, draw=theme.chart))
         maps = [self.map_of(setting) for setting, _ in shown]
         maps = _together([made for made in maps if made is not None])
         self.map.show(figures.contours(maps, empty=UNMEASURED, draw=theme.chart))

@@ -243,7 +243,7 @@ class SuperResolution(Instant):
         self._draw_picture(frame)
         if frame is not self._added_of:  # the switch leaves it as it is
             self._added_of = frame
-            self.added.show(pictures.differences(frame, draw=theme.chart))
+            self.added.show(pictures.differences(frame, empty=self.measuring, draw=theme.chart))
         live = self.live.get(self._key(self.setting))
         names = dict(zip(FRONTS, (spec.name for spec in self.setting.pair), strict=True))
         drawn_of = self._key(self.setting), 0 if live is None else len(live)
@@ -258,7 +258,8 @@ class SuperResolution(Instant):
     def _draw_picture(self, frame):
         step, wipe = self._here and self._here[0], self.wipe.value
         drawn_of = self._key(self.setting), self.setting.picture, step, len(frame), wipe
-        self._show(self.picture_chart, drawn_of, lambda front: pictures.wipe(frame, wipe, front, draw=theme.chart))
+        look = {"empty": self.measuring, "draw": theme.chart}
+        self._show(self.picture_chart, drawn_of, lambda front: pictures.wipe(frame, wipe, front, **look))
 
     def _show(self, chart, drawn_of, draw):
         """Show a chart for the net in front; both are drawn when `drawn_of` changes, so the switch has to draw none."""

@@ -135,6 +135,7 @@ def _axes(row, across, down, title, label):
 
 
 def _drawn(traces, axes, nets, title, empty, draw, **layout):
-    first = dict(x=axes.pop("xaxis", " "), y=axes.pop("yaxis", " ")) if nets else dict(x="Channels", y="Nets")
+    bare = dict(x="Channels", y=dict(title="Nets", tickvals=[], showgrid=False))
+    first = dict(x=axes.pop("xaxis"), y=axes.pop("yaxis")) if nets else bare
     origin = phrases.origin(frames.runs(nets[0])) if nets else ""
     return draw(traces, title=title, origin=origin, empty=empty, showlegend=False, **first, **axes, **layout)

@@ -7,9 +7,11 @@ from typing import ClassVar
 import pytest
 from waiting import wait_until
 
+from reslab import explorers
 from reslab.explorers import instant
 from reslab.explorers.instant import Instant
 from reslab.explorers.setting import Setting
+from reslab.explorers.worker import Latest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,3 +266,14 @@ def test_progress_is_seen_only_while_there_is_some(explorer):
     assert explorer.progress.layout.visibility == "visible"
     explorer.show_progress()
     assert explorer.progress.layout.visibility == "hidden"
+
+
+@pytest.mark.parametrize("kind", ["Activations", "Attribution", "GradientFlow", "Landscape", "SuperResolution"])
+def test_a_chart_says_that_it_is_being_measured(kind, monkeypatch):
+    monkeypatch.setattr(Latest, "ask", lambda *_: None)
+    explorer = getattr(explorers, kind)()
+    explorer.draw()
+    said = [note.text for chart in explorer._charts for note in chart.figure.layout.annotations if note.name == "empty"]
+    assert f"Measuring {explorer.setting.label} ..." in said
+    assert not any("Nothing has been measured" in text for text in said)
+    explorer.close()
