@@ -69,7 +69,8 @@ template = go.layout.Template(
         ),
         margin=dict(l=76, r=16, t=TOP, b=BOTTOM),
         legend=dict(font=dict(size=SMALL), tracegroupgap=0, itemwidth=34, bgcolor="rgba(0, 0, 0, 0)"),
-        modebar=dict(bgcolor="rgba(0, 0, 0, 0)", color=GREY, activecolor=RESIDUAL),
+        # Without the button that sends the chart, perhaps with a learner's own picture, to plotly's server.
+        modebar=dict(bgcolor="rgba(0, 0, 0, 0)", color=GREY, activecolor=RESIDUAL, remove="sendChartToCloud"),
         hoverlabel=dict(font=dict(size=SMALL), align="left"),
         annotationdefaults=dict(font=dict(size=SMALL, color=INK), arrowcolor=GREY, arrowwidth=1, arrowhead=0),
         coloraxis=dict(colorbar=dict(title=dict(font=dict(size=LARGE)), tickfont=dict(size=SMALL), outlinewidth=0)),

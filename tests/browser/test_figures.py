@@ -103,6 +103,13 @@ def faults(page):
     return {name: of_chart for name, of_chart in found.items() if of_chart}
 
 
+def test_no_button_sends_a_chart_to_a_server(page):
+    """plotly's own would send it, a learner's picture too."""
+    charts = page.locator(".js-plotly-plot")
+    assert page.locator('.modebar-btn[data-title^="Download plot"]').count() == charts.count()
+    assert page.locator('.modebar-btn[data-title^="Share"]').count() == 0
+
+
 def test_every_text_can_be_read_on_white_paper(page):
     assert faults(page) == {}
 
