@@ -8,6 +8,7 @@ import re
 import pytest
 from access import violations
 from click.testing import CliRunner
+from playwright.sync_api import expect
 from stage_page import bars, error_names, is_legible, pictures
 
 from reslab import page as stage_page
@@ -278,6 +279,11 @@ def test_its_address_says_what_it_shows_and_a_line_does_too(show):
     line.press("Enter")
     page.wait_for_function("document.querySelectorAll('.plot.shares .shell').length === 55")
     assert stage.locator(".slider output").inner_text() == "step 60"
+    expect(line).to_have_value(re.compile(r"^data=digits skips=off net=110 picture=\d step=60$"))  # what is shown
+    line.fill("100 % with skips=on, net=57, step=0")
+    line.press("Enter")
+    expect(line).to_have_value(re.compile("skips=on net=56 .* step=0$"))
+    expect(stage.locator(".switch")).to_have_attribute("aria-checked", "true")
 
 
 def test_the_presentation_mode_is_larger_and_folds_controls(show):

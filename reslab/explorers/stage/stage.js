@@ -7,7 +7,7 @@ import { makePlayer } from "./player.js"
 import { presents } from "./present.js"
 import { makeScene } from "./scene.js"
 import { makeScreen } from "./screen.js"
-import { readLine, variantSaid } from "./words.js"
+import { readLine, variantSaid, writeLine } from "./words.js"
 
 const SPEEDS = [0.5, 1, 2, 4]
 const NAMES = { digits: "Digits", cifar10: "Photos" }
@@ -139,7 +139,10 @@ export async function mount(el, source) {
   $.forth.onclick = () => byFrames(1)
   $.speed.onclick = changeSpeed
   $.slide.oninput = () => toStep(Number($.slide.value))
-  $.line.onchange = () => take(readLine($.line.value, view))
+  $.line.onchange = async () => {
+    await take(readLine($.line.value, view))
+    $.line.value = writeLine(view) // of what is shown: a line may name what there is not
+  }
   const forgetPage = presents(root, $.present, screen.rebuild, () => $.panel.box.hidden)
   if (source.live) {
     $.isLive.onclick = () => take({ live: true }, false)

@@ -122,7 +122,9 @@ export function writeLine(view) {
 // Read such a line; what it does not name stays; capitals, quotes and other separators are accepted.
 export function readLine(text, view) {
   const found = { ...view }
-  const words = decodeURIComponent(text)
+  const words = text
+    .replace(/%[0-7][\da-f]/gi, decodeURIComponent) // of an address; decoded whole, a stray % would be an error
+    .replace(/%[\da-f]{2}/gi, " ")
     .replace(/[“”‘’"'`]/g, "")
     .toLowerCase()
   for (const [, key, value] of words.matchAll(/(\w+)\s*=\s*([\w.-]+)/g)) {
