@@ -44,7 +44,8 @@ def images(x, what, channels=None):
         side = math.isqrt(x.shape[1]) if x.ndim == 2 else 0
         hint = f", perhaps {what}.reshape(-1, {side}, {side})" if side and side**2 == x.shape[1] else ""
         raise ValueError(f"{what} has shape {x.shape}; it must be (N, S, S), (N, C, S, S) or (N, S, S, C){hint}.")
-    return torch.from_numpy(np.array(x, dtype=np.uint8 if whole else np.float32, order="C"))
+    with np.errstate(over="ignore"):  # `check_pair` says which became infinite
+        return torch.from_numpy(np.array(x, dtype=np.uint8 if whole else np.float32, order="C"))
 
 
 def labels(y, what):
@@ -61,8 +62,10 @@ def labels(y, what):
     if y.dtype.kind in "OTS":  # objects, numpy's StringDType and bytes
         y = _of_one_type(y.tolist(), what)
     if y.dtype.kind == "f":
-        if not np.isfinite(y).all():
-            where = np.flatnonzero(~np.isfinite(y))[0]
+        if np.isinf(y).any():
+            raise ValueError(f"{what} holds infinity at position {np.flatnonzero(np.isinf(y))[0]}, which is no label.")
+        if np.isnan(y).any():
+            where = np.flatnonzero(np.isnan(y))[0]
             raise ValueError(f"{what} has no label at position {where}; each image needs one.")
         if (broken := y != y.round()).any():
             where = np.flatnonzero(broken)[0]
@@ -136,7 +139,7 @@ def _check_is_dense(x, what):
 
 def _check_nothing_is_masked(array, what):
     """ValueError for a masked array of numpy with a value masked out, which numpy would take as if it were there."""
-    if np.ma.is_masked(array):
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):  # pandas' arrays have a mask too
         where = tuple(map(int, np.argwhere(np.ma.getmaskarray(array))[0]))
         raise ValueError(f"{what} is masked at {where}; fill what is masked, as {what}.filled(0), or leave it out.")
 
@@ -149,7 +152,8 @@ def check_pair(x, y, x_what, y_what):
                 f"{what} is a {type(value).__name__}; it must be a tensor (from_arrays() takes numpy too)."
             )
     if x.ndim != 4 or x.shape[2] != x.shape[3] or not math.prod(x.shape[1:]):
-        side = min(x.shape[-2:]) if x.ndim == 4 else 0
+        last = x.ndim == 4 and x.shape[3] in (1, 3, 4) and x.shape[1] > 4  # (N, H, W, C), and not square
+        side = min(x.shape[1:3] if last else x.shape[-2:]) if x.ndim == 4 else 0
         hint = f", perhaps cut to {side} × {side}" if side else ""
         raise ValueError(f"{x_what} has shape {tuple(x.shape)}; it must hold square images, (N, C, S, S){hint}.")
     if x.dtype not in (torch.uint8, torch.float32) or y.dtype != torch.int64:

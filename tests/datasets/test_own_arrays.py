@@ -131,6 +131,9 @@ def test_from_arrays_takes_whole_numbers_of_any_kind(labels):
     [
         (pd.Series([*WORDS[:-1], None]), "y has no label at position 19; each image needs one."),
         (pd.Series([1, None] * 10, dtype="Int64"), "y has no label at position 1; each image needs one."),
+        (pd.array([1, None] * 10, dtype="Int64"), "y has no label at position 1; each image needs one."),
+        (pd.array([True, None] * 10, dtype="boolean"), "y has no label at position 1; each image needs one."),
+        ([1.0, np.inf] * 10, "y holds infinity at position 1, which is no label."),
         (np.where(LABELS, 1.0, np.nan), "y has no label at position 0; each image needs one."),
         (np.array(["a", 1] * 10, dtype=object), "y holds int, str; labels must be all whole numbers or all strings."),
         (pd.Series(pd.to_datetime(["2026-11-27"] * 20)), "y holds datetime64"),
@@ -201,6 +204,11 @@ REFUSED = {
         {"x": BYTES[:, :, :6, 0]},
         "x has shape (20, 1, 8, 6); it must hold square images, (N, C, S, S), perhaps cut to 6 × 6.",
     ),
+    "oblong, channels last": (
+        {"x": BYTES[:, :6]},
+        "x has shape (20, 6, 8, 3); it must hold square images, (N, C, S, S), perhaps cut to 6 × 6.",
+    ),
+    "too large for float32": ({"x": np.full((20, 8, 8), 1e300)}, "x has 1280 pixels that are NaN or infinite"),
     "two ways": (
         {"x": BYTES[:, :3, :3]},
         "x has shape (20, 3, 3, 3), which can be read two ways; say channels='first' or channels='last'.",
