@@ -90,6 +90,23 @@ def test_a_pass_is_drawn_sparingly_while_a_training_needs_the_processor(show):
     assert 2 <= show("still").evaluate(PASS) <= 600 / 50 + 2  # with its beginning and its end
 
 
+CUT = """async () => {
+    const say = document.querySelector(".say"), cut = []
+    const nets = [...document.querySelectorAll(".choices button")].map(button => button.value)
+    for (const net of nets.filter(value => /^[0-9]/.test(value))) for (const skip of [false, true])
+        for (const picture of [0, 1, 2, 3, 4]) for (const step of [0, 5, 30, 60]) {
+            await stage.take({ net, skip, picture, step }, false)
+            if (say.scrollHeight > say.clientHeight + 1) cut.push(say.innerText)
+        }
+    return cut
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 848, 584])  # alone, and in JupyterLab beside its list of files, and at 700
+def test_no_sentence_is_cut(show, width):
+    assert show("still&height=548", width).evaluate(CUT) == []
+
+
 AGAIN = """() => {
     const { commands, shell } = window.jupyterapp, cells = shell.currentWidget.content
     cells.activeCellIndex = cells.widgets.findIndex(cell => cell.node.querySelector(".stage"))
