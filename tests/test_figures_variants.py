@@ -33,6 +33,13 @@ def test_the_band_spans_the_first_variants_training_errors():
     assert (band.x0, band.x1) == pytest.approx((10 / 1.04, 12 * 1.04))
 
 
+def test_variants_that_do_not_clearly_differ_from_the_first_are_grey():
+    figure = figures.errors(together(BASE, variants("wide", 0.3, 0.4), variants("ReZero", 0.11, 0.13)))
+    colours = [theme.RESIDUAL] * 4 + [theme.GREY] * 2
+    assert [list(trace.marker.color) for trace in figure.data] == [colours, colours]
+    assert "grey: no clear difference from ResNet" in texts(figure)[0].replace("<br>", " ")
+
+
 def test_a_training_that_diverged_is_a_cross_and_no_error():
     figure = figures.errors(
         together(BASE, variant("no norm", 0.1, outcome="diverged"), variant("no norm", 0.2, seed=1))

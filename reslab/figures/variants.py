@@ -35,7 +35,7 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
 
     frame: as `experiments.variants.race` gives it. Where the others change the first net, a band through all rows shows
     its training errors;
-    a training that diverged is a cross at 100 %; variants that are about the same as the first net are grey. A row's
+    a training that diverged is a cross at 100 %; variants with no clear difference from the first net are grey. A row's
     name ends in the cost of a step, in multiply-adds, as a
     multiple of the first's. ValueError for a missing column.
     """
@@ -82,7 +82,7 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     return draw(
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
         title="Training and test error at the end", empty=empty, shapes=shapes,
-        origin=_origin(frame) + f"; grey: about the same as {table[0].name}" * bool(alike) if table else "",
+        origin=_origin(frame) + f"; grey: no clear difference from {table[0].name}" * bool(alike) if table else "",
         letters=50,
         x=dict(title="Images wrong at the end, one mark per seed<br>(%, log scale; 0 at its edge)", type="log",
                range=list(np.log10([NONE / 1.4, 130])),
