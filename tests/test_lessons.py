@@ -81,6 +81,7 @@ def test_cells_are_short_and_say_how_long_the_lesson_takes(notebook):
         assert len(lines) - wrapped(own) <= (9 if is_folded else 6), cell.source
         assert max(map(len, cell.source.splitlines()), default=0) <= 120
         assert "def " not in cell.source
+        assert "NBVAL" not in cell.source  # a tag says it to nbval, and a learner does not see it
     assert re.search(r"minutes?|seconds?", notebook.cells[0].source)
 
 
