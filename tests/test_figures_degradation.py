@@ -68,6 +68,16 @@ def test_runs_that_share_a_name_are_told_apart_by_seed():
     ]
 
 
+def test_nets_of_one_kind_and_depth_have_other_dashes_and_their_seeds_the_same():
+    same = history("plain-56"), history("plain-56", seed=1)
+    chart = degradation.training_curves(together(*same, history("plain-56").assign(name="plain-56 · identity")))
+    dashes = {trace.line.dash for trace in chart.data if trace.meta["key"].endswith("/train")}
+    assert dashes == set(theme.DASHES[False][:2])
+    lines = [trace for trace in chart.data if trace.mode == "lines" and trace.meta["run"] == "plain-56"]
+    assert len(lines) == 2
+    assert len({trace.line.dash for trace in lines}) == 1
+
+
 def test_missing_numbers_and_seeds_are_fine_in_any_type():
     frame = history(test_error=None, seed=None)
     figure = degradation.training_curves(frame)

@@ -48,6 +48,8 @@ _SHADES = {
     False: ((8, "#E27900"), (20, PLAIN), (110, "#B44400"), (1202, "#AA4000")),
     True: ((8, "#309CD8"), (56, RESIDUAL), (1202, "#0065B0")),
 }
+# Of nets with the same skip and depth, the first, the second, and all others.
+DASHES = {False: ("5px,3px", "2px,3px", "9px,3px,2px,3px"), True: ("solid", "14px,3px", "14px,3px,2px,3px")}
 
 template = go.layout.Template(
     layout=dict(
@@ -115,9 +117,14 @@ def colour(skip, depth):
     return "#" + "".join(f"{round(a + share * (b - a)):02X}" for a, b in zip(*ends, strict=True))
 
 
-def line(skip, depth, recorded=False):
-    """A net's line, as plotly's `line` dictionary: dashed when plain, solid when residual, thinner when recorded."""
-    return dict(color=colour(skip, depth), dash="solid" if skip else "5px,3px", width=1.6 if recorded else 3)
+def line(skip, depth, recorded=False, variant=0):
+    """A net's line, as plotly's `line` dictionary: dashed when plain, solid when residual, thinner when recorded.
+
+    variant: of nets with this skip and depth; from 1 on, the dashes are others.
+    """
+    dashes = DASHES[bool(skip)]
+    dash = dashes[min(variant, len(dashes) - 1)]
+    return dict(color=colour(skip, depth), dash=dash, width=1.6 if recorded else 3)
 
 
 def marker(skip, depth, *, open=True, size=9):
@@ -146,7 +153,7 @@ def rgba(colour, alpha):
 
 def run_line(run):
     """The line of a run, as plotly's `line` dictionary; see `line`."""
-    return line(run.skip, run.depth, recorded=recorded(run.origin))
+    return line(run.skip, run.depth, recorded=recorded(run.origin), variant=run.variant)
 
 
 def trace(run, part, x, y, **style):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+TRAINED = re.compile(r" · (un)?trained")  # in a name: the same net, before training and after
 LIVE = "live, this machine"  # the origin of numbers that were measured here and now
 
 
@@ -37,6 +38,7 @@ class Run:
     label: str
     columns: dict
     at: np.ndarray  # the positions of its rows in the frame
+    variant: int = 0  # the number of its name among the names of nets with this skip and depth
 
     def __getitem__(self, column):
         return self.columns[column][self.at]
@@ -70,11 +72,13 @@ def runs(frame):
         found.append((run, at))
     names = [name for name, _ in {(run["name"], run["seed"]) for run, _ in found}]
     both = len({recorded(run["origin"]) for run, _ in found}) > 1
-    labelled = []
+    labelled, variants = [], {}
     for run, at in found:
         seed = f" · seed {run['seed']}" if names.count(run["name"]) > 1 and "seed" not in run["name"] else ""
         label = run["name"] + seed + " · recorded" * (both and recorded(run["origin"]))
-        labelled.append(Run(**run, label=label, columns=columns, at=at))
+        of_kind = variants.setdefault((run["skip"], run["depth"]), {})
+        variant = of_kind.setdefault(TRAINED.sub("", run["name"]), len(of_kind))
+        labelled.append(Run(**run, label=label, columns=columns, at=at, variant=variant))
     return labelled
 
 
