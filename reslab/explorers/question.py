@@ -88,8 +88,11 @@ class Question:
 
     @property
     def figure(self):
-        """The Figure of what was measured, with the learner's answer above it."""
+        """The Figure of what was measured, with the learner's answer above it. Without an answer, a title that says
+        what was measured is enough."""
         figure = go.Figure(self._draw(self.measured))
+        if self.answer is None and (figure.layout.meta or {}).get("statement"):
+            return figure
         top = figure.layout.margin.t or theme.template.layout.margin.t
         figure.update_layout(margin_t=top + ANSWER_PIXELS)
         return figure.add_annotation(

@@ -14,7 +14,14 @@ import numpy as np
 
 from reslab.figures import bands, log_scale, theme
 from reslab.figures.text import phrases
-from reslab.figures.text.activations import alt_text, depth_sentence, responses_sentence, sentence, table
+from reslab.figures.text.activations import (
+    alt_text,
+    depth_sentence,
+    responses_sentence,
+    sentence,
+    similarity_title,
+    table,
+)
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
 from reslab.results.activations import LABELS, medians
@@ -170,7 +177,8 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
     named["annotations"] = [*named.get("annotations", ()), *(notes if runs else ())]
     first = dict(x=axes.pop("xaxis", " "), y=axes.pop("yaxis", {}) | dict(title="Output against input"))
     return draw(
-        traces, title="How much of a block's input is left in its output?", origin=_origin(runs, frame), empty=empty,
+        traces, title="How much of a block's input is left in its output?",
+        statement=lambda: similarity_title(frame), origin=_origin(runs, frame), empty=empty,
         shapes=shapes if runs else (), **first, **axes, **named,
     )  # fmt: skip
 

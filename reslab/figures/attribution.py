@@ -18,6 +18,7 @@ from reslab.figures.text.attribution import (
     branches_sentence,
     completeness_sentence,
     errors_sentence,
+    falls_title,
     methods_sentence,
     randomisation_sentence,
     sentence,
@@ -92,8 +93,8 @@ def falls(frame, *, empty=EMPTY, draw=theme.figure):
     legend = dict(orientation="h", x=0, y=-0.2, yanchor="top", font=dict(size=theme.SMALL))
     margin = theme.template.layout.margin.to_plotly_json() | {"b": 130}
     return draw(
-        traces, title="How far the probability of the answer falls", origin=_origin(table, frame),
-        empty=empty, x=x, y=y, legend=legend, margin=margin, height=theme.HEIGHT + 60,
+        traces, title="How far the probability of the answer falls", statement=lambda: falls_title(frame),
+        origin=_origin(table, frame), empty=empty, x=x, y=y, legend=legend, margin=margin, height=theme.HEIGHT + 60,
     )  # fmt: skip
 
 

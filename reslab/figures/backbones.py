@@ -14,6 +14,7 @@ from reslab.figures.text.backbones import (
     found_sentence,
     models_sentence,
     sentence,
+    shares_title,
     weights_sentence,
 )
 from reslab.figures.text.phrases import EMPTY, amount
@@ -67,9 +68,9 @@ def shares(frame, cost="parameters", *, empty=EMPTY, draw=theme.figure):
     y = dict(title="Model", type="category", categoryarray=models[::-1], range=[-0.66, len(models) - 0.6])
     title = f"How much of each model is its {table['body_name'].iloc[0]}" if len(table) else "Body, neck and heads"
     return draw(
-        traces, title=title, origin=_origin(frame, cost), empty=empty, x=x, y=y, barmode="overlay",
-        annotations=notes, **_below(-0.2),
-    )
+        traces, title=title, statement=lambda: shares_title(frame, cost), origin=_origin(frame, cost), empty=empty,
+        x=x, y=y, barmode="overlay", annotations=notes, **_below(-0.2),
+    )  # fmt: skip
 
 
 def ribbon(frame, model="Faster R-CNN", cost="parameters", *, empty=EMPTY, draw=theme.figure):

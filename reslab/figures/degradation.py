@@ -11,7 +11,14 @@ import numpy as np
 
 from reslab.figures import theme
 from reslab.figures.text import phrases
-from reslab.figures.text.degradation import alt_text, construction_sentence, rate_sentence, sentence
+from reslab.figures.text.degradation import (
+    alt_text,
+    construction_sentence,
+    depth_title,
+    rate_sentence,
+    rate_title,
+    sentence,
+)
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
 from reslab.results.degradation import LABELS, by_rate, final, grouped, results
@@ -75,7 +82,10 @@ def training_curves(frame, *, x="step", until=None, log=False, tests=True, empty
     named = theme.name_lines(ends, x_axis, y_axis, height=theme.HEIGHT - 64)  # the origin may take two lines
     marks = "lines: training mode" + "; open marks: test, eval mode" * tests
     origin = f"{phrases.origin(runs)}; {marks}" if runs else ""
-    return draw(traces, title="Training error", origin=origin, empty=empty, x=x_axis, y=y_axis, **named)
+    return draw(
+        traces, title="Training error", statement=lambda: depth_title(frame), origin=origin, empty=empty, x=x_axis,
+        y=y_axis, **named,
+    )  # fmt: skip
 
 
 def _errors(title, log=False):
@@ -138,7 +148,10 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
             traces.append(_by_depth(f"{family}/{origin}", "end", label + " · diverged", at, error, hover, **look))
     x_axis, y_axis = theme.depth_axis(depths), _errors("Training error (%)")
     named = theme.name_lines(names, x_axis, y_axis)
-    return draw(traces, title="Final training error", origin=from_where, empty=empty, x=x_axis, y=y_axis, **named)
+    return draw(
+        traces, title="Final training error", statement=lambda: depth_title(frame), origin=from_where, empty=empty,
+        x=x_axis, y=y_axis, **named,
+    )  # fmt: skip
 
 
 def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
@@ -175,7 +188,10 @@ def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
     origin = f"{'; '.join(dict.fromkeys(table['origin']))}: median and range of {table['seeds'].max()} seeds"
     named = theme.name_lines(names, x_axis, y_axis)
     title = "Longer trainings, at several learning rates"
-    return draw(traces, title=title, origin=origin * bool(traces), empty=empty, x=x_axis, y=y_axis, **named)
+    return draw(
+        traces, title=title, statement=lambda: rate_title(frame), origin=origin * bool(traces), empty=empty, x=x_axis,
+        y=y_axis, **named,
+    )  # fmt: skip
 
 
 def _by_depth(group, part, label, x, y, hover, **look):

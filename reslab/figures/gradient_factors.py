@@ -19,6 +19,7 @@ from reslab.figures.text.gradient_factors import (
     remedies_sentence,
     remedies_table,
     symptoms_table,
+    symptoms_title,
 )
 from reslab.figures.text.gradient_flow import origin
 from reslab.figures.text.phrases import EMPTY
@@ -187,6 +188,7 @@ def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
     return draw(
         traces,
         title="Does a level gradient make a net train?",
+        statement=lambda: symptoms_title(frame),
         origin=_origin(frame),
         empty=empty,
         annotations=[note] * bool(traces),

@@ -15,12 +15,14 @@ import numpy as np
 from reslab.figures import bands, log_scale, theme
 from reslab.figures.text.gradient_flow import (
     alt_text,
+    depth_title,
     growth_sentence,
     origin,
     sentence,
     steps_sentence,
     steps_table,
-)  # fmt: skip
+    steps_title,
+)
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
 from reslab.results.gradient_flow import LAYERS, against_last, by_block_and_step, ratios, verdict
@@ -179,6 +181,7 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
         annotations=[*log_scale.names(states, limits), *named.pop("annotations")],
         shapes=[log_scale.LEVEL],
         title="First block's gradient over the last's",
+        statement=lambda: depth_title(layers),
         x=x,
         y=y,
         **named,
@@ -198,8 +201,9 @@ def over_steps(layers, *, empty=EMPTY, draw=theme.figure):
     x = dict(title="Step of training", range=[0, 1.01 * (table["step"].max() if len(table) else 20)])
     y = log_scale.axis("RMS gradient at block output,<br>first block / last (log scale)", limits)
     return draw(
-        traces, title="The first block's gradient over the last's, in training", origin=origin(frames.runs(table)),
-        empty=empty, shapes=[log_scale.LEVEL], x=x, y=y, **theme.name_lines(ends, x, y),
+        traces, title="The first block's gradient over the last's, in training",
+        statement=lambda: steps_title(layers), origin=origin(frames.runs(table)), empty=empty,
+        shapes=[log_scale.LEVEL], x=x, y=y, **theme.name_lines(ends, x, y),
     )  # fmt: skip
 
 

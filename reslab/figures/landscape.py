@@ -15,10 +15,12 @@ from reslab.figures.text import phrases
 from reslab.figures.text.landscape import (
     alt_text,
     between_sentence,
+    between_title,
     comparison_sentence,
+    pairs_title,
     path_sentence,
     rise_sentence,
-)  # fmt: skip
+)
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import landscape as results
 
@@ -88,8 +90,9 @@ def pairs(frame, alpha=0.5, *, empty=EMPTY, draw=theme.figure):
     names = [trace["name"] for trace in traces if "name" in trace] or list(kinds)
     x = dict(title="A line is a pair: same seed, same direction", range=[-0.6, 1.6], tickvals=[0, 1], ticktext=names)
     y = dict(title=f"Rise of the loss at {alpha:g} (nats)", rangemode="tozero")
-    title = f"Whose loss rises more: {len(table)} pairs" + _mode(frame)
-    return draw(traces, title=title, origin=_origin(frame), empty=empty, x=x, y=y)
+    title = f"Whose loss rises more: {len(table)} pairs"
+    said, origin = lambda: pairs_title(frame, alpha), _origin(frame, also=_mode(frame))
+    return draw(traces, title=title, statement=said, origin=origin, empty=empty, x=x, y=y)
 
 
 def between(frame, *, empty=EMPTY, draw=theme.figure):
@@ -101,8 +104,9 @@ def between(frame, *, empty=EMPTY, draw=theme.figure):
     x = dict(title="From one net (0) to the other (1)", range=[-0.02, 1.02])
     y = dict(NATS, range=[low, high], tickvals=TICKS)
     return draw(
-        traces, title="On the straight line between two nets" + _mode(frame), origin=_origin(frame, frame["other"]),
-        empty=empty, x=x, y=y, **(theme.name_lines(ends, x, y) if ends else {}),
+        traces, title="On the straight line between two nets", statement=lambda: between_title(frame),
+        origin=_origin(frame, frame["other"], _mode(frame)), empty=empty, x=x, y=y,
+        **(theme.name_lines(ends, x, y) if ends else {}),
     )  # fmt: skip
 
 
@@ -234,11 +238,12 @@ def _mode(frame):
     return f", {modes[0]} mode" if len(modes) == 1 else ""
 
 
-def _origin(frame, others=()):
-    """others: seeds besides the frame's own."""
+def _origin(frame, others=(), also=""):
+    """others: seeds besides the frame's own. also: what counts besides, from `_mode`."""
     if not len(frame):
         return ""
-    return phrases.origin_line(frame["origin"], [*frame["seed"], *others], f"{frame['images'].iloc[0]} training images")
+    also = f"{frame['images'].iloc[0]} training images{also}"
+    return phrases.origin_line(frame["origin"], [*frame["seed"], *others], also)
 
 
 def _ends(values):

@@ -12,6 +12,7 @@ import numpy as np
 from reslab.figures import theme
 from reslab.figures.text import phrases
 from reslab.figures.text.lesions import alt_text, count_sentence, sentence, statistics_sentence
+from reslab.figures.text.lesions import title as one_out_title
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import lesions as results
 from reslab.results.frames import recorded
@@ -41,8 +42,8 @@ def one_out(frame, *, empty=EMPTY, draw=theme.figure):
     if len(hurt):
         also += f"; numbered: without this block {hurt['name'].iloc[0]} errs twice as often"
     return _draw(
-        table, frame, "%{customdata[0]}", draw, title=title, x=POSITION_AXIS, empty=empty, level=True, notes=notes,
-        also=also,
+        table, frame, "%{customdata[0]}", draw, title=title, statement=lambda: one_out_title(frame), x=POSITION_AXIS,
+        empty=empty, level=True, notes=notes, also=also,
     )  # fmt: skip
 
 
@@ -66,7 +67,7 @@ def _counts(frame, title, words, draw, empty):
     return _draw(table, frame, hover, draw, title=title, x=x, empty=empty, bars=True)
 
 
-def _draw(table, frame, hover, draw, *, title, x, empty, level=False, bars=False, notes=(), also=""):
+def _draw(table, frame, hover, draw, *, title, x, empty, statement=None, level=False, bars=False, notes=(), also=""):
     """A chart of a table of medians. Its columns at and about: x, and the number in the hover text."""
     traces, ends, shapes = [], [], []
     depths = {skip: sorted(nets["depth"].unique()) for skip, nets in table.groupby("skip")}
@@ -106,4 +107,6 @@ def _draw(table, frame, hover, draw, *, title, x, empty, level=False, bars=False
         pictures = f"{frame['images'].iloc[0]} test pictures, eval mode"
         origin = phrases.origin_line(table["origin"], frame["seed"], "; ".join(filter(None, [pictures, also])))
     layout["annotations"] = [*layout.get("annotations", ()), *notes]
-    return draw(traces, title=title, origin=origin, empty=empty, shapes=shapes, x=x, y=ERROR, **layout)
+    return draw(
+        traces, title=title, statement=statement, origin=origin, empty=empty, shapes=shapes, x=x, y=ERROR, **layout
+    )

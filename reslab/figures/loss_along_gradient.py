@@ -4,7 +4,7 @@
 
 from reslab.figures import bands, theme
 from reslab.figures.text import phrases
-from reslab.figures.text.loss_along_gradient import alt_text, sentence
+from reslab.figures.text.loss_along_gradient import alt_text, sentence, title
 from reslab.figures.text.phrases import EMPTY
 from reslab.results.loss_along_gradient import by_step
 
@@ -24,6 +24,7 @@ def falls(frame, *, empty=EMPTY, draw=theme.figure):
     y = dict(title="Largest fall of the loss<br>along the gradient (nats)", range=[-0.04 * top, 1.05 * top])
     origin = phrases.origin_line(table["origin"], table["seed"], "in training mode, medians")
     return draw(
-        traces, title="What a step along the gradient can gain", origin=origin, empty=empty, x=x, y=y,
+        traces, title="What a step along the gradient can gain", statement=lambda: title(frame), origin=origin,
+        empty=empty, x=x, y=y,
         **theme.name_lines(ends, x, y),
     )  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 from reslab.figures import bands, log_scale, theme
 from reslab.figures.gradient_factors import KINDS
 from reslab.figures.text import phrases
-from reslab.figures.text.mean_field import alt_text, sentence
+from reslab.figures.text.mean_field import alt_text, sentence, title
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import frames
 from reslab.results.mean_field import COLUMNS, PREDICTED
@@ -44,6 +44,6 @@ def growth(frame, *, empty=EMPTY, draw=theme.figure):
         ends.append(("predicted", label, last, PREDICTED**last, theme.INK))
     origin = phrases.origin_line(table["origin"], table["seed"], "before training, in training mode")
     return draw(
-        traces, title="BatchNorm alone or ReLU alone: level. Together: it grows", origin=origin, empty=empty,
-        shapes=[log_scale.LEVEL], x=x, y=y, **theme.name_lines(ends, x, y),
+        traces, title="How the gradient grows, layer by layer", statement=lambda: title(frame), origin=origin,
+        empty=empty, shapes=[log_scale.LEVEL], x=x, y=y, **theme.name_lines(ends, x, y),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from reslab import checks
 from reslab.figures import theme
 from reslab.figures.text import phrases
 from reslab.figures.text.paths import sampled_sentence, sentence
+from reslab.figures.text.paths import title as short_title
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import paths as results
 
@@ -65,7 +66,8 @@ def by_length(frame, name="resnet-56", *, sampled=None, empty=EMPTY, draw=theme.
         crosses = "; crosses: sampled, of the trained net" * (sampled is not None)
         origin = ", ".join([frame["origin"].iloc[0], phrases.seeds(frame["seed"].unique().tolist())]) + crosses
     title = f"How long the gradient's paths are: {name}"
-    return draw(traces, title=title, origin=origin, empty=empty, x=x, y=y, **layout)
+    statement = lambda: short_title(frame)  # noqa: E731
+    return draw(traces, title=title, statement=statement, origin=origin, empty=empty, x=x, y=y, **layout)
 
 
 def _line(key, x, y, line, label):

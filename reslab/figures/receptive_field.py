@@ -13,7 +13,9 @@ from reslab.figures import bands, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.backbones import (
     field_sentence,
+    field_title,
     probe_sentence,
+    probe_title,
     segmenters_sentence,
     stages_table,
 )
@@ -51,8 +53,8 @@ def sizes(frame, *, empty=EMPTY, draw=theme.figure):
     words = "Side that holds 90 % of the<br>squared gradient (pixels)"
     y = dict(title=words, range=[0, (frame["field"].max() if len(frame) else 81) + 5])
     layout = theme.name_lines(ends, x, y) if ends else {}
-    title = "How much of the picture one place sees"
-    return draw(traces, title=title, origin=_origin(frame), empty=empty, x=x, y=y, **layout)
+    title, statement = "How much of the picture one place sees", lambda: field_title(frame)
+    return draw(traces, title=title, statement=statement, origin=_origin(frame), empty=empty, x=x, y=y, **layout)
 
 
 def probe(frame, *, empty=EMPTY, draw=theme.figure):
@@ -73,8 +75,8 @@ def probe(frame, *, empty=EMPTY, draw=theme.figure):
                            hoverinfo="skip", meta={"key": "guess"}))  # fmt: skip
         ends.append(("guess", "a guess", x["range"][1], guess, theme.GREY))
     layout = theme.name_lines(ends, x, y) if ends else {}
-    title = "What a linear classifier reads from each block of a frozen body"
-    return draw(traces, title=title, origin=_origin(frame), empty=empty, x=x, y=y, **layout)
+    title, statement = "What a linear classifier reads from each block of a frozen body", lambda: probe_title(frame)
+    return draw(traces, title=title, statement=statement, origin=_origin(frame), empty=empty, x=x, y=y, **layout)
 
 
 def maps(frame, picture, *, empty=EMPTY, draw=theme.figure):

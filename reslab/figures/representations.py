@@ -14,7 +14,7 @@ import numpy as np
 from reslab.figures import bands, log_scale, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
-from reslab.figures.text.representations import alt_text, chaos_sentence, sentence
+from reslab.figures.text.representations import alt_text, chaos_sentence, chaos_title, sentence, title
 from reslab.results import frames
 from reslab.results.representations import over_seeds, totals, verdict
 
@@ -69,7 +69,8 @@ def by_block(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.f
         traces += _line(
             run, statistic, 100 * run["share"][here], here, shown.factor, run["index"][here], "block %{customdata[0]}"
         )
-    return _draw(traces, runs, frame, shown, draw, empty, x=POSITION_AXIS)
+    said = lambda: title(frame, statistic)  # noqa: E731
+    return _draw(traces, runs, frame, shown, draw, empty, x=POSITION_AXIS, statement=said)
 
 
 def in_training(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.figure):
@@ -122,7 +123,7 @@ def chaos(frame, *, empty=EMPTY, draw=theme.figure):
             traces.append(theme.trace(run, f"{way}/lost", at[~good], y, **look, showlegend=False, hoverinfo="skip"))
             states |= set(state[~good])
     return draw(
-        traces, title="Forward a change grows, backward the gradient", empty=empty,
+        traces, title="Growth of a change, and of the gradient", statement=lambda: chaos_title(frame), empty=empty,
         origin=_origin(runs, frame, "RMS, medians, untrained, training mode"),
         annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL], x=POSITION_AXIS,
         y=log_scale.axis("Growth (times, log scale)", limits),
@@ -154,7 +155,7 @@ def _line(run, statistic, at, here, factor, about, where):
     return [*traces, theme.trace(run, statistic, at, middle, **style)]
 
 
-def _draw(traces, runs, frame, shown, draw, empty, x, after=""):
+def _draw(traces, runs, frame, shown, draw, empty, x, after="", statement=None):
     """A chart of fractions or cosines; a dotted line at the level of chance, or of unrelated pictures."""
     guess = 100 * frame["guess"].iloc[0] if shown.factor != 1 and traces and "guess" in frame else 0.0
     shapes = [
@@ -168,7 +169,10 @@ def _draw(traces, runs, frame, shown, draw, empty, x, after=""):
     )
     y = dict(title=shown.axis, range=[-2, 102] if shown.factor != 1 else [-0.12, 1.03])
     about = dict(shapes=shapes, annotations=[named]) if traces else {}
-    return draw(traces, title=shown.title + after, origin=_origin(runs, frame), empty=empty, x=x, y=y, **about)
+    return draw(
+        traces, title=shown.title + after, statement=statement, origin=_origin(runs, frame), empty=empty, x=x, y=y,
+        **about,
+    )  # fmt: skip
 
 
 def _origin(runs, frame, also="BatchNorm with these pictures' statistics"):

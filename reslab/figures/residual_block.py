@@ -17,7 +17,9 @@ from reslab.figures.text.residual_block import (
     alt_text,
     block_text,
     cost_sentence,
+    end_title,
     learned_table,
+    learning_title,
     sentence,
     stacks_sentence,
     starts_sentence,
@@ -80,7 +82,10 @@ def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
     y = dict(title=f"{ERROR}<br>and ‖F(x)‖ / ‖x‖ (log scale)", range=[low, high], **log_scale.ticks(low, high))
     origin = f"{phrases.origin(runs)}; open marks: ‖F(x)‖ / ‖x‖" if runs else ""
     named = theme.name_lines(ends, x, y)
-    return draw(traces, title="Learning to put out the target", origin=origin, empty=empty, x=x, y=y, **named)
+    return draw(
+        traces, title="Learning to put out the target", statement=lambda: learning_title(frame), origin=origin,
+        empty=empty, x=x, y=y, **named,
+    )  # fmt: skip
 
 
 def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
@@ -110,7 +115,7 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
             meta={"key": f"{label}/end"},
             hovertemplate=template + f"<br>{phrases.seeds(table['seed'])}<extra></extra>",
         ))  # fmt: skip
-    ticks = sorted(set(table[x])) or [0.1, 1.0]
+    ticks, statement = sorted(set(table[x])) or [0.1, 1.0], lambda: end_title(table, x)
     axis = dict(title=OVER[x], tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     low, high = ticks[0], ticks[-1]
     if x != "distance":
@@ -126,7 +131,8 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
         names.append(("level", level["name"], ticks[-1], 1, theme.GREY))
     y = dict(title=f"{ERROR}<br>(last 10 steps, log scale)", range=[low, high], **log_scale.ticks(low, high))
     return draw(
-        traces, title="Error at the end of the training", empty=empty, x=axis, y=y, **theme.name_lines(names, axis, y),
+        traces, title="Error at the end of the training", statement=statement, empty=empty, x=axis, y=y,
+        **theme.name_lines(names, axis, y),
         origin=f"{frames.LIVE}, {phrases.seeds(table['seed'])}" if traces else "",
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from reslab.figures import theme
 from reslab.figures.text.scaling import (
     agreement_sentence,
     duration,
+    hours_title,
     paper_sentence,
     precision_sentence,
     throughput_sentence,
@@ -33,7 +34,7 @@ def hours(frame, *, draw=theme.figure):
     ]  # fmt: skip
     origin = "; ".join(dict.fromkeys(frame["machine"])) if len(frame) else ""
     return draw(
-        bars, title="The paper's 64,000 steps on CIFAR-10, here",
+        bars, title="The paper's 64,000 steps on CIFAR-10, here", statement=lambda: hours_title(frame),
         origin=f"{origin}, from a few steps each" * bool(origin),
         x="Net", y="Time for one training (hours)", showlegend=False,
     )  # fmt: skip

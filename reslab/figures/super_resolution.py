@@ -15,9 +15,11 @@ from reslab.figures.text.phrases import EMPTY
 from reslab.figures.text.super_resolution import (
     LABELS,
     alt_text,
+    depth_title,
     gains_table,
     picture_sentence,
     sentence,
+    title,
 )
 from reslab.results import super_resolution as results
 
@@ -54,8 +56,8 @@ def curves(frame, front="", *, empty=EMPTY, draw=theme.figure):
     ends = [(key, text, at, max(value, y["range"][0]), hue) for key, text, at, value, hue in ends]
     layout = theme.name_lines(ends, x, y) if ends else {}
     return draw(
-        traces, title="How good is the picture, while nets learn?", origin=_origin(frame), empty=empty, x=x, y=y,
-        **layout,
+        traces, title="How good is the picture, while nets learn?", statement=lambda: title(frame),
+        origin=_origin(frame), empty=empty, x=x, y=y, **layout,
     )  # fmt: skip
 
 
@@ -85,8 +87,9 @@ def depths(frame, *, empty=EMPTY, draw=theme.figure):
     layout = theme.name_lines(ends, x, y) if ends else {}
     step = f"After {int(frame['step'].max())} steps: what" if len(frame) else "What"
     return draw(
-        traces, title=f"{step} does each skip bring?", origin=_origin(frame), empty=empty, x=x, y=y, **layout
-    )
+        traces, title=f"{step} does each skip bring?", statement=lambda: depth_title(frame), origin=_origin(frame),
+        empty=empty, x=x, y=y, **layout,
+    )  # fmt: skip
 
 
 def _signed(gain):

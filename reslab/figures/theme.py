@@ -241,10 +241,11 @@ def depth_axis(depths):
     return dict(title="Depth (layers, log scale)", type="log", range=[at[0] - 0.08, at[-1] + 0.08], **ticks)
 
 
-def chart(data, *, title, x, y, origin="", letters=ORIGIN, empty="", annotations=(), **layout):
+def chart(data, *, title, x, y, statement=None, origin="", letters=ORIGIN, empty="", annotations=(), **layout):
     """A chart in the look of reslab, as plain dictionaries, {"data", "layout"}: what `figure` turns into a Figure.
 
     data: traces, as dictionaries. x, y: axes, as plotly dictionaries, or the axis title alone, with its unit.
+    statement: used by `figure`; a chart that changes while it is measured keeps its title.
     origin: where the numbers come from, shown under the title; letters: in a line of it, fewer where the names on an
     axis take room. empty: the sentence that an empty chart shows.
     ValueError for an axis without a title.
@@ -291,8 +292,14 @@ def chart(data, *, title, x, y, origin="", letters=ORIGIN, empty="", annotations
     return {"data": list(data), "layout": {**fixed, **axes, **layout}}
 
 
-def figure(data, **options):
-    """A plotly Figure in the look of reslab; arguments and errors are those of `chart`."""
-    drawn = chart(data, **options)
+def figure(data, *, statement=None, **options):
+    """A plotly Figure in the look of reslab; arguments and errors are those of `chart`.
+
+    statement: a function without arguments; what it says of the numbers is the title, unless it is "".
+    """
+    said = statement() if statement and data else ""
+    drawn = chart(data, **options | (dict(title=said) if said else {}))
+    if said:
+        drawn["layout"]["meta"] = {"statement": said}
     drawn["layout"].setdefault("height", HEIGHT)
     return go.Figure(**drawn)

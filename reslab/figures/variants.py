@@ -13,7 +13,7 @@ from reslab.figures.degradation import training_curves
 from reslab.figures.residual_block_diagram import diagram
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
-from reslab.figures.text.variants import alt_text, cost_sentence, outcome_table, ratio, sentence
+from reslab.figures.text.variants import alt_text, cost_sentence, outcome_table, race_title, ratio, sentence
 from reslab.results.variants import SAME, at_best_rate, compare, cost_ratios, results, summary, verdict
 
 __all__ = [
@@ -121,6 +121,6 @@ def race(frame, *, base="", until=None, empty=EMPTY, draw=theme.figure):
         return trace
 
     def drawn(data, **options):
-        return draw([repaint(trace) for trace in data], **options)
+        return draw([repaint(trace) for trace in data], **options | dict(statement=lambda: race_title(frame, base)))
 
     return training_curves(frame, until=until, empty=empty, draw=drawn)

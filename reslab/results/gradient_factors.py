@@ -3,7 +3,7 @@
 import numpy as np
 
 from reslab.results.frames import require
-from reslab.results.gradient_flow import LEVEL
+from reslab.results.gradient_flow import EXPLODES
 
 KINDS = ("activations", "weights", "norms", "skip + branch")  # of layers, in the order of the text
 NET = ("name", "skip", "depth", "seed")
@@ -87,7 +87,7 @@ def diagnosis(failures):
     failures: the rows of one net of `experiments.symptoms.failures`.
     """
     net = failures[list(DIAGNOSED)].fillna({"ratio": 0.0, "train_error": 1.0}).median()
-    if not 1 / LEVEL**2 < net["ratio"] < LEVEL**2:
+    if not 1 / EXPLODES < net["ratio"] < EXPLODES:
         return "its gradient vanishes" if net["ratio"] < 1 else "its gradient explodes"
     if net["autocorrelation"] < SHATTERED:
         return "its gradient is shattered"

@@ -8,6 +8,7 @@ import pandas as pd
 from reslab.results.frames import latest, require, runs
 
 LEVEL = 10  # a gradient that has grown or shrunk by less than this is called level
+EXPLODES = LEVEL**2  # from here on a gradient is said to explode; below its inverse, to vanish
 ANSWERS = {"1000× smaller": -3, "about equal": 0, "1000× larger": 3}  # of the lesson's prediction, in decades
 LAYERS = ("name", "skip", "depth", "seed", "step", "index", "gradient_rms")
 

@@ -10,6 +10,7 @@ from reslab.results.frames import require
 LABELS = ("name", "skip", "depth", "seed", "step", "index")
 # Answers of the lesson's prediction → the lowest share of the pictures of each.
 ANSWERS = {"nearly all": 0.7, "about half": 0.25, "few, as by guessing": 0.0}
+NEARLY_UNRELATED, ALIKE = 0.2, 0.5  # a cosine below, and one above
 
 
 def over_seeds(frame, column):

@@ -65,6 +65,15 @@ def test_a_right_answer_is_ticked_and_a_question_may_be_passed_over():
     assert (passed.answer, passed.sentence) == (None, "Measured: higher.")
 
 
+def test_a_figure_whose_title_says_what_was_measured_needs_no_line_above_it_until_there_is_an_answer():
+    question = asked(Experiment())
+    drawn = question._draw
+    question._draw = lambda frame: drawn(frame).update_layout(meta={"statement": "It is higher"})
+    assert len(question.figure.layout.annotations) == 0
+    question.answer = "lower"
+    assert question.figure.layout.annotations[0].text == "You said: lower. Measured: higher. ✗"
+
+
 def test_a_later_cell_measures_at_once_and_the_figure_is_shown():
     experiment = Experiment()
     question = asked(experiment)

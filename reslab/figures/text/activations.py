@@ -136,3 +136,18 @@ def _number(spread, share=False, unit=""):
 
     low, high = formatted(spread.low), formatted(spread.high)
     return f"{formatted(spread.median)}{unit}" + f" ({low} to {high})" * (low != high)
+
+def similarity_title(frame):
+    """Whether residual blocks keep more of their input than plain ones, as a title, by each of the measures; "" where
+    the seeds of any overlap.
+
+    frame: as `figures.activations.similarity` takes it.
+    """
+    kept = []
+    for measure in ("cosine", "cka", "r2"):
+        nets = [(net.skip, net.after or net.before) for net in results.nets(frame, measure)]
+        plain, residual = ([mean for skip, mean in nets if bool(skip) == kind] for kind in (False, True))
+        if not plain or not residual:
+            return ""
+        kept.append(max(mean.high for mean in plain) < min(mean.low for mean in residual))
+    return "Residual blocks keep more of their input than plain ones do" if all(kept) else ""

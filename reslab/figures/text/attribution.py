@@ -128,6 +128,23 @@ def picture_sentence(frame):
     return text
 
 
+def falls_title(frame):
+    """Whether deleting what the map marks harms more than other holes of the same size, as a title; "" where the seeds
+    overlap, for any net or method.
+
+    frame: as `results.attribution.falls` takes it.
+    """
+    table = results.falls(frame)
+    maps, moved = (table[table["kind"] == kind].set_index(["name", "method"]) for kind in ("map", "moved"))
+    if maps.empty or not maps.index.equals(moved.index) or not (maps["low"] > moved["high"]).all():
+        return ""
+    if len(maps) > 1:
+        return "Each map's pixels count more than the same shape elsewhere"
+    if maps["low"].iloc[0] > table.loc[table["kind"] != "map", "high"].max() and table["kind"].nunique() > 2:
+        return "No other hole of this size harms as much as the map's"
+    return "The map's pixels count more than the same shape elsewhere"
+
+
 def alt_text(frame, text):
     """A chart for screen readers: its lines, and its sentence."""
     return f"Chart of what maps are worth. {lines(nets_of(frame))}{text}"

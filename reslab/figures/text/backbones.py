@@ -92,6 +92,37 @@ def found_sentence(frame, name):
     return f"{name} finds: {found or 'nothing that it is sure of'}."
 
 
+def shares_title(frame, cost="parameters"):
+    """Whether the body is more than half of each model, as a title; otherwise ""."""
+    table = results.body_shares(frame)
+    most = len(table) and (table[f"{cost}_share"] > 0.5).all()
+    return f"More than half of each model's {COSTS[cost]} are its body" if most else ""
+
+
+def field_title(frame):
+    """Whether a place of the last map sees far less than its layers allow, as a title: less than half the side, of
+    each net in every seed; otherwise ""."""
+    table = results.last(results.fields(frame))
+    far_less = len(table) and (table["high"] < table["field"] / 2).all()
+    return "One place sees far less than its layers allow" if far_less else ""
+
+
+def probe_title(frame):
+    """Whether a plain net keeps the class only if it is trained, as a title: untrained, no better than twice a guess at
+    its last block; trained, right for most pictures; in every seed. Otherwise "".
+
+    frame: as `figures.receptive_field.probe` takes it.
+    """
+    table = results.last(results.probes(frame))
+    plain = table[~table["skip"].astype(bool)]
+    trained, random = (plain[plain["trained"] == kind] for kind in (True, False))
+    if trained.empty or random.empty:
+        return ""
+    lost = random["high"].max() < 2 * frame["guess"].iloc[0]
+    kept = trained["low"].min() > 0.5
+    return "The plain body keeps the class only if it was trained" if lost and kept else ""
+
+
 def alt_text(frame, text):
     """A chart for screen readers: its parts or lines, and its sentence."""
     if "model" in frame and len(frame):

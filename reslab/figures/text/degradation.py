@@ -188,3 +188,54 @@ def _shared(points):
     if seeds := results.same_seeds(points):
         facts.append("same seed" if seeds == 1 else f"same {seeds} seeds")
     return facts
+
+def depth_title(frame):
+    """What more layers do to the training error, as a title; "" where the runs do not say it clearly: one that did not
+    finish, overlapping seeds, an error that first falls, or machines that disagree.
+
+    frame: as `results.degradation.final` takes it; of each family, its least deep and its deepest net count.
+    """
+    groups = {}
+    for result in results.results(frame):
+        if result.outcome != "finished":
+            return ""
+        groups.setdefault(begun(result.origin), []).append(result)
+    titles = {_depth_title(group) for group in groups.values()}
+    return titles.pop() if len(titles) == 1 else ""
+
+
+def _depth_title(done):
+    nets = sorted(results.points(done), key=lambda point: point.depth)
+    families = [group for group in results.grouped(nets, "family", "skip").values() if len(group) > 1]
+    if [group[0].skip for group in sorted(families, key=lambda group: group[0].skip)] != [False, True]:
+        return ""  # not one family of each kind
+    plain, residual = sorted(map(results.trend, families), key=lambda trend: trend.start.skip)
+    few, many = plain.start.depth, plain.end.depth
+    same = {few, many} <= {net.depth for net in nets if net.skip} and many == max(net.depth for net in nets)
+    if plain.kind != "rises" or plain.overlap or plain.after_a_fall or not same:
+        return ""
+    if residual.kind in ("level", "falls"):
+        return f"{many} plain layers err more than {few}; {many} residual layers do not"
+    clear = residual.kind == "rises" and not residual.overlap and residual.start.depth == few
+    less = plain.end.low > residual.end.high and _rise(plain) - _rise(residual) > results.CLEAR
+    return f"{many} layers err more than {few}, but less so with skips" if clear and less else ""
+
+
+def _rise(trend):
+    return trend.end.median - trend.start.median
+
+
+def rate_title(frame):
+    """Whether more time helps the plain net as much as the skip does, as a title; "" where the seeds overlap.
+
+    frame: as `rate_sentence` takes it.
+    """
+    table = results.by_rate(frame)
+    plain, residual = (table[table["skip"] == skip] for skip in (False, True))
+    if plain["name"].nunique() != 1 or residual["name"].nunique() != 1:
+        return ""
+    short, long = (results.best(plain, epochs(plain["epochs"])) for epochs in (min, max))
+    twin = results.best(residual, min(residual["epochs"]))
+    helps = short["low"] > long["high"] and short["median"] - long["median"] > results.CLEAR
+    less = long["low"] > twin["high"] and long["median"] - twin["median"] > results.CLEAR
+    return "More time helps the plain net, but less than the skip does" if helps and less else ""

@@ -143,3 +143,36 @@ def _at(row):
     spread = f" ({scientific(row['low'])} to {scientific(row['high'])})" if row["low"] < row["high"] else ""
     ratio = scientific(row["ratio"])
     return f"{ratio} {'times' if '×' in ratio else '×'}{spread}"
+
+def steps_title(layers):
+    """Whether the gradient explodes without skips, and how long, as a title; "" where a seed says otherwise.
+
+    layers: as `results.gradient_flow.ratios` takes them. It explodes where the first block's is EXPLODES times that of
+    the last, in every seed.
+    """
+    table = results.ratios(layers)
+    if set(table["skip"]) != {False, True} or (table["state"] != "").any():
+        return ""
+    nets = [(net["skip"].iloc[0], results.over_seeds(net)) for _, net in table.groupby("name", sort=False)]
+    plain, residual = ([run for skip, run in nets if bool(skip) == kind] for kind in (False, True))
+    explodes = all(run["low"].iloc[0] >= results.EXPLODES for run in plain)
+    if not explodes or any(run["high"].iloc[0] >= results.EXPLODES for run in residual):
+        return ""
+    ended = all(len(run) > 1 and run["high"].iloc[-1] < results.LEVEL for run in plain)
+    return "Without skips the gradient explodes" + ", but only at first" * ended
+
+
+def depth_title(layers):
+    """How the plain nets' gradient grows with depth before training, as a title; "" where the seeds of two depths
+    overlap, or the deepest net's is level.
+
+    layers: as `results.gradient_flow.ratios` takes them.
+    """
+    table = results.ratios(layers)
+    plain = table[~table["skip"].astype(bool)]
+    if set(table["step"]) != {0} or plain["depth"].nunique() < 2 or (plain["state"] != "").any():
+        return ""
+    at = plain.groupby("depth")["ratio"].agg(["min", "max"])
+    apart = (at["min"].to_numpy()[1:] > at["max"].to_numpy()[:-1]).all()
+    grows = at["min"].iloc[-1] > results.LEVEL
+    return "The deeper the plain net, the more its gradient grows" if apart and grows else ""

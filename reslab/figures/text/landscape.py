@@ -60,6 +60,31 @@ def path_sentence(path, walks):
     )
 
 
+def pairs_title(frame, alpha=0.5):
+    """Whose loss rises more, in how many pairs, as a title; "" where it depends on the direction and the seed.
+
+    frame: as `results.landscape.verdict` takes it, of one depth.
+    """
+    table = results.compare(frame, alpha)
+    if len(table) != 1:
+        return ""
+    row = table.iloc[0]
+    answer = results.answer(row["share"], row["less"])
+    share = dict(zip(results.ANSWERS, (row["share"], row["less"]), strict=False)).get(answer)
+    return f"In {share * row['pairs']:.0f} of {row['pairs']} pairs {answer} loss rises more" if share else ""
+
+
+def between_title(frame):
+    """Whether the loss rises between two nets, as a title: to more than twice that of the higher end, in every pair;
+    otherwise "".
+
+    frame: as `results.landscape.barriers` takes it.
+    """
+    table = results.barriers(frame)
+    high = table["top"] - table["barrier"]  # of the higher end
+    return "Between two trained nets there is a hill" if len(table) and (table["barrier"] > high).all() else ""
+
+
 def alt_text(frame, text):
     """A chart for screen readers: its lines, and its sentence."""
     return f"Chart of the loss around trained nets. {lines(nets_of(frame))}{text}"

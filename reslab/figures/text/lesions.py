@@ -56,6 +56,21 @@ def pair_sentence(out, answer):
     return f"Without {blocks}, {', and '.join(texts)}."
 
 
+def title(frame):
+    """Whether blocks can be taken out one at a time, with skips and without, as a title; "" where that is not clear.
+
+    frame: as `results.lesions.by_block` takes it, with BatchNorm's statistics unchanged. "Most" are those after which
+    the median over the seeds hardly changes; "none" is without any exception, in any seed.
+    """
+    blocks = results.by_block(frame)
+    plain, residual = (blocks[blocks["skip"].astype(bool) == skip] for skip in (False, True))
+    few, many = list(results.ANSWERS.values())[:2]
+    if plain.empty or residual.empty or blocks["calibrated"].any() or plain["low"].min() <= many:
+        return ""
+    fine = (residual["median"] <= few).groupby(residual["name"]).mean()
+    return "Most blocks can be taken out with skips, without skips none" if fine.min() > 0.5 else ""
+
+
 def alt_text(frame, text):
     """A chart for screen readers: its lines, and its sentence."""
     return f"Line chart of test error. {lines(nets_of(frame))}{text}"

@@ -23,6 +23,18 @@ def sentence(frame):
     )
 
 
+def title(frame):
+    """In which nets the best step lowers the loss more, as a title; "" where the seeds overlap.
+
+    frame: as `results.loss_along_gradient.by_step` takes it.
+    """
+    falls = {skip: [net["fall"] for net in results.over_seeds(frame) if net["skip"] == skip] for skip in (False, True)}
+    most, least = (pick((fall[end] for fall in falls[skip]), default=0) for skip, pick, end in
+                   ((False, max, 2), (True, min, 1)))  # fmt: skip
+    more = all(falls.values()) and most < least
+    return "The best step lowers the loss more with skips than without" if more else ""
+
+
 def alt_text(frame):
     """A text alternative for the chart: axes, lines, and what was measured."""
     drawn = lines([(net["name"], net["skip"]) for net in results.over_seeds(frame)])

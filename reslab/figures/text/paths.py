@@ -37,3 +37,13 @@ def sampled_sentence(exact, drawn):
 
 def _number(net):
     return f"{net.mean:.1f}" + f" ({net.low:.1f} to {net.high:.1f})" * (net.seeds > 1)
+
+def title(frame):
+    """Whether the trained net's gradient takes short paths, as a title: in every seed, shorter on average than half of
+    what counting all paths gives; otherwise "".
+
+    frame: as `results.paths.lengths` takes it, of one net.
+    """
+    nets = [net for net in results.lengths(frame).itertuples() if net.step]
+    short = bool(nets) and all(net.high < net.counted / 2 for net in nets)
+    return "The trained net's gradient goes mostly through short paths" if short else ""

@@ -64,3 +64,29 @@ def _number(net, formatted):
 
 def _when(step):
     return "untrained" if step == 0 else f"after {step} steps"
+
+def title(frame, statistic="neighbour_accuracy"):
+    """What is left of the pictures after the last block without skips, and with them, as a title; "" where it is lost
+    or kept by both, or the seeds overlap.
+
+    frame, statistic: as `sentence` takes them.
+    """
+    nets = results.at_the_end(frame, statistic)
+    plain, residual = (nets[nets["skip"].astype(bool) == skip] for skip in (False, True))
+    if plain.empty or residual.empty:
+        return ""
+    lost, kept = plain["high"].max(), residual["low"].min()
+    if statistic == "neighbour_accuracy" and lost < results.ANSWERS["about half"] <= kept:
+        return "Without skips the digits are lost, with skips not all"
+    if statistic == "noise_cosine" and lost < results.NEARLY_UNRELATED < results.ALIKE < kept:
+        return "Without skips, nearly equal pictures become nearly unrelated"
+    return ""
+
+
+def chaos_title(frame):
+    """Whether a change grows forward and the gradient backward, in every net and seed, as a title; otherwise "".
+
+    frame: as `chaos_sentence` takes it.
+    """
+    lowest = [net[way][1] for _, net in results.totals(frame).iterrows() for way in ("change", "gradient")]
+    return "Forward a change grows, backward the gradient" if lowest and min(lowest) > 1 else ""

@@ -137,3 +137,51 @@ def stacks_sentence(frame):
         for stack in table.itertuples()
     ]
     return f"Away from the identity, {table['seeds'].min()} seeds: {'; '.join(texts)}."
+
+def learning_title(frame):
+    """Which block learns to put out its target sooner, as a title; "" where the seeds overlap, or neither learns.
+
+    frame: as `results.residual_block.learned` takes it, of one plain and one residual block.
+    """
+    if set(frame["skip"]) != {False, True} or frame["name"].nunique() != 2:
+        return ""
+    plain, residual = results.learned(frame)
+    all_learn = len(residual.first) == len(residual.seeds)
+    if all_learn and not plain.first:
+        return "With the skip the block learns its target, without it not"
+    if all_learn and max(residual.first) < min(plain.first):
+        return "With the skip the block learns its target sooner"
+    if len(plain.first) == len(plain.seeds) and max(plain.first) < min(residual.first, default=float("inf")):
+        return "Without the skip the block learns its target sooner"
+    return ""
+
+
+_EACH = {"lr": "each learning rate", "distance": "each distance", "blocks": "each number of blocks"}
+
+
+def end_title(table, x):
+    """Which block or stack ends nearer to its target, as a title: at each place on the x axis, or each at its best
+    learning rate; "" where the seeds overlap there.
+
+    table, x: as `figures.residual_block.final_error` takes them.
+    """
+    spread = table.groupby([x, "skip"])["error"].agg(["min", "max", "mean", "size"]).unstack("skip")
+    if set(table["skip"]) != {False, True} or spread.isna().any(axis=None):
+        return ""
+    what = "stack" if "blocks" in table and x != "blocks" and table["blocks"].min() > 1 else "block"
+    skip = (spread["max", True] < spread["min", False]).to_numpy()  # ends nearer in every seed
+    plain = (spread["max", False] < spread["min", True]).to_numpy()
+    if skip.all() or plain.all():
+        return f"With{'out' * bool(plain.all())} the skip the {what} ends nearer, at {_EACH[x]}"
+    if x == "distance" and spread.index[0] == 0 and skip[0] and plain[-1]:
+        return "The skip helps at the identity, and harms far from it"
+    if x == "lr":
+        mean = spread["mean"].where(spread["size"] == spread["size"].max(axis=None))  # of the rates with all seeds
+        if mean.isna().all().any():
+            return ""
+        best = {skip: mean[skip].idxmin() for skip in (False, True)}
+        low, high = ({skip: spread.loc[best[skip], (end, skip)] for skip in best} for end in ("min", "max"))
+        for skip in (False, True):
+            if high[skip] < low[not skip]:
+                return f"At its best rate, the {what} with{'' if skip else 'out'} the skip ends nearer"
+    return ""

@@ -49,3 +49,9 @@ def agreement_sentence(losses, missing="Nothing to compare: see the warning abov
     if found.agree:
         text = f"the same losses to 4 digits, in all {found.steps} steps"
     return f"{found.nets} net{'s' * (found.nets > 1)}, {places}: {text}."
+
+def hours_title(frame, name="resnet-56"):
+    """How long one net's training of the paper would take, as a title; "" where it is not in the frame. frame: as
+    `paper_sentence` takes it."""
+    hours = frame.loc[frame["name"] == name, "hours"]
+    return f"The paper's training of {name} would take {duration(hours.iloc[0])} here" if len(hours) else ""

@@ -18,6 +18,36 @@ def sentence(frame, step=None):
     return f"After {step} steps, {what}: {text}.{over_seeds(table)}"
 
 
+def title(frame):
+    """Which nets are better than bicubic after the last step, as a title: with the global skip, and not without it;
+    "" where a seed says otherwise.
+
+    frame: as `sentence` takes it.
+    """
+    table = results.gains(frame)
+    table = table[table["step"] == table["step"].max()]
+    skip = table["skip"].astype(bool)
+    better, worse = (table.loc[skip, "low"] > results.CLOSE), (table.loc[~skip, "high"] < -results.CLOSE)
+    both = len(better) and len(worse) and better.all() and worse.all()
+    return "Better than bicubic with the global skip, worse without" if both else ""
+
+
+def depth_title(frame):
+    """Whether more layers make it worse, as a title: without any skip, and with no kind of skip; "" where the seeds
+    overlap.
+
+    frame: as `gains_table` takes it.
+    """
+    table = results.gains(frame)
+    table = table[table["step"] == table["step"].max()].sort_values("depth")
+    kinds = {kind: rows for kind, rows in table.groupby(["skip", "block_skips"]) if len(rows) > 1}
+    bare = kinds.pop((False, False), None)
+    if bare is None or not kinds or bare["high"].iloc[-1] >= bare["low"].iloc[0] - results.CLOSE:
+        return ""
+    level = all(rows["median"].iloc[-1] >= rows["median"].iloc[0] - results.CLOSE for rows in kinds.values())
+    return "Without any skip, more layers make it worse; with one not" if level else ""
+
+
 LABELS = {
     (False, False): "no skip",
     (False, True): "block skips",

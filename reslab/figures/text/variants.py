@@ -115,3 +115,16 @@ def alt_text(frame):
     ]
     chart = "Strip chart, a row a variant, of training error on a log scale, a mark a seed"
     return f"{chart}. Medians: {', '.join(clauses)}. {sentence(frame)}"
+
+def race_title(frame, base):
+    """Whether one variant errs less than its base, as a title; "" for several variants, or a difference that is not
+    clear.
+
+    frame: as `results.variants.verdict` takes it. base: the name of the net that the variant changes.
+    """
+    names = [name for name in dict.fromkeys(frame["name"]) if name != base]
+    if len(names) != 1 or base not in set(frame["name"]):
+        return ""
+    found = results.verdict(frame, names[0], of=base)
+    clear = found in (results.LOWER, results.HIGHER)
+    return f"{names[0][:1].upper()}{names[0][1:]}: {found} training error than {base}" if clear else ""
