@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from IPython.display import HTML, display
 
+from reslab import checks
 from reslab.explorers import cells
 from reslab.explorers.explorer import HIDDEN
 from reslab.explorers.figure_widget import FigureWidget
@@ -38,10 +39,12 @@ class Question:
     """
 
     def __init__(self, text, answers, *, measure, verdict, draw=None, takes="a few seconds"):
-        self.text, self.answers, self.takes, self.answer = text, list(answers), takes, None
+        self.text, self.takes, self.answer = text, takes, None
+        (self.answers,) = checks.several(answers=answers)
         self._measure, self._draw, self._verdict = measure, draw, verdict
         self._lock = threading.RLock()  # so that only one thread measures; reentrant: drawing reads `measured`
         self._found = self._error = self._thread = None
+        self._done = False
         self.closed = False
         page = Page(presents=False)  # before any chart, because it gives charts more time to load
         wide = widgets.Layout(width="auto")
@@ -131,23 +134,20 @@ class Question:
             if not self._done:
                 self._run()
 
-    @property
-    def _done(self):
-        return self._found is not None or self._error is not None
-
     def _run(self):
         self.choice.disabled = self.go.disabled = self.skip.disabled = True
         self.status.value = escape(f"Measuring; this takes {self.takes}.")
         try:
             with shown_by(self._listener()):
                 self._found = self._measure()
+            self._done = True
             self._show_figure()
             style = "font-size: 18px" if self._draw is None else HIDDEN  # a figure shows the sentence itself
             self.status.value = f'<span role="status" style="{style}">{escape(self.sentence)}</span>'
         except _Closed:
             return  # nobody sees it any more
         except Exception as error:  # shown here, and raised again when `measured` is read
-            self._error = _with_what_to_run(error)
+            self._error, self._done = _with_what_to_run(error), True
             words = escape(str(self._error) or type(error).__name__)
             self.status.value = f'<span role="alert">⚠ {words}</span>'
         self.progress.value = 1

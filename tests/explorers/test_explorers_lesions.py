@@ -40,6 +40,12 @@ def test_lines_are_forgiven_and_come_back_as_they_are():
         ("layers=20 out=10", "it must be from 1 to 9"),
         ("layer=20", "Did you mean 'layers'"),
         ("layers=many", "cannot be read"),
+        ("layers=20 out=-1", "'out=-1' cannot be read"),
+        ("layers=20 out=5,a", "'out=5,a' cannot be read"),
+        ("layers=20 out=1.5", "cannot be read"),
+        ("layers=20 seed=-1", "'seed=-1' cannot be read"),
+        ("layers=20 seed=1e2", "cannot be read"),
+        ("layers=20 seed=٢", "cannot be read"),
         ("statistics=news", "'kept', 'anew'"),
     ],
 )

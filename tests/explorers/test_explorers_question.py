@@ -118,6 +118,20 @@ def test_an_experiment_that_fails_says_why_here_and_where_it_is_asked_for():
         _ = question.measured
 
 
+def test_nothing_is_measured_once_too():
+    calls = []
+    question = Question("?", ["yes"], measure=lambda: calls.append(1), verdict=str)
+    assert question.measured is None
+    assert question.sentence == "Measured: None."
+    assert calls == [1]
+
+
+@pytest.mark.parametrize("answers", [(), "yes"])
+def test_answers_are_several(answers):
+    with pytest.raises(ValueError, match=r"^answers is "):
+        Question("?", answers, measure=list, verdict=str)
+
+
 def test_a_cell_above_that_was_not_run_is_named():
     question = asked(lambda: walk)  # noqa: F821
     question.skip.click()

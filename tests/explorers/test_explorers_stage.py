@@ -50,6 +50,31 @@ def test_the_first_picture_needs_neither_torch_nor_plotly():
     assert (done.stdout.strip(), done.returncode) == ("set()", 0), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("view", "says"),
+    [
+        ({"net": "21"}, r"net is '21'; it can be '20', '56', '110'"),
+        ({"net": 20}, "net is 20; it can be '20'.* Did you mean '20'"),
+        ({"dataset": "cifar10", "net": "110"}, "net is '110'; it can be '20', '56'"),
+        ({"dataset": "imagenet"}, "dataset is 'imagenet'; it can be 'digits', 'cifar10'"),
+        ({"skips": True}, "a part of the view is 'skips'; .* Did you mean 'skip'"),
+        ({"skip": "yes"}, "skip is 'yes'; it must be True or False"),
+        ({"step": -5}, "step is -5; it must be at least 0"),
+        ({"step": 1.5}, "step is 1.5; it must be a whole number"),
+    ],
+)
+def test_a_view_of_what_is_not_there_is_refused(view, says):
+    with pytest.raises(ValueError, match=f"^{says}"):
+        Stage(**view)
+
+
+def test_a_training_of_an_unknown_variant_is_refused(live):
+    film, _ = live
+    film.start("digits", 20, "no skips")
+    assert film.join(60)
+    assert film._words.startswith("The training failed: the variant is 'no skips'; it can be '', 'no norm'")
+
+
 def test_it_sends_the_recorded_state_as_it_is_and_others_when_asked(state):
     stage = Stage(net="20", skip=True)
     assert stage.view == {"net": "20", "skip": True, "dataset": "digits"}

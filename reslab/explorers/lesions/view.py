@@ -46,11 +46,14 @@ class View:
         for word in re.split(r"\s*[;|]\s*|\s+", re.sub(r"\s*([=,])\s*", r"\1", plain)) if plain else []:
             name, is_field, value = word.partition("=")
             checks.choice("a field", name, ("layers", "out", "statistics", "seed", "first", "data"))
-            numbers = re.findall(r"\d+", value)
-            if not is_field or (name not in ("statistics", "data", "out") and len(numbers) != 1):
+            numbers = [] if name == "out" and value in ("", "none") else value.strip(",").split(",")
+            is_text = name in ("statistics", "data")
+            is_read = is_text or (all(re.fullmatch("[0-9]+", each) for each in numbers) and
+                                  (name == "out" or len(numbers) == 1))  # fmt: skip
+            if not (is_field and is_read):
                 raise ValueError(f'{word!r} cannot be read; write it as in "{cls(out=(5,))}".')
             if name == "out":
                 fields[name] = tuple(map(int, numbers))
             else:
-                fields[name] = value if name in ("statistics", "data") else int(numbers[0])
+                fields[name] = value if is_text else int(numbers[0])
         return cls(**fields)

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from reslab import checks
 from reslab.explorers.worker import Worker
 
 INTERVAL = 0.25  # seconds between messages to the browser: smooth enough, and little of the training's time
@@ -72,8 +73,8 @@ class LiveFilm:
         from reslab.experiments.degradation import small_net
         from reslab.nets import replace
 
-        split = load(dataset)
-        spec = replace(small_net(split), depth=depth, **film.VARIANTS.get(variant, {}))
+        split, variants = load(dataset), {"": {}} | film.VARIANTS
+        spec = replace(small_net(split), depth=depth, **variants[checks.choice("the variant", variant, variants)])
         state = film.begin(spec, split, seed=seed, variant=variant)
         with self._lock:
             self.state = state

@@ -8,7 +8,7 @@ import anywidget
 import traitlets
 from IPython.display import display
 
-from reslab import page
+from reslab import checks, page
 from reslab.explorers import cells
 from reslab.explorers.stage import still
 from reslab.explorers.stage.live import LiveFilm
@@ -38,7 +38,7 @@ class Stage(anywidget.AnyWidget):
     needs = traitlets.Dict().tag(sync=True)
 
     def __init__(self, **view):
-        """**view: what to show first, such as net="20", skip=True, step=60."""
+        """**view: what to show first, such as net="20", skip=True, step=60. ValueError for what is not there."""
         self.live = LiveFilm(self.send)  # before anything can fail, for `close`
         self._files = page.recorded()
         if not self._files:
@@ -47,6 +47,7 @@ class Stage(anywidget.AnyWidget):
             )
         view.setdefault("dataset", next(iter(self._files)))
         without = page.without_pictures()
+        _check(view, self._files | without)
         super().__init__(view=view, datasets=[*self._files, *without], recorded={}, needs={})
         self.photographs = Photographs(without, self._take, self._show_status)
         self._load(next(iter(self._files)))  # there is something to see until photographs are there
@@ -109,3 +110,17 @@ class Stage(anywidget.AnyWidget):
                 self.live.stop()
             case {"do": "catch up"}:
                 self.live.catch_up()
+
+
+def _check(view, files):
+    """ValueError for a view of something that the states do not have."""
+    for part, value in view.items():
+        checks.choice("a part of the view", part, ("dataset", "net", "skip", "picture", "step", "live"))
+        if part in ("skip", "live"):
+            checks.flag(part, value)
+        elif part in ("picture", "step"):
+            checks.integer(part, value, 0)
+    checks.choice("dataset", view["dataset"], files)
+    if "net" in view:
+        state = json.loads(gzip.decompress(files[view["dataset"]].read_bytes()))
+        checks.choice("net", view["net"], [net["key"] for net in state["nets"]])
