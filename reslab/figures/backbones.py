@@ -27,7 +27,7 @@ __all__ = [
 
 COLOURS = {"body": theme.RESIDUAL, "neck": "#007A58", "head": "#8A6D00"}  # of a part
 SEEN = 0.5  # % of the whole: a narrower box is a line, and has no name
-THICK = 0.56  # of a bar, of the distance of two: the names of narrow boxes are below it
+THICK = 0.46  # of a bar, of the distance of two: the names of narrow boxes are below it
 LETTER_WIDTH = 0.0195  # of the chart's width, at 700 pixels: a label stands in a bar that has room for it
 AXIS_END = 70  # % of the whole: the axis of the ribbon, which never moves; its highest tick is under the title
 
@@ -58,7 +58,7 @@ def shares(frame, cost="parameters", *, empty=EMPTY, draw=theme.figure):
         names, wanted = zip(*narrow, strict=True) if narrow else ((), ())
         places = theme.separated(list(wanted), [0.75 * _width(name) for name in names], 0, 101) or wanted
         low = len(models) - 1 - models.index(model) - THICK / 2
-        below = dict(y=low, ay=low - 0.09, ayref="y", axref="x", yanchor="top", borderpad=0, arrowcolor=theme.GREY)
+        below = dict(y=low, ay=low - 0.05, ayref="y", axref="x", yanchor="top", borderpad=0, arrowcolor=theme.GREY)
         notes += [
             dict(name=f"{model}/{name}", text=name, x=at, ax=place, **below)
             for name, at, place in zip(names, wanted, places, strict=True)
