@@ -22,6 +22,7 @@ def several(**collections):
     """A list of the values of each collection, or the dict that it is; ValueError for an empty one, and for none."""
     made = []
     for what, values in collections.items():
+        values = values.tolist() if hasattr(values, "tolist") else values  # of NumPy, pandas and torch
         if isinstance(values, str) or not hasattr(values, "__iter__"):
             raise ValueError(f"{what} is {values!r}; it must be several values, or one in a list, as [{values!r}].")
         made.append(values if isinstance(values, dict) else list(values))

@@ -186,3 +186,20 @@ def test_a_seed_is_one_that_every_generator_takes():
     torch.Generator().manual_seed(2**63 - 1)
     with pytest.raises(ValueError, match=r"^seed is 9223372036854775808; it must be from 0 to 9223372036854775807\.$"):
         checks.seed("seed", 2**63)
+
+
+# several
+
+
+@pytest.mark.parametrize("values", [(1, 2), [1, 2], np.array([1, 2]), torch.tensor([1, 2]), range(1, 3), iter([1, 2])])
+def test_several_takes_any_collection(values):
+    assert checks.several(seeds=values) == [[1, 2]]
+
+
+def test_several_names_what_is_empty_or_one_value():
+    assert checks.several(nets={"a": 1}, seeds={3}) == [{"a": 1}, [3]]
+    empty = "seeds is empty; give at least one value, or leave it out for the usual ones."
+    one = "nets is 'x'; it must be several values, or one in a list, as ['x']."
+    assert refusal(checks.several, nets="x", seeds=()) == one
+    assert [refusal(checks.several, seeds=none) for none in ((), {}, np.array([]), iter(()))] == [empty] * 4
+    assert refusal(checks.several, seeds=3) == "seeds is 3; it must be several values, or one in a list, as [3]."

@@ -1,6 +1,7 @@
 """Experiments on nets that `build` did not make, or that were changed since: BatchNorm without running statistics,
 Dropout, models of one's own. What is left as it was: the weights, PyTorch's random state, and the count of draws."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ from reslab.experiments import (
     representations,
     scaling,
 )
+from reslab.nets import lesion
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,6 +43,10 @@ def without_statistics(net):
             module.track_running_stats = False
             module.running_mean = module.running_var = module.num_batches_tracked = None
     return net
+
+
+def maps(net, split, **how):
+    return attribution.maps(net, split.batch(slice(2), "test")[0], **how)
 
 
 def own(rate=0.0):
@@ -167,6 +173,14 @@ def test_pictures_of_another_shape_are_refused_in_a_sentence(split):
         attribution.maps(net, torch.zeros(2, 3, 8, 8))
     with pytest.raises(ValueError, match=r"^the number of images is 0; it must be at least 1\.$"):
         attribution.maps(net, torch.zeros(0, 1, 8, 8))
+    for x, given in [(np.zeros((2, 1, 8, 8)), "a ndarray"), (torch.zeros(1, 8, 8), r"torch\.float32 \(1, 8, 8\)")]:
+        with pytest.raises(ValueError, match=f"^the images are {given}; they must be a tensor of floats"):
+            attribution.maps(net, x)
+    x = torch.rand(1, 1, 8, 8)
+    alike = [attribution.maps(net, x, target) for target in (3, [3], np.array([3]), torch.tensor(3), torch.tensor([3]))]
+    assert all(np.array_equal(alike[0], other) for other in alike)
+    with pytest.raises(ValueError, match=r"^the images are torch\.uint8"):
+        attribution.maps(net, torch.zeros(2, 1, 8, 8, dtype=torch.uint8))
     assert attribution.maps(net, torch.zeros(2, 1, 8, 8), smooth=1, noise=1).shape == (2, 8, 8)  # a whole number too
 
 
@@ -225,6 +239,17 @@ def test_bins_may_come_in_any_order(split):
         (lambda net, split: loss_along_gradient.along(net, split, "a"), ValueError, "rates is 'a'; it must be several"),
         (lambda net, split: loss_along_gradient.along(net, split, ["a"]), ValueError, "a rate is 'a'; it must be a"),
         (lambda net, split: activations.histograms(net, split, edges=["a"]), ValueError, "an edge is 'a'; it must be"),
+        (lambda net, split: maps(net, split, target=[0, 10]), ValueError, "a target is 10; it must be from 0 to 9"),
+        (lambda net, split: maps(net, split, target=[0, "a"]), ValueError, "a target is 'a'; it must be a whole"),
+        (lambda net, split: maps(net, split, target="ab"), ValueError, "target is 'ab'; it must be several values"),
+        (lambda net, split: maps(net, split, target=[0]), ValueError, "target has 1 classes for 2 images"),
+        (lambda net, split: maps(net, split, steps=1.5), ValueError, r"steps is 1\.5; it must be a whole number"),
+        (
+            lambda net, split: landscape.grid(net, split, reach=float("nan"), images=8),
+            ValueError,
+            "reach is nan; it must be a finite number above 0",
+        ),
+        (lambda net, split: lesion(net, 3).__enter__(), TypeError, "the blocks are 3; they must be names or modules"),
         (lambda net, split: scaling.paper_recipe(["resnet-21"]), ValueError, "a net is 'resnet-21'; it can be"),
         (lambda net, split: scaling.torchrun("reslab", [0]), ValueError, "a number of processes is 0; it must be"),
         (

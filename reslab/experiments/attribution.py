@@ -14,6 +14,7 @@ where images are normalised as `Split.batch` does it.
 Whether a map can be trusted is measured in `experiments.deletion`. captum is imported when a map is asked for.
 """
 
+import numbers
 import textwrap
 from contextlib import contextmanager
 
@@ -54,7 +55,7 @@ def maps(
     checks.choice("method", method, METHODS)
     checks.integer("smooth", smooth, 0)
     checks.seed("seed", seed)
-    noise = checks.number("noise", noise, 0)
+    noise, steps = checks.number("noise", noise, 0), checks.integer("steps", steps, 1)
     with _ready(net, x) as x:
         with _in_words(net, method):
             target = _targets(net, x, target)
@@ -258,6 +259,9 @@ def _ready(net, x):
     """The net in eval mode with gradients, and the images where it is, as the `with` block's value."""
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be an nn.Module, not {type(net).__name__}.")
+    if not isinstance(x, torch.Tensor) or x.dim() != 4 or not x.is_floating_point():
+        given = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, torch.Tensor) else f"a {type(x).__name__}"
+        raise ValueError(f"the images are {given}; they must be a tensor of floats (N, C, S, S), as split.batch gives.")
     checks.integer("the number of images", len(x), 1)
     device = device_of(net)
     threads = 1 if device.type == "cpu" and x.numel() < SMALL else torch.get_num_threads()
@@ -290,8 +294,10 @@ def _targets(net, x, target):
     with torch.no_grad():
         if target is None:
             return torch.cat([check_logits(net, some, net(some), None).argmax(1) for some in x.split(BATCH)])
-        check_logits(net, x[:1], net(x[:1]), None)
-    target = torch.as_tensor(target, device=x.device).reshape(-1).long()
+        classes = check_logits(net, x[:1], net(x[:1]), None).shape[1]
+    if hasattr(target, "reshape"):
+        target = target.reshape(-1)
+    (target,) = checks.several(target=[target] if isinstance(target, numbers.Number) else target)
     if len(target) != len(x):
         raise ValueError(f"target has {len(target)} classes for {len(x)} images; give one class an image, or None.")
-    return target
+    return torch.tensor([checks.integer("a target", each, 0, classes - 1) for each in target], device=x.device)

@@ -196,7 +196,7 @@ def grid_rows(
     """The frames of `grid` one after the other, a row of the grid each, so that a person may stop it. reach: of the
     plane, from the net's own weights to its edge."""
     surface = LossSurface(net, split, images=images, mode=mode, device=device)
-    checks.integer("points", points, 2)
+    points, reach = checks.integer("points", points, 2), checks.number("reach", reach, above=True)
     axes = [direction(net, seed + i, normalisation=normalisation, norms=norms).to(surface.device) for i in (0, 1)]
     labels = {"normalisation": normalisation, "norms": norms, "direction": seed}
     yield from rows_of_plane(surface, surface.weights, axes, *[np.linspace(-reach, reach, points)] * 2, **labels)

@@ -80,8 +80,10 @@ def names_of(net, blocks):
     if isinstance(net, torch.jit.ScriptModule):
         raise ValueError("no part of what torch.jit made can be replaced; take the module that it was made from.")
     known = {module: name for name, module in net.named_modules() if name}
-    names = []
-    for block in [blocks] if isinstance(blocks, (str, nn.Module)) else blocks:
+    names, blocks = [], [blocks] if isinstance(blocks, (str, nn.Module)) else blocks
+    if not hasattr(blocks, "__iter__"):
+        raise TypeError(f"the blocks are {blocks!r}; they must be names or modules, or one of these.")
+    for block in blocks:
         if block is net or block == "":
             raise ValueError(f"a {type(net).__name__} cannot be taken out of itself; name a module in it.")
         if isinstance(block, nn.Module):
