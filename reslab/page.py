@@ -17,7 +17,7 @@ from reslab.shipped import shipped, whole
 SOURCE = Path(__file__).parent / "explorers" / "stage"
 FILES = (  # a file is after those that it imports
     *("elements", "words", "pictures", "net", "curve", "block", "explore", "player", "layout", "notice", "present"),
-    *("parts", "scene", "screen", "kernel", "live", "stage", "unzip"),
+    *("parts", "scene", "screen", "kernel", "keys", "live", "stage", "unzip"),
 )
 STYLES = ("stage", "net", "block", "room")  # of two rules that both apply, the later one wins
 FIRST = "digits"  # the recorded state that is shown first

@@ -1,3 +1,4 @@
+import { keepKeys } from "./stage/keys.js"
 import { watchKernel } from "./stage/kernel.js"
 
 // anywidget gives a widget two seconds to load, and a chart loads all of plotly.js. Without this patch, a chart
@@ -49,7 +50,7 @@ function presenterOf(explorer, resized) {
 
 export default {
     render({ model, el }) {
-        let box
+        let box, forgetKeys
         const said = document.createElement("div")
         said.className = "reslab-kernel"
         said.setAttribute("role", "alert")
@@ -94,6 +95,7 @@ export default {
         requestAnimationFrame(() => {  // by now the widget is inside its explorer
             box = el.closest(".reslab, .reslab-question") ?? el
             for (const part of [box, ...box.querySelectorAll(".reslab-charts")]) observer.observe(part)
+            forgetKeys = keepKeys(box)
             for (const kind of ["click", "change"]) box.addEventListener(kind, asked, true)
         })
         model.on("msg:custom", message => {
@@ -105,6 +107,7 @@ export default {
             kernel.stop()
             observer.disconnect()
             presenter.end()
+            forgetKeys?.()
         }
     },
 }

@@ -31,7 +31,7 @@ class Page(anywidget.AnyWidget):
 
     presents = traitlets.Bool().tag(sync=True)
     _css = theme.PAGE_CSS + (HERE / "page.css").read_text(encoding="utf-8")
-    _esm = page.joined((page.SOURCE / "kernel.js", HERE / "page.js"))
+    _esm = page.joined((page.SOURCE / "kernel.js", page.SOURCE / "keys.js", HERE / "page.js"))
 
     def __init__(self, presents=True):
         super().__init__(presents=presents)

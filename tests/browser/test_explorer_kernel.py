@@ -73,6 +73,26 @@ def test_an_explorer_whose_cell_is_run_again_is_replaced_and_trains_no_more(note
     notebook.wait_until(lambda: "stopped at step" in notebook.text(".reslab-progress-text"))
 
 
+def test_keys_of_a_control_are_no_commands_of_the_notebook(notebook):
+    """Notebook 7 folds the section at an arrow key; JupyterLab makes, cuts and moves cells. Shift+Enter stays."""
+    depth = notebook.find(".reslab-depth-text input").first
+    before, cells = int(depth.input_value()), notebook.find(".jp-Cell").count()
+    notebook.press(".reslab-depth .noUi-handle", "ArrowRight", times=2)
+    notebook.wait_until(lambda: int(depth.input_value()) > before)
+    for key in ("a", "b", "x", "ArrowLeft", "ArrowLeft"):
+        notebook.page.keyboard.press(key)
+    notebook.wait_until(lambda: int(depth.input_value()) == before)
+    notebook.press(".reslab-question input[type=radio]", "Space")
+    notebook.page.keyboard.press("ArrowDown")
+    notebook.wait_until(lambda: notebook.find(".reslab-question input[type=radio]").nth(1).is_checked())
+    assert notebook.find(".jp-Cell:visible").count() == cells
+    said = notebook.text(".reslab-skip")
+    notebook.press(".reslab-skip", "Shift+Enter")
+    notebook.wait_until(lambda: notebook.find(".jp-Cell.jp-mod-active .reslab").count() == 0)  # to the next cell
+    notebook._wait_for_kernel()
+    assert notebook.text(".reslab-skip") == said
+
+
 def test_a_kernel_that_is_busy_is_named_until_it_answers(notebook):
     _, process = counted(notebook)
     stage, lesions = ".stage:not(.lesions)", ".lesions .say"

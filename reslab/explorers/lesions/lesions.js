@@ -1,5 +1,6 @@
 // The explorer of lesson 05: two rows of blocks, the error of both nets, and three pictures with their answers.
 import { html, say, set } from "../stage/elements.js"
+import { keepKeys } from "../stage/keys.js"
 import { watchKernel } from "../stage/kernel.js"
 import { presentButton, presents } from "../stage/present.js"
 import { percent, pictures, ribbon } from "./ribbon.js"
@@ -109,11 +110,13 @@ export default {
     const watcher = new ResizeObserver(show)
     watcher.observe(root)
     show()
+    const forgetKeys = keepKeys(root)
     const forgetPage = presents(root, present, show)
     return () => {
       kernel.stop()
       model.off("msg:custom", kernel.answered)
       forgetPage()
+      forgetKeys()
       watcher.disconnect()
       names.forEach(name => model.off(name, show))
     }

@@ -17,7 +17,7 @@ from reslab.explorers.worker import Latest
 
 HERE = Path(__file__).parent
 FILES = (
-    *(page.SOURCE / f"{name}.js" for name in ("elements", "present", "kernel")),
+    *(page.SOURCE / f"{name}.js" for name in ("elements", "present", "kernel", "keys")),
     *(HERE / f"{name}.js" for name in ("ribbon", "lesions")),
 )
 

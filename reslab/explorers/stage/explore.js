@@ -66,8 +66,6 @@ export function explore(root, $, scene) {
   })
   root.addEventListener("pointerleave", () => tip(null))
   root.addEventListener("focusin", event => {
-    // JupyterLab would take "a" for a new cell; it looks at the element that has the focus.
-    event.target.dataset.lmSuppressShortcuts = "true"
     if (!event.target.matches(".hit")) return tip(null)
     const i = Number(columnOf(event)),
       { state, net, now } = scene()

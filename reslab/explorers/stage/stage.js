@@ -1,5 +1,6 @@
 // The stage: a plain net and its residual twin, seen block by block, while they train. It draws one plain JSON state.
 import { html, say } from "./elements.js"
+import { keepKeys } from "./keys.js"
 import { listen } from "./live.js"
 import { build, choices } from "./parts.js"
 import { makeNotice } from "./notice.js"
@@ -143,6 +144,7 @@ export async function mount(el, source) {
     await take(readLine($.line.value, view))
     $.line.value = writeLine(view) // of what is shown: a line may name what there is not
   }
+  const forgetKeys = keepKeys(root)
   const forgetPage = presents(root, $.present, screen.rebuild, () => $.panel.box.hidden)
   if (source.live) {
     $.isLive.onclick = () => take({ live: true }, false)
@@ -178,6 +180,7 @@ export async function mount(el, source) {
     close() {
       watcher.disconnect()
       forgetPage()
+      forgetKeys()
     },
   }
 }
