@@ -91,4 +91,6 @@ def test_it_fits_a_projector_and_a_narrow_window(notebook):
         notebook.wait_until(
             lambda: notebook.find(".lesions").first.evaluate("node => node.scrollWidth <= node.clientWidth")
         )
+        say = notebook.find(".lesions .say").first
+        notebook.wait_until(lambda say=say: say.evaluate("node => node.scrollHeight <= node.clientHeight + 1"))
         notebook.screenshot(f"05_lesions-{width}", ".lesions")
