@@ -21,7 +21,7 @@ def test_a_profile_is_the_frame(statistic):
     np.testing.assert_allclose(plain.x, 100 * np.arange(1, 10) / 9)
     assert figure.layout.yaxis.type == ("log" if activations.STATISTICS[statistic].log else "linear")
     assert activations.STATISTICS[statistic].axis in figure.layout.yaxis.title.text.replace("<br>", " ")
-    assert notes(figure)["origin"] == "live, this machine, seed 0"
+    assert notes(figure)["origin"] == "seed 0 · live, this machine"
 
 
 def test_a_profile_tells_nets_and_states_apart_without_colour():

@@ -8,7 +8,7 @@ from invented import LIVE, RECORDED, history, rates, together
 
 from reslab.figures import degradation, theme
 
-MARKS = "lines: training mode; open marks: test, eval mode"
+MARKS = "lines: training batches, marks: test pictures"
 
 # The whole
 
@@ -47,12 +47,12 @@ def test_curves_are_the_frame_in_percent():
 
 def test_curves_wear_their_origin_and_units():
     figure = degradation.training_curves(history(seed=3), x="epoch")
-    assert notes(figure)["origin"].replace("<br>", " ") == f"live, this machine, seed 3; {MARKS}"
+    assert notes(figure)["origin"].replace("<br>", " ") == f"seed 3 · {MARKS} · live, this machine"
     assert figure.layout.yaxis.title.text == "Training error (%)"
     assert figure.layout.xaxis.title.text == "Epoch (one pass over the images)"
     assert figure.data[0].x[-1] == 2
     recorded = degradation.training_curves(history(origin=RECORDED))
-    assert notes(recorded)["origin"].replace("<br>", " ") == f"{RECORDED}; {MARKS}"
+    assert notes(recorded)["origin"].replace("<br>", " ") == f"{MARKS} · {RECORDED}"
     on_log = degradation.training_curves(history(seed=3), log=True)
     assert (on_log.layout.yaxis.type, on_log.layout.yaxis.title.text) == ("log", "Training error (%), log scale")
     (name,) = (note for note in on_log.layout.annotations if note.name.endswith("/name"))
@@ -82,7 +82,7 @@ def test_missing_numbers_and_seeds_are_fine_in_any_type():
     frame = history(test_error=None, seed=None)
     figure = degradation.training_curves(frame)
     assert len(keyed(figure)[f"plain-56/None/{LIVE}/test"].x) == 0
-    assert notes(figure) == {"origin": f"{LIVE}; {MARKS}"}
+    assert notes(figure) == {"origin": f"{MARKS} · {LIVE}"}
     mixed = together(history(), history("resnet-56"))
     mixed["seed"] = np.where(mixed["skip"], 2.0, np.nan)
     assert f"resnet-56/2/{LIVE}/train" in keyed(degradation.training_curves(mixed))
@@ -202,5 +202,5 @@ def test_error_by_rate_is_a_named_line_a_rate_with_median_and_range():
     np.testing.assert_allclose((slow.error_y.array, slow.error_y.arrayminus), ([5, 20], [5, 8]))
     assert slow.line.dash == theme.line(False, 56)["dash"] != traces["resnet-56/0.05/train"].line.dash
     assert {"plain-56, rate 0.02", "plain-56, rate 0.1", "resnet-56, rate 0.05"} <= set(names(figure))
-    assert notes(figure) == {"origin": f"{RECORDED}: median and range of 3 seeds"}
+    assert notes(figure) == {"origin": f"median and range of 3 seeds · {RECORDED}"}
     assert [*figure.layout.xaxis.ticktext] == ["6", "60"]

@@ -23,7 +23,7 @@ def test_the_profile_is_relative_to_the_last_block_and_of_the_latest_step():
     np.testing.assert_allclose(residual.y, (4, 2, 1))
     assert list(plain.customdata[0][:2]) == ["stage1.block1", "128×8×8×8"]
     assert figure.layout.title.text == "Gradient at each block, step 3"
-    assert notes(figure) == {"origin": f"{LIVE}, seed 0, in training mode"}
+    assert notes(figure) == {"origin": f"seed 0 · training mode · {LIVE}"}
     assert figure.layout.yaxis.type == "log"
     absolute = keyed(gradient_flow.gradient_profile(layers, relative=False))
     np.testing.assert_allclose(absolute[f"plain-20/0/{LIVE}/gradient"].y, np.geomspace(1, 1e-3, 9))
@@ -35,9 +35,9 @@ def test_the_title_says_when_and_the_line_under_it_in_which_mode():
     assert two.layout.title.text == "Gradient at each block, latest step"
     modes = together(gradients(), gradients("plain-20 · eval mode").assign(mode="eval"))
     # the names tell which is in eval mode
-    assert notes(gradient_flow.gradient_profile(modes))["origin"] == f"{LIVE}, seed 0"
+    assert notes(gradient_flow.gradient_profile(modes))["origin"] == f"seed 0 · {LIVE}"
     without = gradients().drop(columns="mode")
-    assert notes(gradient_flow.gradient_profile(without))["origin"] == f"{LIVE}, seed 0"
+    assert notes(gradient_flow.gradient_profile(without))["origin"] == f"seed 0 · {LIVE}"
 
 
 def test_nets_alike_in_colour_and_dash_are_told_apart_by_marks():
@@ -94,7 +94,7 @@ def test_the_ratio_by_depth_is_the_median_and_the_range_over_seeds():
     assert (tuple(lost.x), tuple(lost.marker.symbol)) == ((1202, 1202), ("triangle-up", "triangle-down"))
     assert traces[f"resnet/{LIVE}/ratio"].name == "residual"
     assert notes(figure) == {
-        "origin": f"{LIVE}, seeds 0, 1, 2, in training mode",
+        "origin": f"seeds 0, 1, 2 · training mode · {LIVE}",
         "floor": "underflow to 0",
         "ceiling": "not a number",
     }
@@ -287,7 +287,7 @@ def test_every_chart_names_its_axes_and_can_be_empty(chart):
     figure = chart(frame)
     assert figure.layout.xaxis.title.text
     assert figure.layout.yaxis.title.text
-    assert notes(figure)["origin"].startswith(f"{LIVE}, seed")
+    assert notes(figure)["origin"].replace("<br>", " ").endswith(LIVE)
     for nothing in (frame[:0], pd.DataFrame()):
         empty = chart(nothing, empty="Turn something on.")
         assert len(empty.data) == 0

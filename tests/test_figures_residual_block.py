@@ -22,7 +22,7 @@ def test_curves_are_the_frames_numbers_in_the_houses_colours():
     assert (residual.line.color, plain.line.color) == (theme.colour(True, 8), theme.colour(False, 8))
     assert residual.line.dash == "solid" != plain.line.dash
     assert figure.layout.yaxis.type == "log"
-    assert "live, this machine, seed 0; open marks: ‖F(x)‖ / ‖x‖" in texts(figure)
+    assert "seed 0 · open marks: ‖F(x)‖ / ‖x‖ · live, this machine" in texts(figure)
     assert {"plain block · lr 0.1", "residual block<br>· lr 0.1", "‖F‖, residual block"} < set(names(figure))
 
 
@@ -79,7 +79,7 @@ def test_the_final_error_is_the_mean_with_its_range():
     residual = traces["residual (with the skip)/end"]
     np.testing.assert_allclose((residual.x, residual.y), ([0.1], [0.3]))  # the one that diverged is not drawn
     np.testing.assert_allclose((residual.error_y.array, residual.error_y.arrayminus), ([0.1], [0.1]))
-    assert "live, this machine, seeds 0, 1" in texts(figure)
+    assert "seeds 0, 1 · live, this machine" in texts(figure)
     assert figure.layout.xaxis.type == "log"
     assert figures.final_error(table.rename(columns={"lr": "distance"}), x="distance").layout.xaxis.type is None
 
@@ -122,5 +122,5 @@ def test_the_tiles_hold_each_channel_once_on_one_scale():
     assert (x[0, 0], x[0, 3], x[3, 0]) == (0, 1, 2)
     assert np.isnan(x[2]).all()
     assert {(trace.zmin, trace.zmax) for trace in figure.data} == {(-4, 4)}
-    assert "live, this machine, seed 3, image 7" in texts(figure)
+    assert "seed 3 · image 7 · live, this machine" in texts(figure)
     assert "<b>x</b><br>3×2×2" in texts(figure)

@@ -121,7 +121,7 @@ def test_each_origin_has_its_own_seeds_under_the_title():
     live = recorded[recorded["seed"] == 1].assign(name="residual-4, live", origin="live, this machine")
     figure = figures.curves(pd.concat([recorded, live]))
     origin = next(note.text for note in figure.layout.annotations if note.name == "origin")
-    assert origin.replace("<br>", " ") == "recorded, a machine, seeds 0, 1, 2; live, this machine, seed 1"
+    assert origin.replace("<br>", " ") == "seeds 0, 1, 2 · recorded, a machine; seed 1 · live, this machine"
 
 
 def test_the_depths_have_a_line_for_each_way_to_use_skips():

@@ -122,6 +122,15 @@ def test_a_long_title_of_an_axis_is_broken():
     assert figure.layout.xaxis.title.text == "Step"
 
 
+def test_a_line_under_the_title_is_broken_between_its_parts_where_that_takes_no_more_lines():
+    pictures, machine = "200 test pictures, eval mode, all of them once", "recorded, NVIDIA H200, 2026-11"
+    figure = theme.figure([], title="T", x="x", y="y", origin=f"seed 0 · {pictures} · {machine}")
+    assert drawn.notes(figure)["origin"] == f"seed 0 · {pictures}<br>{machine}"
+    words = "word " * 13
+    long = theme.figure([], title="T", x="x", y="y", origin=f"seed 0 · {words}word · {words}word")
+    assert drawn.notes(long)["origin"].count("<br>") == 1
+
+
 def test_a_long_origin_is_broken_and_the_title_makes_room_for_it():
     short, long = (theme.figure([], title="T", x="x", y="y", origin=text) for text in ("live", "live, seed 0, " * 10))
     assert drawn.notes(long)["origin"].count("<br>") == 1

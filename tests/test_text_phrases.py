@@ -87,8 +87,8 @@ def test_nothing_measured_is_said(sentence, frame):
 
 def test_where_numbers_come_from():
     runs = frames.runs(together(ends("plain-56", 1), ends("resnet-56", 1, seed=1)))
-    assert phrases.origin(runs) == f"{LIVE}, seeds 0, 1"
-    assert gradient_flow.origin(runs) == f"{LIVE}, seeds 0, 1, in training mode"
+    assert phrases.origin(runs) == f"seeds 0, 1 · {LIVE}"
+    assert gradient_flow.origin(runs) == f"seeds 0, 1 · training mode · {LIVE}"
     assert phrases.origin(frames.runs(ends("plain-56", 1).assign(origin=RECORDED))) == RECORDED  # which tells its seeds
 
 
@@ -97,5 +97,19 @@ def test_origins_that_differ_in_their_steps_alone_are_one():
         ends("plain-56", 1, seed=seed).assign(origin=f"recorded, {steps} steps")
         for seed, steps in enumerate(("32,000", "30,400"))
     )
-    assert phrases.origin(frames.runs(frame)) == "recorded, 30,400 to 32,000 steps, seeds 0, 1"
-    assert phrases.origin_line(["live", np.nan], [2.0, np.nan], "4 pictures") == "live, seed 2, 4 pictures"
+    assert phrases.origin(frames.runs(frame)) == "seeds 0, 1 · recorded, 30,400 to 32,000 steps"
+    assert phrases.origin_line(["live", np.nan], [2.0, np.nan], "4 pictures") == "seed 2 · 4 pictures · live"
+
+
+def test_of_several_machines_what_they_share_is_said_once():
+    first, then = "recorded, NVIDIA H200, 2026-11", "recorded, Intel(R) Xeon(R) Processor, 2026-11"
+    other = "AMD EPYC, 2026-11"
+    assert phrases.origin_line([first], [0]) == f"seed 0 · {first}"
+    assert phrases.origin_line([first, then, first], [0, 1, 2]) == (
+        "seeds 0, 1, 2 · recorded, NVIDIA H200; Intel Xeon, 2026-11"
+    )
+    assert phrases.origin_line([other, then], []) == "AMD EPYC; recorded, Intel Xeon, 2026-11"
+    assert phrases.origin_line([other, "recorded, NVIDIA H200, 2026-10"], []) == (
+        "AMD EPYC, 2026-11; recorded, NVIDIA H200, 2026-10"
+    )
+    assert phrases.origin_line(["", None], [0], "4 pictures") == ""

@@ -80,8 +80,7 @@ def training_curves(frame, *, x="step", until=None, log=False, tests=True, empty
     x_axis, y_axis = dict(title=_X[x], range=[0, 1.01 * until]), _errors("Training error (%)", log)
     ends = [end for end in ends if np.isfinite(end[3])]
     named = theme.name_lines(ends, x_axis, y_axis, height=theme.HEIGHT - 64)  # the origin may take two lines
-    marks = "lines: training mode" + "; open marks: test, eval mode" * tests
-    origin = f"{phrases.origin(runs)}; {marks}" if runs else ""
+    origin = phrases.origin(runs, "lines: training batches" + ", marks: test pictures" * tests)
     return draw(
         traces, title="Training error", statement=lambda: depth_title(frame), origin=origin, empty=empty, x=x_axis,
         y=y_axis, **named,
@@ -103,12 +102,12 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     column.
     """
     ended = [result for result in results(frame) if result.outcome in ("finished", "diverged")]
-    all_origins = phrases.origin(ended)
+    origin_of_all, seeds_of_all = [result.origin for result in ended], [result.seed for result in ended]
     for result in ended:
         result.origin = frames.begun(result.origin)
     counts = {len(group) for group in grouped(ended, "net", "origin").values()}
-    some = f"{min(counts)} to {max(counts)} seeds a net; " if len(counts) > 1 else ""
-    from_where = f"{all_origins}; {some}open marks: test error" if ended else ""
+    some = f"{min(counts)} to {max(counts)} seeds a net" if len(counts) > 1 else ""
+    from_where = phrases.origin_line(origin_of_all, [] if some else seeds_of_all, some, "open marks: test error")
     traces, depths, origins = [], sorted({result.depth for result in ended}), {result.origin for result in ended}
     names = []
     for (family, skip, origin), runs in grouped(ended, "family", "skip", "origin").items():
@@ -185,11 +184,11 @@ def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
         ticktext=[f"{length:g}" for length in lengths],
     )  # fmt: skip
     y_axis = _errors("Training error (%)")
-    origin = f"{'; '.join(dict.fromkeys(table['origin']))}: median and range of {table['seeds'].max()} seeds"
+    origin = phrases.origin_line(table["origin"], [], f"median and range of {table['seeds'].max()} seeds")
     named = theme.name_lines(names, x_axis, y_axis)
     title = "Longer trainings, at several learning rates"
     return draw(
-        traces, title=title, statement=lambda: rate_title(frame), origin=origin * bool(traces), empty=empty, x=x_axis,
+        traces, title=title, statement=lambda: rate_title(frame), origin=origin, empty=empty, x=x_axis,
         y=y_axis, **named,
     )  # fmt: skip
 

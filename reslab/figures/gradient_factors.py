@@ -131,10 +131,10 @@ def remedies(frame, *, empty=EMPTY, draw=theme.figure):
     numbered = [f"{row.remedy}. {'+ ' * (row.remedy > 1)}{row.change}" for row in totals.itertuples()]
     names = ["<br>".join(wrap(text, 22)) for text in numbered]
     low, high = results.reach(frame)
-    how = "; bars to the left shrink it, to the right enlarge it; the mark is their sum" * bool(traces)
+    how = "bars to the left shrink it, to the right enlarge it; the mark is their sum"
     return draw(
         traces, title="What multiplies the gradient, from the last block to the first", empty=empty,
-        origin=_origin(frame) + how,
+        origin=_origin(frame, how),
         annotations=notes, barmode="relative", height=220 + 58 * max(3, len(totals)),
         margin=dict(l=76, r=100, t=theme.TOP, b=150),
         legend=dict(orientation="h", y=0, yref="container", yanchor="bottom"),
@@ -203,5 +203,5 @@ def _line(kind):
     return dict(color=colour, dash=dash, width=3)
 
 
-def _origin(frame):
-    return origin(frames.runs(frame.assign(step=0))) if len(frame) else ""
+def _origin(frame, *also):
+    return origin(frames.runs(frame.assign(step=0)), *also) if len(frame) else ""

@@ -105,7 +105,7 @@ def _draw(table, frame, hover, draw, *, title, x, empty, statement=None, level=F
     origin = ""
     if len(table):
         pictures = f"{frame['images'].iloc[0]} test pictures, eval mode"
-        origin = phrases.origin_line(table["origin"], frame["seed"], "; ".join(filter(None, [pictures, also])))
+        origin = phrases.origin_line(table["origin"], frame["seed"], pictures, also)
     layout["annotations"] = [*layout.get("annotations", ()), *notes]
     return draw(
         traces, title=title, statement=statement, origin=origin, empty=empty, shapes=shapes, x=x, y=ERROR, **layout

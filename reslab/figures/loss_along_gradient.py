@@ -22,7 +22,7 @@ def falls(frame, *, empty=EMPTY, draw=theme.figure):
     top = max(1.0, table["fall"].max()) if len(table) else 1.0
     x = dict(title="Steps of training done", range=[-0.5, (table["step"].max() if len(table) else 20) + 0.5])
     y = dict(title="Largest fall of the loss<br>along the gradient (nats)", range=[-0.04 * top, 1.05 * top])
-    origin = phrases.origin_line(table["origin"], table["seed"], "in training mode, medians")
+    origin = phrases.origin_line(table["origin"], table["seed"], "medians, training mode")
     return draw(
         traces, title="What a step along the gradient can gain", statement=lambda: title(frame), origin=origin,
         empty=empty, x=x, y=y,

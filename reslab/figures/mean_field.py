@@ -42,7 +42,7 @@ def growth(frame, *, empty=EMPTY, draw=theme.figure):
         label = f"predicted for ReLU:<br>{PREDICTED:.2f} a layer"
         traces.append(dots | dict(x=at, y=PREDICTED**at, name=label, meta={"key": "predicted"}))
         ends.append(("predicted", label, last, PREDICTED**last, theme.INK))
-    origin = phrases.origin_line(table["origin"], table["seed"], "before training, in training mode")
+    origin = phrases.origin_line(table["origin"], table["seed"], "before training, training mode")
     return draw(
         traces, title="How the gradient grows, layer by layer", statement=lambda: title(frame), origin=origin,
         empty=empty, shapes=[log_scale.LEVEL], x=x, y=y, **theme.name_lines(ends, x, y),

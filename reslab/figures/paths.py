@@ -63,8 +63,8 @@ def by_length(frame, name="resnet-56", *, sampled=None, empty=EMPTY, draw=theme.
     layout = theme.name_lines(ends, x, y) if ends else {}
     origin = ""
     if len(frame):
-        crosses = "; crosses: sampled, of the trained net" * (sampled is not None)
-        origin = ", ".join([frame["origin"].iloc[0], phrases.seeds(frame["seed"].unique().tolist())]) + crosses
+        crosses = "crosses: sampled, of the trained net" * (sampled is not None)
+        origin = phrases.origin_line(frame["origin"], frame["seed"], crosses)
     title = f"How long the gradient's paths are: {name}"
     statement = lambda: short_title(frame)  # noqa: E731
     return draw(traces, title=title, statement=statement, origin=origin, empty=empty, x=x, y=y, **layout)

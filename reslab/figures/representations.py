@@ -124,7 +124,7 @@ def chaos(frame, *, empty=EMPTY, draw=theme.figure):
             states |= set(state[~good])
     return draw(
         traces, title="Growth of a change, and of the gradient", statement=lambda: chaos_title(frame), empty=empty,
-        origin=_origin(runs, frame, "RMS, medians, untrained, training mode"),
+        origin=_origin(runs, frame, "medians of the RMS, untrained, training mode"),
         annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL], x=POSITION_AXIS,
         y=log_scale.axis("Growth (times, log scale)", limits),
     )  # fmt: skip

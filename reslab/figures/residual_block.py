@@ -80,7 +80,7 @@ def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
     x = dict(title="Step (one batch of feature maps)", range=[0, seen["step"].max()])
     low, high = np.log10([sizes.min() / 1.6, 1.3 * sizes.max()])
     y = dict(title=f"{ERROR}<br>and ‖F(x)‖ / ‖x‖ (log scale)", range=[low, high], **log_scale.ticks(low, high))
-    origin = f"{phrases.origin(runs)}; open marks: ‖F(x)‖ / ‖x‖" if runs else ""
+    origin = phrases.origin(runs, "open marks: ‖F(x)‖ / ‖x‖")
     named = theme.name_lines(ends, x, y)
     return draw(
         traces, title="Learning to put out the target", statement=lambda: learning_title(frame), origin=origin,
@@ -133,7 +133,7 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
     return draw(
         traces, title="Error at the end of the training", statement=statement, empty=empty, x=axis, y=y,
         **theme.name_lines(names, axis, y),
-        origin=f"{frames.LIVE}, {phrases.seeds(table['seed'])}" if traces else "",
+        origin=phrases.origin_line([frames.LIVE] * bool(traces), table["seed"]),
     )  # fmt: skip
 
 

@@ -211,7 +211,7 @@ def tiles(frame, *, empty=EMPTY, draw=theme.figure):
         if part != "shortcut":  # the branch is below it
             at += wide + APART
     where = frame[["origin", "seed", "image"]].iloc[:1].itertuples(index=False) if "image" in frame else []
-    origin = "".join(f"{label}, seed {seed}, image {image}" for label, seed, image in where)
+    origin = "".join(f"seed {seed} · image {image} · {label}" for label, seed, image in where)
     hidden = dict(visible=False, constrain="domain")
     return draw(
         traces, title="What flows through it: one tile per channel", origin=origin, empty=empty, annotations=notes,
@@ -251,7 +251,7 @@ def kept(frame, *, empty=EMPTY, draw=theme.figure):
             for row, column in found.places
         ]
     where = frame[["origin", "seed", "image"]].iloc[:1].itertuples(index=False) if "image" in frame else []
-    origin = "".join(f"{label}, seed {seed}, image {image}; framed: handed on" for label, seed, image in where)
+    origin = "".join(f"seed {seed} · image {image} · framed: handed on · {label}" for label, seed, image in where)
     hidden = dict(visible=False, constrain="domain")
     high = len(found.x) if found else 8
     return draw(

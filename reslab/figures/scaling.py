@@ -35,7 +35,7 @@ def hours(frame, *, draw=theme.figure):
     origin = "; ".join(dict.fromkeys(frame["machine"])) if len(frame) else ""
     return draw(
         bars, title="The paper's 64,000 steps on CIFAR-10, here", statement=lambda: hours_title(frame),
-        origin=f"{origin}, from a few steps each" * bool(origin),
+        origin=f"from a few steps each · {origin}" * bool(origin),
         x="Net", y="Time for one training (hours)", showlegend=False,
     )  # fmt: skip
 

@@ -133,4 +133,4 @@ def _origin(frame):
     if not len(frame):
         return ""
     groups = frame.groupby("origin", sort=False)["seed"]
-    return "; ".join(f"{origin}, {phrases.seeds(seeds.astype(int).unique().tolist())}" for origin, seeds in groups)
+    return "; ".join(phrases.origin_line([origin], seeds) for origin, seeds in groups)

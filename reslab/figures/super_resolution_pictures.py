@@ -9,6 +9,7 @@ a diverging scale that is centred on 0.
 import numpy as np
 
 from reslab.figures import panes, theme
+from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
 
 __all__ = ["differences", "wipe"]
@@ -52,7 +53,7 @@ def wipe(frame, share=50, front="residual", *, empty=EMPTY, draw=theme.figure):
             name = _called(kind, rows).replace(" + ", "<br>+ ")
             notes.append(panes.at(score + name, number, pixels.shape, "bottom", f"score/{kind}"))
     title = f"{frame['picture'].iloc[0].capitalize() if len(frame) else 'A picture'}, enlarged to twice its size"
-    origin = f"{_origin(frame)}; at the right: the framed part" if len(frame) else ""
+    origin = _origin(frame, "at the right: the framed part")
     return panes.drawn(traces, axes, notes, draw, title=title, origin=origin, empty=empty, shapes=shapes)
 
 
@@ -101,5 +102,5 @@ def _grey(pixels):
     return (255 * pixels).round().astype("uint8")
 
 
-def _origin(frame):
-    return f"{frame['origin'].iloc[0]}, seed {frame['seed'].iloc[0]}" if len(frame) else ""
+def _origin(frame, *also):
+    return phrases.origin_line(frame["origin"][:1], frame["seed"][:1], *also) if len(frame) else ""

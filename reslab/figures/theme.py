@@ -278,7 +278,7 @@ def chart(data, *, title, x, y, statement=None, origin="", letters=ORIGIN, empty
         )
     heading = dict(text=title)
     if origin:
-        lines = textwrap.wrap(origin, letters)  # a longer line would be cut at 700 px
+        lines = _lines(origin, letters)  # a longer line would be cut at 700 px
         under = dict(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", xshift=-2, yshift=6)
         annotations.append(dict(name="origin", text="<br>".join(lines), showarrow=False, align="left", **under))
         if rise := (len(lines) - 1) * (SMALL + 4):  # px for the lines under the first
@@ -290,6 +290,15 @@ def chart(data, *, title, x, y, statement=None, origin="", letters=ORIGIN, empty
         template=template, title=heading, annotations=annotations, uirevision="reslab", showlegend=True
     )
     return {"data": list(data), "layout": {**fixed, **axes, **layout}}
+
+
+def _lines(origin, letters):
+    """The line under a title, broken after one of its parts where that takes no more lines."""
+    filled, lines = textwrap.wrap(origin, letters), []
+    for part in origin.split(" · "):
+        joined = " · ".join([*lines[-1:], part])
+        lines = [*lines[:-1], joined] if len(joined) <= letters else [*lines, *textwrap.wrap(part, letters)]
+    return lines if len(lines) <= len(filled) else filled
 
 
 def figure(data, *, statement=None, **options):

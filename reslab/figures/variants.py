@@ -82,7 +82,7 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     return draw(
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
         title="Training and test error at the end", empty=empty, shapes=shapes,
-        origin=_origin(frame) + f"; grey: no clear difference from {table[0].name}" * bool(alike) if table else "",
+        origin=_origin(frame, f"grey: no clear difference from {table[0].name}" * bool(alike)) if table else "",
         letters=50,
         x=dict(title="Images wrong at the end, one mark per seed<br>(%, log scale; 0 at its edge)", type="log",
                range=list(np.log10([NONE / 1.4, 130])),
@@ -93,8 +93,8 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     )  # fmt: skip
 
 
-def _origin(frame):
-    return f"{frame['origin'].iloc[0]}, {phrases.seeds(frame['seed'])}"
+def _origin(frame, *also):
+    return phrases.origin_line(frame["origin"][:1], frame["seed"], *also)
 
 
 def _seeds(variant, part):

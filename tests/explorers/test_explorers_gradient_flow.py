@@ -51,7 +51,7 @@ def test_each_control_reaches_the_chart(explorer, split):
     take(explorer, skip=False, norm="batch", mode="eval", activation="relu", init="kaiming")
     (profile,) = explorer.profile.figure.data
     assert profile.name == "plain-14 · eval mode"
-    assert notes(explorer.profile)["origin"] == f"{LIVE}, seed 3, in eval mode"
+    assert notes(explorer.profile)["origin"] == f"seed 3 · eval mode · {LIVE}"
 
 
 def test_the_factors_of_the_chosen_net_are_beside_its_profile(explorer, split):

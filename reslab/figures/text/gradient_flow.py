@@ -11,11 +11,12 @@ from reslab.results.frames import require, runs
 MODE = {"train": "in training mode", "eval": "in eval mode"}
 
 
-def origin(runs):
-    """The origin of the numbers of some runs, and the nets' mode: the line under a title."""
+def origin(runs, *also):
+    """The origin of the numbers of some runs, and the nets' mode: the line under a title. also: as in
+    `phrases.origin`."""
     modes = {run["mode"][0] if "mode" in run.columns else "" for run in runs}
-    mode = MODE.get(modes.pop(), "") if len(modes) == 1 else ""
-    return ", ".join(part for part in (phrases.origin(runs), mode) if part)
+    mode = modes.pop() if len(modes) == 1 else ""
+    return phrases.origin(runs, MODE[mode].removeprefix("in ") if mode in MODE else "", *also)
 
 
 def sentence(layers):

@@ -2,6 +2,7 @@
 
 import re
 
+_OF_EVERY_MACHINE = re.compile(r"\((R|TM)\)| (Processor|CPU)\b")
 EMPTY = "Nothing has been measured yet."
 _RAISED = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
 
@@ -39,24 +40,27 @@ def times(ratio):
     return f"{scientific(max(ratio, 1 / ratio))} times {'larger' if ratio > 1 else 'smaller'}"
 
 
-def origin(runs):
-    """The origin of the numbers of some runs, for the line under a title: "live, this machine, seed 0"."""
+def origin(runs, *also):
+    """The line under a title of some runs: "seed 0 · live, this machine". also: as in `origin_line`."""
     runs = list(runs)
-    return origin_line([run.origin for run in runs], [run.seed for run in runs])
+    return origin_line([run.origin for run in runs], [run.seed for run in runs], *also)
 
 
-def origin_line(origins, numbers, also=""):
-    """The line under a title: where numbers come from, their seeds (unless an origin names them), and what else counts.
+def origin_line(origins, numbers, *also):
+    """The line under a title: seeds (unless an origin names them), what else counts, and where the numbers come from.
 
-    origins, numbers: of every run, seed or row; repeats and missing ones (NaN, None) do not matter.
+    origins, numbers: of every run, seed or row; repeats and missing ones (NaN, None) do not matter. also: texts; empty
+    ones are left out. "" for no origins.
     """
-    where = _joined(dict.fromkeys(origin for origin in origins if isinstance(origin, str)))
+    where = _joined(dict.fromkeys(origin for origin in origins if isinstance(origin, str) and origin))
     drawn = "" if "seed" in where else seeds(numbers)
-    return ", ".join(filter(None, [where, drawn, also])) if where else ""
+    return " · ".join(filter(None, [drawn, *also, where])) if where else ""
 
 
 def _joined(origins):
-    """Some origins as one text. Those that differ in a number of steps alone become one, with the range."""
+    """Some origins as one text: "recorded, NVIDIA H200; AMD EPYC, 2026-11". Those that differ in a number of steps
+    alone become one, with the range. Of a machine, the words that every name of its kind has are left out.
+    """
     alike = {}
     for origin in origins:
         steps = re.search(r"[\d,]+(?= steps)", origin)
@@ -66,6 +70,12 @@ def _joined(origins):
         text.replace("{}", f"{min(known):,}" + f" to {max(known):,}" * (min(known) < max(known))) if known else text
         for text, known in alike.items()
     ]
+    texts = list(dict.fromkeys(_OF_EVERY_MACHINE.sub("", text) for text in texts))
+    first, last = ({text.split(", ")[end] for text in texts} for end in (0, -1))
+    if len(texts) > 1 and len(last) == 1 and re.fullmatch(r"\d{4}-\d{2}", *last):  # the same month, once
+        texts = [text.rpartition(", ")[0] for text in texts[:-1]] + texts[-1:]
+    if len(texts) > 1 and first == {"recorded"} and all(", " in text for text in texts):
+        texts = texts[:1] + [text.partition(", ")[2] for text in texts[1:]]
     return "; ".join(texts)
 
 
