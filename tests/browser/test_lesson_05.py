@@ -1,6 +1,7 @@
 """Lesson 05 in the real JupyterLab: blocks are clicked out and back in, by mouse and by keys."""
 
 import pytest
+from stage_page import is_legible
 
 LESSON = "05_lesions_and_paths.ipynb"
 
@@ -91,6 +92,5 @@ def test_it_fits_a_projector_and_a_narrow_window(notebook):
         notebook.wait_until(
             lambda: notebook.find(".lesions").first.evaluate("node => node.scrollWidth <= node.clientWidth")
         )
-        say = notebook.find(".lesions .say").first
-        notebook.wait_until(lambda say=say: say.evaluate("node => node.scrollHeight <= node.clientHeight + 1"))
+        is_legible(notebook.find(".lesions").first)
         notebook.screenshot(f"05_lesions-{width}", ".lesions")
