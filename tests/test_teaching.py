@@ -94,6 +94,16 @@ def test_each_section_is_of_a_lesson_and_says_the_same_things():
             assert part in text, (number, part)
 
 
+@pytest.mark.parametrize(("plan", "minutes"), [("Two hours", 120), ("Half a day", 240)])
+def test_the_minutes_of_a_plan_add_up(plan, minutes):
+    table = re.search(rf"^## {plan}\n(.*?)^## ", GUIDE, re.DOTALL | re.MULTILINE)[1]
+    times = [(int(begin), int(end)) for begin, end in re.findall(r"^\| (\d+)–(\d+) \|", table, re.MULTILINE)]
+    assert len(times) == len(re.findall(r"^\| [^-]", table, re.MULTILINE)) - 1  # all rows but the head
+    ends = [0, *(end for _, end in times)]
+    assert [begin for begin, _ in times] == ends[:-1]
+    assert ends[-1] == minutes
+
+
 def test_what_was_recorded_is_of_committed_code():
     times = pd.read_csv(ROOT / "data" / "lesson_times.csv", dtype=str)
     commits = [*times["commit"], *(lesson["origin"]["commit"] for lesson in RECORDED.values())]
