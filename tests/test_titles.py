@@ -181,12 +181,12 @@ SAID = {
         nets((0.1, 0.2), (0.8, 0.9)), "noise_cosine"
     ),
     "Residual blocks keep more of their input than plain ones do": activations.similarity_title(kept()),
-    "Most blocks can be taken out with skips, without skips none": lesions.title(out()),
+    "One block out: with skips most can go, without skips none": lesions.title(out()),
     "The trained net's gradient goes mostly through short paths": of_paths.title(paths()),
     "In 2 of 3 pairs the residual net's loss rises more": landscape.pairs_title(pairs((2, 3, 1), (1, 4, 5))),
     "Between two trained nets there is a hill": landscape.between_title(between(3.0)),
     "The map's pixels count more than the same shape elsewhere": attribution.falls_title(holes(**MAPS, disc=0.9)),
-    "No other hole of this size harms as much as the map's": attribution.falls_title(holes(**MAPS, disc=0.6)),
+    "Of the holes tried, the map's lowers the probability most": attribution.falls_title(holes(**MAPS, disc=0.6)),
     "Each map's pixels count more than the same shape elsewhere": attribution.falls_title(
         pd.concat([holes(**MAPS), holes("plain-20", **MAPS)])
     ),

@@ -68,7 +68,7 @@ def title(frame):
     if plain.empty or residual.empty or blocks["calibrated"].any() or plain["low"].min() <= many:
         return ""
     fine = (residual["median"] <= few).groupby(residual["name"]).mean()
-    return "Most blocks can be taken out with skips, without skips none" if fine.min() > 0.5 else ""
+    return "One block out: with skips most can go, without skips none" if fine.min() > 0.5 else ""
 
 
 def alt_text(frame, text):
