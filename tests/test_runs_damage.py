@@ -1,8 +1,10 @@
 """A file that is no run, or was changed after saving, is refused in one sentence."""
 
 import json
+import os
 import re
 import struct
+from pathlib import Path
 
 import pytest
 import torch
@@ -28,6 +30,11 @@ def test_what_is_not_there_is_not_found(tmp_path, kind):
     with pytest.raises(IsADirectoryError, match=r" is a folder, and no (run|checkpoint)\.$") as error:
         kind.load(tmp_path)
     assert_one_sentence(error, tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(OSError, match=r" is a pipe or a device, and no (run|checkpoint)\.$") as error:
+            kind.load(path)
+        assert_one_sentence(error, path)
 
 
 @pytest.mark.parametrize("kind", [Run, Checkpoint])

@@ -46,11 +46,13 @@ def loaded_tensors(path, kind):
 
 
 def check_is_file(path, what):
-    """FileNotFoundError or IsADirectoryError, in one sentence, where no file is."""
+    """FileNotFoundError, IsADirectoryError or another OSError, in one sentence, where no file is."""
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, and no {what}.")
     if not path.exists():
         raise FileNotFoundError(f"there is no {what} at {path}.")
+    if not path.is_file():  # reading would wait for it, or never end
+        raise OSError(f"{path} is a pipe or a device, and no {what}.")
 
 
 def check_format(said, known):
