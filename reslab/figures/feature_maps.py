@@ -47,10 +47,10 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         title = (
             f"{here['module'].iloc[0]}: {count} maps of {height} × {width}; answer: {here['predicted'].iloc[0]}"
         )
-        axes |= _axes(row, (0.27, 1.0), (bottom, top), title, "<br>".join(name.rsplit(" · ", 1)))
+        axes |= _axes(row, (0.32, 1.0), (bottom, top), title, "<br>".join(name.rsplit(" · ", 1)))
     if nets:
         traces.append(_image(nets[0]))
-        axes |= _axes(IMAGE, (0.0, 0.15), (0.3, 0.7), "the image", "")
+        axes |= _axes(IMAGE, (0.0, 0.22), (0.1, 0.9), "the image", "")
         axes |= {
             _name(axis, row): dict(visible=False) for row in range(len(nets), IMAGE) for axis in ("xaxis", "yaxis")
         }
