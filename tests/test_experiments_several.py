@@ -52,7 +52,7 @@ def given():
     x, y = split.batch(slice(4), "test")
     image = np.zeros((8, 8, 3), np.uint8)
     values = {"split": split, "spec": spec, "specs": {"": [spec]}, "net": net, "model": net, "x": x, "target": y}
-    values |= {"pictures": [image], "picture": image, "lr": 0.1, "steps": 5, "nets": [net], "command": "reslab train"}
+    values |= {"pictures": [image], "picture": image, "lr": 0.1, "steps": 600, "nets": [net], "command": "reslab train"}
     return values | {"store": None, "dataset": "digits", "depths": (8,), "places": (0,), "names": ("plain-8",)}
 
 

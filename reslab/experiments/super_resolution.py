@@ -232,8 +232,8 @@ def best_rate(spec, pictures, *, rates=RATES, seeds=SEEDS, steps=STEPS, progress
     frame: a row a rate × seed × measured step × picture, columns as of `quick`, and part ("test" or "held out"), best
     (whether the rate is). nets: {seed: the net after the last step}, of the best rate.
     """
-    pictures, rates, seeds = checks.several(pictures=pictures, rates=rates, seeds=seeds)
     checks.integer("steps", steps, QUICK + 1)
+    pictures, rates, seeds = checks.several(pictures=pictures, rates=rates, seeds=seeds)
     parts, frames = {"test": pieces(TEST), "held out": pieces()}, []
 
     def advance(training, lr, last):
