@@ -281,6 +281,12 @@ NEUTRAL = {
     "fields: about half": of_models.field_title(ten.FIELDS),
     "probes: untrained keeps it": of_models.probe_title(probes(untrained=0.8)),
     "probes: trained loses it": of_models.probe_title(probes(trained=0.3)),
+    "degradation: a column that the curves do not need": errors.depth_title(
+        histories(PLAIN | LEVEL).drop(columns="seconds")
+    ),
+    "race: no costs": changed.race_title(race().drop(columns="multiply_adds"), "ResNet"),
+    "enlarged: no gain": enlarged.title(gains((True, 10, 0.5), (False, 10, -2)).drop(columns="gain")),
+    "depths: no gain": enlarged.depth_title(depths((0.3, -2), (0.5, 0.45)).drop(columns="gain")),
     "hours: another net": hours.hours_title(invented.paper_hours()),
 }
 

@@ -10,6 +10,7 @@ import pandas as pd
 from reslab.results.frames import require, runs
 
 LABELS = ("name", "skip", "depth", "seed", "origin", "outcome")
+MEASURED = ("parameters", "step", "epoch", "loss", "train_error", "test_error", "seconds")
 CLEAR = 0.02  # a smaller difference in error (fraction) counts as none
 CIFAR10_ERRORS = {  # the papers' test errors (%) on CIFAR-10; they print none for plain nets
     "resnet-20": 8.75,  # He et al. 2015, Table 6
@@ -46,9 +47,8 @@ def final(frame):
 def results(frame):
     """`final`'s rows as namespaces, each with `net` ("plain-56 · tanh": no seed) and `family` ("plain · tanh": no
     depth)."""
-    measured = ("parameters", "step", "epoch", "loss", "train_error", "test_error", "seconds")
     table = []
-    for run in runs(require(frame, (*LABELS, *measured), "The result")):
+    for run in runs(require(frame, (*LABELS, *MEASURED), "The result")):
         epoch, error, test = map(run.numbers, ("epoch", "train_error", "test_error"))
         finite, tested = np.isfinite(run.numbers("loss")) & np.isfinite(error), test[np.isfinite(test)]
         recent = finite & ~(epoch <= epoch[finite].max(initial=0) - 1 + 1e-6)

@@ -196,6 +196,8 @@ def depth_title(frame):
     frame: as `results.degradation.final` takes it; of each family, its least deep and its deepest net count.
     """
     groups = {}
+    if not {*results.LABELS, *results.MEASURED} <= {*frame}:
+        return ""  # a chart of training curves needs fewer columns
     for result in results.results(frame):
         if result.outcome != "finished":
             return ""

@@ -24,6 +24,8 @@ def title(frame):
 
     frame: as `sentence` takes it.
     """
+    if "gain" not in frame:
+        return ""  # a chart of the curves needs no such column
     table = results.gains(frame)
     table = table[table["step"] == table["step"].max()]
     skip = table["skip"].astype(bool)
@@ -38,6 +40,8 @@ def depth_title(frame):
 
     frame: as `gains_table` takes it.
     """
+    if "gain" not in frame:
+        return ""
     table = results.gains(frame)
     table = table[table["step"] == table["step"].max()].sort_values("depth")
     kinds = {kind: rows for kind, rows in table.groupby(["skip", "block_skips"]) if len(rows) > 1}

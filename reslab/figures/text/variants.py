@@ -123,8 +123,8 @@ def race_title(frame, base):
     frame: as `results.variants.verdict` takes it. base: the name of the net that the variant changes.
     """
     names = [name for name in dict.fromkeys(frame["name"]) if name != base]
-    if len(names) != 1 or base not in set(frame["name"]):
-        return ""
+    if len(names) != 1 or base not in set(frame["name"]) or not {*results.COLUMNS} <= {*frame}:
+        return ""  # a chart of the race needs fewer columns
     found = results.verdict(frame, names[0], of=base)
     clear = found in (results.LOWER, results.HIGHER)
     return f"{names[0][:1].upper()}{names[0][1:]}: {found} training error than {base}" if clear else ""
