@@ -46,6 +46,7 @@ def test_the_switch_answers_at_once(notebook, stage):
 def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
     stage.locator(".choices button", has_text="20").first.click()
     notebook.click(".stage .live")
+    notebook.click(".stage .play")  # the recorded film plays until the kernel answers
     notebook.wait_until(
         lambda: "Thick: live, this machine, seed 0. Thin: recorded" in notebook.text(".stage .origin"), 120
     )
@@ -67,6 +68,7 @@ def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
     notebook.wait_until(lambda: stage.evaluate(SPARING) == ["Pause", True])
     notebook.click(".stage .live")
     notebook.wait_until(lambda: "Stopped" in notebook.text(".stage .origin"), 60)
+    assert notebook.text(".stage .play") != "Pause"
     is_legible(stage)
     assert not stage.evaluate(SPARING)[1]
     assert stage.bounding_box()["height"] <= HIGH

@@ -26,7 +26,10 @@ export function listen(kernel, $, scene, player, { refresh, draw }) {
   kernel.receive(message => {
     answers.answered()
     if (message.state) {
-      if (!message.again) view.live = true
+      if (!message.again) {
+        player.stop() // of the recorded film, if it was started while the kernel was asked
+        view.live = true
+      }
       if (!message.again || !live.state) live.follow = message.status === "running"
       live.state = message.state
       scene.prepare(message.state).then(refresh)
