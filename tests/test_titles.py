@@ -186,7 +186,7 @@ SAID = {
     "In 2 of 3 pairs the residual net's loss rises more": landscape.pairs_title(pairs((2, 3, 1), (1, 4, 5))),
     "Between two trained nets there is a hill": landscape.between_title(between(3.0)),
     "The map's pixels count more than the same shape elsewhere": attribution.falls_title(holes(**MAPS, disc=0.9)),
-    "Of the holes tried, the map's lowers the probability most": attribution.falls_title(holes(**MAPS, disc=0.6)),
+    "Deleting the map's pixels lowers the probability most": attribution.falls_title(holes(**MAPS, disc=0.6)),
     "Each map's pixels count more than the same shape elsewhere": attribution.falls_title(
         pd.concat([holes(**MAPS), holes("plain-20", **MAPS)])
     ),

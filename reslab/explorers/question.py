@@ -40,7 +40,7 @@ class Question:
 
     def __init__(self, text, answers, *, measure, verdict, draw=None, takes="a few seconds"):
         self.text, self.takes, self.answer = text, takes, None
-        (self.answers,) = checks.several(answers=answers)
+        self.answers = list(*checks.several(answers=answers))  # of a dict, its keys
         self._measure, self._draw, self._verdict = measure, draw, verdict
         self._lock = threading.RLock()  # so that only one thread measures; reentrant: drawing reads `measured`
         self._found = self._error = self._thread = None

@@ -160,3 +160,9 @@ def test_it_says_when_its_kernel_is_gone_as_the_explorers_do(monkeypatch):
     (data,) = shown
     assert data["text/plain"] == "This question needs a running kernel. Run this cell again."
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == question.widget.model_id
+
+
+def test_of_a_dict_the_keys_are_the_answers():
+    question = Question("Which?", {"plain": 0, "residual": 1}, measure=lambda: 1, verdict=lambda _: "plain")
+    assert question.answers == ["plain", "residual"] == list(question.choice.options)
+    question.close()

@@ -141,7 +141,7 @@ def falls_title(frame):
     if len(maps) > 1:
         return "Each map's pixels count more than the same shape elsewhere"
     if maps["low"].iloc[0] > table.loc[table["kind"] != "map", "high"].max() and table["kind"].nunique() > 2:
-        return "Of the holes tried, the map's lowers the probability most"
+        return "Deleting the map's pixels lowers the probability most"
     return "The map's pixels count more than the same shape elsewhere"
 
 
