@@ -14,8 +14,8 @@ MAX_BYTES = 3_000_000  # bytes: more is slow to open on a phone
 def page(what, output):
     """Write a page: one HTML file that needs no Python and no network.
 
-    WHAT is 00 or 01, the stage of that lesson with recorded runs, for a link, a phone or a class without laptops; or
-    handout, one page for each learner, to print: how to begin, the words, and the questions of the lessons.
+    WHAT is 00, 01 or 04, the stage of that lesson with recorded runs, for a link, a phone or a class without laptops;
+    or handout, one page for each learner, to print: how to begin, the words, and the questions of the lessons.
     """
     name = what.strip().lower()
     name = name if name in PAGES else name[:2].zfill(2)
@@ -61,5 +61,6 @@ def _handout():
 PAGES = {
     "00": ("the stage: one switch, two nets, one picture", _stage),
     "01": ("the stage after the training: one of two deep nets has not learnt", partial(_stage, step=60)),
+    "04": ("the stage with the skips on: what comes through is the picture", partial(_stage, skip=True)),
     "handout": ("the hand-out: one page for each learner, to print", _handout),
 }

@@ -312,10 +312,20 @@ def test_the_page_of_lesson_01_shows_both_nets_after_their_training(browser, tmp
     page.close()
 
 
+def test_the_page_of_lesson_04_shows_the_net_with_skips_before_its_training(browser, tmp_path):
+    file = tmp_path / "lesson.html"
+    assert CliRunner().invoke(main, ["page", "04", "--output", str(file)]).exit_code == 0
+    page = browser.new_page()
+    page.goto(f"{file.as_uri()}?still")
+    page.wait_for_function("window.stage")
+    assert page.locator(".stage .say").inner_text().startswith("With skips, before any training")
+    page.close()
+
+
 def test_a_lesson_without_a_page_is_named_with_those_that_have_one(tmp_path):
     done = CliRunner().invoke(main, ["page", "07", "--output", str(tmp_path / "x.html")])
     assert done.exit_code == 2
-    assert "'07' has no page; 00, 01 and handout have" in done.output
+    assert "'07' has no page; 00, 01, 04 and handout have" in done.output
 
 
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
