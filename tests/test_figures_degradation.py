@@ -52,7 +52,7 @@ def test_curves_wear_their_origin_and_units():
     assert figure.layout.xaxis.title.text == "Epoch (one pass over the images)"
     assert figure.data[0].x[-1] == 2
     recorded = degradation.training_curves(history(origin=RECORDED))
-    assert notes(recorded)["origin"].replace("<br>", " ") == f"{MARKS} · {RECORDED}"
+    assert notes(recorded)["origin"].replace("<br>", " · ") == f"{MARKS} · {RECORDED}"
     on_log = degradation.training_curves(history(seed=3), log=True)
     assert (on_log.layout.yaxis.type, on_log.layout.yaxis.title.text) == ("log", "Training error (%), log scale")
     (name,) = (note for note in on_log.layout.annotations if note.name.endswith("/name"))

@@ -203,7 +203,7 @@ def test_what_was_measured_of_the_signal():
     says(activations.sentence(frame), *words, "plain-56 did not learn", "80.0 %")
     says(activations.sentence(frame[frame["depth"] == 20], "activation_dead"), "dead channels", "130.0 %")
     table = activations.table(frame, "ratio")
-    assert table.loc["plain-56"].tolist() == ["1.40", "1.40", "80.0 % wrong"]
+    assert table.loc["plain-56"].tolist() == ["1.40", "1.40", "80.0 %"]
     assert table["|F(x)| / |x|, trained"].to_dict() == {"plain-20": "–", "plain-56": "1.40", "resnet-56": "0.40"}
     says(activations.alt_text(frame, "cosine"), "resnet-56 · trained (solid blue)", "cosine")
     broken = signal("resnet-20", np.nan, error=np.nan).assign(outcome="diverged")

@@ -161,7 +161,7 @@ SAID = {
     "Forward a change grows, backward the gradient": seen.chaos_title(nets((0.5, 0.4), (0.9, 0.8))),
     "The best step lowers the loss more with skips than without": steps.title(best_steps()),
     "All that learned had a level gradient; some others had, too": gradient_factors.symptoms_title(symptoms()),
-    "With the skip the block learns its target, without it not": block.learning_title(blocks()),
+    "Only with the skip the block comes within 10% of its target": block.learning_title(blocks()),
     "With the skip the block learns its target sooner": block.learning_title(blocks(plain=(10, 11))),
     "Without the skip the block learns its target sooner": block.learning_title(blocks((10, 11), (3, 4))),
     "With the skip the block ends nearer, at each learning rate": block.end_title(
@@ -176,12 +176,12 @@ SAID = {
     "At its best rate, the stack without the skip ends nearer": block.end_title(
         ended("lr", (0.1, (0.3, 0.4), (0.8, 0.9)), (1, (0.5, 0.6), (0.1, 0.2)), (9, (0.01,), (0.9,)), blocks=8), "lr"
     ),
-    "Without skips the digits are lost, with skips not all": seen.title(nets((0.1, 0.2), (0.3, 0.4))),
+    "Without skips the digits are lost, with skips only in part": seen.title(nets((0.1, 0.2), (0.3, 0.4))),
     "Without skips, nearly equal pictures become nearly unrelated": seen.title(
         nets((0.1, 0.2), (0.8, 0.9)), "noise_cosine"
     ),
     "Residual blocks keep more of their input than plain ones do": activations.similarity_title(kept()),
-    "One block out: with skips most can go, without skips none": lesions.title(out()),
+    "One out: most blocks of resnet-20 can go, none of plain-20": lesions.title(out()),
     "The trained net's gradient goes mostly through short paths": of_paths.title(paths()),
     "In 2 of 3 pairs the residual net's loss rises more": landscape.pairs_title(pairs((2, 3, 1), (1, 4, 5))),
     "Between two trained nets there is a hill": landscape.between_title(between(3.0)),
@@ -191,14 +191,14 @@ SAID = {
         pd.concat([holes(**MAPS), holes("plain-20", **MAPS)])
     ),
     "Better than bicubic with the global skip, worse without": enlarged.title(gains((True, 10, 0.5), (False, 10, -2))),
-    "Without any skip, more layers make it worse; with one not": enlarged.depth_title(depths((0.3, -2), (0.5, 0.45))),
+    "More layers make it worse only without any skip": enlarged.depth_title(depths((0.3, -2), (0.5, 0.45))),
     "Pre-activation: lower training error than ResNet": changed.race_title(race(), "ResNet"),
     "Pre-activation: higher training error than ResNet": changed.race_title(race(0.1, 0.5), "ResNet"),
     "More than half of each model's parameters are its body": of_models.shares_title(ten.LAYERS),
     "One place sees far less than its layers allow": of_models.field_title(
         ten.FIELDS[ten.FIELDS["name"] == "resnet-20"]
     ),
-    "The plain body keeps the class only if it was trained": of_models.probe_title(probes()),
+    "Only trained bodies tell what most pictures show": of_models.probe_title(probes()),
     "The paper's training of resnet-56 would take 40 minutes here": hours.hours_title(
         pd.DataFrame({"name": ["resnet-20", "resnet-56"], "hours": [0.2, 2 / 3]})
     ),
@@ -266,6 +266,7 @@ NEUTRAL = {
     "between: level": landscape.between_title(between(0.2)),
     "between: one pair has none": landscape.between_title(pd.concat([between(3.0), between(0.2).assign(other=2)])),
     "holes: elsewhere harms more": attribution.falls_title(holes(map=0.3, moved=0.8)),
+    "holes: one seed": attribution.falls_title(holes(**MAPS).query("seed == 0")),
     "holes: the seeds overlap": attribution.falls_title(holes(map=0.35, moved=0.3)),
     "holes: of one net not": attribution.falls_title(
         pd.concat([holes(**MAPS), holes("plain-20", map=0.3, moved=0.3)])

@@ -79,7 +79,7 @@ def walk(frame, blocks=(1, 2, 3), channels=3, *, empty=EMPTY, draw=theme.figure)
         at = (size + 1) * (np.arange(len(columns)) + 0.5) - 1
         ticks = [str(int(index)) for index in sorted(shown["index"].unique())]
         axes[_name("xaxis", place)] |= dict(tickvals=at, ticktext=ticks, showticklabels=True)
-    return _drawn(traces, axes, nets, "One image on its way through the net", empty, draw)
+    return _drawn(traces, axes, nets, "One image, block by block", empty, draw)
 
 
 def _tiled(maps, wide):

@@ -40,7 +40,7 @@ def one_out(frame, *, empty=EMPTY, draw=theme.figure):
     ]  # fmt: skip
     also = "dotted: whole nets"
     if len(hurt):
-        also += f"; numbered: without this block {hurt['name'].iloc[0]} errs twice as often"
+        also += f"; numbered: without this block {hurt['name'].iloc[0]} errs at least twice as often"
     return _draw(
         table, frame, "%{customdata[0]}", draw, title=title, statement=lambda: one_out_title(frame), x=POSITION_AXIS,
         empty=empty, level=True, notes=notes, also=also,

@@ -138,7 +138,6 @@ def test_each_of_many_nets_is_compiled_where_pytorch_keeps_their_programs_apart(
     apart = "isolate_recompiles" in inspect.signature(torch.compile).parameters
     programs, really = [], torch.compile
     torch.compiler.reset()
-    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 2)
 
     def backend(program, inputs):
         programs.append(program)
@@ -150,8 +149,10 @@ def test_each_of_many_nets_is_compiled_where_pytorch_keeps_their_programs_apart(
         functools.wraps(really)(lambda model, **options: really(model, backend=backend, **options)),
     )
     x, _ = split.batch(slice(8))
-    for width in range(1, 5):
-        devices.compiled(build(replace(spec, width=width)))(x)
+    # Not by monkeypatch: it deletes what is not in the module's __dict__, and then torch.compile fails everywhere.
+    with torch._dynamo.config.patch(recompile_limit=2):
+        for width in range(1, 5):
+            devices.compiled(build(replace(spec, width=width)))(x)
     assert len(programs) == (4 if apart else 2)
     torch.compiler.reset()
 

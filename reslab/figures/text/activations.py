@@ -63,8 +63,8 @@ def table(frame, *statistics):
                     number = _number(spread, statistic.endswith("dead"))
                     columns.setdefault(f"{title}, {state}", {})[net.name] = number
     if failed := results.failures(frame):
-        ends = {net: outcome if outcome == "diverged" else f"{percent(error)} wrong" for net, outcome, error in failed}
-        columns["did not learn"] = ends
+        ends = {net: outcome if outcome == "diverged" else percent(error) for net, outcome, error in failed}
+        columns["training error, if it did not learn"] = ends
     return pd.DataFrame(columns).fillna("–")
 
 

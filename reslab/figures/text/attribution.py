@@ -129,12 +129,14 @@ def picture_sentence(frame):
 
 
 def falls_title(frame):
-    """Whether deleting what the map marks harms more than other holes of the same size, as a title; "" where the seeds
-    overlap, for any net or method.
+    """Whether deleting what the map marks harms more than other holes of the same size, as a title; "" of one seed, or
+    where the seeds overlap, for any net or method.
 
     frame: as `results.attribution.falls` takes it.
     """
     table = results.falls(frame)
+    if table.empty or table["seeds"].min() < 2:
+        return ""
     maps, moved = (table[table["kind"] == kind].set_index(["name", "method"]) for kind in ("map", "moved"))
     if maps.empty or not maps.index.equals(moved.index) or not (maps["low"] > moved["high"]).all():
         return ""

@@ -77,7 +77,7 @@ def title(frame, statistic="neighbour_accuracy"):
         return ""
     lost, kept = plain["high"].max(), residual["low"].min()
     if statistic == "neighbour_accuracy" and lost < results.ANSWERS["about half"] <= kept:
-        return "Without skips the digits are lost, with skips not all"
+        return "Without skips the digits are lost, with skips only in part"
     if statistic == "noise_cosine" and lost < results.NEARLY_UNRELATED < results.ALIKE < kept:
         return "Without skips, nearly equal pictures become nearly unrelated"
     return ""

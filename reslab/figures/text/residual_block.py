@@ -148,7 +148,7 @@ def learning_title(frame):
     plain, residual = results.learned(frame)
     all_learn = len(residual.first) == len(residual.seeds)
     if all_learn and not plain.first:
-        return "With the skip the block learns its target, without it not"
+        return f"Only with the skip the block comes within {results.WITHIN:.0%} of its target"
     if all_learn and max(residual.first) < min(plain.first):
         return "With the skip the block learns its target sooner"
     if len(plain.first) == len(plain.seeds) and max(plain.first) < min(residual.first, default=float("inf")):

@@ -49,7 +49,7 @@ def depth_title(frame):
     if bare is None or not kinds or bare["high"].iloc[-1] >= bare["low"].iloc[0] - results.CLOSE:
         return ""
     level = all(rows["median"].iloc[-1] >= rows["median"].iloc[0] - results.CLOSE for rows in kinds.values())
-    return "Without any skip, more layers make it worse; with one not" if level else ""
+    return "More layers make it worse only without any skip" if level else ""
 
 
 LABELS = {
