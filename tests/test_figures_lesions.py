@@ -62,7 +62,8 @@ def test_two_nets_of_a_kind_have_other_marks_and_blocks_that_hurt_have_numbers()
     assert {"plain-20<br>whole: 10.0 %", "■ resnet-56<br>whole: 10.0 %"} <= set(names(figure))
     assert [note.text for note in figure.layout.annotations if (note.name or "").startswith("resnet-56/") and
             not note.name.endswith("/name")] == ["1", "4"]  # fmt: skip
-    assert "numbered: without this block resnet-56 errs at least twice as often" in notes(figure)["origin"].replace("<br>", " ")
+    under = notes(figure)["origin"].replace("<br>", " ")
+    assert "numbered: without this block resnet-56 errs at least twice as often" in under
 
 
 @pytest.mark.parametrize("draw", [lesions.one_out, lesions.several_out, lesions.swapped])
