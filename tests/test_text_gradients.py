@@ -73,11 +73,11 @@ def test_what_multiplies_the_gradient():
         "−9.5",
         "−38.5 (−40.0 to −37.0)",
     ]
-    table = gradient_factors.symptoms_table(invented.symptoms()).set_index("net")["training error after training"]
+    table = gradient_factors.symptoms_table(invented.symptoms()).set_index("net")["training error at the end"]
     assert (table["plain-56 · tanh"], table["resnet-56"]) == ("50.0 %", "diverged")
     some = invented.symptoms().query("name == 'plain-56 · tanh'")
     frame = together(some, *(some.assign(seed=seed, outcome="diverged", train_error=np.nan) for seed in (1, 2)))
-    (said,) = gradient_factors.symptoms_table(frame)["training error after training"]
+    (said,) = gradient_factors.symptoms_table(frame)["training error at the end"]
     assert said == "50.0 % (2 of 3 seeds diverged)"
     rows = [("batch", "kaiming", "plain-56", ratio) for ratio in (9e3, 1.4e4, 2e4)]
     said = gradient_factors.ratio_table(pd.DataFrame(rows, columns=["norm", "init", "name", "ratio"]))

@@ -159,21 +159,21 @@ SAID = {
     "The deeper the plain net, the more its gradient grows": gradient_flow.depth_title(by_depth()),
     "BatchNorm alone or ReLU alone: level. Together: it grows": grows.title(growing()),
     "Forward a change grows, backward the gradient": seen.chaos_title(nets((0.5, 0.4), (0.9, 0.8))),
-    "The best step lowers the loss more with skips than without": steps.title(best_steps()),
+    "At its best rate, a step lowers the loss more with skips": steps.title(best_steps()),
     "All that learned had a level gradient; some others had, too": gradient_factors.symptoms_title(symptoms()),
-    "Only with the skip the block comes within 10% of its target": block.learning_title(blocks()),
+    "Only the block with the skip comes within 10 % of its target": block.learning_title(blocks()),
     "With the skip the block learns its target sooner": block.learning_title(blocks(plain=(10, 11))),
     "Without the skip the block learns its target sooner": block.learning_title(blocks((10, 11), (3, 4))),
-    "With the skip the block ends nearer, at each learning rate": block.end_title(
+    "At each learning rate the block with the skip ends nearer": block.end_title(
         ended("lr", (0.1, (0.1, 0.2), (0.3, 0.4)), (1, (0.1, 0.2), (0.5, 0.6))), "lr"
     ),
-    "Without the skip the block ends nearer, at each distance": block.end_title(
+    "At each distance the block without the skip ends nearer": block.end_title(
         ended("distance", (0.5, (0.3, 0.4), (0.1, 0.2)), (1, (0.6, 0.6), (0.1, 0.2))), "distance"
     ),
     "The skip helps at the identity, and harms far from it": block.end_title(
         ended("distance", (0, (0.1, 0.2), (0.3, 0.4)), (1, (0.3, 0.4), (0.1, 0.2))), "distance"
     ),
-    "At its best rate, the stack without the skip ends nearer": block.end_title(
+    "At their best rates the stack without the skip ends nearer": block.end_title(
         ended("lr", (0.1, (0.3, 0.4), (0.8, 0.9)), (1, (0.5, 0.6), (0.1, 0.2)), (9, (0.01,), (0.9,)), blocks=8), "lr"
     ),
     "Without skips the digits are lost, with skips only in part": seen.title(nets((0.1, 0.2), (0.3, 0.4))),
@@ -181,7 +181,7 @@ SAID = {
         nets((0.1, 0.2), (0.8, 0.9)), "noise_cosine"
     ),
     "Residual blocks keep more of their input than plain ones do": activations.similarity_title(kept()),
-    "One out: most blocks of resnet-20 can go, none of plain-20": lesions.title(out()),
+    "One block out: most can go in resnet-20, none in plain-20": lesions.title(out()),
     "The trained net's gradient goes mostly through short paths": of_paths.title(paths()),
     "In 2 of 3 pairs the residual net's loss rises more": landscape.pairs_title(pairs((2, 3, 1), (1, 4, 5))),
     "Between two trained nets there is a hill": landscape.between_title(between(3.0)),
@@ -191,14 +191,14 @@ SAID = {
         pd.concat([holes(**MAPS), holes("plain-20", **MAPS)])
     ),
     "Better than bicubic with the global skip, worse without": enlarged.title(gains((True, 10, 0.5), (False, 10, -2))),
-    "More layers make it worse only without any skip": enlarged.depth_title(depths((0.3, -2), (0.5, 0.45))),
+    "More layers make it clearly worse only without any skip": enlarged.depth_title(depths((0.3, -2), (0.5, 0.45))),
     "Pre-activation: lower training error than ResNet": changed.race_title(race(), "ResNet"),
     "Pre-activation: higher training error than ResNet": changed.race_title(race(0.1, 0.5), "ResNet"),
     "More than half of each model's parameters are its body": of_models.shares_title(ten.LAYERS),
     "One place sees far less than its layers allow": of_models.field_title(
         ten.FIELDS[ten.FIELDS["name"] == "resnet-20"]
     ),
-    "Only trained bodies tell what most pictures show": of_models.probe_title(probes()),
+    "Here only trained bodies are right about most pictures": of_models.probe_title(probes()),
     "The paper's training of resnet-56 would take 40 minutes here": hours.hours_title(
         pd.DataFrame({"name": ["resnet-20", "resnet-56"], "hours": [0.2, 2 / 3]})
     ),
@@ -212,6 +212,9 @@ def test_a_frame_that_supports_a_title_has_it(title):
 
 
 NEUTRAL = {
+    "lesions: a net has not learned": lesions.title(out(whole=0.89)),
+    "representations: nothing is lost with skips": seen.title(nets((0.1, 0.2), (0.9, 0.95))),
+    "probe: of another net": of_models.probe_title(probes().query("name != 'plain-20' or trained")),
     "degradation: residual nets rise as far": errors.depth_title(
         histories(PLAIN | {"resnet-20": 0.1, "resnet-56": 0.8})
     ),

@@ -115,9 +115,11 @@ def probe_title(frame):
     """
     table = results.last(results.probes(frame))
     trained, random = (table[table["trained"] == kind] for kind in (True, False))
-    if trained.empty or random.empty or trained["low"].min() <= 0.5 or random["high"].max() >= 0.5:
+    if trained.empty or set(trained["name"]) != set(random["name"]):
         return ""
-    return "Only trained bodies tell what most pictures show"
+    if trained["low"].min() <= 0.5 or random["high"].max() >= 0.5:
+        return ""
+    return "Here only trained bodies are right about most pictures"
 
 
 def alt_text(frame, text):

@@ -57,8 +57,8 @@ def symptoms_table(frame):
     rows = [
         {
             "net": name,
-            "first / last before training": _spread(net["ratio"], lambda ratio: scientific(ratio, 1)),
-            "training error after training": _ended(net),
+            "gradient before training, first block / last": _spread(net["ratio"], lambda ratio: scientific(ratio, 1)),
+            "training error at the end": _ended(net),
         }
         for name, net in frame.groupby("name", sort=False)
     ]

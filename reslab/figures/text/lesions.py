@@ -65,13 +65,15 @@ def title(frame):
     """
     blocks = results.by_block(frame)
     plain, residual = (blocks[blocks["skip"].astype(bool) == skip] for skip in (False, True))
-    many = list(results.ANSWERS.values())[1]
+    few, many = list(results.ANSWERS.values())[:2]
+    if len(blocks) and blocks["whole"].max() > few:
+        return ""  # a net that has not learned has nothing to lose
     if plain["name"].nunique() != 1 or residual.empty or blocks["calibrated"].any() or plain["low"].min() <= many:
         return ""
     deepest = residual[residual["depth"] == residual["depth"].max()]
-    if len(results.that_hurt(blocks)) >= len(deepest) / 2:
+    if deepest["name"].nunique() > 1 or len(results.that_hurt(blocks)) >= len(deepest) / 2:
         return ""
-    return f"One out: most blocks of {deepest['name'].iloc[0]} can go, none of {plain['name'].iloc[0]}"
+    return f"One block out: most can go in {deepest['name'].iloc[0]}, none in {plain['name'].iloc[0]}"
 
 
 def alt_text(frame, text):

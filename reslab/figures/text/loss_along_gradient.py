@@ -32,7 +32,7 @@ def title(frame):
     most, least = (pick((fall[end] for fall in falls[skip]), default=0) for skip, pick, end in
                    ((False, max, 2), (True, min, 1)))  # fmt: skip
     more = all(falls.values()) and most < least
-    return "The best step lowers the loss more with skips than without" if more else ""
+    return "At its best rate, a step lowers the loss more with skips" if more else ""
 
 
 def alt_text(frame):

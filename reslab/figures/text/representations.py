@@ -76,7 +76,8 @@ def title(frame, statistic="neighbour_accuracy"):
     if plain.empty or residual.empty:
         return ""
     lost, kept = plain["high"].max(), residual["low"].min()
-    if statistic == "neighbour_accuracy" and lost < results.ANSWERS["about half"] <= kept:
+    nearly_all, half = (results.ANSWERS[answer] for answer in ("nearly all", "about half"))
+    if statistic == "neighbour_accuracy" and lost < half <= kept and residual["high"].max() < nearly_all:
         return "Without skips the digits are lost, with skips only in part"
     if statistic == "noise_cosine" and lost < results.NEARLY_UNRELATED < results.ALIKE < kept:
         return "Without skips, nearly equal pictures become nearly unrelated"

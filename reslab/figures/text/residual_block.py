@@ -29,7 +29,7 @@ def learned_table(frame, within=results.WITHIN):
         rows[block.name] = {
             f"within {100 * within:g} % of the target after": when
             + f" ({len(block.first)} of {kinds} seeds)" * (0 < len(block.first) < kinds),
-            "off at the end": f"{_range(min(block.errors), max(block.errors), '{:.2g}')} %",
+            "how far off at the end": f"{_range(min(block.errors), max(block.errors), '{:.2g}')} %",
             "size of F at the end": f"{block.branch:.2g} × that of x",
         }
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -148,7 +148,7 @@ def learning_title(frame):
     plain, residual = results.learned(frame)
     all_learn = len(residual.first) == len(residual.seeds)
     if all_learn and not plain.first:
-        return f"Only with the skip the block comes within {results.WITHIN:.0%} of its target"
+        return f"Only the block with the skip comes within {100 * results.WITHIN:g} % of its target"
     if all_learn and max(residual.first) < min(plain.first):
         return "With the skip the block learns its target sooner"
     if len(plain.first) == len(plain.seeds) and max(plain.first) < min(residual.first, default=float("inf")):
@@ -172,7 +172,7 @@ def end_title(table, x):
     skip = (spread["max", True] < spread["min", False]).to_numpy()  # ends nearer in every seed
     plain = (spread["max", False] < spread["min", True]).to_numpy()
     if skip.all() or plain.all():
-        return f"With{'out' * bool(plain.all())} the skip the {what} ends nearer, at {_EACH[x]}"
+        return f"At {_EACH[x]} the {what} with{'out' * bool(plain.all())} the skip ends nearer"
     if x == "distance" and spread.index[0] == 0 and skip[0] and plain[-1]:
         return "The skip helps at the identity, and harms far from it"
     if x == "lr":
@@ -183,5 +183,5 @@ def end_title(table, x):
         low, high = ({skip: spread.loc[best[skip], (end, skip)] for skip in best} for end in ("min", "max"))
         for skip in (False, True):
             if high[skip] < low[not skip]:
-                return f"At its best rate, the {what} with{'' if skip else 'out'} the skip ends nearer"
+                return f"At their best rates the {what} with{'' if skip else 'out'} the skip ends nearer"
     return ""

@@ -48,8 +48,8 @@ def depth_title(frame):
     bare = kinds.pop((False, False), None)
     if bare is None or not kinds or bare["high"].iloc[-1] >= bare["low"].iloc[0] - results.CLOSE:
         return ""
-    level = all(rows["median"].iloc[-1] >= rows["median"].iloc[0] - results.CLOSE for rows in kinds.values())
-    return "More layers make it worse only without any skip" if level else ""
+    level = all(rows["median"].min() >= rows["median"].iloc[0] - results.CLOSE for rows in kinds.values())
+    return "More layers make it clearly worse only without any skip" if level else ""
 
 
 LABELS = {
