@@ -56,7 +56,7 @@ def shares(frame, cost="parameters", *, empty=EMPTY, draw=theme.figure):
             ))  # fmt: skip
             base += share
         names, wanted = zip(*narrow, strict=True) if narrow else ((), ())
-        places = theme.separated(list(wanted), [0.75 * _width(name) for name in names], 0, 101) or wanted
+        places = theme.separated(list(wanted), [_width(name) for name in names], 0, 101) or wanted
         low = len(models) - 1 - models.index(model) - THICK / 2
         below = dict(y=low, ay=low - 0.05, ayref="y", axref="x", yanchor="top", borderpad=0, arrowcolor=theme.GREY)
         notes += [
