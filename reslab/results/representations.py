@@ -58,7 +58,9 @@ def totals(frame):
     for (name, skip, depth), net in frame.groupby(["name", "skip", "depth"], sort=False):
         last = net["index"].max()
         grown = {"change": net[net["index"] == last]["change"], "gradient": net[net["index"] == 0]["gradient"]}
-        numbers = {way: [values.median(), values.min(), values.max()] for way, values in grown.items()}
+        # Without the NaN: of them alone pandas 2.2 takes no median without a warning.
+        spreads = {way: values.dropna().agg(["median", "min", "max"]) for way, values in grown.items()}
+        numbers = {way: spread.tolist() for way, spread in spreads.items()}
         rows.append({"name": name, "skip": skip, "depth": depth, **numbers})
     return pd.DataFrame(rows, columns=["name", "skip", "depth", "change", "gradient"])
 
