@@ -240,6 +240,7 @@ NEUTRAL = {
     "depth: level": gradient_flow.depth_title(by_depth((1, 2), (3, 4))),
     "layers: all level": grows.title(growing(both=1.0)),
     "layers: one alone grows": grows.title(growing(norm=1.9)),
+    "chaos: no gradient": seen.chaos_title(nets((0.5, 0.4), (0.9, 0.8)).assign(gradient=np.nan)),
     "chaos: a change shrinks": seen.chaos_title(nets((0.5, 0.4), (0.9, 1.5))),
     "best step: the same": steps.title(best_steps(residual=(0.1, 0.2))),
     "best step: the seeds overlap": steps.title(best_steps(residual=(0.15, 0.9))),

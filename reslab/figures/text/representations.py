@@ -90,4 +90,4 @@ def chaos_title(frame):
     frame: as `chaos_sentence` takes it.
     """
     lowest = [net[way][1] for _, net in results.totals(frame).iterrows() for way in ("change", "gradient")]
-    return "Forward a change grows, backward the gradient" if lowest and min(lowest) > 1 else ""
+    return "Forward a change grows, backward the gradient" if lowest and all(low > 1 for low in lowest) else ""
