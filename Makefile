@@ -21,7 +21,7 @@ INSTALL := -m pip install --no-compile
 NONE_PICKED := test $$? -eq 5
 # Tests of what pandas reads, writes and joins.
 FRAMES := tests/test_runs.py tests/test_cli.py tests/test_store*.py tests/test_capture.py tests/datasets
-# A process a core, and a file's tests in one process. conftest.py and nbval_plugin.py put the longest files first.
+# One process per core, and a file's tests in one process. conftest.py and nbval_plugin.py put the longest files first.
 SHARED := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # Tests that a library's version breaks first: what is read, written, watched, trained and shown.
 QUICK := tests/test_capture.py tests/test_capture_models.py tests/test_runs.py tests/test_runs_damage.py \

@@ -1,8 +1,8 @@
 """Record how variants end at several learning rates: `python data/record_rates.py` writes data/rates.csv.
 
 Lesson 09's nets of 20 layers on the digits, 60 steps, in the order of `VARIANTS`. Each is trained with seed 0 at every
-rate of `RATES`, and with seeds 1 and 2 at the rate that was best for seed 0: a row a training, with the machine and the
-code that it comes from. Stopped, it goes on when started again. About two seconds a training on one idle core.
+rate of `RATES`, and with seeds 1 and 2 at the rate that was best for seed 0: one row per training, with the machine and
+the code that it comes from. Stopped, it goes on when started again. About two seconds a training on one idle core.
 """
 
 from pathlib import Path

@@ -55,7 +55,7 @@ def table(number, recorded, states):
 
 
 def page(text):
-    """The text of teaching.md with its tables written anew."""
+    """The text of teaching.md with its tables written again."""
     recorded, known = json.loads(RECORDED.read_text(encoding="utf-8")), {one.number: one for one in lessons()}
 
     def written(found):

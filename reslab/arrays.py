@@ -58,7 +58,7 @@ def labels(y, what):
         y = _objects(list(y))  # beside a string, numpy turns all values into strings, NaN too
     y = np.asarray(y)
     if y.ndim != 1:
-        raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label an image{_hint(y, what)}.")
+        raise ValueError(f"{what} has shape {y.shape}; it must be (N,), one label per image{_hint(y, what)}.")
     if y.dtype.kind in "OTS":  # objects, numpy's StringDType and bytes
         y = _of_one_type(y.tolist(), what)
     if y.dtype.kind == "f":

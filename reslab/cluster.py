@@ -21,7 +21,7 @@ def train(jobs, report, *, address, cpus, gpus):
 
     address: "auto", "local", or "ray://host:port"; if this process has joined a Ray already, that one is used. report:
     as of `Job.train`. A worker saves the checkpoints in the store's folder: where the nodes share it, a training whose
-    worker died goes on elsewhere, else it begins anew.
+    worker died goes on elsewhere, else it begins again.
     ModuleNotFoundError without Ray, ConnectionError where no Ray answers or starts, ValueError for resources that the
     cluster does not have.
     """
@@ -121,7 +121,7 @@ def _as_they_finish(ray, jobs, report, options):
     done = [0] * len(jobs)
 
     def update(number, work, status=""):
-        report(work - done[number], status)  # negative where a worker died and another began anew
+        report(work - done[number], status)  # negative where a worker died and another began again
         done[number] = work
 
     try:

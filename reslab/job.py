@@ -101,7 +101,7 @@ class Job:
         if event is None:
             return [
                 f"{run.name}, seed {self.seed}, had ended in its checkpoint; "
-                "the same sweep again trains it anew, for its weights."
+                "run the same sweep again to train it for its weights."
             ]
         return self._attempt(lambda: self.store.save_weights(run, event.weights()))
 
@@ -120,7 +120,7 @@ class Job:
             if self.store and self.ranks.rank == 0:
                 checkpoint = self.store.checkpoint(self.spec, self.split, self.how, self.seed)
         except (CorruptRun, OSError) as error:
-            remarks = [f"passed over: {error} This training begins anew."]
+            remarks = [f"passed over: {error} This training starts from the beginning."]
         checkpoint = self.ranks.first(checkpoint)
         net = build(self.spec, seed=self.seed)
         return checkpoint, train(net, self.split, self.how, device=self.device, resume=checkpoint), remarks

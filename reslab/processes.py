@@ -145,7 +145,7 @@ class _Progress:
                 self.update(*reader.recv())
 
     def update(self, number, work, status=""):
-        more = work - self.work_done.get(number, 0)  # negative where a process died and another began anew
+        more = work - self.work_done.get(number, 0)  # negative where a process died and another began again
         self.work_done[number] = work
         try:
             self.report(more, status)

@@ -4,7 +4,7 @@
 import os
 from itertools import chain, zip_longest
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # before torch reads it: there is a worker a core
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch reads it: there is one worker per core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import reslab  # noqa: F401 (before torch: it sets how torch's idle threads wait, here as in a lesson)

@@ -87,7 +87,7 @@ def constructed(made=(0.02, 0.03, 0.01), trained=(0.8, 0.9, 0.7)):
 
 
 def gradients(name="plain-20", gradient=None, *, step=0, seed=0, **columns):
-    """One step of a net, a block a gradient; by default three blocks a stage, and a thousandfold rise towards the
+    """One step of a net, one block per gradient; by default three blocks a stage, and a thousandfold rise towards the
     first."""
     gradient = np.geomspace(1, 1e-3, 9) if gradient is None else np.array(gradient, dtype=float)
     index = np.arange(1, len(gradient) + 1)

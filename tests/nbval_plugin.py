@@ -4,7 +4,7 @@ import os
 
 from reslab.cli.lesson_times import steps_of_lessons
 
-# Kernels inherit it. With a worker a core, more threads only wait for each other.
+# Kernels inherit it. With one worker per core, more threads only wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -147,7 +147,7 @@ def test_a_compiled_model_is_watched_uncompiled():
         compiled(x)
     assert list(trace.frame()["part"]) == ["left", "right", "sum"] * 2 + ["output"] + ["left", "right", "sum"]
     compiled(x)
-    assert counters["stats"]["unique_graphs"] == graphs  # nothing was compiled anew
+    assert counters["stats"]["unique_graphs"] == graphs  # nothing was compiled again
     assert hooks_of(model) == 0
 
 

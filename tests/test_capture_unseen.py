@@ -284,7 +284,7 @@ def test_a_module_added_inside():
 def test_a_module_replaced_inside():
     model = chain()
     with (
-        warns(r"^2, of the 3 modules watched, was replaced inside of the block, and its successor was not"),
+        warns(r"^2, of the 3 modules watched, was replaced inside of the block, and its replacement was not"),
         capture(model),
     ):
         model(X)

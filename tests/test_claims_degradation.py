@@ -216,7 +216,7 @@ def test_on_enlarged_photographs_the_gap_at_34_layers_is_far_wider_than_at_18():
     37.0, 42.7, 38.7. No gap at 18, as in the paper, it is not."""
     photos = recorded().history(dataset="cifar10-5000+1000@34900-64px")
     error = photos.groupby(["seed", "depth", "skip"])["final_train_error"].first().unstack()
-    gap = (error[False] - error[True]).unstack()  # a row a seed
+    gap = (error[False] - error[True]).unstack()  # one row per seed
     assert list(gap.index) == [0, 1, 2]
     assert (gap[34] > 2.5 * gap[18]).all()
     assert gap[34].mean() > 3 * gap[18].mean()  # as the lesson says

@@ -29,7 +29,7 @@ def out():
 
 
 @pytest.fixture(scope="module")
-def anew():
+def again():
     nets = ("plain-20", "resnet-20")
     return lesions.over_seeds(nets=nets, seeds=SEEDS, images=100, calibrated=True, progress=False)
 
@@ -56,10 +56,10 @@ def test_the_first_block_is_needed(out):
         assert (first[name] > medians(out, name) + 0.1).mean() >= MOST
 
 
-def test_statistics_gathered_anew_help_a_residual_net_and_not_a_plain_one(out, anew):
-    first = [f[(f["name"] == "resnet-20") & (f["index"] == 1)].set_index("seed")["error"] for f in (out, anew)]
+def test_statistics_gathered_anew_help_a_residual_net_and_not_a_plain_one(out, again):
+    first = [f[(f["name"] == "resnet-20") & (f["index"] == 1)].set_index("seed")["error"] for f in (out, again)]
     assert (first[1] < first[0] - 0.1).mean() >= MOST
-    assert (medians(anew, "plain-20") > 0.5).mean() >= MOST
+    assert (medians(again, "plain-20") > 0.5).mean() >= MOST
 
 
 def test_a_deeper_net_bears_more():
@@ -92,7 +92,7 @@ def test_sampled_paths_scatter_and_add_sizes_that_cancel(walks):
 def test_on_photographs_resnet_56_limps_resnet_20_is_badly_hurt_and_plain_nets_die():
     """Recorded, one seed of weights a net: with one block out, medians of 90, 44, 86 and 7 %."""
     recorded = lesions.photographs()
-    kept, anew = recorded["one out"], recorded["one out, calibrated"]
+    kept, again = recorded["one out"], recorded["one out, calibrated"]
     median = kept.groupby("name")["error"].median()
     assert median["plain-20"] > 0.8
     assert median["plain-56"] > 0.8
@@ -100,7 +100,7 @@ def test_on_photographs_resnet_56_limps_resnet_20_is_badly_hurt_and_plain_nets_d
     assert median["resnet-56"] < 0.12
     worst = kept[kept["name"] == "resnet-56"].nlargest(3, "error")["module"]
     assert set(worst) == {"stage2.block1", "stage3.block1", "stage3.block9"}  # which the lesson says to look for
-    assert (anew.groupby("name")["error"].median() <= median).all()
+    assert (again.groupby("name")["error"].median() <= median).all()
     assert recorded["paths"]["residual"].max() <= 1e-12
     table = path_results.lengths(recorded["paths"]).set_index("name")
     assert table.loc["resnet-56", "mean"] < 0.75 * table.loc["resnet-56", "counted"]

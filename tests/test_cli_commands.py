@@ -86,7 +86,7 @@ def test_a_run_on_ones_own_images_is_made_again_by_what_is_shown(tmp_path, image
 
 
 def assert_repeated(run, store):
-    """The store has one run: this one, with the same numbers, trained anew."""
+    """The store has one run: this one, with the same numbers, trained again."""
     (same,) = store.runs()
     assert same.history["loss"].equals(run.history["loss"])
     assert not same.history["seconds"].equals(run.history["seconds"])
@@ -147,7 +147,7 @@ def test_a_stopped_training_is_resumed_by_what_is_listed(tmp_path, images):
         (run,) = store.runs(dataset=begun.dataset)
         assert (
             run.history["seconds"].tolist()[:2] == begun.history["seconds"].tolist()
-        )  # it was resumed, not trained anew
+        )  # it was resumed, not trained again
 
 
 def test_the_numbers_of_a_command_are_those_of_the_run_to_the_last_digit():

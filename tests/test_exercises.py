@@ -78,7 +78,8 @@ def test_04_a_picture_that_comes_through_a_plain_net(split):
 
 def test_05_blocks_that_are_needed_measured_both_ways(split):
     net = build(NetSpec(depth=56, width=4, **split.shape))
-    both = pd.concat(lesions.one_out(net, split, images=20, calibrated=anew, progress=False) for anew in (False, True))
+    frames = (lesions.one_out(net, split, images=20, calibrated=again, progress=False) for again in (False, True))
+    both = pd.concat(frames)
     first = both["module"] == "stage1.block1"
     both = both.assign(whole=0.1, error=np.where(first, np.where(both["calibrated"], 0.2, 0.7), 0.1))
     assert check("05", both) == "✓ More than 2 times the whole net's error without: stage1.block1 70%, then 20%."

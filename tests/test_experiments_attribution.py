@@ -117,7 +117,7 @@ def test_maps_leave_the_net_and_the_random_state_alone_and_come_out_again(net, x
 
 def test_maps_say_what_they_cannot_take(net, x):
     assert "saliency" in refusal(attribution.maps, net, x, method="salience", progress=False)
-    assert "one class an image" in refusal(attribution.maps, net, x, [1, 2], progress=False)
+    assert "one class per image" in refusal(attribution.maps, net, x, [1, 2], progress=False)
 
 
 class Dict(Cam):

@@ -202,7 +202,7 @@ def test_the_identity_costs_no_parameter_and_no_multiply_add_and_projections_do(
         assert more["parameters_more"]["C"] == twice + sum(n * (c * c + 2 * c) for c, _, n in same)
         everywhere = sum(n * (c * side) ** 2 for c, side, n in same)
         assert more["multiply_adds_more"]["C"] == more["multiply_adds_more"]["B"] + everywhere
-        # Additions are no multiply-adds, but not nothing: one a number that a block puts out.
+        # Additions are no multiply-adds, but not nothing: one per number that a block puts out.
         numbers = blocks * (16 * 32**2 + 32 * 16**2 + 64 * 8**2)
         assert more["additions"].tolist() == [0, numbers, numbers, numbers]
     assert table["parameters"][56, "none"] == table["parameters"][56, "A"] == 853_018

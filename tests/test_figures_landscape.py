@@ -18,7 +18,7 @@ def labelled(frame, name, seed=0, **columns):
 
 
 def lines(name, rises, *, start=0.1, **columns):
-    """A line a rise: the loss at -0.5, 0 and 0.5 of directions 0, 1, ..."""
+    """One line per rise: the loss at -0.5, 0 and 0.5 of directions 0, 1, ..."""
     rows = [
         {"direction": number, "alpha": alpha, "loss": start + rise * (alpha != 0)}
         for number, rise in enumerate(rises) for alpha in (-0.5, 0.0, 0.5)

@@ -1,4 +1,4 @@
-"""The README's table of the family says what is counted. To write it anew: `python tests/test_readme.py`."""
+"""The README's table of the family says what is counted. To write it again: `python tests/test_readme.py`."""
 
 from pathlib import Path
 

@@ -85,7 +85,7 @@ def test_of_a_checkpoint_at_the_end_there_are_none_until_it_is_trained_anew(spec
     *_, last = train(build(spec, seed=0), split, HOW, device="cpu")
     store.save_checkpoint(last.checkpoint())
     with pytest.warns(
-        UserWarning, match="resnet-8, seed 0, had ended in its checkpoint; the same sweep again trains it anew"
+        UserWarning, match="resnet-8, seed 0, had ended in its checkpoint; run the same sweep again to train it"
     ):
         run = trained(spec, split, store, weights=True)
     assert run.outcome == "finished"

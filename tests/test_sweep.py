@@ -251,7 +251,7 @@ def test_a_damaged_checkpoint_is_named_and_the_training_begins_anew(split, specs
     store.save_checkpoint(event.checkpoint())
     for file in tmp_path.glob("*/*.safetensors"):
         file.write_bytes(file.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match=r"passed over: .*This training begins anew"):
+    with pytest.warns(UserWarning, match=r"passed over: .*This training starts from the beginning"):
         (run,) = sweep(specs[:1], split, HOW, seeds=(5,), store=store, progress=False)
     assert_same_run(run, alone[specs[0], 5])
 

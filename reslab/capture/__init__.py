@@ -2,7 +2,7 @@
 
     with capture(model) as trace:                      # any nn.Module, on any device, in any mode
         loss(model(x), y).backward()
-    trace.frame()                                      # a row a module: RMS, mean, dead fraction; RMS of the gradient
+    trace.frame()                                      # one row per module: RMS, mean, dead fraction, gradient's RMS
 
     capture(model, "layer[34].*")                      # which modules: by name, by class, by predicate
     capture(model, activation={"largest": torch.amax}) # which statistics: any function of a tensor

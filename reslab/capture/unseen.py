@@ -11,7 +11,7 @@ from reslab.capture.modules import tensors
 
 
 class Unseen:
-    """Notes while a block is open what it cannot see; `sentences` are the warnings."""
+    """Collects, while a block is open, what it cannot see; `sentences` returns the warnings."""
 
     def __init__(self):
         self.ran = False  # whether any module of the model was called
@@ -59,7 +59,7 @@ class Unseen:
         moved = [part for part, module in watched.items() if module not in (model, _part(model, part))]
         if moved:
             yield (
-                f"{_some(moved, watched)} was replaced inside of the block, and its successor was not watched; "
+                f"{_some(moved, watched)} was replaced inside of the block, and its replacement was not watched; "
                 "change the model first, and open a block for it then."
             )
         if added := [part for part in added if not any(f"{part}.".startswith(f"{one}.") for one in moved)]:

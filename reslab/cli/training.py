@@ -78,7 +78,7 @@ def train(name, dataset, seed, **options):
 @dataset_option(many=True)
 @option("--seed", group="Data", type=Many(click.INT), default="0", help="Seeds of the weights, with commas.  [0]")
 @spec_options(many=True)
-@option("--workers", group="Machine", type=int, help="Trainings at a time.  [one a core; one on a GPU]")
+@option("--workers", group="Machine", type=int, help="Trainings at a time.  [one per core; one on a GPU]")
 @option(
     "--address",
     group="Machine",

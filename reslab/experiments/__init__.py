@@ -1,4 +1,4 @@
-"""One module a lesson, one function a claim: each trains or measures real nets and returns a tidy frame."""
+"""One module per lesson, one function per claim: each trains or measures real nets and returns a tidy frame."""
 
 import pkgutil
 

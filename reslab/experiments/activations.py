@@ -102,8 +102,8 @@ def trained(spec, split, how=None, *, seed=0, device="auto"):
 
 
 def signal(net, split, run=None):
-    """The signal at every block of a net of `build`, a row a block. run: the Run that trained it; None for an untrained
-    net.
+    """The signal at every block of a net of `build`, one row per block. run: the Run that trained it; None for an
+    untrained net.
 
     Columns: name ("resnet-20 · trained"), skip, depth, seed, origin, step (of training; 0 untrained), outcome
     ("untrained", or the run's), train_error (fraction; NaN unless finished); module, index (from 1), shape; of the
@@ -137,7 +137,7 @@ def signal_stages(net, split, run=None):
 
 
 def response(net, split, run=None):
-    """The response of every convolution of a net, after BatchNorm and before ReLU and addition: a row a layer.
+    """The response of every convolution of a net, after BatchNorm and before ReLU and addition: one row per layer.
 
     Columns: as `signal` up to train_error; module, index (the layer, from 1, the stem), shape, std (over all elements).
     """
@@ -151,7 +151,7 @@ def response(net, split, run=None):
 
 
 def histograms(net, split, run=None, edges=EDGES):
-    """Histograms of the activations at every block's output: a row a block × bin, the first and last bin are open.
+    """Histograms of the activations at every block's output: one row per block × bin, the first and last bin are open.
 
     Columns: as `signal` up to train_error; module, index (from 1), left, right (left ≤ activation < right), share (of
     the block's activations; NaN is in no bin).
@@ -172,7 +172,7 @@ def histograms(net, split, run=None, edges=EDGES):
 
 
 def feature_maps(net, split, image=0, run=None):
-    """The output of every block for one image: a row a channel of a block.
+    """The output of every block for one image: one row per channel of a block.
 
     image: its index in the test part, or an image of your own from `picture`; it is in one batch with test images.
     Columns: as `signal` up to train_error; predicted (the class that the net predicts); module ("image" for the

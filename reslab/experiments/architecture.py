@@ -23,7 +23,7 @@ SHORTCUTS = ("downsample", "shortcut", "skip")  # the names of shortcuts in bloc
 
 
 def layers(nets, *, images=None):
-    """A row for the image, its mean subtracted, and a row a layer of each net, in the order of the forward pass.
+    """A row for the image, its mean subtracted, and one row per layer of each net, in the order of the forward pass.
 
     nets: names of FAMILY, or a dict name → NetSpec or nn.Module. images: name → what a module takes, (channels, height,
     width), or a list of shapes for several inputs: see `complexity`. By default (3, 224, 224).

@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from reslab import checks
-from reslab.experiments.features import SMALL, BatchNorm, statistics_anew
+from reslab.experiments.features import SMALL, BatchNorm, recalibrated
 from reslab.experiments.representations import labelled
 from reslab.nets import Block, build
 from reslab.nets.skeleton import copy_of
@@ -86,7 +86,7 @@ def last_block(net):
 
 
 def completeness(net, x, target=None, *, steps=STEPS):
-    """Whether integrated gradients add up: a row an image.
+    """Whether integrated gradients add up: one row per image.
 
     Columns: image, target, total (the sum of the map), difference (of the logits, picture minus mean picture), gap
     (|total - difference| as a fraction of |difference|). It is 0 for infinitely many steps.
@@ -103,7 +103,7 @@ def completeness(net, x, target=None, *, steps=STEPS):
 
 
 def conductance(net, x, target=None, *, steps=STEPS, progress=True):
-    """How much of an answer passes through every block (Dhamdhere et al. 2019, arXiv:1805.12233): a row a block.
+    """How much of an answer passes through every block (Dhamdhere et al. 2019, arXiv:1805.12233): one row per block.
 
     net: of `build`. Columns: as `representations.labelled` has them; module, index (from 1), images; difference (of
     the logits, picture minus mean picture, the mean over the images), whole (the conductance of all units of the
@@ -135,7 +135,7 @@ def conductance(net, x, target=None, *, steps=STEPS, progress=True):
 
 
 def quality(net, x, target=None, method="Grad-CAM", *, noise=0.2, draws=10, seed=0, progress=True):
-    """Two numbers of captum's on every map (Yeh et al. 2019, arXiv:1901.09392): a row an image.
+    """Two numbers of captum's on every map (Yeh et al. 2019, arXiv:1901.09392): one row per image.
 
     Columns: image, method, infidelity (the mean square of what the map says that noise changes, minus what it does
     change, with the map on its best scale; 0 is best), sensitivity (how far the map moves, relative to its length, when
@@ -181,11 +181,11 @@ def untrained(net, x):
 
 
 def randomised(net, x):
-    """Yield (module, copy): the net's layers drawn anew one after the other, from the last one to the first (Adebayo et
-    al. 2018, arXiv:1810.03292, §3, "cascading randomisation"); first ("", the net itself).
+    """Yield (module, copy): the net's layers re-initialised one after the other, from the last one to the first
+    (Adebayo et al. 2018, arXiv:1810.03292, §3, "cascading randomisation"); first ("", the net itself).
 
     A module is the classifier, a block, or the stem; of another model, a module with weights of its own. x: as in
-    `untrained`; here BatchNorm gathers its statistics anew in every copy. `net` stays as it is, to the bit.
+    `untrained`; here BatchNorm gathers its statistics again in every copy. `net` stays as it is, to the bit.
     """
     yield "", net
     fresh, current = _fresh(net), copy_of(net)
@@ -195,7 +195,7 @@ def randomised(net, x):
 
 
 def _layers(net):
-    """Names of the modules that are drawn anew one after the other, from the first to the last."""
+    """Names of the modules that are re-initialised one after the other, from the first to the last."""
     if any(isinstance(module, Block) for module in net.modules()):
         ends = ("stem", "final", "head", "fc")
         return [n for n, m in net.named_modules() if isinstance(m, Block) or (n in ends and m is not None)]
@@ -218,7 +218,7 @@ def _fresh(net):
 def _with_statistics(net, x):
     """The net, its BatchNorm with the statistics of images x, in eval mode."""
     net.eval()
-    with statistics_anew([module for module in net.modules() if isinstance(module, BatchNorm)]):
+    with recalibrated([module for module in net.modules() if isinstance(module, BatchNorm)]):
         net(x.to(device_of(net)).contiguous(memory_format=layout_of(net)))
     return net
 
@@ -299,5 +299,5 @@ def _targets(net, x, target):
         target = target.reshape(-1)
     (target,) = checks.several(target=[target] if isinstance(target, numbers.Number) else target)
     if len(target) != len(x):
-        raise ValueError(f"target has {len(target)} classes for {len(x)} images; give one class an image, or None.")
+        raise ValueError(f"target has {len(target)} classes for {len(x)} images; give one class per image, or None.")
     return torch.tensor([checks.integer("a target", each, 0, classes - 1) for each in target], device=x.device)

@@ -57,7 +57,7 @@ COUNTED_PER = {"box head": "proposals", "mask head": "objects"}
 
 
 def layers(models=tuple(MODELS), body="resnet-50", *, side=SIDE, proposals=PROPOSALS, objects=OBJECTS):
-    """What models cost, a row a layer's call, in the order of the forward pass, for one picture of side × side.
+    """What models cost, one row per layer's call, in the order of the forward pass, for one picture of side × side.
 
     models: names of MODELS. body: one of BODIES. proposals: boxes that go through the box head; objects: boxes that get
     a mask. A detector's picture has been enlarged already (see SIDE). The multiply-adds of the box head are

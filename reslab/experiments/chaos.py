@@ -28,7 +28,7 @@ IMAGES = 128
 
 
 def growth(net, split, *, images=IMAGES, seed=0):
-    """How a small change of the images grows forward, and the gradient backward: a row a block, the stem first.
+    """How a small change of the images grows forward, and the gradient backward: one row per block, the stem first.
 
     net: of `build`, or any nn.Module that makes logits, whose leaves are then measured. It is measured in float64, as a
     copy: BatchNorm normalises by the statistics of the images and their changed copies, all else is in eval mode.

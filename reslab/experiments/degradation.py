@@ -67,7 +67,7 @@ def with_recorded(frame):
 
 
 def by_rate(depth=56):
-    """Final errors of recorded trainings on the digits: a row a net, learning rate, length and seed.
+    """Final errors of recorded trainings on the digits: one row per net, learning rate, length and seed.
 
     Of the plain net of that depth every recorded rate and length; of the residual net only the lesson's own rate.
     Columns: name, skip, depth, seed, lr (the highest rate of a one-cycle training), epochs, steps, train_error,
@@ -90,8 +90,8 @@ def by_construction(depth=56, *, shallow=8, seeds=(0, 1, 2), split=None, how=Non
     identity.
 
     The argument of He et al. 2015, §1: such a solution exists, so a deep net that trains worse did not find it.
-    A row a seed for the shallow net, the deep net made from it, and the deep net trained as usual. Columns: net, how
-    ("trained" or "made"), depth, seed, parameters, train_error, test_error (fractions, eval mode).
+    One row per seed for the shallow net, the deep net made from it, and the deep net trained as usual. Columns: net,
+    how ("trained" or "made"), depth, seed, parameters, train_error, test_error (fractions, eval mode).
     """
     (seeds,) = checks.several(seeds=seeds)
     split, how = split or digits(), how or TrainSpec()

@@ -119,7 +119,8 @@ def holes(net, split, x, target, methods=METHODS, *, other=None, seed=0, progres
 
 
 def fall(net, split, methods=METHODS, *, share=SHARE, images=IMAGES, seed=0, progress=True, **how):
-    """How far the probability of the net's answer falls when a share of the pixels is deleted: a row an image × hole.
+    """How far the probability of the net's answer falls when a share of the pixels is deleted: one row per image ×
+    hole.
 
     images: so many of the first test images. seed: of ties and of how far maps are moved. how: as `attribution.maps`
     takes it. Columns: as `representations.labelled` has them; images, error (of the net, on them), method, kind (of
@@ -138,7 +139,7 @@ def fall(net, split, methods=METHODS, *, share=SHARE, images=IMAGES, seed=0, pro
 
 def curves(net, split, methods=METHODS, *, shares=SHARES, images=IMAGES, seed=0, progress=True, **how):
     """The probability of the net's answer while pixels are deleted, or inserted into the mean picture, one share after
-    the other: a row a hole × way × share, the mean over the images.
+    the other: one row per hole × way × share, the mean over the images.
 
     Columns: as `fall` up to kind; way ("deletion" or "insertion"), share, p. Arguments: those of `fall`.
     """
@@ -156,10 +157,10 @@ def curves(net, split, methods=METHODS, *, shares=SHARES, images=IMAGES, seed=0,
 
 
 def randomisation(net, split, methods=METHODS, *, images=IMAGES, progress=True, **how):
-    """How much of a map is left while the net's layers are drawn anew, from the last to the first: a row a method ×
-    layer.
+    """How much of a map is left while the net's layers are re-initialised, from the last to the first: one row per
+    method × layer.
 
-    Columns: as `fall` up to method; module (the last one drawn anew; "" for none), drawn (how many are), alike
+    Columns: as `fall` up to method; module (the last one re-initialised; "" for none), drawn (how many are), alike
     (Spearman's rank correlation of the maps' absolute values with those of the net itself, the mean over the images),
     alike_signed (the same of the maps as they are). Adebayo et al. 2018 compare both: saliency has no sign.
     """
@@ -180,7 +181,7 @@ def randomisation(net, split, methods=METHODS, *, images=IMAGES, progress=True, 
 
 
 def stability(net, split, methods=("saliency",), *, images=IMAGES, noise=0.1, seed=0, progress=True, **how):
-    """How alike the maps of a picture and of its copy with a little noise are: a row a method.
+    """How alike the maps of a picture and of its copy with a little noise are: one row per method.
 
     noise: standard deviation, in those of the training images. Columns: as `fall` up to method; noise, alike
     (Spearman's rank correlation, the mean over the images), strangers (the same of two different pictures' maps, each
@@ -202,7 +203,7 @@ def stability(net, split, methods=("saliency",), *, images=IMAGES, noise=0.1, se
 
 
 def completeness_gaps(net, split, *, steps=(8, 16, 32, 64), images=24, progress=True):
-    """How far integrated gradients are from completeness, by their steps: a row an image × steps.
+    """How far integrated gradients are from completeness, by their steps: one row per image × steps.
 
     Columns: as `fall` up to error; steps, and those of `attribution.completeness`.
     """
@@ -223,7 +224,7 @@ def rank_correlation(one, other):
 
 
 def of_picture(net, split, image=0, method=METHODS[1], *, share=SHARE, shares=SHARES, other=None, seed=0, **how):
-    """One picture, its map, and what is left when a share of it is deleted: a row a kind of hole.
+    """One picture, its map, and what is left when a share of it is deleted: one row per kind of hole.
 
     image: its place in the test part, or an image of your own as `activations.picture` makes it, (C, S, S). other: as
     `holes` takes it. Columns: as `representations.labelled` has them; method, kind, says (the net's answer), label (the

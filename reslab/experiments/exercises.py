@@ -145,9 +145,9 @@ def blocks_that_are_needed(frame: pd.DataFrame):
         missing.append(f"it is of {_words(frame['depth'])} layers; the question is about 56.")
     kept = frame[~frame["calibrated"].astype(bool)].set_index("module")
     hurt = kept[kept["error"] > LEAST_FACTOR * kept["whole"].clip(lower=0.01)]["error"].sort_values(ascending=False)
-    anew = frame[frame["calibrated"].astype(bool)].set_index("module")["error"].reindex(hurt.index)
+    again = frame[frame["calibrated"].astype(bool)].set_index("module")["error"].reindex(hurt.index)
     texts = [f"{name} {was:.0%}" + (f", then {now:.0%}" if now == now else "") for name, was, now in
-            zip(hurt.index, hurt, anew, strict=True)]  # fmt: skip
+            zip(hurt.index, hurt, again, strict=True)]  # fmt: skip
     return missing, f"More than {LEAST_FACTOR} times the whole net's error without: {'; '.join(texts) or 'none'}."
 
 

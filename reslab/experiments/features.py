@@ -69,7 +69,7 @@ def batch_mode(model):
 
 
 @contextmanager
-def statistics_anew(norms):
+def recalibrated(norms):
     """Let BatchNorm layers keep the statistics of the one batch that passes inside the `with` block, and of no other.
 
     Afterwards they are in eval mode. One without statistics of its own (track_running_stats=False) has none to keep.
@@ -88,7 +88,7 @@ def statistics_anew(norms):
 @contextmanager
 def unchanged(model):
     """Restore after the `with` block every module's mode and buffers (BatchNorm's running statistics), PyTorch's random
-    state, and how often reslab's own layers of chance have drawn."""
+    state, and the number of draws of reslab's random layers (`nets.layers.RandomModule`)."""
     device = device_of(model)
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(module, dict(module._buffers)) for module, _ in modes if module._buffers]

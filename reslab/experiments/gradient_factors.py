@@ -37,7 +37,7 @@ REMEDIES = (
 
 
 def factors(spec, split=None, *, seed=0, mode="train"):
-    """The factor of each layer on the gradient, from the last block's output back to the first's: a row a layer.
+    """The factor of each layer on the gradient, from the last block's output back to the first's: one row per layer.
 
     A layer's factor is RMS(gradient at its input) / RMS(gradient at its output), so that the product of all factors is
     the ratio first/last, exactly. In a plain net the layers are in sequence; in a residual net the branch and the skip
@@ -68,7 +68,8 @@ def factors(spec, split=None, *, seed=0, mode="train"):
 
 
 def remedies(depth=56, *, seeds=(0, 1, 2), split=None, remedies=REMEDIES):
-    """The remedies turned on one after the other, and the gradient after each: a row a remedy × seed × kind of factor.
+    """The remedies turned on one after the other, and the gradient after each: one row per remedy × seed × kind of
+    factor.
 
     Columns: remedy (its number; 1 is the start), change (what is turned on), name, skip, depth, seed, mode, origin,
     kind, decades: log10 of the product of the factors of that kind (see `factors`), so that the decades of a remedy add

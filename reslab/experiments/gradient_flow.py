@@ -52,7 +52,7 @@ def label(spec, mode="train"):
 
 
 def at_initialisation(spec, split=None, *, seed=0, mode="train"):
-    """Every block's statistics on one batch, before any training, on the CPU: a row a block.
+    """Every block's statistics on one batch, before any training, on the CPU: one row per block.
 
     mode: "train", where BatchNorm divides by the spread of the batch; or "eval", where it divides by its running
     variance, which is 1 before training. The batch is the first that training sees.
@@ -87,7 +87,7 @@ def by_depth(
 
 
 def first_steps(spec, split=None, *, seed=0, steps=20, lr=0.1, device="auto", **how):
-    """Train for a few steps at a constant learning rate, capturing every block at each: a row a step × block.
+    """Train for a few steps at a constant learning rate, capturing every block at each: one row per step × block.
 
     how: other fields of the TrainSpec.
 
@@ -124,8 +124,8 @@ def photographs(depth=56, steps=40):
 
 
 def one_step(spec, split=None, *, seeds=(0,), lr=0.1):
-    """One step of gradient descent, or only a part of it, and the gradient after it on the same images: a row a part ×
-    seed.
+    """One step of gradient descent, or only a part of it, and the gradient after it on the same images: one row per
+    part × seed.
 
     Columns: name, skip, depth, seed, and the other settings; moved: the part, of `PARTS`; ratio (first/last); growth
     (factor on the norm of the stem's weights). In float64. ValueError for a net without BatchNorm, or whose stem is not

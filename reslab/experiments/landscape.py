@@ -157,7 +157,7 @@ def bands(
     net, split, *, directions=DIRECTIONS, alphas=ALPHAS, mode="eval", normalisation="filter", norms="kept", seed=0,
     images=IMAGES, device="auto", progress=True,
 ):  # fmt: skip
-    """The loss along random lines through a net's weights: a row a direction × alpha.
+    """The loss along random lines through a net's weights: one row per direction × alpha.
 
     directions: how many, of the seeds from `seed` on. alphas: places on a line; at 1 every filter of the step is as
     long as the net's ("filter"). Columns: those of `LossSurface.frame`; normalisation, norms, direction (its seed),
@@ -179,7 +179,7 @@ def bands(
 
 
 def grid(net, split, *, points=31, progress=True, **options):
-    """The loss over a plane through a net's weights, spanned by two random directions: a row a point × point.
+    """The loss over a plane through a net's weights, spanned by two random directions: one row per point × point.
 
     points: a side. options: as `grid_rows` takes them. Columns: those of `LossSurface.frame`; normalisation, norms,
     direction (the seed of the first; the second's is one more), x, y (of the first and of the second, -1 to 1), loss,

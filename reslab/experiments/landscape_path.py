@@ -60,9 +60,9 @@ def principal_plane(net, states, split, *, points=25, mode="train", images=IMAGE
 
     net: the trained one. states: {step: state_dict}, as `trained_path` gives them. All parameters span the plane, those
     of BatchNorm too; its running statistics stay those of `net`, and mode "train" does without them.
-    grid: a row a point × point: the columns of `LossSurface.frame`; x, y (lengths along the two axes, 0 at the end),
-    loss, error. path: a row a state: the same, with step; loss and error are those at its own weights, which lie
-    outside of the plane; share_x, share_y: of the squared distances to the end, what each axis holds.
+    grid: one row per point × point: the columns of `LossSurface.frame`; x, y (lengths along the two axes, 0 at the
+    end), loss, error. path: one row per state: the same, with step; loss and error are those at its own weights, which
+    lie outside of the plane; share_x, share_y: of the squared distances to the end, what each axis holds.
     ValueError for states of other shapes, and for fewer than three.
     """
     surface = LossSurface(net, split, images=images, mode=mode, device=device)
@@ -85,7 +85,8 @@ def principal_plane(net, states, split, *, points=25, mode="train", images=IMAGE
 
 
 def random_walk(steps, dimensions=1000, *, seeds=(0, 1, 2)):
-    """The shares of `principal` of random walks with so many steps: a row a seed. Columns: seed, share_x, share_y."""
+    """The shares of `principal` of random walks with so many steps: one row per seed. Columns: seed, share_x,
+    share_y."""
     (seeds,), steps = checks.several(seeds=seeds), checks.integer("steps", steps, 2)
     rows = []
     for seed in seeds:

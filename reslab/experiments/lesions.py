@@ -15,7 +15,7 @@ from torch import nn
 from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
-from reslab.experiments.features import BatchNorm, statistics_anew, unchanged
+from reslab.experiments.features import BatchNorm, recalibrated, unchanged
 from reslab.experiments.representations import jobs, labelled
 from reslab.nets import VGG, Block, ResNet, build, lesion, reordered, replace
 from reslab.progress import progress_bar
@@ -85,7 +85,7 @@ class Kept:
             x = self.calibration.to(device_of(self.net))
             for _, part in self.parts[:first]:
                 x = part(x)
-            with statistics_anew(norms):
+            with recalibrated(norms):
                 for _, part in self.parts[first:]:
                     x = part(x)
             yield
@@ -124,7 +124,7 @@ def _keep_blocks(net, split, images):
 
 
 def one_out(net, split, *, images=IMAGES, calibrated=False, progress=True):
-    """The error without each block, one at a time: a row a block.
+    """The error without each block, one at a time: one row per block.
 
     net: a net of `build`; ValueError for one without its blocks. images: so many of the first test images. calibrated:
     see the module.
@@ -145,8 +145,8 @@ def one_out(net, split, *, images=IMAGES, calibrated=False, progress=True):
 
 
 def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, calibrated=False, seed=0, progress=True):
-    """The error without several blocks, drawn at random: a row a count × draw. Columns: those of `one_out` up to whole;
-    count, draw, modules (the names, with + between them), error. Counts that the net does not have are left out.
+    """The error without several blocks, drawn at random: one row per count × draw. Columns: those of `one_out` up to
+    whole; count, draw, modules (the names, with + between them), error. Counts that the net does not have are left out.
     """
     (counts,) = checks.several(counts=counts)
     kept, y, draws = *_keep_blocks(net, split, images), checks.integer("draws", draws, 1)

@@ -26,7 +26,7 @@ STEPS = (0, 2, 5, 20)  # of training, after which the loss is followed; 0: befor
 def in_training(
     nets=("plain-56", "resnet-56"), *, steps=STEPS, rates=RATES, seeds=(0, 1, 2), split=None, base=None, progress=True
 ):
-    """The loss along the gradient after some of the first steps of training: a row a net × seed × step × rate.
+    """The loss along the gradient after some of the first steps of training: one row per net × seed × step × rate.
 
     nets: names of FAMILY, of which depth and skip are taken; base: the NetSpec that all share but for those, by default
     width 8 on the digits. Training is that of `gradient_flow.first_steps`, on the CPU.

@@ -31,7 +31,8 @@ ACTIVATIONS = {"": [], "relu": [nn.ReLU], "tanh": [nn.Tanh]}
 
 
 def growth_by_layer(depth=50, *, width=256, images=256, seeds=(0, 1, 2), layers=LAYERS):
-    """The gradient at every layer of wide nets on Gaussian inputs, over that at the last: a row a kind × seed × layer.
+    """The gradient at every layer of wide nets on Gaussian inputs, over that at the last: one row per kind × seed ×
+    layer.
 
     layers: {name: (BatchNorm, activation)}. Columns: name, norm, activation, seed, origin, layer (from 1), back (how
     many layers the gradient has come back: 0 at the last), gradient (RMS of ∂y/∂(output of the linear or BatchNorm

@@ -37,7 +37,7 @@ IMAGES = 32  # training images that the gradient is of
 
 
 def by_length(net, split, *, images=IMAGES, step=0):
-    """The share of the gradient at the stem's output that comes by paths of each length: a row a length, 0 to L.
+    """The share of the gradient at the stem's output that comes by paths of each length: one row per length, 0 to L.
 
     net: a residual net of `build`. images: so many of the first training images, in one batch: BatchNorm normalises by
     it, as in a training step. All in float64; the net is not changed. step: of its training, for the label.
@@ -143,7 +143,7 @@ class _Record:
         return torch.stack(pieces)
 
     def along(self, path):
-        """The gradient that comes back by one path: a bool a block, whether it goes through the branch."""
+        """The gradient that comes back by one path: one bool per block, whether it goes through the branch."""
         piece = self.behind
         for (x, branch, shortcut, added, y), is_through in zip(reversed(self.blocks), path[::-1], strict=True):
             piece = _back(branch if is_through else shortcut, x, _back(y, added, piece))

@@ -25,7 +25,7 @@ PICTURES, TRAINING = 240, 480  # digits that the classifiers are tested on, and 
 
 
 def own(nets=NETS, *, seeds=(0, 1, 2), split=None, progress=True):
-    """The probe on bodies that were trained on the same digits (recorded), and on untrained ones: a row a block.
+    """The probe on bodies that were trained on the same digits (recorded), and on untrained ones: one row per block.
 
     nets: names of FAMILY, of width 8. Columns: as `representations.labelled` has them, then those of `by_block`, and
     trained.

@@ -35,7 +35,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 
 
 def needed(names=(*NETS, *MODELS), root=None):
-    """The files of weights that models need: a row a model: model, file, address, here (whether it is in the folder).
+    """The files of weights that models need: one row per model: model, file, address, here (whether it is in the
+    folder).
 
     names: of NETS (any of `nets.imagenet.PRETRAINED`) and MODELS. root: the folder, else $RESLAB_WEIGHTS, else the
     cache. A machine with no network takes files that were copied into the folder under these names.
@@ -70,7 +71,7 @@ def read_picture(picture):
 
 
 def top(picture, nets=NETS, *, count=5, root=None, progress=True):
-    """The classes that trained ResNets find most probable: a row a net × rank: name, rank, says, probability.
+    """The classes that trained ResNets find most probable: one row per net × rank: name, rank, says, probability.
 
     picture: as `read_picture` takes it. ValueError, WeightsUnavailable.
     """
@@ -145,9 +146,9 @@ def model(name, *, root=None, progress=True):
 def detected(picture, name="Mask R-CNN", *, least=MIN_SCORE, root=None, progress=True):
     """What a trained model finds in a picture: (drawn, frame).
 
-    drawn: the picture with boxes, masks or segments, (H, W, 3) uint8. frame: of a detector a row a box: says, score,
-    left, top, right, bottom (pixels); of a segmenter a row a class: says, share (of the pixels). Sorted by the score,
-    or the share. ValueError, WeightsUnavailable.
+    drawn: the picture with boxes, masks or segments, (H, W, 3) uint8. frame: of a detector one row per box: says,
+    score, left, top, right, bottom (pixels); of a segmenter one row per class: says, share (of the pixels). Sorted by
+    the score, or the share. ValueError, WeightsUnavailable.
     """
     x = read_picture(picture)
     return marked(model(name, root=root, progress=progress), x, least)

@@ -64,7 +64,7 @@ def theory(body):
 
 
 def stages(spec, dilate=(3, 4)):
-    """The receptive field at the end of each stage of a net, three ways: a row a way × stage.
+    """The receptive field at the end of each stage of a net, three ways: one row per way × stage.
 
     Columns: way ("as it is"; "strides become dilation"; "strides left out": the same with no dilation), stage, stride,
     field (pixels). dilate: as `backbone` takes it.
@@ -122,7 +122,7 @@ def side_of(energy, centre, share=SHARE):
 
 
 def by_block(net, blocks=None, *, side=SIDE, dilate=(), draws=MIXTURES, seed=0):
-    """The receptive field of each block of a net, allowed and measured: a row a block.
+    """The receptive field of each block of a net, allowed and measured: one row per block.
 
     net: a ResNet of `build`, of 3 channels; TypeError for a model of your own, ValueError for other nets.
     Columns: as `representations.labelled` has them; module, index (0 for the

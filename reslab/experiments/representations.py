@@ -101,7 +101,7 @@ def noise_cosine(features, noisy):
 
 
 def by_block(model, split, layers=None, *, images=None, training_images=None, noise=NOISE, seed=0):
-    """The three numbers of every block of a model: a row a block.
+    """The three numbers of every block of a model: one row per block.
 
     model, layers: as `features` takes them. images, training_images: so many of the first test and training images;
     None: all.
@@ -134,7 +134,7 @@ def by_block(model, split, layers=None, *, images=None, training_images=None, no
 
 
 def neighbours(model, split, places, layers=None, *, images=None, count=3):
-    """The nearest neighbours of some test images after every block: a row a block × image × rank.
+    """The nearest neighbours of some test images after every block: one row per block × image × rank.
 
     places: of the images in the test part. Columns: module, index, place, rank (1 is the nearest), neighbour (its
     place), label (of the neighbour, 0 to K-1), same_class. ValueError for a place outside the images measured.
@@ -157,7 +157,7 @@ def neighbours(model, split, places, layers=None, *, images=None, count=3):
 def walk(
     nets=("plain-56", "resnet-56"), place=0, *, blocks=(0, 3, 7, 10, 13, 17, 20, 23, 27), seed=0, split=None, base=None
 ):
-    """The nearest neighbour of one test image after some blocks of untrained nets: a row a net × block.
+    """The nearest neighbour of one test image after some blocks of untrained nets: one row per net × block.
 
     nets, base: as `before_training` takes them. blocks: by index, 0 for the stem; blocks that a net does not have are
     left out. Columns: those that `before_training` puts first; module, index, and the rest of `neighbours`' columns;

@@ -57,7 +57,7 @@ def a_block(spec, *, changes_shape=False, seed=0, split=None):
 
 
 def block_parts(spec, *, changes_shape=False, seed=0, split=None):
-    """The shapes and costs in a block: a first row for x, then a row a module, in the order of the forward pass.
+    """The shapes and costs in a block: a first row for x, then one row per module, in the order of the forward pass.
 
     Columns: part ("x", "branch", "shortcut", "sum", "y"), module (its name in the block), layer ("3×3 conv"),
     shape (of its output for one image, "16×4×4"), numbers (their count), parameters, multiply_adds and additions (the
@@ -89,7 +89,7 @@ def parts_of(block, shape):
 
 
 def tensors(spec, *, changes_shape=False, image=0, seed=0, split=None):
-    """The real tensors in a block for one image: x, F(x), shortcut(x), their sum and y, a row a pixel.
+    """The real tensors in a block for one image: x, F(x), shortcut(x), their sum and y, one row per pixel.
 
     image: its place among the training images. BatchNorm normalises by the whole training part, as in training.
     Columns: part ("x", "shortcut", "branch", "sum", "y"), channel, row, column (from 0), value. A plain block has no
@@ -121,7 +121,7 @@ def shortcut_costs(depths=(20, 56, 110), shortcuts=("A", "B", "C"), *, base=None
 
     base: a NetSpec for all but depth, skip and shortcut; the CIFAR nets of He et al. 2015, §4.2 by default. Columns:
     net, shortcut ("none" for plain), depth, skip, parameters, multiply_adds (for one image), additions (element-wise,
-    one a number that a block adds), and parameters_more and multiply_adds_more, against the plain net of that depth.
+    one per number that a block adds), and parameters_more and multiply_adds_more, against the plain net of that depth.
     """
     depths, shortcuts = checks.several(depths=depths, shortcuts=shortcuts)
     base, rows = base or NetSpec(), []

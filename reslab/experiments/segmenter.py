@@ -170,7 +170,7 @@ def baselines(test, seed=0):
 
 
 def compare(depth=20, *, seeds=(0,), steps=STEPS, rate=RATE, width=8, shown=6, progress=True):
-    """Train a segmenter without and with skips for each seed, and compare them with the baselines: a row a seed ×
+    """Train a segmenter without and with skips for each seed, and compare them with the baselines: one row per seed ×
     segmenter or baseline.
 
     Columns: as `representations.labelled` has them (of a baseline, name alone); parameters, steps, rate, loss (of the

@@ -14,7 +14,7 @@ from torch import nn
 
 from reslab import checks
 from reslab.datasets import digits
-from reslab.experiments.features import BatchNorm, statistics_anew
+from reslab.experiments.features import BatchNorm, recalibrated
 from reslab.nets import build
 from reslab.results.shattering import autocorrelation  # noqa: F401 – a lesson takes it from here
 from reslab.runs import Provenance
@@ -66,7 +66,7 @@ class ScalarNet(nn.Module):
 
 
 def on_a_grid(nets=None, *, depths=(1, 10, 24, 50), seeds=(0,), bias=True):
-    """dy/dx of random nets of one input at 256 inputs from -2 to 2: a row a net × depth × seed × input.
+    """dy/dx of random nets of one input at 256 inputs from -2 to 2: one row per net × depth × seed × input.
 
     nets: name → flags of `ScalarNet`, by default `NETS`. Columns: name, skip, depth, seed, origin, x, gradient.
     """
@@ -83,8 +83,8 @@ def on_a_grid(nets=None, *, depths=(1, 10, 24, 50), seeds=(0,), bias=True):
 
 
 def noise(*, seeds=(0,)):
-    """The two references, in the columns of `on_a_grid`, depth 0: white noise (each value drawn anew), brown noise (its
-    running sum)."""
+    """The two references, in the columns of `on_a_grid`, depth 0: white noise (each value drawn by itself), brown noise
+    (its running sum)."""
     (seeds,) = checks.several(seeds=seeds)
     x, frames = torch.linspace(-2, 2, POINTS), []
     for seed in seeds:
@@ -121,7 +121,7 @@ def _gradient(net, x, feed, read):
     net = net.double()
     x = x.double().requires_grad_()
     with settings(threads=1):
-        with torch.no_grad(), statistics_anew([module for module in net.modules() if isinstance(module, BatchNorm)]):
+        with torch.no_grad(), recalibrated([module for module in net.modules() if isinstance(module, BatchNorm)]):
             net(feed(x))
         (gradient,) = torch.autograd.grad(read(net.eval()(feed(x))).sum(), x)
     return gradient.numpy()

@@ -118,7 +118,7 @@ def _inside(x):
 
 
 def compared(nets, picture, **labels):
-    """What several nets make of one `Picture`, beside what they begin with: a row a pane.
+    """What several nets make of one `Picture`, beside what they begin with: one row per pane.
 
     Columns: kind ("low", "bicubic", "direct", "residual" and "sharp"), name, skip, depth (of nets), seed, picture, psnr
     (dB) and ssim of the whole piece (NaN for low), pixels (the middle of the piece, DETAIL_PIXELS high and wide; half
@@ -186,7 +186,7 @@ def _patches(pictures, drawn):
 
 
 def measured(net, pictures, *, similarity=False, **labels):
-    """What a net makes of pictures: a row a picture.
+    """What a net makes of pictures: one row per picture.
 
     Columns: name, skip, block_skips, depth, last, seed, those of `labels`; picture, psnr and bicubic (dB), gain (their
     difference; NaN for a net that diverged); with similarity=True, ssim and bicubic_ssim.
@@ -210,7 +210,7 @@ def super_resolved(net, picture):
 
 
 def quick(spec, lr, *, seed=0, steps=QUICK, pictures=None, shown=SHOWN, progress=True):
-    """The first steps of a training: a row a measured step × held-out picture.
+    """The first steps of a training: one row per measured step × held-out picture.
 
     Columns: those of `measured`, step, lr. pictures: to learn from, by default `training_pictures()`. Step 0 is the net
     before training. steps: at most QUICK, or the rate falls as in a whole training of so many.
@@ -229,8 +229,8 @@ def best_rate(spec, pictures, *, rates=RATES, seeds=SEEDS, steps=STEPS, progress
 
     Best: the largest gain on the pictures of TEST, the mean over them, the median over the seeds; a net that diverged
     counts as the worst. steps: above QUICK.
-    frame: a row a rate × seed × measured step × picture, columns as of `quick`, and part ("test" or "held out"), best
-    (whether the rate is). nets: {seed: the net after the last step}, of the best rate.
+    frame: one row per rate × seed × measured step × picture, columns as of `quick`, and part ("test" or "held out"),
+    best (whether the rate is). nets: {seed: the net after the last step}, of the best rate.
     """
     checks.integer("steps", steps, QUICK + 1)
     pictures, rates, seeds = checks.several(pictures=pictures, rates=rates, seeds=seeds)

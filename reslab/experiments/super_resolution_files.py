@@ -47,9 +47,9 @@ def key_of(spec, seed):
 def recorded():
     """{"steps", "final": frames; "provenance": a dict}, made by `python data/record_super_resolution.py`.
 
-    steps: as `super_resolution.best_rate` gives it, of `specs()`. final: a row a net × seed × held-out picture, with
-    psnr, ssim and bicubic's, after the last step, with the weights as they are stored. origin begins with "recorded".
-    FileNotFoundError where it is not installed.
+    steps: as `super_resolution.best_rate` gives it, of `specs()`. final: one row per net × seed × held-out picture,
+    with psnr, ssim and bicubic's, after the last step, with the weights as they are stored. origin begins with
+    "recorded". FileNotFoundError where it is not installed.
     """
     content = shipped_json(RUNS)
     origin = f"recorded, {content['provenance']['machine']}, {content['provenance']['date'][:7]}"
@@ -77,7 +77,7 @@ def rate_of(spec):
 def first_steps(depths=(10,), *, seeds=SEEDS, steps=QUICK, progress=True):
     """The first steps of direct and residual nets, trained here, each at its best recorded rate.
 
-    Columns as of `super_resolution.quick`, and origin; a row a net × seed × measured step × held-out picture.
+    Columns as of `super_resolution.quick`, and origin; one row per net × seed × measured step × held-out picture.
     """
     depths, seeds = checks.several(depths=depths, seeds=seeds)
     pictures, frames = training_pictures(), []

@@ -41,9 +41,9 @@ def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, known=None, w
     specs: NetSpecs; by default those of `CANDIDATES`, of width 8 on the digits. how: a TrainSpec; by default that of
     lesson 01. known: a frame of `symptoms` or `failures`, of the same split, how and width; its nets are not measured
     again. store: a Store; runs that it has are not trained again, the others are added.
-    A row a net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation, residual_scale, origin,
-    ratio (first/last at initialisation), autocorrelation (lag 1, see `shattering.along_a_line`), train_error (fraction,
-    after training; NaN if it diverged), outcome, steps, lr.
+    One row per net × seed. Columns: name (see `label`), skip, depth, seed, norm, init, activation, residual_scale,
+    origin, ratio (first/last at initialisation), autocorrelation (lag 1, see `shattering.along_a_line`), train_error
+    (fraction, after training; NaN if it diverged), outcome, steps, lr.
     """
     split, how = split or digits(), how or TrainSpec()
     specs = [replace(small_net(split), **changes) for changes in CANDIDATES] if specs is None else specs

@@ -25,7 +25,7 @@ def cost(spec):
 
 
 def depth_costs(names=("resnet-18", "resnet-34", "resnet-50", "resnet-101", "resnet-152", "resnet-110", "resnet-1202")):
-    """The cost of depth, counted: a row a net of FAMILY. Columns: net, image, parameters, multiply_adds,
+    """The cost of depth, counted: one row per net of FAMILY. Columns: net, image, parameters, multiply_adds,
     with_early_stride (see `early_stride`) and memory (bytes of all layers' outputs; training keeps most of it for the
     backward pass), the last three for one image."""
     (names,) = checks.several(names=names)

@@ -190,7 +190,7 @@ def recorded_race(base, dataset, **filters):
 
 
 def recorded_nets(names, dataset, **filters):
-    """Final errors of the papers' nets in recorded runs: a row a net and precision. ValueError if there is none.
+    """Final errors of the papers' nets in recorded runs: one row per net and precision. ValueError if there is none.
 
     names: in FAMILY. filters: as `Store.runs` takes them. Columns: those of `results.degradation.beside_the_paper`,
     and after the name precision and multiply_adds (of one image).

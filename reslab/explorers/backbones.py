@@ -190,7 +190,8 @@ class Backbones(Explorer):
             self.open(*trace.customdata[0])
 
     def open(self, model, unit):
-        """Show the numbers of the body, a neck, a head or a block: a row a block of the body, else a row a layer."""
+        """Show the numbers of the body, a neck, a head or a block: one row per block of the body, else one row per
+        layer."""
         frame = self._counted[self.chosen.counted]
         rows = frame[frame["model"] == model]
         if unit == "body":

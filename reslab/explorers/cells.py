@@ -40,7 +40,7 @@ def keep_display(widget):
 
 
 def register(explorer):
-    """Note that the running cell made something with `close`.
+    """Register something with `close`, made by the running cell.
 
     Does nothing outside a notebook or in a widget's handler.
     """

@@ -1,6 +1,6 @@
 """Lesson 04, activations: their size block by block, and the spread of each layer's response.
 
-`frame` is what `experiments.activations` gives: a row a net × block (or layer), of nets before and after training.
+`frame` is what `experiments.activations` gives: one row per net × block (or layer), of nets before and after training.
 Trained nets have filled markers, untrained ones open markers. With draw=theme.chart, every chart is returned as plain
 dictionaries.
 """
@@ -82,7 +82,8 @@ STATISTICS = {
 
 
 def profile(frame, statistic="ratio", *, opened=None, room=None, empty=EMPTY, draw=theme.figure):
-    """One statistic at every block, a line a net; x is index / number of blocks, so that all nets have the same length.
+    """One statistic at every block, one line per net; x is index / number of blocks, so that all nets have the same
+    length.
 
     frame: as `experiments.activations.signal` gives it. statistic: a key of STATISTICS. opened: the index of the block
     to mark, in every net that has it. Over several seeds: the median, in a band from the lowest to the highest. Values
@@ -140,7 +141,7 @@ SIMILAR = {"cosine": "Cosine", "cka": "Linear CKA", "r2": "R²"}  # each ignores
 
 
 def similarity(frame, *, empty=EMPTY, draw=theme.figure):
-    """The similarity of a block's output to its input, by three measures side by side: a line a net in each.
+    """The similarity of a block's output to its input, by three measures side by side: one line per net in each.
 
     frame: as `experiments.activations.signal` gives it. Over several seeds: the median, in a band from the lowest to
     the highest. Blocks that change the shape have no value. ValueError for a missing column.
@@ -230,7 +231,7 @@ def _axis(shown, values):
 
 
 def responses(frame, *, empty=EMPTY, draw=theme.figure):
-    """He et al. 2015, Fig. 7: the standard deviation of every 3×3 layer's response, a line a net.
+    """He et al. 2015, Fig. 7: the standard deviation of every 3×3 layer's response, one line per net.
 
     frame: as `experiments.activations.responses` gives it. ValueError for a missing column.
     """

@@ -1,10 +1,11 @@
-"""The architecture map: nets side by side, a box a layer, their skips drawn, as in He et al. 2015 (arXiv:1512.03385),
-Fig. 3.
+"""The architecture map: nets side by side, one box per layer, their skips drawn, as in He et al. 2015
+(arXiv:1512.03385), Fig. 3.
 
-`layers` is a row a net × layer, in the order of the forward pass: net, skip (False for a plain net), module (its dotted
-name), block (the name of the residual block that it is in, "" for none), shortcut (of that block: "", "identity", "zero
-padding" or "projection"), path ("branch", or "shortcut" for a layer on the shortcut itself), label ("3×3 conv, 128,
-/2"), kind ("Conv2d"), output_shape ("128×28×28"), parameters, multiply_adds, memory (bytes of its output).
+`layers` is one row per net × layer, in the order of the forward pass: net, skip (False for a plain net), module (its
+dotted name), block (the name of the residual block that it is in, "" for none), shortcut (of that block: "",
+"identity", "zero padding" or "projection"), path ("branch", or "shortcut" for a layer on the shortcut itself), label
+("3×3 conv, 128, /2"), kind ("Conv2d"), output_shape ("128×28×28"), parameters, multiply_adds, memory (bytes of its
+output).
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -70,8 +71,8 @@ class Group:
 
 
 def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figure):
-    """Nets side by side from top to bottom, a box a weighted or pooling layer; skips as arcs, dotted where the shape
-    changes.
+    """Nets side by side from top to bottom, one box per weighted or pooling layer; skips as arcs, dotted where the
+    shape changes.
 
     The filled part of a box is its `cost` ("multiply_adds", "parameters" or "memory") over that of the most expensive
     box. Layers of equal output size are at the same height if every net only shrinks its images. fold: whether a

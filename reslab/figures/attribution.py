@@ -47,7 +47,7 @@ BLOCKS = dict(title="Block (from the first, 0, to the last, 100 %)", range=[-3, 
 
 
 def falls(frame, *, empty=EMPTY, draw=theme.figure):
-    """How far the probability falls without the pixels of each map, and of holes of the same size: a row a net ×
+    """How far the probability falls without the pixels of each map, and of holes of the same size: one row per net ×
     method. A bar goes from the lowest seed to the highest. ValueError for a missing column."""
     table = results.falls(frame)
     discs, table = table[table["kind"] == "disc"], table[table["kind"] != "disc"]
@@ -122,8 +122,8 @@ def curves(frame, name=results.NAME, method=results.METHOD, way="deletion", *, e
 
 
 def randomised(frame, name=results.NAME, *, empty=EMPTY, draw=theme.figure):
-    """What is left of each kind of map while layers are drawn anew, from the last to the first. ValueError for a net
-    that the frame does not have, or a missing column."""
+    """What is left of each kind of map while layers are re-initialised, from the last to the first. ValueError for a
+    net that the frame does not have, or a missing column."""
     if len(frame):
         frame = frame[frame["name"] == checks.choice("a net", name, list(frame["name"].unique()))]
     each = results.per_seed(frame, ["method", "drawn"], "alike")

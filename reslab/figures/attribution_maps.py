@@ -1,7 +1,7 @@
 """Lesson 07: maps over their pictures, on one diverging scale that is centred on 0, and the pictures without a quarter.
 
-Green speaks for the answer, purple against it; the more, the less the picture shows through. `frame` has a row a hole,
-as `experiments.deletion.of_picture` gives it. Every chart takes draw=theme.chart.
+Green speaks for the answer, purple against it; the more, the less the picture shows through. `frame` has one row per
+hole, as `experiments.deletion.of_picture` gives it. Every chart takes draw=theme.chart.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -58,8 +58,8 @@ def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
 
 
 def gallery(frame, *, empty=EMPTY, draw=theme.figure):
-    """One picture and the maps of several methods: a row a net. frame: rows of kind "map", of several nets and methods;
-    the map of an untrained net comes last in a row, where there is one."""
+    """One picture and the maps of several methods: one row per net. frame: rows of kind "map", of several nets and
+    methods; the map of an untrained net comes last in a row, where there is one."""
     traces, axes, notes, number = [], {}, [], 0
     nets = list(dict.fromkeys(frame["name"])) if len(frame) else []
     for row, name in enumerate(nets):
@@ -88,7 +88,7 @@ def gallery(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def picture_curve(frame, *, empty=EMPTY, draw=theme.figure):
-    """The probability of the answer for one picture while its pixels are deleted, a line a kind of hole."""
+    """The probability of the answer for one picture while its pixels are deleted, one line per kind of hole."""
     traces, ends = [], []
     for row in frame.itertuples():
         line, marker = look(row.kind, row.skip, row.depth)

@@ -74,8 +74,8 @@ def shares(frame, cost="parameters", *, empty=EMPTY, draw=theme.figure):
 
 
 def ribbon(frame, model="Faster R-CNN", cost="parameters", *, empty=EMPTY, draw=theme.figure):
-    """One model from the picture to its answers: a bar a block of the body, then its neck and its heads, each as high
-    as its share of the whole. ValueError for a model that the frame does not have."""
+    """One model from the picture to its answers: one bar per block of the body, then its neck and its heads, each as
+    high as its share of the whole. ValueError for a model that the frame does not have."""
     checks.choice("cost", cost, COSTS)
     traces, names = [], []
     if len(frame):

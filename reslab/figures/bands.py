@@ -1,4 +1,4 @@
-"""A line a net, the median over its seeds, in a band from the lowest seed to the highest."""
+"""One line per net, the median over its seeds, in a band from the lowest seed to the highest."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
@@ -11,7 +11,7 @@ NET = ["name", "skip", "depth", "origin"]
 
 
 def lines(frame, x, value, *, quantity, look=None, each="seeds"):
-    """(traces, ends): the lines of a frame with a row a net × seed × x, and their ends, for `theme.name_lines`.
+    """(traces, ends): the lines of a frame with one row per net × seed × x, and their ends, for `theme.name_lines`.
 
     frame: name, skip, depth, seed, origin, and the columns x and value. Values that are not finite do not count.
     quantity: the word before the number in the hover text: "loss". look: name → (line, marker) as plotly

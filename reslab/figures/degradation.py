@@ -1,6 +1,6 @@
 """Lesson 01, degradation: training error against step and against depth.
 
-`frame` is the history of runs, a row a net × logged step, as `reslab.runs.Run` gives it. A trace's key ends in its
+`frame` is the history of runs, one row per net × logged step, as `reslab.runs.Run` gives it. A trace's key ends in its
 part: train, test or end. Every chart takes draw=theme.chart, to come as plain dictionaries: for a live chart, which
 needs the new numbers alone, that is several times as fast.
 """
@@ -39,7 +39,7 @@ _X = {"step": "Step (one batch of images)", "epoch": "Epoch (one pass over the i
 
 
 def training_curves(frame, *, x="step", until=None, log=False, tests=True, empty=EMPTY, draw=theme.figure):
-    """Training error (%) against time: a named line a run, test error as open marks; runs that diverged or were
+    """Training error (%) against time: one named line per run, test error as open marks; runs that diverged or were
     stopped are marked.
 
     frame: name, skip, depth, seed, origin, outcome, loss (nats), train_error and test_error (fractions), step, and the
@@ -95,7 +95,7 @@ def _errors(title, log=False):
 
 
 def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
-    """Final training error (%) against depth: a named line a family of nets, its test error as open marks.
+    """Final training error (%) against depth: one named line per family of nets, its test error as open marks.
 
     frame: as `final` takes it. Over several seeds: the median, with a bar from the lowest to the highest. Only runs
     that finished count; one that diverged is a cross at its last finite error, in no median. ValueError for a missing
@@ -154,8 +154,8 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def error_by_rate(frame, *, empty=EMPTY, draw=theme.figure):
-    """Final training error (%) against the length of the training (epochs, log axis): a named line a net and learning
-    rate.
+    """Final training error (%) against the length of the training (epochs, log axis): one named line per net and
+    learning rate.
 
     frame: as `results.degradation.by_rate` takes it. Each mark is the median over the seeds, its bar goes from the
     lowest to the highest. ValueError for a missing column.

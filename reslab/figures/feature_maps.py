@@ -1,7 +1,8 @@
-"""Lesson 04, feature maps: what blocks make of one image, a small picture a channel; plain nets above residual ones.
+"""Lesson 04, feature maps: what blocks make of one image, one small picture per channel; plain nets above residual
+ones.
 
-`frame` is what `experiments.activations.feature_maps` gives, of one net or several: a row a channel of a block, with
-its map as an (H, W) array, and at index 0 the image itself. Lighter pixels are larger activations.
+`frame` is what `experiments.activations.feature_maps` gives, of one net or several: one row per channel of a block,
+with its map as an (H, W) array, and at index 0 the image itself. Lighter pixels are larger activations.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -60,7 +61,8 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
 
 
 def walk(frame, blocks=(1, 2, 3), channels=3, *, empty=EMPTY, draw=theme.figure):
-    """The first channels of some blocks of a stage, a row a channel and a column a block; the nets beside each other.
+    """The first channels of some blocks of a stage, one row per channel and one column per block; the nets beside each
+    other.
 
     Each map has its own colour scale: what is compared is the picture that it shows. ValueError for a missing column.
     """

@@ -53,9 +53,9 @@ KINDS = {
 def product(factors, *, room=None, empty=EMPTY, draw=theme.figure):
     """The factor on the gradient since the last block, at every block: of all layers together, and of each kind.
 
-    factors: a row a layer, as `experiments.gradient_factors.factors` gives them for one net: name, skip, depth, seed,
-    index (of its block), kind, factor. room: the same of another net that is not drawn, for which the axis has room.
-    ValueError for a missing column, or several nets.
+    factors: one row per layer, as `experiments.gradient_factors.factors` gives them for one net: name, skip, depth,
+    seed, index (of its block), kind, factor. room: the same of another net that is not drawn, for which the axis has
+    room. ValueError for a missing column, or several nets.
     """
     factors = frames.require(factors, FACTORS, "The product of factors")
     traces, ends, drawn = [], [], []
@@ -94,8 +94,8 @@ def _times(decades):
 
 
 def remedies(frame, *, empty=EMPTY, draw=theme.figure):
-    """Decades that the gradient gains or loses from the last block to the first: a bar a remedy, a part a kind of
-    layer.
+    """Decades that the gradient gains or loses from the last block to the first: one bar per remedy, one part per kind
+    of layer.
 
     frame: as `experiments.gradient_factors.remedies` gives it: remedy, change, name, skip, depth, seed, kind, decades.
     Parts are medians over the seeds; the marker is the median of their sum, with a bar from the lowest seed to the
@@ -149,8 +149,8 @@ def remedies(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def symptoms(frame, *, empty=EMPTY, draw=theme.figure):
-    """Training error (%) against first/last of the gradient before training: a marker a net × seed, the median one with
-    the net's number.
+    """Training error (%) against first/last of the gradient before training: one marker per net × seed, the median one
+    with the net's number.
 
     frame: name, skip, depth, seed, ratio, train_error (fraction), outcome, as `experiments.symptoms.symptoms`
     gives them. In the grey band the gradient is level. A run that diverged is a cross at the top. ValueError for a

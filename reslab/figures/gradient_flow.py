@@ -1,8 +1,8 @@
 """Lesson 02, gradient flow: the gradient at every block, before training, by depth, and over the first steps.
 
-`layers` has a row a net × seed × step × block, as `experiments.gradient_flow` and `reslab.runs.Run` give it. A gradient
-that is 0, infinite or not a number has no place on a log scale, and is drawn as a named mark. A trace's key ends in its
-part: gradient, ratio, map or lost. Every chart takes draw=theme.chart, to come as plain dictionaries.
+`layers` has one row per net × seed × step × block, as `experiments.gradient_flow` and `reslab.runs.Run` give it. A
+gradient that is 0, infinite or not a number has no place on a log scale, and is drawn as a named mark. A trace's key
+ends in its part: gradient, ratio, map or lost. Every chart takes draw=theme.chart, to come as plain dictionaries.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -122,7 +122,7 @@ def _profile(run, relative):
 
 
 def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
-    """The gradient at the first block over that at the last, against depth: a line a family of nets.
+    """The gradient at the first block over that at the last, against depth: one line per family of nets.
 
     layers: as `ratios` takes them; of each net, the latest step is drawn. Over several seeds: the median, with a bar
     from the lowest to the highest. A ratio outside the range of float32 is a mark at the bottom or top. ValueError for
@@ -189,7 +189,7 @@ def by_depth(layers, *, empty=EMPTY, draw=theme.figure):
 
 
 def over_steps(layers, *, empty=EMPTY, draw=theme.figure):
-    """The gradient at the first block over that at the last, step by step of training: a line a net.
+    """The gradient at the first block over that at the last, step by step of training: one line per net.
 
     layers: as `ratios` takes them. Over several seeds: the median, in a band from the lowest to the highest. Values
     outside the range of float32 are left out. ValueError for a missing column.
@@ -208,7 +208,7 @@ def over_steps(layers, *, empty=EMPTY, draw=theme.figure):
 
 
 def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
-    """The gradient as a map, block × step of training, relative to the last block of its step: a map a run, side by
+    """The gradient as a map, block × step of training, relative to the last block of its step: one map per run, side by
     side.
 
     layers: name, skip, depth, seed, step, module, index, gradient_rms, and outcome if there is one. The colour is on a

@@ -1,6 +1,6 @@
 """Lesson 04, histograms of the activations at block outputs: one block as lines, or the whole net as colours.
 
-`frame` is what `experiments.activations.histograms` gives, of one net or several: a row a block × bin.
+`frame` is what `experiments.activations.histograms` gives, of one net or several: one row per block × bin.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -20,7 +20,7 @@ LOWEST = 0.005  # % of the activations, where the log scale of shares ends
 
 
 def block(frame, index, *, empty=EMPTY, draw=theme.figure):
-    """The share of one block's activations in each bin (%, log scale), a stepped line a net.
+    """The share of one block's activations in each bin (%, log scale), one stepped line per net.
 
     The last bin has all larger values. index: of the block, from 1; of a net with fewer blocks, the last one is drawn.
     ValueError for a missing column.
@@ -44,7 +44,7 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
 
 
 def net(frame, *, empty=EMPTY, draw=theme.figure):
-    """The share of the activations in each bin, as a colour on a log scale: a panel a net, a column a block.
+    """The share of the activations in each bin, as a colour on a log scale: one panel per net, one column per block.
 
     ValueError for a missing column.
     """

@@ -64,9 +64,9 @@ def bands(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def pairs(frame, alpha=0.5, *, empty=EMPTY, draw=theme.figure):
-    """How far the loss rises at one length of step: plain at the left, residual at the right, a line a pair of one seed
-    and direction. frame: as `experiments.landscape.bands` gives it, of one depth, mode and normalisation. ValueError
-    for a missing column."""
+    """How far the loss rises at one length of step: plain at the left, residual at the right, one line per pair of one
+    seed and direction. frame: as `experiments.landscape.bands` gives it, of one depth, mode and normalisation.
+    ValueError for a missing column."""
     table = results.paired(frame, alpha)
     traces, kinds = [], ("plain", "residual")
     rise = table[[f"rise_{kind}" for kind in kinds]].to_numpy()  # (pairs, 2)
@@ -130,8 +130,9 @@ def contours(frame, *, title="The loss in a random plane", empty=EMPTY, draw=the
 
 
 def path(grid, path, *, empty=EMPTY, draw=theme.figure):
-    """The loss in the principal plane of a training's path, and the path in it: a dot a state, the first and the last
-    named. grid, path: as `experiments.landscape_path.principal_plane` gives them. ValueError for a missing column."""
+    """The loss in the principal plane of a training's path, and the path in it: one dot per state, the first and the
+    last named. grid, path: as `experiments.landscape_path.principal_plane` gives them. ValueError for a missing
+    column."""
     made = results.maps(grid)[:1]
     traces, notes = [], []
     x, y = (dict(title=f"{words} axis of the path") for words in ("First", "Second"))

@@ -1,8 +1,8 @@
 """Lesson 05: the error of a trained net without one block, without several, and with its blocks in another order.
 
-`frame` has a row a net × seed × lesion, as `experiments.lesions` gives it. A line is the median over seeds, in a band
-from the lowest to the highest, or with bars where bands would cover one another; the dotted line is the whole net's
-error. Every chart takes draw=theme.chart.
+`frame` has one row per net × seed × lesion, as `experiments.lesions` gives it. A line is the median over seeds, in a
+band from the lowest to the highest, or with bars where bands would cover one another; the dotted line is the whole
+net's error. Every chart takes draw=theme.chart.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does

@@ -12,7 +12,8 @@ __all__ = ["alt_text", "falls", "sentence"]
 
 
 def falls(frame, *, empty=EMPTY, draw=theme.figure):
-    """The largest fall of the loss along the gradient, over the rates tried, after each step of training: a line a net.
+    """The largest fall of the loss along the gradient, over the rates tried, after each step of training: one line per
+    net.
 
     frame: as `experiments.loss_along_gradient.in_training` gives it. Over several seeds: the median, in a band from the
     lowest to the highest. ValueError for a missing column.

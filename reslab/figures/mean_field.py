@@ -16,7 +16,7 @@ __all__ = ["alt_text", "growth", "sentence"]
 
 
 def growth(frame, *, empty=EMPTY, draw=theme.figure):
-    """The gradient relative to the last layer's, against the number of layers back: a line a kind of net.
+    """The gradient relative to the last layer's, against the number of layers back: one line per kind of net.
 
     frame: as `experiments.mean_field.growth_by_layer` gives it. Over several seeds: the median, in a band from the
     lowest to the highest. The dotted line grows by the predicted factor a layer. ValueError for a missing column.

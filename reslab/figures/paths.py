@@ -1,6 +1,6 @@
 """Lesson 05: the exact share of the gradient of each path length, and the number of such paths.
 
-`frame` has a row a net × seed × step × length, as `experiments.paths` gives it. Every chart takes draw=theme.chart.
+`frame` has one row per net × seed × step × length, as `experiments.paths` gives it. Every chart takes draw=theme.chart.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does

@@ -14,7 +14,7 @@ BETWEEN = 1.5  # pixels of a picture between two pictures
 
 
 def walk(frame, *, empty=EMPTY, draw=theme.figure):
-    """The picture, and the test picture that is nearest to it after some blocks, from left to right: a row a net.
+    """The picture, and the test picture that is nearest to it after some blocks, from left to right: one row per net.
 
     frame: as `experiments.representations.walk` gives it. Under each picture is its block and its class; a class that
     is not the picture's own is crossed. ValueError for a missing column.

@@ -80,11 +80,11 @@ def probe(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def maps(frame, picture, *, empty=EMPTY, draw=theme.figure):
-    """What one place of the last map sees, over a photograph: a pane a net; the outer square is what the layers allow,
-    the inner one holds 90 % of the squared gradient.
+    """What one place of the last map sees, over a photograph: one pane per net; the outer square is what the layers
+    allow, the inner one holds 90 % of the squared gradient.
 
-    frame: rows of one block, a row a net: as `experiments.receptive_field.by_block` gives them, with `label`, the words
-    over a pane. picture: (S, S, 3) uint8.
+    frame: rows of one block, one row per net: as `experiments.receptive_field.by_block` gives them, with `label`, the
+    words over a pane. picture: (S, S, 3) uint8.
     """
     traces, axes, notes, shapes, count = [], {}, [], [], max(len(frame), 1)
     for i, row in enumerate(frame.itertuples()):

@@ -1,8 +1,8 @@
 """Lesson 04: which pictures a net can distinguish, block by block and during training; for lesson 02 too, chaos.
 
-`frame` has a row a net × seed × step × block, as `experiments.representations` and `experiments.chaos` give it. Over
-several seeds the line is the median, in a band from the lowest to the highest. With draw=theme.chart, every chart is
-returned as plain dictionaries.
+`frame` has one row per net × seed × step × block, as `experiments.representations` and `experiments.chaos` give it.
+Over several seeds the line is the median, in a band from the lowest to the highest. With draw=theme.chart, every chart
+is returned as plain dictionaries.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -57,7 +57,7 @@ STATISTICS = {
 
 
 def by_block(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.figure):
-    """One statistic after every block, at the latest step of each net: a line a net.
+    """One statistic after every block, at the latest step of each net: one line per net.
 
     statistic: a key of STATISTICS. ValueError for another one, or a missing column.
     """
@@ -74,7 +74,7 @@ def by_block(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.f
 
 
 def in_training(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.figure):
-    """One statistic after the last block over the steps of training: a line a net. Arguments and errors as of
+    """One statistic after the last block over the steps of training: one line per net. Arguments and errors as of
     `by_block`."""
     shown = _statistic(statistic)
     runs = _runs(frame, statistic)

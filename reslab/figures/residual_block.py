@@ -42,8 +42,8 @@ OVER = {
 
 
 def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
-    """Relative error against step, a line a run; ‖F(x)‖/‖x‖, the relative size of the branch's output, as a thin line
-    with open markers.
+    """Relative error against step, one line per run; ‖F(x)‖/‖x‖, the relative size of the branch's output, as a thin
+    line with open markers.
 
     frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios, no unit). room: the same of blocks
     that are not drawn, for which the axes have room. ValueError for a missing column.
@@ -89,7 +89,7 @@ def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
 
 
 def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
-    """The final error against learning rate, distance of the target, or number of blocks: a line a kind of block.
+    """The final error against learning rate, distance of the target, or number of blocks: one line per kind of block.
 
     table: as `results.residual_block.ended` gives it: skip, seed, error and the column `x` ("lr", "distance" or
     "blocks"). Over several seeds: the mean, with a bar from the lowest to the highest. A run that diverged is not

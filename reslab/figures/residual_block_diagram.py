@@ -1,4 +1,5 @@
-"""Lesson 03: the block as a diagram, an arrow a tensor with its shape; and the tensors themselves as small pictures."""
+"""Lesson 03: the block as a diagram, one arrow per tensor with its shape; and the tensors themselves as small
+pictures."""
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
@@ -147,7 +148,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _boxes(branch):
-    """The branch, a box a convolution with its norm and activation: (names of layers, output shape, parameters,
+    """The branch, one box per convolution with its norm and activation: (names of layers, output shape, parameters,
     multiply-adds)."""
     # "branch.norm2" is of the second; "branch.scale" comes after the last
     number = branch["module"].str.extract(r"(\d+)$")[0].ffill()
@@ -177,7 +178,8 @@ def _shortcut(frame):
 
 
 def tiles(frame, *, empty=EMPTY, draw=theme.figure):
-    """The tensors in a block for one image, a tile a channel: x, the shortcut's output above F(x), their sum, and y.
+    """The tensors in a block for one image, one tile per channel: x, the shortcut's output above F(x), their sum, and
+    y.
 
     frame: as `experiments.residual_block.tensors` gives it: part, channel, row, column, value. One colour scale for
     all, cividis with 0 in the middle, and square pixels of one size, so that a halved image is half as large.

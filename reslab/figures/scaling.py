@@ -18,7 +18,7 @@ __all__ = ["agreement_sentence", "hours", "paper_sentence", "precision_sentence"
 
 
 def hours(frame, *, draw=theme.figure):
-    """Hours that each training of the paper takes on this machine: a bar a net.
+    """Hours that each training of the paper takes on this machine: one bar per net.
 
     frame: name, depth, skip, hours, machine; ValueError for a missing column.
     """

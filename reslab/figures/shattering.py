@@ -1,7 +1,8 @@
 """Lesson 02, shattered gradients: the gradient against the input, and its autocorrelation.
 
-`frame` has a row a net × depth × seed × input, `table` a row a net × depth × seed × lag, as `experiments.shattering`
-gives them; depth 0 marks the noises. Every chart takes draw=theme.chart, to come as plain dictionaries.
+`frame` has one row per net × depth × seed × input, `table` one row per net × depth × seed × lag, as
+`experiments.shattering` gives them; depth 0 marks the noises. Every chart takes draw=theme.chart, to come as plain
+dictionaries.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -22,7 +23,7 @@ STEP = 7  # standard deviations from one line to the next where lines are stacke
 
 
 def gradients(frame, *, x="Input", empty=EMPTY, draw=theme.figure):
-    """The gradient against the input, one line a net × depth (its first seed), stacked one above the other.
+    """The gradient against the input, one line per net × depth (its first seed), stacked one above the other.
 
     frame: name, skip, depth, seed, origin, x, gradient. Each line is centred and divided by its standard deviation. x:
     the axis's title. ValueError for a missing column.

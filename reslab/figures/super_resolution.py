@@ -36,7 +36,7 @@ BELOW, ABOVE = 4.0, 1.6  # dB under and over bicubic that a chart shows
 
 
 def curves(frame, front="", *, empty=EMPTY, draw=theme.figure):
-    """PSNR against steps, a line a net; a line that leaves the chart below is worse than bicubic by over 4 dB.
+    """PSNR against steps, one line per net; a line that leaves the chart below is worse than bicubic by over 4 dB.
 
     front: the name of a net whose line is thicker. Live lines beside recorded ones have "live" in their name.
     ValueError for a missing column.

@@ -1,7 +1,7 @@
 """Lesson 08: a zoomed photograph at half its size, enlarged by bicubic interpolation and by nets; and what nets add, on
 a diverging scale that is centred on 0.
 
-`frame` has a row a pane, as `experiments.super_resolution.compared` gives it. Every chart takes draw=theme.chart.
+`frame` has one row per pane, as `experiments.super_resolution.compared` gives it. Every chart takes draw=theme.chart.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does

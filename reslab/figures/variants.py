@@ -1,4 +1,4 @@
-"""Lesson 09, variants: the final errors, a mark a seed; and the training curves of a few variants.
+"""Lesson 09, variants: the final errors, one mark per seed; and the training curves of a few variants.
 
 Frames are those of `reslab.experiments.variants`; residual_block_diagram.py draws the blocks. With draw=theme.chart,
 every chart is returned as plain dictionaries, for live charts.
@@ -30,8 +30,8 @@ EXTRA_STYLES = (("#009E73", "9px,3px"), ("#B15E92", "2px,3px"), ("#A87B00", "9px
 
 
 def errors(frame, *, empty=EMPTY, draw=theme.figure):
-    """Training error (%, log scale) after the last step, a row a variant and a mark a seed; test error as open marks
-    below.
+    """Training error (%, log scale) after the last step, one row per variant and one mark per seed; test error as open
+    marks below.
 
     frame: as `experiments.variants.race` gives it. Where the others change the first net, a band through all rows shows
     its training errors;

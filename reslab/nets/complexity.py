@@ -37,7 +37,8 @@ PRODUCTS = {  # multiply-adds of products that PyTorch has no formula for
 
 
 def complexity(net, image=None, *, name=None):
-    """A row a call of a layer, and one for the addition of each of reslab's blocks, in the order of the forward pass.
+    """One row per call of a layer, and one for the addition of each of reslab's blocks, in the order of the forward
+    pass.
 
     net: a NetSpec; or any nn.Module, and the shape of its images, (channels, height, width). A module with several
     inputs takes a list of such shapes; for an input that is not floats, give a tensor in place of its shape: the
@@ -183,8 +184,8 @@ def kind(module):
 
 
 def presets():
-    """A row a net of `FAMILY`. Columns: name, depth, image ("3×224×224"), parameters, multiply_adds (for one image),
-    source."""
+    """One row per net of `FAMILY`. Columns: name, depth, image ("3×224×224"), parameters, multiply_adds (for one
+    image), source."""
     return pd.DataFrame([_preset(name) for name in FAMILY])
 
 

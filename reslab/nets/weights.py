@@ -84,7 +84,7 @@ def allocated(net):
 
 @torch.no_grad()
 def initialise(net, spec, seed):
-    """Draw every weight anew, as `spec.init` says; biases are 0, but for init "torch", which draws them too."""
+    """Draw every weight, as `spec.init` says; biases are 0, but for init "torch", which draws them too."""
     for name, module in net.named_modules():
         key = zlib.crc32(f"{seed}/{name}".encode())
         if isinstance(module, nn.BatchNorm2d):

@@ -26,7 +26,7 @@ def verdict(frame, name="resnet-56 · trained"):
 
 
 def medians(frame, column):
-    """A column's median, lowest and highest value over the seeds: a row a net × state × block (or layer).
+    """A column's median, lowest and highest value over the seeds: one row per net × state × block (or layer).
 
     Columns: name, skip, depth, origin, outcome, step, index, module, shape, the column itself (the median), low, high,
     seed (NaN if there are several). Values that are NaN do not count.
@@ -42,7 +42,8 @@ def medians(frame, column):
 
 
 def nets(frame, column):
-    """A namespace a net: name, skip, depth, before, after, blocks; plain nets first, each deeper than the one before.
+    """One namespace per net: name, skip, depth, before, after, blocks; plain nets first, each deeper than the one
+    before.
 
     before, after: the Spread, over the seeds, of a column's mean over the blocks, untrained and trained; None if the
     frame has no such net, NaN if no value is finite. blocks: the median of each block over the seeds (trained, if the
@@ -80,7 +81,7 @@ def failures(frame):
 
 
 def by_depth(frame, norm):
-    """|F(x)|/|x|, averaged over blocks and seeds, of the nets with this norm: a row a depth, with blocks and ratio.
+    """|F(x)|/|x|, averaged over blocks and seeds, of the nets with this norm: one row per depth, with blocks and ratio.
 
     frame: as `experiments.activations.at_initialisation` gives it.
     """

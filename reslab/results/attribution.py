@@ -13,7 +13,7 @@ ANSWERS = {"less": 0.8, "about as much": 1.4, "about twice as much, or more": fl
 
 
 def falls(frame):
-    """How far the probability falls, a row a net × method × kind: the mean over the images, and of these means the
+    """How far the probability falls, one row per net × method × kind: the mean over the images, and of these means the
     median, lowest and highest over the seeds.
 
     frame: as `experiments.deletion.fall` gives it. Columns: name, skip, depth, origin, method, kind, median, low, high,
@@ -23,7 +23,7 @@ def falls(frame):
 
 
 def errors(frame):
-    """How often nets are wrong: a row a net, median, low and high (fractions) over the seeds, seeds.
+    """How often nets are wrong: one row per net, median, low and high (fractions) over the seeds, seeds.
 
     frame: as `experiments.lesions.errors` gives it.
     """
@@ -53,7 +53,8 @@ def verdict(frame, kind="moved", name=NAME, method=METHOD):
 
 
 def lines(frame, way="deletion"):
-    """The probability by share deleted (or inserted): a row a net × method × kind × share, median, low, high, seeds.
+    """The probability by share deleted (or inserted): one row per net × method × kind × share, median, low, high,
+    seeds.
 
     frame: as `experiments.deletion.curves` gives it. ValueError for a missing column, or another way.
     """
@@ -63,7 +64,7 @@ def lines(frame, way="deletion"):
 
 
 def areas(frame):
-    """The area under every curve, from 0 to 1: a row a net × method × kind × way, median, low, high, seeds.
+    """The area under every curve, from 0 to 1: one row per net × method × kind × way, median, low, high, seeds.
 
     frame: as for `lines`. A good map has a small area under deletion and a large one under insertion.
     """
@@ -77,7 +78,8 @@ def areas(frame):
 
 
 def randomisation(frame, signs=False):
-    """What is left of a map with so many layers drawn anew: a row a net × method × drawn, median, low, high, seeds.
+    """What is left of a map with so many layers re-initialised: one row per net × method × drawn, median, low, high,
+    seeds.
 
     frame: as `experiments.deletion.randomisation` gives it. signs: whether the maps are compared with their signs.
     Columns besides: module, share (of the layers).
@@ -88,7 +90,7 @@ def randomisation(frame, signs=False):
 
 
 def stability(frame):
-    """How alike the maps of a picture and its noisy copy are: a row a net × method, median, low, high, seeds; and
+    """How alike the maps of a picture and its noisy copy are: one row per net × method, median, low, high, seeds; and
     strangers, the same of two different pictures (median; NaN where it was not measured).
 
     frame: as `experiments.deletion.stability` gives it.
@@ -100,7 +102,8 @@ def stability(frame):
 
 
 def branches(frame):
-    """How much of the answer passes through every branch: a row a net × block, median, low, high (fractions), seeds.
+    """How much of the answer passes through every branch: one row per net × block, median, low, high (fractions),
+    seeds.
 
     frame: as `experiments.attribution.conductance` gives it. Columns besides: module, index.
     """
@@ -108,7 +111,7 @@ def branches(frame):
 
 
 def completeness_gaps(frame):
-    """By how much integrated gradients miss the difference of the logits: a row a net × steps, the median over the
+    """By how much integrated gradients miss the difference of the logits: one row per net × steps, the median over the
     images, and of it median, low, high over the seeds.
 
     frame: as `experiments.deletion.completeness_gaps` gives it.

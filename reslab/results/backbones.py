@@ -12,7 +12,7 @@ ANSWERS = {
 
 
 def parts(frame):
-    """Costs of each part, a row a model × name, in the order of the forward pass.
+    """Costs of each part, one row per model × name, in the order of the forward pass.
 
     frame: as `experiments.backbones.layers` gives it. Columns: model, body_name, part, name, grows, parameters,
     multiply_adds, and parameters_share, multiply_adds_share: fractions of the whole model. ValueError for a missing
@@ -28,7 +28,7 @@ def parts(frame):
 
 
 def body_shares(frame):
-    """The body of each model: a row a model; its parameters and multiply_adds, and its shares as in `parts`."""
+    """The body of each model: one row per model; its parameters and multiply_adds, and its shares as in `parts`."""
     table = parts(frame)
     columns = [name for cost in COSTS for name in (cost, f"{cost}_share")]
     return table[table["part"] == "body"].groupby("model", sort=False)[columns].sum().reset_index()
@@ -43,7 +43,7 @@ def verdict(frame, model="Faster R-CNN", cost="parameters"):
 
 
 def fields(frame):
-    """The measured receptive field, a row a net × trained × block: the median, lowest and highest over the seeds.
+    """The measured receptive field, one row per net × trained × block: the median, lowest and highest over the seeds.
 
     frame: as `experiments.receptive_field.trained_and_untrained` gives it. Columns: name, skip, depth, origin, trained,
     index, field (allowed, pixels), median, low, high (measured, pixels), seeds. ValueError for a missing column.
@@ -52,8 +52,8 @@ def fields(frame):
 
 
 def probes(frame):
-    """What a linear classifier on a frozen body gets right, a row a net × trained × block: median, low, high (fractions
-    of the test pictures), seeds.
+    """What a linear classifier on a frozen body gets right, one row per net × trained × block: median, low, high
+    (fractions of the test pictures), seeds.
 
     frame: as `experiments.probe` gives it. Columns besides: name, skip, depth, origin, trained, index.
     """
@@ -66,8 +66,8 @@ def last(table):
 
 
 def segmenters(frame, measure="mean_iou"):
-    """The mean IoU (or "mean_ap") of each segmenter and baseline, a row a name: skip (None of a baseline), median, low,
-    high, seeds.
+    """The mean IoU (or "mean_ap") of each segmenter and baseline, one row per name: skip (None of a baseline), median,
+    low, high, seeds.
 
     frame: as `experiments.segmenter.compare` gives it. ValueError for a missing column.
     """

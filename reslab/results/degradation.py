@@ -196,7 +196,7 @@ def verdict(frame, shallow=20, deep=56, *, skip=False):
 
 
 def beside_the_paper(frame):
-    """Final errors of runs, a row a net, and the papers' test errors on all of CIFAR-10, see CIFAR10_ERRORS.
+    """Final errors of runs, one row per net, and the papers' test errors on all of CIFAR-10, see CIFAR10_ERRORS.
 
     frame: the histories of runs, as `Run.frame` has them. Columns: name, parameters, seeds (how many), steps,
     train_error and test_error (fractions, means over the seeds), paper_test_error (fraction, NaN where the paper prints

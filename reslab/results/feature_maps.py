@@ -11,8 +11,8 @@ COLUMNS = (*LABELS, "module", "index", "channel", "map", "predicted")
 def nets(frame):
     """The frames of the single nets, plain ones first; ValueError for a missing column.
 
-    frame: a row a channel of a block, with its map as an (H, W) array, as `experiments.activations.feature_maps` gives
-    it.
+    frame: one row per channel of a block, with its map as an (H, W) array, as `experiments.activations.feature_maps`
+    gives it.
     """
     frame = require(frame, COLUMNS, "A feature map")
     if not len(frame):

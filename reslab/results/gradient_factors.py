@@ -20,7 +20,7 @@ def products(factors):
     """{kind: decades by block} of one net, "all together" first: log10 of the product of the factors since the last
     block.
 
-    factors: a row a layer, as `experiments.gradient_factors.factors` gives them. The decades are Series by block,
+    factors: one row per layer, as `experiments.gradient_factors.factors` gives them. The decades are Series by block,
     0 at the last one. Kinds that change the gradient nowhere by NEGLIGIBLE decades are left out. Empty for no rows;
     ValueError for a missing column, or several nets.
     """
@@ -42,7 +42,7 @@ def products(factors):
 
 
 def totals(remedies):
-    """Decades that the gradient gains from the last block to the first, a row a remedy.
+    """Decades that the gradient gains from the last block to the first, one row per remedy.
 
     Columns: remedy, change, skip; median, min, max over the seeds.
 
@@ -53,7 +53,7 @@ def totals(remedies):
 
 
 def parts(remedies):
-    """Median decades over the seeds: a row a remedy (index: remedy, change), a column a kind; NaN if absent."""
+    """Median decades over the seeds: one row per remedy (index: remedy, change), one column per kind; NaN if absent."""
     table = remedies.groupby(["remedy", "change", "kind"])["decades"].median().unstack("kind")
     return table[[kind for kind in KINDS if kind in table]]
 
@@ -72,7 +72,7 @@ def reach(remedies):
 
 
 def over_seeds(failures):
-    """The symptoms of each net over its seeds: a row a net × symptom (index: name, symptom): median, min, max.
+    """The symptoms of each net over its seeds: one row per net × symptom (index: name, symptom): median, min, max.
 
     failures: as `experiments.symptoms.failures` gives it; the symptoms are DIAGNOSED.
     """
@@ -95,7 +95,7 @@ def diagnosis(failures):
 
 
 def ratio_table(table):
-    """The ratio first/last over the seeds: a row a norm × init × net, with median, min and max.
+    """The ratio first/last over the seeds: one row per norm × init × net, with median, min and max.
 
     table: as `experiments.gradient_factors.table` gives it: norm, init, name, ratio.
     """

@@ -14,7 +14,7 @@ LEVELS = (-2.0, 3.0, 0.25)  # log10 of nats: the first, the last and the distanc
 
 
 def rises(frame, alpha=0.5):
-    """How far the loss rises to both sides of a net: a row a net × seed × direction.
+    """How far the loss rises to both sides of a net: one row per net × seed × direction.
 
     frame: as `experiments.landscape.bands` gives it. Columns: name, skip, depth, seed, origin, mode, normalisation,
     norms, direction, start (loss at 0), rise (nats: the mean of the losses at alpha and -alpha, minus start).
@@ -33,16 +33,16 @@ def rises(frame, alpha=0.5):
 
 
 def paired(frame, alpha=0.5):
-    """Plain beside residual, of the same seed in the same direction: a row a pair, `rises` with _plain and _residual
-    after the columns in which the two differ. Nets with no partner are left out."""
+    """Plain beside residual, of the same seed in the same direction: one row per pair, `rises` with _plain and
+    _residual after the columns in which the two differ. Nets with no partner are left out."""
     table = rises(frame, alpha)
     plain, residual = (table[table["skip"] == skip] for skip in (False, True))
     return plain.merge(residual, on=["depth", *HOW, "seed", "direction"], suffixes=("_plain", "_residual"))
 
 
 def counts(*frames, alphas=(0.25, 0.5, 1.0)):
-    """In how many pairs the plain net's loss rises more: a row a depth × mode, a column a length of the step, "3 of
-    15". frames: of one normalisation, one below the other; alphas: measured to both sides."""
+    """In how many pairs the plain net's loss rises more: one row per depth × mode, one column per length of the step,
+    "3 of 15". frames: of one normalisation, one below the other; alphas: measured to both sides."""
     by, columns, frame = ["depth", "mode"], {}, pd.concat(frames)
     for alpha in alphas:
         table = compare(frame, alpha).set_index(by)
@@ -51,7 +51,7 @@ def counts(*frames, alphas=(0.25, 0.5, 1.0)):
 
 
 def compare(frame, alpha=0.5):
-    """Plain against residual, of the same seed in the same direction: a row a depth × mode × normalisation × norms.
+    """Plain against residual, of the same seed in the same direction: one row per depth × mode × normalisation × norms.
 
     Columns: depth, mode, normalisation, norms, pairs (how many), share (of them in which the loss of the plain net
     rises more), less (in which that of the residual net does), plain, residual (median rises, nats), plain_low,
@@ -88,7 +88,7 @@ def answer(share, less):
 
 
 def barriers(frame):
-    """How high the loss rises between two nets: a row a pair, of a frame of `experiments.landscape.between`.
+    """How high the loss rises between two nets: one row per pair, of a frame of `experiments.landscape.between`.
 
     Columns: name, skip, depth, seed, other, mode, ends (the mean of the losses at both ends), top (the highest loss on
     the line), barrier (top minus the higher end, nats; 0 where nothing on the line is higher).

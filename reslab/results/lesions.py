@@ -25,7 +25,7 @@ def verdict(frame, name="resnet-56"):
 
 
 def by_block(frame):
-    """The error without each block: a row a net × block, the median, lowest and highest over the seeds.
+    """The error without each block: one row per net × block, the median, lowest and highest over the seeds.
 
     frame: as `experiments.lesions.one_out` gives it. Columns: name, skip, depth, origin, calibrated, module, index
     (from 1), way (of the blocks: 0 the first, 1 the last), median, low, high, whole (median), seeds (how many).
@@ -45,7 +45,7 @@ def that_hurt(blocks):
 
 
 def by_count(frame):
-    """The error without several blocks, or after several swaps: a row a net × count, over draws and seeds.
+    """The error without several blocks, or after several swaps: one row per net × count, over draws and seeds.
 
     frame: as `experiments.lesions.several_out` and `swapped` give it. Columns: name, skip, depth, origin, calibrated,
     count, median, low, high, whole, seeds. ValueError for a missing column.
@@ -55,7 +55,7 @@ def by_count(frame):
 
 
 def summary(frame):
-    """One lesion, net by net: a row a net × calibrated, over its blocks and seeds.
+    """One lesion, net by net: one row per net × calibrated, over its blocks and seeds.
 
     frame: as `experiments.lesions.one_out` gives it. Columns: name, skip, depth, origin, calibrated, whole (median),
     median, low, high (of the errors without one block), worst (the block whose lesion hurts most, in the median over

@@ -11,7 +11,7 @@ SMALLEST_PREDICTION = 1e-3  # nats; a smaller prediction is below float32's roun
 
 
 def by_step(frame):
-    """A row a net × seed × step: name, skip, depth, origin, seed, step, fall, reach.
+    """One row per net × seed × step: name, skip, depth, origin, seed, step, fall, reach.
 
     frame: as `experiments.loss_along_gradient.in_training` gives it. fall: nats, by how much the loss is lower at the
     best of the rates than at the weights themselves (0 if none is lower). reach: the largest rate up to which every
@@ -30,8 +30,8 @@ def by_step(frame):
 
 
 def over_seeds(frame):
-    """A row a net: name, skip, seeds, and [median, lowest, highest] over the seeds of: reach (before training), fall
-    (the median over the steps), largest (the largest fall of any step).
+    """One row per net: name, skip, seeds, and [median, lowest, highest] over the seeds of: reach (before training),
+    fall (the median over the steps), largest (the largest fall of any step).
 
     A reach that is NaN counts as 0.
     """

@@ -9,8 +9,8 @@ COLUMNS = ("name", "norm", "activation", "seed", "back", "gradient")
 
 
 def a_layer(frame):
-    """The growth of the gradient a layer, from the last to the first: a row a kind, in the order of the frame: name,
-    median, low, high (over the seeds), seeds.
+    """The growth of the gradient a layer, from the last to the first: one row per kind, in the order of the frame:
+    name, median, low, high (over the seeds), seeds.
 
     frame: as `experiments.mean_field.growth_by_layer` gives it; ValueError for a missing column.
     """

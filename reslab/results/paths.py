@@ -4,7 +4,7 @@ from reslab.results.frames import require
 
 
 def by_length(frame):
-    """A net's shares by path length: a row a net × step × length, the median, lowest and highest over the seeds.
+    """A net's shares by path length: one row per net × step × length, the median, lowest and highest over the seeds.
 
     frame: as `experiments.paths.by_length` and `sampled` give it (each repeat counts as a seed of its own). Columns:
     name, depth, step, blocks, length, counted, median, low, high, seeds. ValueError for a missing column.
@@ -18,7 +18,7 @@ def by_length(frame):
 
 
 def lengths(frame):
-    """How long the paths are, net by net: a row a name × step.
+    """How long the paths are, net by net: one row per name × step.
 
     frame: as above. Columns: name, depth, step, blocks, seeds, mean (path length, weighted by share: the median over
     seeds), low, high (of the mean), counted (its value if all paths had equal weights: half the blocks).

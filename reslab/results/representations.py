@@ -14,7 +14,7 @@ NEARLY_UNRELATED, ALIKE = 0.2, 0.5  # a cosine below, and one above
 
 
 def over_seeds(frame, column):
-    """A column's median, lowest and highest value over the seeds: a row a net × step × block.
+    """A column's median, lowest and highest value over the seeds: one row per net × step × block.
 
     frame: as `experiments.representations` and `experiments.chaos` give it. Columns: name, skip, depth, origin, step,
     index, share (position in the net: 0 the stem, 1 the last block), median, low, high, seed (NaN if there are
@@ -47,7 +47,7 @@ def verdict(frame, name="plain-56", block=13):
 
 
 def totals(frame):
-    """The growth of a small change of the images through each net, and of the gradient backward: a row a net.
+    """The growth of a small change of the images through each net, and of the gradient backward: one row per net.
 
     frame: as `experiments.chaos.before_training` gives it. Columns: name, skip, depth, change and gradient: [median,
     lowest, highest] over the seeds, of the change at the last block and of the gradient at the stem. ValueError for a
@@ -66,7 +66,7 @@ def totals(frame):
 
 
 def at_the_end(frame, column):
-    """`over_seeds`, of the last block at the latest step of each net: a row a net."""
+    """`over_seeds`, of the last block at the latest step of each net: one row per net."""
     table = over_seeds(frame, column)
     latest = table["step"] == table.groupby("name")["step"].transform("max")
     return table[latest & np.isclose(table["share"], 1)].reset_index(drop=True)

@@ -38,8 +38,8 @@ def learned(frame, within=WITHIN):
 
 
 def ends(table, x, skip):
-    """The final error of plain or residual blocks over the seeds: a row a value of the column x, with mean, min, max,
-    size.
+    """The final error of plain or residual blocks over the seeds: one row per value of the column x, with mean, min,
+    max, size.
 
     table: as `ended` gives it. Runs that diverged do not count.
     """
@@ -48,8 +48,8 @@ def ends(table, x, skip):
 
 
 def ended(frame):
-    """The final error of each run, the mean over its last ten steps (infinite if it diverged): a row a run, with its
-    labels. frame: as `experiments.residual_block.learn_identity` gives it, here and below."""
+    """The final error of each run, the mean over its last ten steps (infinite if it diverged): one row per run, with
+    its labels. frame: as `experiments.residual_block.learn_identity` gives it, here and below."""
     runs = [column for column in ("distance", "blocks", "skip", "norm", "lr", "seed") if column in frame]
     last = frame.groupby(runs, sort=False).tail(10)
     means = {"error": ("error", "mean"), "branch": ("branch", "mean"), "outcome": ("outcome", "last")}
@@ -89,7 +89,7 @@ def kept(frame):
 
 
 def _pixels(rows):
-    """One tensor of a frame with a row a pixel, (channels, height, width)."""
+    """One tensor of a frame with one row per pixel, (channels, height, width)."""
     axes = [rows[axis].to_numpy() for axis in ("channel", "row", "column")]
     value = np.full([axis.max() + 1 for axis in axes], np.nan)
     value[tuple(axes)] = rows["value"]
@@ -135,7 +135,7 @@ def costs(parts):
 
 
 def by_start(frame):
-    """How the nets of `experiments.residual_block.starts` ended: a row a net, in the frame's order.
+    """How the nets of `experiments.residual_block.starts` ended: one row per net, in the frame's order.
 
     Columns: name, low, median, high (final training error, fractions, over the seeds), seeds (how many). ValueError for
     a missing column.
@@ -158,7 +158,7 @@ def share_of_the_start(frame):
 
 
 def stacks(frame):
-    """How far stacks of blocks are from their target: a row a stack, in the frame's order.
+    """How far stacks of blocks are from their target: one row per stack, in the frame's order.
 
     frame: as `at_best_rate` gives it. Columns: name, seeds (how many), start_low, start_high (relative errors before
     the first step, over the seeds), end_low and end_high (means of the last ten steps). ValueError for a missing

@@ -10,7 +10,7 @@ FASTER, NO_DIFFERENCE, SLOWER = "it is faster", "it makes no clear difference", 
 
 
 def precision(usual, other):
-    """The time of a step in another precision over that in the usual one: a row a net that both have.
+    """The time of a step in another precision over that in the usual one: one row per net that both have.
 
     usual, other: name, step_seconds, precision. Columns: those of `other`, those of `usual` with the suffix _usual,
     times (a ratio), and verdict (FASTER below 0.9, SLOWER above 1.1, else NO_DIFFERENCE).
@@ -24,7 +24,7 @@ def precision(usual, other):
 def agreement(losses):
     """How far the losses of the same trainings agree between places: nets, steps, lost, difference, agree.
 
-    losses: indexed by name, seed, step, a column a place. lost: the number of steps without a finite loss in every
+    losses: indexed by name, seed, step, one column per place. lost: the number of steps without a finite loss in every
     place. difference: the largest relative one (NaN if any step is lost). agree: no step is lost and the losses are the
     same to 4 digits.
     """

@@ -14,9 +14,9 @@ def autocorrelation(frame, lags=32):
     """The correlation of a gradient with that at the input `lag` places further, lag 0 to `lags` - 1: 1 where the two
     are proportional, 0 where they are unrelated.
 
-    frame: as `on_a_grid`, `noise` and `along_a_line` of `experiments.shattering` give it. A row a net × depth × seed ×
-    lag. Columns: name, skip, depth, seed, origin, lag, autocorrelation: Σ(g(i) - ḡ)(g(i + lag) - ḡ) / Σ(g(i) - ḡ)², NaN
-    where the gradient is the same at every input.
+    frame: as `on_a_grid`, `noise` and `along_a_line` of `experiments.shattering` give it. One row per net × depth ×
+    seed × lag. Columns: name, skip, depth, seed, origin, lag, autocorrelation: Σ(g(i) - ḡ)(g(i + lag) - ḡ) / Σ(g(i) -
+    ḡ)², NaN where the gradient is the same at every input.
     """
     rows = []
     for labels, group in frame.groupby(list(NET), sort=False):
@@ -30,7 +30,8 @@ def autocorrelation(frame, lags=32):
 
 
 def by_depth(table, lag=1):
-    """Autocorrelation at one lag over the seeds: a row a net × depth: name, skip, origin, depth, mean, min, max, size.
+    """Autocorrelation at one lag over the seeds: one row per net × depth: name, skip, origin, depth, mean, min, max,
+    size.
 
     table: name, skip, depth, seed, origin, lag, autocorrelation; depth 0 marks the noises. size: how many seeds.
     ValueError for a missing column.

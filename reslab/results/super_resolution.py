@@ -16,7 +16,7 @@ ANSWERS = {
 
 
 def per_seed(frame, column="psnr"):
-    """The mean over the pictures, a row a net × rate × step × seed. ValueError for a missing column.
+    """The mean over the pictures, one row per net × rate × step × seed. ValueError for a missing column.
 
     frame: as `experiments.super_resolution.quick` gives it, or the rows of one part of `best_rate`'s.
     """
@@ -26,7 +26,7 @@ def per_seed(frame, column="psnr"):
 
 
 def gains(frame, column="gain"):
-    """The gain over bicubic in dB, a row a net × rate × step: of the means of `per_seed`, the median, lowest and
+    """The gain over bicubic in dB, one row per net × rate × step: of the means of `per_seed`, the median, lowest and
     highest over the seeds.
 
     Columns: name, skip, block_skips, depth, last, lr, step, median, low, high, seeds.
@@ -74,8 +74,8 @@ def learned(steps):
 
 
 def best_rates(steps):
-    """The rate that was best: a row a net. Columns: name, last, lr, and gain (dB, on the test pictures after the quick
-    steps, the median over the seeds)."""
+    """The rate that was best: one row per net. Columns: name, last, lr, and gain (dB, on the test pictures after the
+    quick steps, the median over the seeds)."""
     quick = steps[steps["part"] == "test"]
     quick = quick[quick["step"] == quick.loc[~quick["best"], "step"].max()]
     table = gains(quick).rename(columns={"median": "gain"})

@@ -88,7 +88,7 @@ def cost_ratios(table):
 def spreads(frame):
     """The training errors of each variant of a race over its seeds, a row each, in the frame's order.
 
-    frame: as `experiments.variants.race` gives it, the histories of runs, or `at_best_rate`, a row a run.
+    frame: as `experiments.variants.race` gives it, the histories of runs, or `at_best_rate`, one row per run.
     Columns: name, low, median and high (fractions, of the seeds that finished), finished and seeds (how many), claim
     (the paper's); and where the frame has rates, all that were tried, lr (the best) and edge (whether that is the
     lowest or the highest of them). ValueError for a missing column.
@@ -107,8 +107,8 @@ def spreads(frame):
 
 
 def summary(frame):
-    """A row a variant of a race. Columns: variant, of, change, parameters, multiply_adds (of one image), seconds (of
-    one training, the mean over seeds), train_error, test_error (fractions, the median of the seeds that finished),
+    """One row per variant of a race. Columns: variant, of, change, parameters, multiply_adds (of one image), seconds
+    (of one training, the mean over seeds), train_error, test_error (fractions, the median of the seeds that finished),
     finished ("3 of 3"), claim, source.
 
     frame: as `experiments.variants.race` gives it. ValueError for a missing column.

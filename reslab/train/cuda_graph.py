@@ -24,7 +24,7 @@ def records(model, how, ranks, *, described):
 
     described: whether a NetSpec describes the model. A person's own model may do something in Python at each step,
     which a replay would leave out. A net with stochastic depth computes other branches at each step, and dropout's
-    generator is made anew at each.
+    generator is made again at each.
     """
     draws = any(isinstance(module, RandomModule) for module in model.modules())
     return how.cuda_graph and ranks.device.type in DEVICES and ranks.world == 1 and described and not draws

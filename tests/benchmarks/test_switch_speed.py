@@ -1,4 +1,4 @@
-"""From a click on an explorer's switch to the chart that is painted anew, in the real JupyterLab, kernel and all."""
+"""From a click on an explorer's switch to the chart that is painted again, in the real JupyterLab, kernel and all."""
 
 import statistics
 

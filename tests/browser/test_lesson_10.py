@@ -55,14 +55,14 @@ def test_a_click_on_a_bar_opens_its_numbers(notebook):
     hand_out(notebook, "Faster R-CNN")
     opened = ".reslab .reslab-opened"
     notebook.wait_until(lambda: "Click a bar to open it" in notebook.text(opened))
-    click_the_largest_bar(notebook)  # a body, a row a block
+    click_the_largest_bar(notebook)  # a body, one row per block
     notebook.wait_until(lambda: "classifier: resnet-50" in notebook.text(opened))
     assert "stage1.block1" in notebook.text(opened)
     notebook.show(opened)
     notebook.screenshot("10_backbones-opened", EXPLORER)
     bring_to_front(notebook, 1)
     notebook.wait_until(lambda: notebook.find(f"{IN_FRONT} .barlayer .point path").count() > 16)
-    click_the_largest_bar(notebook)  # a head, a row a layer
+    click_the_largest_bar(notebook)  # a head, one row per layer
     notebook.wait_until(lambda: "Faster R-CNN: box head" in notebook.text(opened))
     assert "fc6" in notebook.text(opened)
     bring_to_front(notebook, 0)

@@ -226,13 +226,13 @@ REFUSED = {
     "text": ({"x": np.full((20, 8, 8), "?")}, "x holds <U1; pixels must be whole numbers from 0 to 255, or floats."),
     "one-hot": (
         {"y": pd.DataFrame(np.eye(4)[LABELS])},
-        "y has shape (20, 4); it must be (N,), one label an image, perhaps numpy.argmax(y, axis=1).",
+        "y has shape (20, 4); it must be (N,), one label per image, perhaps numpy.argmax(y, axis=1).",
     ),
     "a column": (
         {"y": torch.from_numpy(LABELS)[:, None]},
-        "y has shape (20, 1); it must be (N,), one label an image, perhaps numpy.ravel(y).",
+        "y has shape (20, 1); it must be (N,), one label per image, perhaps numpy.ravel(y).",
     ),
-    "several labels": ({"y": np.stack([LABELS] * 2, 1)}, "y has shape (20, 2); it must be (N,), one label an image."),
+    "several labels": ({"y": np.stack([LABELS] * 2, 1)}, "y has shape (20, 2); it must be (N,), one label per image."),
     "sparse labels": (
         {"y": torch.from_numpy(LABELS).to_sparse()},
         "y is a tensor that is quantized, nested or sparse; give a dense one of plain numbers.",

@@ -68,8 +68,8 @@ def test_both_nets_answer_a_click_and_a_second_click_puts_the_block_back(explore
 
 
 def test_statistics_measured_anew_bring_back_what_was_a_matter_of_scale(explorer):
-    kept, anew = (shown(explorer, f"layers=20 out=1{end}")["residual"] for end in ("", " statistics=anew"))
-    assert anew["error"] < kept["error"]
+    kept, again = (shown(explorer, f"layers=20 out=1{end}")["residual"] for end in ("", " statistics=anew"))
+    assert again["error"] < kept["error"]
 
 
 def test_three_pictures_with_the_answers_of_both_nets(explorer):

@@ -99,7 +99,7 @@ def test_what_is_shown_is_decided_by_the_data_seed_and_the_step_alone(split, inp
     assert not any(
         torch.equal(one, other) for one, other in zip(first, shown(replace(AUGMENTED, data_seed=1)), strict=True)
     )
-    assert not torch.equal(first[0], first[6])  # the next epoch draws anew
+    assert not torch.equal(first[0], first[6])  # the next epoch draws again
 
 
 @pytest.mark.parametrize("stop", [2, 6, 7])

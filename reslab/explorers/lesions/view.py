@@ -18,7 +18,7 @@ class View:
 
     layers: int = 20
     out: tuple = ()  # numbers of blocks, from 1
-    statistics: str = "kept"  # of BatchNorm: those of the whole net in training, or gathered anew without the blocks
+    statistics: str = "kept"  # of BatchNorm: those of the whole net in training, or measured again without the blocks
     seed: int = 0
     first: int = 0
     data: str = "digits"
@@ -40,7 +40,7 @@ class View:
 
     @classmethod
     def parse(cls, text):
-        """The View of a line that `str` wrote; capitals, quotes and spaces are forgiven. ValueError for another."""
+        """The View of a line that `str` wrote; capitals, quotes and spaces do not matter. ValueError for another."""
         plain = re.sub(r"[“”‘’\"'`]", "", text).strip().lower()
         fields = {}
         for word in re.split(r"\s*[;|]\s*|\s+", re.sub(r"\s*([=,])\s*", r"\1", plain)) if plain else []:

@@ -51,8 +51,8 @@ def sentence(frame, statistic="ratio"):
 def table(frame, *statistics):
     """Some statistics, averaged over the blocks of every net, as a table of text: median (lowest to highest seed).
 
-    frame, statistics: as `sentence` takes them. A column a statistic and state; of nets that did not learn, one more.
-    ValueError for a statistic that has no column, or a missing column of the frame.
+    frame, statistics: as `sentence` takes them. One column per statistic and state; of nets that did not learn, one
+    more. ValueError for a statistic that has no column, or a missing column of the frame.
     """
     columns = {}
     for statistic in statistics:

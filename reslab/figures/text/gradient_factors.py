@@ -91,7 +91,8 @@ def symptoms_title(frame):
 
 
 def failures_table(failures):
-    """The symptoms of the nets as a table of text, "median (lowest to highest)": a row a net, a column a symptom."""
+    """The symptoms of the nets as a table of text, "median (lowest to highest)": one row per net, one column per
+    symptom."""
     table = results.over_seeds(failures)
     numbers = table.map(lambda number: scientific(number, 1))
     cells = numbers["median"] + " (" + numbers["min"] + " to " + numbers["max"] + ")"
@@ -109,7 +110,8 @@ def _spread(numbers, written):
 
 
 def ratio_table(table):
-    """The ratio first/last as a table of text, "median (lowest to highest)": a row a norm and init, a column a net.
+    """The ratio first/last as a table of text, "median (lowest to highest)": one row per norm and init, one column per
+    net.
 
     table: as `results.gradient_factors.ratio_table` takes it.
     """

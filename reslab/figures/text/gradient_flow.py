@@ -79,7 +79,8 @@ def steps_sentence(layers):
 
 
 def steps_table(layers):
-    """`steps_sentence` of nets whose training went well, as a table of text: a row a net, median (lowest to highest).
+    """`steps_sentence` of nets whose training went well, as a table of text: one row per net, median (lowest to
+    highest).
 
     layers: as `results.gradient_flow.ratios` takes them.
     """

@@ -18,7 +18,7 @@ def sentence(frame, within=results.WITHIN):
 
 
 def learned_table(frame, within=results.WITHIN):
-    """`sentence` of blocks that did not diverge, as a table of text: a row a kind of block.
+    """`sentence` of blocks that did not diverge, as a table of text: one row per kind of block.
 
     frame: as `results.residual_block.learned` takes it.
     """

@@ -69,8 +69,8 @@ def _error(variant):
 
 
 def outcome_table(frame):
-    """A row a variant, as text: training error here (median and range over seeds), its best learning rate if several
-    were tried, and its paper's measurement.
+    """One row per variant, as text: training error here (median and range over seeds), its best learning rate if
+    several were tried, and its paper's measurement.
 
     frame: as `results.variants.spreads` takes it. Returns a DataFrame of text.
     """
@@ -113,7 +113,7 @@ def alt_text(frame):
         + f" ({len(variant.broken)} of {len(variant.seeds)} broke off)" * bool(variant.broken)
         for variant in results.results(frame).values()
     ]
-    chart = "Strip chart, a row a variant, of training error on a log scale, a mark a seed"
+    chart = "Strip chart, one row per variant, of training error on a log scale, one mark per seed"
     return f"{chart}. Medians: {', '.join(clauses)}. {sentence(frame)}"
 
 def race_title(frame, base):
