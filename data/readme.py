@@ -38,9 +38,12 @@ CHANGED = """
 "dirty": the checkout had a change that was not committed: the training step ran as one CUDA graph, which takes the same
 steps.
 """
+# The step after which a run went on elsewhere. A file has both machines and not this step, so it is typed; the test of
+# this text compares it with the times of the steps.
+WENT_ON = {"plain-56": 30_800, "resnet-56": 30_400}
 RESUMED = """
-Two of them were stopped by the clock on the GPU, plain-56 after 30,800 steps and resnet-56 after 30,400. Their last
-1,200 and 1,600 steps were made from the checkpoints, on a processor with bfloat16:
+Stopped by the clock on the GPU: {stopped}.
+The steps up to {last:,} were made from the checkpoints, on a processor with bfloat16:
 
 {rows}
 """
@@ -149,14 +152,17 @@ Errors are after the last step, in eval mode; seconds are wall time, on a machin
 
 def resumed(runs):
     """The runs that went on on another machine, and on which; "" if none did."""
-    rows = []
-    for run in (run for run in runs if THEN in run.provenance.device):
+    rows, found = [], [run for run in runs if THEN in run.provenance.device]
+    for run in found:
         there = {name: str(value).split(THEN)[-1] for name, value in vars(run.provenance).items()}
         rows.append(
             "- {name}, seed {seed}: {machine}, {device}, threads: {threads}; Python {python}, torch {torch}, reslab"
             " {reslab}, commit `{commit}`; {date}.".format(name=run.name, seed=run.seed, **there)
         )
-    return RESUMED.format(rows="\n".join(rows)) * bool(rows)
+    if not rows:
+        return ""
+    stopped = ", ".join(f"{run.name} after {WENT_ON[run.name]:,} steps" for run in found)
+    return RESUMED.format(stopped=stopped, last=found[0].summary()["steps"], rows="\n".join(rows))
 
 
 def commands(store, runs):

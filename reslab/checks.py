@@ -5,6 +5,7 @@ import difflib
 import math
 import numbers
 import sys
+from collections.abc import Mapping
 
 
 def choice(what, value, allowed):
@@ -19,16 +20,30 @@ def choice(what, value, allowed):
 
 
 def several(**collections):
-    """A list of the values of each collection, or the dict that it is; ValueError for an empty one, and for none."""
+    """A list of the values of each collection, or of the names of a dict; ValueError for an empty one, and for none."""
     made = []
     for what, values in collections.items():
         values = values.tolist() if hasattr(values, "tolist") else values  # of NumPy, pandas and torch
-        if isinstance(values, str) or not hasattr(values, "__iter__"):
+        if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
             raise ValueError(f"{what} is {values!r}; it must be several values, or one in a list, as [{values!r}].")
-        made.append(values if isinstance(values, dict) else list(values))
-        if not len(made[-1]):
-            raise ValueError(f"{what} is empty; give at least one value, or leave it out for the usual ones.")
+        if hasattr(values, "keys") and not all(isinstance(key, str) for key in values):  # a DataFrame's, too
+            raise ValueError(f"{what} is a {type(values).__name__}; it must be a list of its values, or of its keys.")
+        made.append(_not_empty(what, list(values)))
     return made
+
+
+def named(what, values, value, *, empty=False):
+    """Return `values` if it is a dict; else a ValueError, which says what the `value` of a name is. empty: allowed."""
+    if not isinstance(values, Mapping):
+        given = repr(values) if isinstance(values, (str, numbers.Number, type(None))) else f"a {type(values).__name__}"
+        raise ValueError(f"{what} is {given}; it must be a dict, {{name: {value}}}.")
+    return values if empty else _not_empty(what, values)
+
+
+def _not_empty(what, values):
+    if not len(values):
+        raise ValueError(f"{what} is empty; give at least one value, or leave it out for the usual ones.")
+    return values
 
 
 def integer(what, value, low, high=None):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -197,9 +198,31 @@ def test_several_takes_any_collection(values):
 
 
 def test_several_names_what_is_empty_or_one_value():
-    assert checks.several(nets={"a": 1}, seeds={3}) == [{"a": 1}, [3]]
+    assert checks.several(nets={"a": 1}, seeds={3}) == [["a"], [3]]
     empty = "seeds is empty; give at least one value, or leave it out for the usual ones."
     one = "nets is 'x'; it must be several values, or one in a list, as ['x']."
     assert refusal(checks.several, nets="x", seeds=()) == one
     assert [refusal(checks.several, seeds=none) for none in ((), {}, np.array([]), iter(()))] == [empty] * 4
+    keyed = "seeds is a {}; it must be a list of its values, or of its keys."
+    assert refusal(checks.several, seeds={0: 5}) == keyed.format("dict")  # its keys are not what was meant
+    assert refusal(checks.several, seeds=pd.DataFrame([[1, 2]])) == keyed.format("DataFrame")
+    assert refusal(checks.several, nets=b"x") == one.replace("'x'", "b'x'")
     assert refusal(checks.several, seeds=3) == "seeds is 3; it must be several values, or one in a list, as [3]."
+
+
+# named
+
+
+def test_named_takes_a_dict():
+    assert checks.named("nets", {"a": 1}, "number") == {"a": 1}
+    assert checks.named("nets", {}, "number", empty=True) == {}
+    assert refusal(checks.named, "nets", {}, "number").startswith("nets is empty; give at least one value")
+
+
+@pytest.mark.parametrize(
+    ("value", "given"),
+    [("a", "'a'"), (3, "3"), (None, "None"), ([1], "a list"), (pd.Series([1]), "a Series"), (iter([]), "a list_iter")],
+)
+def test_named_says_what_a_dict_holds(value, given):
+    assert refusal(checks.named, "nets", value, "number").startswith(f"nets is {given}")
+    assert refusal(checks.named, "nets", value, "number").endswith("it must be a dict, {name: number}.")

@@ -184,6 +184,15 @@ def test_a_run_that_went_on_elsewhere_names_both_machines_in_its_file_and_in_the
             assert all(part in README for part in both.split(", then "))
 
 
+def test_the_step_at_which_a_run_went_on_elsewhere_is_that_from_which_its_steps_take_longer(runs):
+    resumed = {run.name: run.history for run in runs if ", then " in run.provenance.device}
+    assert resumed.keys() == module().WENT_ON.keys()
+    for name, step in module().WENT_ON.items():
+        history = resumed[name].set_index("step")
+        seconds = history["seconds"].diff() / history.index.diff()
+        assert seconds[seconds.index > step].min() > 5 * seconds[seconds.index <= step].max()
+
+
 def test_every_run_says_truly_where_it_comes_from(runs):
     for run in runs:
         where = run.provenance

@@ -5,10 +5,20 @@ import inspect
 import pkgutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from reslab import NetSpec, build, digits, experiments
-from reslab.experiments import film, representations, shattering, super_resolution, symptoms, variant_costs, variants
+from reslab.experiments import (
+    film,
+    mean_field,
+    representations,
+    shattering,
+    super_resolution,
+    symptoms,
+    variant_costs,
+    variants,
+)
 
 MAY_BE_EMPTY = {"activation", "dilate", "out", "shown", "thorough"}
 
@@ -21,6 +31,18 @@ REQUIRED = [  # without such a default
     (symptoms.symptoms, "specs"),
     (variant_costs.step_times, "specs"),
     (variants.recorded_nets, "names"),
+]
+NAMED = [  # arguments that are a dict, with what is no value of one of its names, and what is said of it
+    (super_resolution.pieces, "names", {"camera": 5}, "the corner of camera is 5; "),
+    (super_resolution.pieces, "names", {"camera": (5,)}, r"the corner of camera is \(5,\); it must be \(top, left\)"),
+    (super_resolution.pieces, "names", {"camera": (0, 999)}, "the left of camera is 999; it must be from 0 to 384"),
+    (shattering.on_a_grid, "nets", {"mine": [True]}, "mine is a list; it must be a dict, {name: value}"),
+    (shattering.on_a_grid, "nets", {"mine": {"skips": True}}, "a flag of mine is 'skips'; .* Did you mean 'skip'?"),
+    (mean_field.growth_by_layer, "layers", {"mine": 3}, r"mine is 3; it must be \(BatchNorm, activation\)"),
+    (mean_field.growth_by_layer, "layers", {"mine": (1, "relu")}, "BatchNorm of mine is 1; it must be True or False"),
+    (mean_field.growth_by_layer, "layers", {"mine": (True, "elu")}, "activation of mine is 'elu'; it can be '', "),
+    (variant_costs.step_times, "specs", {"mine": 3}, "mine is 3; it must be a NetSpec"),
+    (film.record, "specs", {"": 3}, "specs of '' is 3; it must be several values"),
 ]
 
 
@@ -61,5 +83,24 @@ def given():
 def test_it_is_refused_by_name(given, function, argument, value, says):
     needed = [name for name, parameter in inspect.signature(function).parameters.items()
               if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD]  # fmt: skip
+    if value == () and any(function is takes and argument == name for takes, name, *_ in NAMED):
+        value = {}
     with pytest.raises(ValueError, match=f"^{argument} {says}"):
         function(**{name: given[name] for name in needed} | {argument: value})
+
+
+@pytest.mark.parametrize(("function", "argument", "value", "says"), NAMED)
+def test_a_dict_is_asked_for_by_name_and_so_is_each_of_its_values(given, function, argument, value, says):
+    needed = [name for name, parameter in inspect.signature(function).parameters.items()
+              if parameter.default is parameter.empty and name != argument]  # fmt: skip
+    others = {name: given[name] for name in needed}
+    for wrong in (["a"], ("a",), pd.Series(["a"]), pd.DataFrame({"a": [1]}), iter(["a"]), {"a"}):
+        kind = type(wrong).__name__
+        with pytest.raises(ValueError, match=rf"^{argument} is a {kind}; it must be a dict, {{name: "):
+            function(**others, **{argument: wrong})
+    with pytest.raises(ValueError, match=f"^{says}"):
+        function(**others, **{argument: value})
+
+
+def test_a_flag_that_is_left_out_has_its_default():
+    assert not shattering.on_a_grid({"mine": {}}, depths=(1,))["skip"].any()

@@ -221,6 +221,8 @@ def test_blocks_change_places_and_come_back():
 
 def test_an_order_that_is_none_is_refused():
     net = build(NetSpec(depth=20, width=4, image_size=8))
+    swap = [("stage2.block2", "stage2.block3")]
+    assert refusal(reordered(net, swap).__enter__).startswith("order is a list; it must be a dict, {name: name of the ")
     assert "different shapes" in refusal(
         reordered(net, {"stage2.block1": "stage2.block2", "stage2.block2": "stage2.block1"}).__enter__
     )

@@ -30,6 +30,10 @@ def test_what_is_not_there_is_not_found(tmp_path, kind):
     with pytest.raises(IsADirectoryError, match=r" is a folder, and no (run|checkpoint)\.$") as error:
         kind.load(tmp_path)
     assert_one_sentence(error, tmp_path)
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(OSError, match=r" a link to nowhere, which is not there, and no (run|checkpoint)\.$") as error:
+        kind.load(tmp_path / "link")
+    assert_one_sentence(error, tmp_path / "link")
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(OSError, match=r" is a pipe or a device, and no (run|checkpoint)\.$") as error:

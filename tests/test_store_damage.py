@@ -42,6 +42,50 @@ def test_a_folder_in_place_of_a_run_or_a_checkpoint_is_named(store, run, split):
         store.checkpoint(run.spec, split, HOW)
 
 
+def test_a_link_that_leads_nowhere_is_named_as_a_damaged_run_is(store, run, split):
+    path = store.add(run)
+    gone = store.path.parent / "gone.json"
+    path.rename(gone)
+    path.symlink_to(gone)
+    assert [found.name for found in store.runs()] == ["resnet-8"]  # a link that leads somewhere is followed
+    gone.unlink()
+    (store.path / "mnist").symlink_to("nowhere")
+    path.with_suffix(".safetensors").symlink_to("nowhere")
+    weights = path.parent / "weights" / path.with_suffix(".safetensors").name
+    weights.parent.mkdir()
+    weights.symlink_to("nowhere")
+    said = "passed over: {} is a link to {}, which is not there, and no {}."
+    of_run, of_folder, of_checkpoint = (
+        said.format(path, gone, "run"),
+        said.format(store.path / "mnist", "nowhere", "folder of runs"),
+        said.format(path.with_suffix(".safetensors"), "nowhere", "checkpoint"),
+    )
+    for look, found, warnings in (
+        (store.runs, [], [of_run, of_folder]),
+        (lambda: store.runs(dataset="mnist"), [], [of_folder]),
+        (lambda: store.find(run.spec, split, HOW), None, [of_run]),
+        (store.unfinished, [], [of_folder, of_run, of_checkpoint]),
+    ):
+        with pytest.warns(UserWarning, match="passed over") as warned:
+            assert look() == found
+        assert sorted(str(warning.message) for warning in warned) == sorted(warnings)
+    with pytest.raises(OSError, match="is a link to nowhere, which is not there, and no checkpoint"):
+        store.checkpoint(run.spec, split, HOW)
+    assert store.has_weights(run)
+    with pytest.raises(OSError, match="is a link to nowhere, which is not there, and no weights"):
+        store.weights(run)
+    (store.path / "mnist").unlink()
+    store.add(run)  # it takes the link's place
+    assert not path.is_symlink()
+    assert len(store.runs()) == 1
+
+
+def test_a_link_that_leads_nowhere_is_no_store(tmp_path):
+    (tmp_path / "runs").symlink_to("nowhere")
+    with pytest.raises(OSError, match="runs is a link to nowhere, which is not there, and no store"):
+        Store(tmp_path / "runs")
+
+
 def test_a_file_is_no_store(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(NotADirectoryError, match=r"notes\.txt is a file; a store is a folder of runs"):

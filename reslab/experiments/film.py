@@ -104,14 +104,14 @@ def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", pr
     and of at most 56 layers that after a third of the steps, too.
     progress: called with every patch. Pictures that no frame names are left out of the sprite.
     """
-    specs, seeds = checks.several(specs=specs, seeds=seeds)
+    specs, (seeds,) = checks.named("specs", specs, "[NetSpec]"), checks.several(seeds=seeds)
     how = how or RECORDED
     device = pick_device(device)
     made = Provenance.here(device, threads=1 if device.type == "cpu" else None)
     origin = f"recorded, {made.origin}, seed {seeds[0]}"
     state, steps = None, how.steps(len(split.y_train))[1]
     for variant, variant_specs in specs.items():
-        for spec in variant_specs:
+        for spec in checks.several(**{f"specs of {variant!r}": variant_specs})[0]:
             for seed in seeds:
                 first = seed == seeds[0]
                 one = begin(spec, split, how, seed=seed, images=images, variant=variant, origin=origin)

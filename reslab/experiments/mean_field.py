@@ -27,6 +27,7 @@ LAYERS = {
     "BatchNorm and tanh": (True, "tanh"),
     "BatchNorm and ReLU": (True, "relu"),
 }
+LAYER = "(BatchNorm, activation)"
 ACTIVATIONS = {"": [], "relu": [nn.ReLU], "tanh": [nn.Tanh]}
 
 
@@ -34,13 +35,14 @@ def growth_by_layer(depth=50, *, width=256, images=256, seeds=(0, 1, 2), layers=
     """The gradient at every layer of wide nets on Gaussian inputs, over that at the last: one row per kind × seed ×
     layer.
 
-    layers: {name: (BatchNorm, activation)}. Columns: name, norm, activation, seed, origin, layer (from 1), back (how
-    many layers the gradient has come back: 0 at the last), gradient (RMS of ∂y/∂(output of the linear or BatchNorm
-    layer), over that of the last). ValueError for an impossible depth or seed.
+    layers: {name: (BatchNorm, activation)}, True or False and one of ACTIVATIONS. Columns: name, norm, activation,
+    seed, origin, layer (from 1), back (how many layers the gradient has come back: 0 at the last), gradient (RMS of
+    ∂y/∂(output of the linear or BatchNorm layer), over that of the last). ValueError for an impossible value.
     """
-    seeds, layers = checks.several(seeds=seeds, layers=layers)
+    (seeds,), layers = checks.several(seeds=seeds), checks.named("layers", layers, LAYER)
     frames = []
-    for name, (norm, activation) in layers.items():
+    for name, layer in layers.items():
+        norm, activation = _layer(name, layer)
         for seed in seeds:
             gradient = _gradients(checks.integer("depth", depth, 2), width, images, norm, activation, seed)
             labels = {"name": name, "norm": norm, "activation": activation, "seed": seed}
@@ -48,6 +50,14 @@ def growth_by_layer(depth=50, *, width=256, images=256, seeds=(0, 1, 2), layers=
             at = {"layer": range(1, depth + 1), "back": range(depth - 1, -1, -1), "gradient": gradient / gradient[-1]}
             frames.append(pd.DataFrame(labels | at))
     return pd.concat(frames, ignore_index=True)
+
+
+def _layer(name, layer):
+    """(BatchNorm, activation) of a layer; ValueError for anything else."""
+    if not isinstance(layer, (tuple, list)) or len(layer) != 2:
+        raise ValueError(f"{name} is {layer!r}; it must be {LAYER}.")
+    norm, activation = layer
+    return checks.flag(f"BatchNorm of {name}", norm), checks.choice(f"activation of {name}", activation, ACTIVATIONS)
 
 
 def _gradients(depth, width, images, norm, activation, seed):

@@ -23,6 +23,7 @@ from reslab.train.device import settings
 
 POINTS = 256  # neighbouring inputs
 NORMS = ("batch", "none")
+FLAGS = ("skip", "norm", "scale", "width")  # of a ScalarNet, that `NETS` may have
 
 # The nets that the lesson compares. 0.1 is the factor on the branch (the paper's β) of the residual net in its Fig. 1.
 NETS = {
@@ -70,15 +71,18 @@ def on_a_grid(nets=None, *, depths=(1, 10, 24, 50), seeds=(0,), bias=True):
 
     nets: name → flags of `ScalarNet`, by default `NETS`. Columns: name, skip, depth, seed, origin, x, gradient.
     """
-    nets, depths, seeds = checks.several(nets=NETS if nets is None else nets, depths=depths, seeds=seeds)
+    depths, seeds = checks.several(depths=depths, seeds=seeds)
+    nets = checks.named("nets", NETS if nets is None else nets, "{flag of ScalarNet: its value}")
     x = torch.linspace(-2, 2, POINTS)
     frames = []
     for name, flags in nets.items():
+        for flag in checks.named(name, flags, "value", empty=True):
+            checks.choice(f"a flag of {name}", flag, FLAGS)
         for depth in depths:
             for seed in seeds:
                 net = ScalarNet(depth, bias=bias, seed=seed, **flags)
                 gradient = _gradient(net, x, lambda x: x[:, None], lambda y: y[:, 0])
-                frames.append(_rows(name, flags["skip"], depth, seed, x, gradient))
+                frames.append(_rows(name, net.skip, depth, seed, x, gradient))
     return pd.concat(frames, ignore_index=True)
 
 

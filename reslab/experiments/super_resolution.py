@@ -27,6 +27,7 @@ from reslab.train.device import settings
 from reslab.train.evaluation import eval_mode
 
 SCALE, PIECE, BORDER = 2, 128, 4  # PIECE: px, a side of what is measured of a picture
+CORNER = "(top, left)"  # of a piece
 DETAIL_PIXELS = 96  # px, a side of what is shown of it
 TRAINING = ("astronaut", "coffee", "motorcycle", "brick", "gravel")
 TEST = {"rocket": (180, 250), "chelsea": (50, 110)}  # name → top, left of the piece
@@ -91,10 +92,20 @@ def training_pictures():
 
 
 def pieces(names=HELD_OUT):
-    """A list of `Picture`, PIECE px a side: of names, a dict as HELD_OUT and TEST are."""
-    (names,) = checks.several(names=names)
-    return [Picture.of(name, photograph(name)[top : top + PIECE, left : left + PIECE])
-            for name, (top, left) in names.items()]  # fmt: skip
+    """A list of `Picture`, PIECE px a side: of names, a dict as HELD_OUT and TEST are. ValueError for a piece that is
+    not all in its photograph."""
+    return [Picture.of(name, _piece(name, corner)) for name, corner in checks.named("names", names, CORNER).items()]
+
+
+def _piece(name, corner):
+    whole = photograph(name)
+    if len(checks.several(**{f"the corner of {name}": corner})[0]) != 2:
+        raise ValueError(f"the corner of {name} is {corner}; it must be {CORNER}.")
+    top, left = (
+        checks.integer(f"the {what} of {name}", place, 0, side - PIECE)
+        for what, place, side in zip(("top", "left"), corner, whole.shape, strict=True)
+    )
+    return whole[top : top + PIECE, left : left + PIECE]
 
 
 def psnr(made, sharp):

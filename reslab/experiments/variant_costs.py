@@ -9,7 +9,7 @@ from reslab import checks
 from reslab.datasets import digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.residual_block_parts import parts_of
-from reslab.nets import FAMILY, build, replace
+from reslab.nets import FAMILY, NetSpec, build, replace
 from reslab.nets.blocks import EXPANSION
 from reslab.nets.complexity import complexity
 from reslab.nets.skeleton import skeleton
@@ -57,7 +57,9 @@ def step_times(specs, *, steps=20, seed=0, split=None):
 
     specs: a dict name → NetSpec. Columns: name, step (from 2: the first also prepares), seconds. On the CPU.
     """
-    (specs,) = checks.several(specs=specs)
+    for name, spec in checks.named("specs", specs, "NetSpec").items():
+        if not isinstance(spec, NetSpec):
+            raise ValueError(f"{name} is {spec!r}; it must be a NetSpec.")
     split, steps = split or digits(), checks.integer("steps", steps, 1)
     how = TrainSpec(test_every=steps + 2, epochs=steps + 2)  # no test error in between: it would count as training
     trainings = {name: train(build(spec, seed=seed), split, how, device="cpu") for name, spec in specs.items()}

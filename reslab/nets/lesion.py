@@ -56,6 +56,7 @@ def reordered(net, order):
     Raises ValueError for unknown names, for a block that would work twice or not at all, and for blocks of different
     shapes.
     """
+    order = checks.named("order", order, "name of the block that works in its place", empty=True)
     places, workers = names_of(net, list(order)), names_of(net, list(order.values()))
     if Counter(places) != Counter(workers):
         missing = sorted({*places} - {*workers}) or sorted({*workers} - {*places})

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from reslab import checks
+from reslab.results.frames import answer_from
 
 LABELS = ("name", "skip", "depth", "seed", "origin", "step", "outcome")
 LEARNED = 0.5  # a net with a larger training error (fraction) counts as not having learned
@@ -16,13 +17,14 @@ Spread = namedtuple("Spread", "median low high")  # over the seeds
 
 
 def verdict(frame, name="resnet-56 · trained"):
-    """|F(x)| / |x| of one net, the mean over its blocks and the median over its seeds, as one of SIZES.
+    """|F(x)| / |x| of one net, the mean over its blocks and the median over its seeds, as one of SIZES; NO_ANSWER if
+    all are NaN.
 
     frame: as `experiments.activations.before_and_after` gives it; ValueError for a net that is not in it.
     """
     checks.choice("a net", name, list(frame["name"].unique()))
     ratio = frame[frame["name"] == name].groupby("seed")["ratio"].mean().median()
-    return next(answer for answer, lowest in SIZES.items() if ratio >= lowest)
+    return answer_from(SIZES, ratio)
 
 
 def medians(frame, column):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from reslab import checks
-from reslab.results.frames import require
+from reslab.results.frames import answer_up_to, require
 
 NET = ["name", "skip", "depth", "origin"]
 METHOD = "integrated gradients"  # that the lesson's questions are about
@@ -42,14 +42,14 @@ def ratio(frame, kind="moved", name=NAME, method=METHOD):
     rows = frame[frame["name"] == name]
     mean = rows.groupby(["method", "kind", "seed"])["fall"].mean()
     ours, other = mean[method, "map"], mean[("" if kind == "disc" else method), kind]
-    beside_none = np.select([ours > other, ours < other], [np.inf, 0.0], 1.0)
+    beside_none = np.select([ours > other, ours < other, ours == other], [np.inf, 0.0, 1.0], np.nan)
     return float((ours / other).where(other > 0, beside_none).median())
 
 
 def verdict(frame, kind="moved", name=NAME, method=METHOD):
-    """One of ANSWERS: how `ratio` comes out."""
+    """One of ANSWERS: how `ratio` comes out; NO_ANSWER of NaN."""
     found = ratio(frame, kind, name, method)
-    return next(answer for answer, most in ANSWERS.items() if found <= most)
+    return answer_up_to(ANSWERS, found)
 
 
 def lines(frame, way="deletion"):

@@ -1,14 +1,17 @@
 """Lesson 10: the parts of models and their shares of the whole; receptive fields, probes and segmenters over seeds."""
 
 from reslab import checks
-from reslab.results.frames import require
+from reslab.results.frames import answer_up_to, require
 
 COLUMNS = ("model", "body_name", "part", "name", "parameters", "multiply_adds", "grows")
 COSTS = ("parameters", "multiply_adds")
 # Answers of the lesson's question → up to which share of the body.
 ANSWERS = {
-    "up to a fifth": 0.2, "a fifth to a half": 0.5, "half to three quarters": 0.75, "more than three quarters": 1.0,
-}  # fmt: skip
+    "up to a fifth": 0.2,
+    "a fifth to a half": 0.5,
+    "half to three quarters": 0.75,
+    "more than three quarters": float("inf"),
+}
 
 
 def parts(frame):
@@ -39,7 +42,7 @@ def verdict(frame, model="Faster R-CNN", cost="parameters"):
     checks.choice("the cost", cost, COSTS)
     table = body_shares(frame).set_index("model")
     share = table.loc[checks.choice("a model", model, table.index), f"{cost}_share"]
-    return next(answer for answer, most in ANSWERS.items() if share <= most)
+    return answer_up_to(ANSWERS, share)
 
 
 def fields(frame):

@@ -11,6 +11,7 @@ import pandas as pd
 
 TRAINED = re.compile(r" · (un)?trained")  # in a name: the same net, before training and after
 LIVE = "live, this machine"  # the origin of numbers that were measured here and now
+NO_ANSWER = "no answer, because there is no number: a net diverged, or was not measured"
 
 
 def require(frame, columns, what):
@@ -24,6 +25,16 @@ def require(frame, columns, what):
             f"{what} cannot be drawn: the frame lacks {', '.join(missing)}; it needs {', '.join(columns)}."
         )
     return frame.reindex(columns=[*frame.columns, *missing]) if missing else frame
+
+
+def answer_up_to(limits, value):
+    """The first answer of a dict, answer → its highest value, that a value is not above; NO_ANSWER of NaN."""
+    return next((answer for answer, highest in limits.items() if value <= highest), NO_ANSWER)
+
+
+def answer_from(limits, value):
+    """The first answer of a dict, answer → its lowest value, that a value is not below; NO_ANSWER of NaN."""
+    return next((answer for answer, lowest in limits.items() if value >= lowest), NO_ANSWER)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reslab.results.frames import require
+from reslab.results.frames import NO_ANSWER, require
 from reslab.results.gradient_flow import EXPLODES
 
 KINDS = ("activations", "weights", "norms", "skip + branch")  # of layers, in the order of the text
@@ -83,6 +83,7 @@ def over_seeds(failures):
 def diagnosis(failures):
     """The main symptom of a net: "its gradient vanishes", "... explodes", "... is shattered", "degradation alone", or
     "nothing", by the medians over its seeds. A ratio of 0 / 0 (NaN) counts as 0, a net that diverged errs on all.
+    NO_ANSWER if the shallow net that it is compared with diverged with every seed.
 
     failures: the rows of one net of `experiments.symptoms.failures`.
     """
@@ -91,6 +92,8 @@ def diagnosis(failures):
         return "its gradient vanishes" if net["ratio"] < 1 else "its gradient explodes"
     if net["autocorrelation"] < SHATTERED:
         return "its gradient is shattered"
+    if np.isnan(net["shallow_error"]):
+        return NO_ANSWER
     return "nothing" if net["train_error"] < net["shallow_error"] + DEGRADED_FROM else "degradation alone"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reslab import checks
-from reslab.results.frames import require
+from reslab.results.frames import NO_ANSWER, require
 
 ANSWERS = ("the plain net's", "the residual net's", "it depends on the direction and the seed")
 MAJORITY = 2 / 3  # of the pairs, for one net's loss to count as the one that rises more
@@ -74,12 +74,13 @@ def compare(frame, alpha=0.5):
 def verdict(frame, depth=20, alpha=0.5):
     """Whose loss rises more, one of ANSWERS: a net's if it does in MAJORITY of all pairs of one seed and direction.
 
-    frame: of one mode and normalisation. ValueError for a depth at which there are no pairs.
+    NO_ANSWER where the rises of a net are all NaN. frame: of one mode and normalisation. ValueError for a depth at
+    which there are no pairs.
     """
     table = compare(frame, alpha)
     checks.choice("depth", depth, list(table["depth"]))
     row = table.set_index("depth").loc[depth]
-    return answer(row["share"], row["less"])
+    return NO_ANSWER if row[["plain", "residual"]].isna().any() else answer(row["share"], row["less"])
 
 
 def answer(share, less):

@@ -3,25 +3,26 @@
 import pandas as pd
 
 from reslab import checks
-from reslab.results.frames import require
+from reslab.results.frames import answer_up_to, require
 
 NET = ("name", "skip", "depth", "seed", "origin")
 # Answers of the lesson's questions → up to which error (fraction) of the net without a block.
 ANSWERS = {
     "it hardly changes": 0.2,
     "about half of all pictures are wrong": 0.7,
-    "nearly as many are wrong as by guessing": 1.0,
+    "nearly as many are wrong as by guessing": float("inf"),
 }
 
 
 def verdict(frame, name="resnet-56"):
-    """The error of a net without one block, the median over its blocks and seeds, as one of ANSWERS.
+    """The error of a net without one block, the median over its blocks and seeds, as one of ANSWERS; NO_ANSWER if all
+    are NaN.
 
     frame: as `experiments.lesions.one_out` gives it. ValueError for a net that is not in it.
     """
     checks.choice("a net", name, list(frame["name"].unique()))
     error = frame.loc[frame["name"] == name, "error"].median()
-    return next(answer for answer, most in ANSWERS.items() if error <= most)
+    return answer_up_to(ANSWERS, error)
 
 
 def by_block(frame):

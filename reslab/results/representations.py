@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from reslab import checks
-from reslab.results.frames import require
+from reslab.results.frames import answer_from, require
 
 LABELS = ("name", "skip", "depth", "seed", "step", "index")
 # Answers of the lesson's prediction → the lowest share of the pictures of each.
@@ -35,7 +35,7 @@ def over_seeds(frame, column):
 
 def verdict(frame, name="plain-56", block=13):
     """The share of pictures that a net distinguishes after a block, the median over seeds at the latest step, as one of
-    ANSWERS.
+    ANSWERS; NO_ANSWER if all are NaN.
 
     frame: as `experiments.representations.before_training` gives it. ValueError for a net or a block that is not in it.
     """
@@ -43,7 +43,7 @@ def verdict(frame, name="plain-56", block=13):
     net = frame[(frame["name"] == name) & (frame["step"] == frame["step"].max())]
     block = checks.integer("block", block, 0, int(net["index"].max()))
     share = net.loc[net["index"] == block, "neighbour_accuracy"].median()
-    return next(answer for answer, lowest in ANSWERS.items() if share >= lowest)
+    return answer_from(ANSWERS, share)
 
 
 def totals(frame):

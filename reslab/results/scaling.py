@@ -5,7 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from reslab import checks
+from reslab.results.frames import answer_up_to
+
 EQUAL = 1e-4  # losses that differ by a smaller fraction are the same to 4 digits
+TIMES = {"minutes": 1, "hours": 24, "days": float("inf")}  # of a training → up to how many hours
 FASTER, NO_DIFFERENCE, SLOWER = "it is faster", "it makes no clear difference", "it is slower"
 
 
@@ -38,12 +42,13 @@ def agreement(losses):
 
 
 def verdict(frame, name="resnet-56"):
-    """How long a training of one net takes: "minutes", "hours" or "days".
+    """How long a training of one net takes: "minutes", "hours" or "days"; NO_ANSWER if that was not measured.
 
     frame: as `experiments.scaling.paper_recipe` gives it.
     """
+    checks.choice("a net", name, list(frame["name"]))
     (hours,) = frame.loc[frame["name"] == name, "hours"]
-    return "minutes" if hours < 1 else "hours" if hours < 24 else "days"
+    return answer_up_to(TIMES, hours)
 
 
 def losses(frame):

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from reslab import checks
-from reslab.results.frames import require
+from reslab.results.frames import answer_up_to, require
 
 NET = ["name", "skip", "block_skips", "depth", "last"]
 CLOSE = 0.1  # dB
@@ -53,9 +53,9 @@ def at_step(frame, name, step=None):
 
 
 def verdict(frame, name="direct-10", step=None):
-    """One of ANSWERS: the median gain of one net."""
+    """One of ANSWERS: the median gain of one net; NO_ANSWER if all its seeds diverged."""
     found = at_step(frame, name, step)["median"]
-    return next(answer for answer, most in ANSWERS.items() if found <= most)
+    return answer_up_to(ANSWERS, found)
 
 
 def usual(steps):

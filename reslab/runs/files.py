@@ -47,12 +47,19 @@ def loaded_tensors(path, kind):
 
 def check_is_file(path, what):
     """FileNotFoundError, IsADirectoryError or another OSError, in one sentence, where no file is."""
+    check_leads_somewhere(path, what)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, and no {what}.")
     if not path.exists():
         raise FileNotFoundError(f"there is no {what} at {path}.")
     if not path.is_file():  # reading would wait for it, or never end
         raise OSError(f"{path} is a pipe or a device, and no {what}.")
+
+
+def check_leads_somewhere(path, what):
+    """OSError, in one sentence, for a link to what is not there."""
+    if path.is_symlink() and not path.exists():
+        raise OSError(f"{path} is a link to {os.readlink(path)}, which is not there, and no {what}.")
 
 
 def check_format(said, known):

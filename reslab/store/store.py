@@ -16,7 +16,7 @@ from filelock import FileLock
 from reslab import checks
 from reslab.nets import build
 from reslab.runs import Checkpoint, CorruptRun, NewerRun, Run, Weights
-from reslab.runs.files import write
+from reslab.runs.files import check_is_file, check_leads_somewhere, write
 from reslab.shipped import shipped
 from reslab.specs import TrainSpec
 from reslab.store.filters import allowed_values, in_order, passes
@@ -29,7 +29,7 @@ class Store:
     """A folder of runs, and of the checkpoints of trainings that did not end.
 
     path: the folder, made when the first run comes; None for $RESLAB_RUNS, else ~/.reslab/runs. NotADirectoryError for
-    a file.
+    a file, OSError for a link that leads nowhere.
     A file that is not a whole run is left out, with a warning that names it.
     A file of a newer reslab is left out too, and never overwritten: a run of the same name gets "older" in its name.
     Filters are fields of Run, NetSpec or TrainSpec with one value or a collection of values: `dataset="digits",
@@ -39,6 +39,7 @@ class Store:
     def __init__(self, path=None):
         chosen = path or os.environ.get("RESLAB_RUNS") or Path.home() / ".reslab" / "runs"
         self.path = Path(os.path.expanduser(chosen)).absolute()  # Path.expanduser would change "./~mine" too
+        check_leads_somewhere(self.path, "store")
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{self.path} is a file; a store is a folder of runs, such as {self.path}.runs/.")
 
@@ -75,7 +76,7 @@ class Store:
         ValueError for what is no seed.
         """
         checks.seed("seed", seed)
-        for path in sorted(self.path.glob(f"{plain(split.name)}/{plain(spec.name)}.*.json")):
+        for path in self._files(f"{plain(spec.name)}.*.json", [plain(split.name)]):
             run = self._load(path) if f".seed{seed}." in path.name else None
             same = run and (run.spec, run.data, run.seed) == (spec, split.fingerprint, seed)
             if same and TrainSpec.from_dict(run.how) == how:
@@ -90,7 +91,7 @@ class Store:
 
     def named(self, text):
         """The run whose file name contains a text, such as its digest; ValueError if no file or several files do."""
-        paths = [path for path in sorted(self.path.glob("*/*.json")) if text in str(path.relative_to(self.path))]
+        paths = [path for path in self._files("*.json") if text in str(path.relative_to(self.path))]
         if len(paths) != 1:
             some = ", ".join(path.stem for path in paths[:4]) + ", ..." * (len(paths) > 4)
             there = (
@@ -102,14 +103,13 @@ class Store:
     def runs(self, **filters):
         """The runs that pass the filters, as a list, shallowest first."""
         allowed = allowed_values(filters)
-        folders = {plain(dataset) for dataset in allowed["dataset"]} if "dataset" in allowed else {"*"}
-        paths = sorted(path for folder in folders for path in self.path.glob(f"{folder}/*.json"))
-        loaded = (self._load(path) for path in paths)
+        folders = {plain(dataset) for dataset in allowed["dataset"]} if "dataset" in allowed else None
+        loaded = (self._load(path) for path in self._files("*.json", folders))
         return in_order([run for run in loaded if run and passes(run, allowed)])
 
     def unfinished(self):
         """The unfinished runs of trainings that were stopped or killed and can go on, as a list."""
-        paths = sorted(self.path.glob("*/*.safetensors"))
+        paths = self._files("*.safetensors")
         ended = [run is not None and run.ended for run in (self._load(path.with_suffix(".json")) for path in paths)]
         begun = [self._load(path, Checkpoint) for path, is_over in zip(paths, ended, strict=True) if not is_over]
         return in_order([checkpoint.run for checkpoint in begun if checkpoint])
@@ -133,10 +133,10 @@ class Store:
         checkpoint.save(self.checkpoint_path(checkpoint.run))
 
     def checkpoint(self, spec, split, how, seed=0):
-        """The checkpoint of a training, with the arguments of `fit`, or None; CorruptRun if the file is not whole."""
+        """The checkpoint of a training, with the arguments of `fit`, or None; CorruptRun, OSError if it is damaged."""
         run = self.path / file_of(spec, spec.name, how.to_dict(), split.name, split.fingerprint, seed)
         path = _not_newer(run.with_suffix(".safetensors"), Checkpoint)
-        return Checkpoint.load(path) if path.exists() else None
+        return Checkpoint.load(path) if os.path.lexists(path) else None
 
     def checkpoint_path(self, run):
         """The path of the checkpoint of an unfinished run, also if it is not there."""
@@ -151,12 +151,12 @@ class Store:
         return path
 
     def has_weights(self, run):
-        return self._weights_path(run).exists()
+        return os.path.lexists(self._weights_path(run))  # a link that leads nowhere, too: reading it says so
 
     def weights(self, run):
         """The `Weights` of a run; FileNotFoundError if they were not kept, CorruptRun if the file is not whole."""
         path = self._weights_path(run)
-        if not path.exists():
+        if not os.path.lexists(path):
             seed = "" if run.seed is None else f", seed {run.seed}"
             keep = "sweep(..., weights=True)" if run.spec else "save_weights(run, event.weights())"
             raise FileNotFoundError(f"{self.path} has no weights of {run.name}{seed}; {keep} would keep them.")
@@ -203,6 +203,19 @@ class Store:
 
     # Files
 
+    def _files(self, pattern, folders=None):
+        """The paths of files in some folders of the store (None: in all), in order. A folder that is a link which leads
+        nowhere is left out, with a warning that names it."""
+        folders = self.path.glob("*") if folders is None else [self.path / folder for folder in folders]
+        paths = []
+        for folder in sorted(folders):
+            try:
+                check_leads_somewhere(folder, "folder of runs")
+            except OSError as error:
+                warnings.warn(f"passed over: {error}", stacklevel=3)
+            paths += sorted(folder.glob(pattern))
+        return paths
+
     def _load(self, path, kind=Run):
         try:
             return _run_at(path) if kind is Run else kind.load(path)
@@ -237,6 +250,7 @@ def recorded():
 
 def _run_at(path):
     """The run of a file. It is kept in memory while the file stays the same: a lesson asks for it several times."""
+    check_is_file(path, "run")
     file = path.stat()
     return copy.deepcopy(_read(path, file.st_ino, file.st_size, file.st_mtime_ns))
 
