@@ -1,7 +1,5 @@
 """Charts and sentences of lesson 07: what is drawn and said is what the frame says."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,6 +116,23 @@ def test_the_chart_of_falls_has_a_mark_a_net_and_kind_and_says_what_marks_mean()
     assert all(not trace.showlegend for key, trace in traces.items() if not key.startswith("legend/"))
 
 
+def test_the_holes_of_one_map_are_a_bar_each():
+    figure = attribution.holes(FALL.query("name == 'resnet-20' and method in ('Grad-CAM', '')"))
+    bars = keyed(figure)
+    kinds = list(reversed(text.LABELS))  # plotly's first is at the bottom
+    assert [bar.y[0] for bar in figure.data] == [text.LABELS[kind] for kind in kinds]
+    assert [bar.x[0] for bar in figure.data] == pytest.approx([FALLS[kind] + 0.05 for kind in kinds])
+    error = bars["resnet-20/map"].error_x
+    assert [*error.array, *error.arrayminus] == pytest.approx([0.05, 0.05])
+    assert {note.text for note in figure.layout.annotations} >= {"<b>0.85</b>", "<b>0.35</b>"}
+
+
+def test_bars_of_several_maps_are_refused():
+    assert "one name can be shown, not plain-20, resnet-20" in refusal(attribution.holes, FALL)
+    one = FALL[FALL["name"] == "plain-20"]
+    assert "one method can be shown, not Grad-CAM, integrated gradients" in refusal(attribution.holes, one)
+
+
 @pytest.mark.parametrize("way", ["deletion", "insertion"])
 def test_curves_are_the_medians(way):
     figure = attribution.curves(CURVES, method="occlusion", way=way)
@@ -140,17 +155,18 @@ def test_the_axis_of_the_branches_holds_every_block():
     assert list(attribution.branches(far).layout.yaxis.range) == pytest.approx([-95, 265])
 
 
-def test_pictures_without_a_quarter_stand_in_one_row_with_their_words_at_their_edge():
+def test_all_pictures_are_of_one_size_and_their_words_stand_beside_them():
     figure = attribution_maps.picture(looked())
-    small = [figure.layout[f"xaxis{number}"].domain for number in range(2, 6)]
-    assert min(right - left for left, right in small) > 0.15  # of the width: 80 px where the window has 700
-    assert all(right < left for (_, right), (left, _) in itertools.pairwise(small))
+    numbers = ["", *map(str, range(2, 7))]  # the picture, the picture with its map, four holes
+    sides = [(figure.layout[f"xaxis{n}"].domain, figure.layout[f"yaxis{n}"].domain) for n in numbers]
+    assert {round(right - left, 6) for (left, right), _ in sides} == {attribution_maps.TILE}
+    assert {round(high - low, 6) for _, (low, high) in sides} == {0.4}
+    assert len(set(sides)) == len(numbers)
     words = {note.name: note for note in figure.layout.annotations}
-    for number, kind in enumerate(FALLS, 2):
-        note, axis = words[f"after/{kind}"], figure.layout[f"yaxis{number}"]
-        assert (note.xref, note.yref) == (f"x{number}", f"y{number}")
-        assert list(axis.range) == [3.5, -0.5]
-        assert axis.range[0] - 0.01 < note.y < axis.range[0]
+    for number, name in zip(numbers, ("says", "map", *(f"after/{kind}" for kind in FALLS)), strict=True):
+        note = words[name]
+        assert (note.xref, note.yref, note.xanchor) == (f"x{number}", f"y{number}", "left")
+        assert 3.4 < note.x < figure.layout[f"xaxis{number}"].range[1]  # the right edge of 4 pixels
 
 
 def test_a_map_is_on_one_diverging_scale_centred_on_0():
@@ -176,7 +192,7 @@ def test_a_gallery_has_a_row_a_net_and_a_picture_curve_a_line_a_hole():
 
 
 CHARTS = [
-    *(attribution.falls, attribution.curves, attribution.randomised),
+    *(attribution.falls, attribution.holes, attribution.curves, attribution.randomised),
     *(attribution.completeness_gaps, attribution.branches),
 ]
 

@@ -126,6 +126,17 @@ def holes(name="resnet-20", method="Grad-CAM", **falls):
 
 
 MAPS = {"map": 0.8, "moved": 0.3}
+LESS = holes(method="saliency", map=0.2, moved=0.3)  # a second map, which does less than other holes
+
+
+def disc(fall):
+    return holes(method="", disc=fall)
+
+
+def changed_maps(*alike):
+    """What is left of one kind of map with new weights in all layers; one number per seed."""
+    rows = [{"method": "saliency", "drawn": 2, "module": "fc", "alike": value} for value in alike]
+    return pd.DataFrame(seven.labels("resnet-20", seed) | row for seed, row in enumerate(rows))
 
 
 # Lessons 08 to 11
@@ -190,6 +201,10 @@ SAID = {
     "Each map's pixels count more than the same shape elsewhere": attribution.falls_title(
         pd.concat([holes(**MAPS), holes("plain-20", **MAPS)])
     ),
+    "1 of 2 maps do more than a disc in the centre": attribution.falls_title(
+        pd.concat([holes(**MAPS), LESS, disc(0.6)])
+    ),
+    "New random weights change every kind of map": attribution.randomisation_title(changed_maps(0.2, 0.6)),
     "Better than bicubic with the global skip, worse without": enlarged.title(gains((True, 10, 0.5), (False, 10, -2))),
     "More layers make it clearly worse only without any skip": enlarged.depth_title(depths((0.3, -2), (0.5, 0.45))),
     "Pre-activation: lower training error than ResNet": changed.race_title(race(), "ResNet"),
@@ -275,6 +290,12 @@ NEUTRAL = {
     "holes: of one net not": attribution.falls_title(
         pd.concat([holes(**MAPS), holes("plain-20", map=0.3, moved=0.3)])
     ),
+    "holes: a disc harms as much": attribution.falls_title(pd.concat([holes(**MAPS), LESS, disc(0.75)])),
+    "holes: discs of two nets": attribution.falls_title(
+        pd.concat([holes(**MAPS), holes("plain-20", map=0.3, moved=0.3), disc(0.6), disc(0.6).assign(name="plain-20")])
+    ),
+    "weights: one map is nearly the same": attribution.randomisation_title(changed_maps(0.2, 0.9)),
+    "weights: one seed": attribution.randomisation_title(changed_maps(0.2)),
     "enlarged: both better": enlarged.title(gains((True, 10, 0.5), (False, 10, 0.5))),
     "enlarged: the seeds are on both sides": enlarged.title(gains((True, 10, 0.5), (False, 10, -0.2))),
     "depths: the seeds overlap": enlarged.depth_title(depths((0.3, 0.15), (0.5, 0.5))),

@@ -21,6 +21,7 @@ from reslab.figures.text.attribution import (
     falls_title,
     methods_sentence,
     randomisation_sentence,
+    randomisation_title,
     sentence,
     stability_sentence,
 )
@@ -29,8 +30,8 @@ from reslab.results import attribution as results
 
 __all__ = [
     "alt_text", "areas_sentence", "branches", "branches_sentence", "completeness_gaps", "completeness_sentence",
-    "curves", "errors_sentence", "falls", "methods_sentence", "randomisation_sentence", "randomised", "sentence",
-    "stability_sentence",
+    "curves", "errors_sentence", "falls", "holes", "methods_sentence", "randomisation_sentence", "randomised",
+    "sentence", "stability_sentence",
 ]  # fmt: skip
 
 BASELINE_DASHES = {"untrained": "1px,3px", "moved": "8px,4px", "disc": "solid"}  # kind → dash of its grey line
@@ -43,12 +44,50 @@ METHODS = {  # method → (colour, dash, symbol); no net's colours
 }
 WAYS = {"deletion": "deleted", "insertion": "put into the mean picture"}
 P = dict(title="Probability of the net's answer", range=[-0.02, 1.02])
+BESIDE = dict(font=dict(size=theme.LARGE), y=0.5, yanchor="middle")  # the legend of lines that end at one place
 BLOCKS = dict(title="Block (from the first, 0, to the last, 100 %)", range=[-3, 103])
 
 
+def holes(frame, *, empty=EMPTY, draw=theme.figure):
+    """How far the probability falls, one net and one method: a bar for each kind of hole, from the median of the seeds,
+    with a line from the lowest to the highest. ValueError for a missing column, or for several nets or methods."""
+    table = results.falls(frame)
+    for what in ("name", "method"):
+        if len(several := sorted(set(table[what]) - {""})) > 1:
+            raise ValueError(f"one {what} can be shown, not {', '.join(several)}; choose one with frame.query(...).")
+    rows = table.set_index("kind").reindex([kind for kind in reversed(LABELS) if kind in set(table["kind"])])
+    traces = []
+    for kind, row in rows.iterrows():
+        hue = theme.colour(row["skip"], row["depth"]) if kind == "map" else theme.GREY
+        spread = dict(array=[row["high"] - row["median"]], arrayminus=[row["median"] - row["low"]])
+        traces.append(dict(
+            type="bar", orientation="h", x=[row["median"]], y=[LABELS[kind]], width=0.6, showlegend=False,
+            marker=dict(color=theme.rgba(hue, 0.5)), meta={"key": f"{row['name']}/{kind}"},
+            error_x=spread | dict(symmetric=False, color=hue, thickness=3, width=7),
+            customdata=[[row["low"], row["high"], row["seeds"]]],
+            hovertemplate=f"<b>{row['name']}</b>, {LABELS[kind]}<br>falls by %{{x:.2f}} "
+            "(%{customdata[0]:.2f} to %{customdata[1]:.2f}, %{customdata[2]} seeds)<extra></extra>",
+        ))  # fmt: skip
+    values = [
+        dict(
+            name=f"{kind}/value", text=f"<b>{row['median']:.2f}</b>", x=max(row["high"], 0), y=LABELS[kind],
+            showarrow=False, xanchor="left", xshift=8, font=dict(size=theme.LARGE),
+        )
+        for kind, row in rows.iterrows()
+    ]  # fmt: skip
+    least = min([0, *rows["low"]]) if len(rows) else 0
+    x = dict(title="Fall of the probability, a quarter deleted", range=[least, 1.08], dtick=0.2)
+    y = dict(title="What is deleted", showgrid=False, tickfont=dict(size=theme.LARGE))
+    return draw(
+        traces, title="How far the probability of the answer falls", statement=lambda: falls_title(frame),
+        origin=_origin(table, frame), empty=empty, x=x, y=y, annotations=values, showlegend=False, height=320,
+    )  # fmt: skip
+
+
 def falls(frame, *, empty=EMPTY, draw=theme.figure):
-    """How far the probability falls without the pixels of each map, and of holes of the same size: one row per net ×
-    method. A bar goes from the lowest seed to the highest. ValueError for a missing column."""
+    """How far the probability falls without the pixels of several maps, and of holes of the same size: one row per net
+    × method; for a single one see `holes`. A bar goes from the lowest seed to the highest. ValueError for a missing
+    column."""
     table = results.falls(frame)
     discs, table = table[table["kind"] == "disc"], table[table["kind"] != "disc"]
     rows = list(dict.fromkeys(zip(table["method"], table["name"], strict=True))) if len(table) else []
@@ -112,13 +151,11 @@ def curves(frame, name=results.NAME, method=results.METHOD, way="deletion", *, e
     for row in each.drop_duplicates("kind").itertuples():
         looks[_kind(row.kind, method)] = look(row.kind, row.skip, row.depth)
     each = each.assign(name=[_kind(kind, method) for kind in each["kind"]], share=100 * each["share"].astype(float))
-    traces, ends = bands.lines(each, "share", "p", quantity="probability", look=looks)
+    traces, _ = bands.lines(each, "share", "p", quantity="probability", look=looks)
     verb = WAYS[checks.choice("way", way, WAYS)]
     x = dict(title=f"Pixels {verb} (%), those of the map first", range=[-2, 102])
-    names = [(key, label, *_middle(each, label, at), hue) for key, label, at, _, hue in ends]
-    layout = theme.name_lines(names, x, P) if ends else {}
     title = f"{name}: its answer while pixels are {verb}"
-    return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=x, y=P, **layout)
+    return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=x, y=P, legend=BESIDE)
 
 
 def randomised(frame, name=results.NAME, *, empty=EMPTY, draw=theme.figure):
@@ -143,8 +180,11 @@ def randomised(frame, name=results.NAME, *, empty=EMPTY, draw=theme.figure):
     x = dict(title="Layers with new random weights (%), the last first", range=[-2, 110], tickvals=[0, 25, 50, 75, 100])
     y = dict(title="Rank correlation with its own<br>map, without signs", range=[min([-0.2, *lows]) - 0.05, 1.05])
     layout = theme.name_lines(ends, x, y) if ends else {}
-    title = f"{name}: what is left of its maps"
-    return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=x, y=y, **layout)
+    return draw(
+        traces, title=f"{name}: what is left of its maps", statement=lambda: randomisation_title(frame),
+        origin=_origin(each, frame, "strokes at the right: range of the seeds at the end"), empty=empty, x=x, y=y,
+        **layout,
+    )  # fmt: skip
 
 
 def completeness_gaps(frame, *, empty=EMPTY, draw=theme.figure):
@@ -205,15 +245,9 @@ def look(kind, skip, depth):
     return line, dict(color=theme.GREY, symbol=SYMBOLS[kind], size=8, line=dict(width=2, color=theme.GREY))
 
 
-def _middle(each, label, last):
-    """Where a line's name points at: near its end, where lines are apart."""
-    rows = each[each["name"].map(theme.wrap) == label].groupby("share")["p"].median()
-    at = rows.index[np.abs(rows.index - 0.5 * last).argmin()]
-    return at, rows[at]
-
-
-def _origin(table, frame):
+def _origin(table, frame, *also):
     if not len(table):
         return ""
     count = int(frame["images"].max()) if "images" in frame else 0
-    return phrases.origin_line(table["origin"], frame["seed"], f"{count} test pictures" if count > 1 else "")
+    pictures = f"{count} test pictures" if count > 1 else ""
+    return phrases.origin_line(table["origin"], frame["seed"], pictures, *also)

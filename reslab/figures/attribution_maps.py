@@ -11,7 +11,7 @@ import textwrap
 import numpy as np
 
 from reslab.figures import panes, theme
-from reslab.figures.attribution import P, look
+from reslab.figures.attribution import BESIDE, P, look
 from reslab.figures.text import phrases
 from reslab.figures.text.attribution import LABELS, picture_sentence
 from reslab.figures.text.phrases import EMPTY
@@ -23,15 +23,15 @@ AGAINST, FOR = "118, 42, 131", "27, 120, 55"
 SCALE = [[0, f"rgba({AGAINST}, 1)"], [0.5, "rgba(247, 247, 247, 0)"], [1, f"rgba({FOR}, 1)"]]
 ENDS = ["against", "0", "for"]  # the answer
 MARK = "rgba(240, 228, 66, 0.75)"  # yellow, over the grey of a deleted pixel: on a grey digit it could not be seen
-WIDE = 0.3  # of the chart's width: the large picture
+TILE = 0.19  # of the chart's width: a picture, with its words at its right
 GAP = 0.02  # of the chart's width, between two pictures
 FADED = 0.55  # of the picture's darkness, where a map is over it
 OPACITY = 0.7  # opacity of a map
 
 
 def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
-    """One picture with its map, large; at its right the picture without a quarter of its pixels, which are marked, one
-    for each kind of hole, with the probability that is left.
+    """One picture, and under it the picture with its map; at their right the picture without a quarter of its pixels,
+    which are marked, one for each kind of hole, with the probability that is left.
 
     frame: of one net and one method. opacity: of the map, 0 to 1.
     """
@@ -40,20 +40,26 @@ def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
     if len(frame):
         first = rows.loc["map"]
         shape = first["map"].shape
-        size, over = "{} × {} pixels".format(*shape), f"{first['method']},<br>over the picture (root scale)"
-        traces += _with_map(first["picture"], first["map"], opacity, "", "picture", bar=(0.16, 0.24))
-        axes |= panes.axes("", (0.0, WIDE), (0.1, 0.9), size, over, shape)
-        notes.append(panes.at(f"{first['name']} says <b>{first['says']}</b>: {first['before']:.2f}", "", shape, "top"))
+        sure = panes.large(f"{first['before']:.2f}")
+        says = f"{sure}<br>{first['name']}<br>says <b>{first['says']}</b>"
+        made = f"{first['method']}<br>over the<br>picture<br>(root scale)".replace(" gradients", "<br>gradients")
+        traces += [panes.image(first["picture"], "", "whole")]
+        traces += _with_map(first["picture"], first["map"], opacity, "2", "picture", bar=(TILE / 2, TILE))
+        cells = [("", [f"{side} pixels" for side in shape], says, "says"), ("2", (), made, "map")]
         for i, kind in enumerate(kind for kind in LABELS if kind in rows.index):
-            left, hole, number = panes.place(i, WIDE), rows.loc[kind], str(i + 2)
+            hole, number = rows.loc[kind], str(i + 3)
             traces.append(panes.image(hole["deleted"], number, f"deleted/{kind}"))
             traces.append(_marked(hole["picture"], hole["deleted"], number, kind))
-            axes |= panes.axes(number, left, (0.1, 0.86), shape=shape, toward="top")
-            words = "<br>".join(textwrap.wrap(LABELS[kind], 12))  # letters, at 700 px
+            words = "<br>".join(textwrap.wrap(LABELS[kind], 11))  # letters, at 700 px
             left_over = panes.large(f"{hole['after']:.2f}")
-            notes.append(panes.at(f"{left_over}<br>{words}", number, shape, "bottom", f"after/{kind}"))
-        words = "A quarter of the pixels deleted (yellow), by"
-        notes.append(panes.words(words, (1 + WIDE) / 2, 0.9, size=theme.LARGE))
+            cells.append((number, (), f"{left_over}<br>{words}", f"after/{kind}"))
+        for place, (number, titles, text, name) in enumerate(cells):
+            column, row = divmod(place, 2)
+            across, down = column / 3, (0.52, 0.92) if row == 0 else (0.02, 0.42)
+            axes |= panes.axes(number, (across, across + TILE), down, *titles, shape=shape)
+            notes.append(panes.beside(text, number, shape, name))
+        words = "Probability without a quarter of the pixels (yellow):"
+        notes.append(panes.words(words, 2 / 3, 0.95, size=theme.LARGE))
     return _drawn(traces, axes, notes, frame, "Which pixels the answer depends on", empty, draw)
 
 
@@ -89,22 +95,19 @@ def gallery(frame, *, empty=EMPTY, draw=theme.figure):
 
 def picture_curve(frame, *, empty=EMPTY, draw=theme.figure):
     """The probability of the answer for one picture while its pixels are deleted, one line per kind of hole."""
-    traces, ends = [], []
+    traces = []
     for row in frame.itertuples():
         line, marker = look(row.kind, row.skip, row.depth)
-        key, at = f"{row.kind}/curve", 100 * np.asarray(row.shares, dtype=float)
         traces.append(dict(
-            type="scatter", mode="lines+markers", x=at, y=row.p, line=line, marker=marker, name=LABELS[row.kind],
-            meta={"key": key}, hovertemplate=f"{LABELS[row.kind]}<br>%{{x:.0f}} % deleted: %{{y:.2f}}<extra></extra>",
+            type="scatter", mode="lines+markers", x=100 * np.asarray(row.shares, dtype=float), y=row.p, line=line,
+            marker=marker, name=LABELS[row.kind], meta={"key": f"{row.kind}/curve"},
+            hovertemplate=f"{LABELS[row.kind]}<br>%{{x:.0f}} % deleted: %{{y:.2f}}<extra></extra>",
         ))  # fmt: skip
-        middle = len(at) // 2
-        ends.append((key, LABELS[row.kind], at[middle], row.p[middle], line["color"]))
     x = dict(title="Pixels deleted (%), those of the map first", range=[-2, 102])
-    layout = theme.name_lines(ends, x, P) if ends else {}
     origin = frame["origin"].iloc[0] if len(frame) else ""
-    return draw(
-        traces, title="The answer while pixels are deleted", origin=origin, empty=empty, x=x, y=P, **layout
-    )
+    # all lines end at about 0: names beside their ends could not be told apart
+    title = "The answer while pixels are deleted"
+    return draw(traces, title=title, origin=origin, empty=empty, x=x, y=P, legend=BESIDE)
 
 
 def _with_map(pixels, made, opacity, axis, key, bar=None):

@@ -44,13 +44,6 @@ def axes(number, across, down, title=" ", under=" ", shape=None, toward="middle"
     return {f"xaxis{number}": x, f"yaxis{number}": y | dict(title=_title(title))}
 
 
-def place(index, start, count=4):
-    """(left, right) of one of `count` pictures in a row, right of a large one that ends at `start`; 0 to 1."""
-    first = start + 0.05
-    slot = (1 - first) / count
-    return first + (index + 0.03) * slot, first + (index + 0.97) * slot
-
-
 def words(text, x, y, anchor="bottom", name="", size=theme.SMALL):
     """Words in the chart's own coordinates, 0 to 1."""
     where = dict(x=x, y=y, xref="paper", yref="paper", xanchor="center", yanchor=anchor)
@@ -63,6 +56,15 @@ def at(text, number, shape, edge, name="", size=theme.SMALL):
     y = {"top": -0.5 + 1e-3, "bottom": high - 0.5 - 1e-3}[edge]  # just inside: plotly hides what is outside the axes
     where = dict(x=wide / 2 - 0.5, y=y, xref=f"x{number}", yref=f"y{number}", xanchor="center")
     where |= {"top": dict(yanchor="bottom", yshift=4), "bottom": dict(yanchor="top", yshift=-4)}[edge]
+    return dict(name=name or text, text=text, showarrow=False, font=dict(size=size), **where)
+
+
+def beside(text, number, shape, name="", size=theme.SMALL):
+    """Words at the right of a picture of this shape (H, W), beside its middle, wherever its axes put it."""
+    high, wide = shape
+    x = wide - 0.5 - 1e-3  # just inside, as in `at`
+    where = dict(x=x, y=high / 2 - 0.5, xref=f"x{number}", yref=f"y{number}")
+    where |= dict(xanchor="left", yanchor="middle", xshift=8, align="left")
     return dict(name=name or text, text=text, showarrow=False, font=dict(size=size), **where)
 
 

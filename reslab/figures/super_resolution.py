@@ -2,7 +2,8 @@
 
 `frame` is as `experiments.super_resolution.quick` and `best_rate` give it, with an origin. Lines are medians over seeds
 of the mean over the pictures, in bands from the lowest to the highest. Nets without a global skip are drawn as the
-plain nets of other lessons; block skips have squares. Every chart takes draw=theme.chart.
+plain nets of other lessons; block skips have squares, and without a global one a colour of their own. Every chart takes
+draw=theme.chart.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -32,6 +33,7 @@ __all__ = [
     "sentence",
 ]  # fmt: skip
 
+BLOCKS = "#007A58"  # of block skips alone
 BELOW, ABOVE = 4.0, 1.6  # dB under and over bicubic that a chart shows
 
 
@@ -120,11 +122,14 @@ def _looks(each):
 
 
 def _look(skip, block_skips, depth, origin):
-    """(line, marker) of a net: those of plain and residual nets; block skips have squares and another dash."""
+    """(line, marker) of a net: those of plain and residual nets; block skips have squares and another dash, and without
+    a global skip another colour, as the net is not plain."""
     line = theme.line(skip, depth, theme.recorded(origin))
     marker = theme.marker(skip, depth, open=False, size=8)
     if block_skips:
         line, marker = line | dict(dash="8px,2px,2px,2px"), marker | dict(symbol="square", size=9)
+        if not skip:
+            line, marker = line | dict(color=BLOCKS), marker | dict(color=BLOCKS)
     return line, marker
 
 

@@ -6,6 +6,8 @@ a diverging scale that is centred on 0.
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
+import textwrap
+
 import numpy as np
 
 from reslab.figures import panes, theme
@@ -14,7 +16,7 @@ from reslab.figures.text.phrases import EMPTY
 
 __all__ = ["differences", "wipe"]
 
-WIDE = 0.3  # of the chart's width: the large picture
+WIDE, TILE = 0.34, 0.18  # of the chart's width: the large picture, and an enlarged part with its words at its right
 PLACES = ("sharp", "bicubic", "direct", "residual")
 CLOSE = 3  # times: so large that a difference of nets can be seen
 LABELS = {"bicubic": "bicubic", "sharp": "sharp"}
@@ -48,10 +50,13 @@ def wipe(frame, share=50, front="residual", *, empty=EMPTY, draw=theme.figure):
         for i, kind in enumerate(kind for kind in PLACES if kind in rows.index):
             pixels, number = _grey(rows.loc[kind, "pixels"][top : top + side, left : left + side]), str(i + 2)
             traces.append(panes.photograph(pixels, number, kind))
-            axes |= panes.axes(number, panes.place(i, WIDE), (0.04, 0.9), shape=pixels.shape, toward="top")
+            column, row = divmod(i, 2)
+            start = WIDE + 0.03 + column * (1 - WIDE - 0.03) / 2
+            down = (0.5, 0.93) if row == 0 else (0.03, 0.46)
+            axes |= panes.axes(number, (start, start + TILE), down, shape=pixels.shape)
             score = "" if kind == "sharp" else panes.large(f"{rows.loc[kind, 'psnr']:.2f} dB") + "<br>"
-            name = _called(kind, rows).replace(" + ", "<br>+ ")
-            notes.append(panes.at(score + name, number, pixels.shape, "bottom", f"score/{kind}"))
+            name = "<br>".join(textwrap.wrap(_called(kind, rows), 11))  # letters, at 700 px
+            notes.append(panes.beside(score + name, number, pixels.shape, f"score/{kind}"))
     title = f"{frame['picture'].iloc[0].capitalize() if len(frame) else 'A picture'}, enlarged to twice its size"
     origin = _origin(frame, "at the right: the framed part")
     return panes.drawn(traces, axes, notes, draw, title=title, origin=origin, empty=empty, shapes=shapes)

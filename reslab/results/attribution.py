@@ -8,6 +8,7 @@ from reslab.results.frames import answer_up_to, require
 NET = ["name", "skip", "depth", "origin"]
 METHOD = "integrated gradients"  # that the lesson's questions are about
 NAME = "resnet-20"
+CHANGED = 0.7  # below this rank correlation with what it was, a map is called changed
 # Answers of the lesson's questions → up to which ratio of two falls.
 ANSWERS = {"less": 0.8, "about as much": 1.4, "about twice as much, or more": float("inf")}
 

@@ -130,7 +130,7 @@ def picture_sentence(frame):
 
 def falls_title(frame):
     """Whether deleting what the map marks harms more than other holes of the same size, as a title; "" of one seed, or
-    where the seeds overlap, for any net or method.
+    where the seeds overlap, for any net or method. Where some of one net's maps do, how many do more than a disc.
 
     frame: as `results.attribution.falls` takes it.
     """
@@ -138,13 +138,32 @@ def falls_title(frame):
     if table.empty or table["seeds"].min() < 2:
         return ""
     maps, moved = (table[table["kind"] == kind].set_index(["name", "method"]) for kind in ("map", "moved"))
-    if maps.empty or not maps.index.equals(moved.index) or not (maps["low"] > moved["high"]).all():
+    if maps.empty or not maps.index.equals(moved.index):
         return ""
-    if len(maps) > 1:
-        return "Each map's pixels count more than the same shape elsewhere"
-    if maps["low"].iloc[0] > table.loc[table["kind"] != "map", "high"].max() and table["kind"].nunique() > 2:
-        return "Deleting the map's pixels lowers the probability most"
-    return "The map's pixels count more than the same shape elsewhere"
+    if (maps["low"] > moved["high"]).all():
+        if len(maps) > 1:
+            return "Each map's pixels count more than the same shape elsewhere"
+        if maps["low"].iloc[0] > table.loc[table["kind"] != "map", "high"].max() and table["kind"].nunique() > 2:
+            return "Deleting the map's pixels lowers the probability most"
+        return "The map's pixels count more than the same shape elsewhere"
+    disc = table[table["kind"] == "disc"]
+    if len(disc) != 1 or table["name"].nunique() > 1:
+        return ""
+    more = maps["low"] > disc["high"].iloc[0]
+    if not more.any() or not (more | (maps["median"] < disc["median"].iloc[0])).all():
+        return ""
+    return f"{more.sum()} of {len(maps)} maps do more than a disc in the centre"
+
+
+def randomisation_title(frame):
+    """Whether new random weights change every method's map, as a title; "" of one seed, or where they do not.
+
+    frame: as `results.attribution.randomisation` takes it.
+    """
+    table = results.randomisation(frame)
+    last = table[table["drawn"] == table["drawn"].max()]
+    changed = not last.empty and last["seeds"].min() > 1 and (last["high"] < results.CHANGED).all()
+    return "New random weights change every kind of map" if changed else ""
 
 
 def alt_text(frame, text):
