@@ -41,8 +41,8 @@ def test_dilation_leaves_what_a_place_sees_as_it_is_and_a_left_out_stride_does_n
     np.testing.assert_allclose(energies[2], energies[0], rtol=1e-9, atol=1e-15)
     table = receptive_field.stages(FAMILY["resnet-50"]).set_index(["way", "stage"])
     assert table.loc[("as it is", "stage4")].tolist() == [32, 427]
-    assert table.loc[("strides become dilation", "stage4")].tolist() == [8, 427]
-    assert table.loc[("strides left out", "stage4")].tolist() == [8, 235]
+    assert table.loc[("the last strides become dilation", "stage4")].tolist() == [8, 427]
+    assert table.loc[("the last strides left out, no dilation", "stage4")].tolist() == [8, 235]
 
 
 def test_the_field_of_20_and_56_layers():

@@ -124,7 +124,7 @@ def test_the_sentence_says_median_and_range():
         == "After the last block, pictures whose most similar picture is of their own class: plain-20, untrained: 20%"
         " (10% to 30%); a guess: 10%. Ranges are over 3 seeds."
     )
-    assert "readout gets right: plain-20, after 20 steps: 5%; a guess" in representations.sentence(
+    assert "puts out, gets right: plain-20, after 20 steps: 5%; a guess" in representations.sentence(
         net(step=20), "readout_accuracy"
     )
     assert representations.sentence(net(), "noise_cosine").endswith("noisy copy: plain-20, untrained: 0.01.")

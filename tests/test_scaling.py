@@ -182,6 +182,9 @@ def test_the_figures_show_the_frames_and_the_sentences_say_them():
     measured, ideal = figures.throughput(frame).data
     assert (list(measured.y), list(ideal.y)) == ([30, 57], [30, 60])
     assert figures.throughput_sentence(frame) == "2 workers train 1.90 times as many nets a minute as 1."
+    says = {1.04: "train as many nets a minute as 1 (1.04 times)", 1.06: "train 1.06 times as many", 0.5: "0.50 times"}
+    for speed, words in says.items():
+        assert words in figures.throughput_sentence(frame.assign(speed=[1.0, speed]))
     assert not figures.throughput(frame.iloc[:0]).data
     with pytest.raises(ValueError, match="lacks nets_per_minute"):
         figures.throughput(frame[["workers"]])

@@ -30,6 +30,10 @@ def test_rates_and_lengths_say_what_the_best_of_them_came_to():
         "plain-56 75.0 % (median of 3 seeds, 70.0 to 80.0 %), at 0.02, the best of 2 learning rates",
         "After 60 epochs plain-56 still gets 10.0 %",
     )
+    table = degradation.rate_table(rates())
+    assert table.columns.tolist() == ["6 epochs", "60 epochs"]
+    assert table.loc[("plain-56", 0.1)].tolist() == ["85.0 % (80.0 to 90.0 %)", "80.0 % (70.0 to 90.0 %)"]
+    assert table.loc[("resnet-56", 0.05)].tolist() == ["1.2 % (1.0 to 2.0 %)", ""]
     solved = {("plain-56", 0.02, 6): (0.7,), ("plain-56", 0.02, 60): (0.01,), ("resnet-56", 0.05, 6): (0.01,)}
     says(degradation.rate_sentence(rates(solved)), "After 60 epochs plain-56 gets 1.0 %", "the only learning rate")
 
@@ -203,7 +207,10 @@ def test_what_was_measured_of_the_signal():
     says(activations.sentence(frame), *words, "plain-56 did not learn", "80.0 %")
     says(activations.sentence(frame[frame["depth"] == 20], "activation_dead"), "dead channels", "130.0 %")
     table = activations.table(frame, "ratio")
-    assert table.loc["plain-56"].tolist() == ["1.40", "1.40", "80.0 %"]
+    assert table.loc["plain-56"].tolist() == ["1.40", "1.40"]
+    failed = "plain-56 did not learn: it gets 80.0 % of the training images wrong."
+    assert activations.failures_sentence(frame) == failed
+    assert activations.failures_sentence(frame[frame["depth"] == 20]) == ""
     assert table["|F(x)| / |x|, trained"].to_dict() == {"plain-20": "–", "plain-56": "1.40", "resnet-56": "0.40"}
     says(activations.alt_text(frame, "cosine"), "resnet-56 · trained (solid blue)", "cosine")
     broken = signal("resnet-20", np.nan, error=np.nan).assign(outcome="diverged")

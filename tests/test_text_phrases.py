@@ -49,6 +49,12 @@ def test_shares_counts_powers_seeds_and_lists():
         "1 M",
         "7",
     ]
+    table = phrases.table(pd.DataFrame({
+        "name": ["resnet-20", "plain-20"], "multiply_adds": [40_000_000, 7], "train_error": [0.0871, np.nan],
+        "paper_test_error": [0.0875, np.nan], "steps": [60, 61],
+    }))  # fmt: skip
+    assert table.columns.tolist() == ["name", "multiply-adds", "training error", "test error in the paper", "steps"]
+    assert table.to_numpy().tolist() == [["resnet-20", "40 M", "8.7 %", "8.75 %", 60], ["plain-20", "7", "–", "–", 61]]
     assert phrases.power(-8.72) == "10⁻⁸·⁷"
     assert [phrases.seeds(numbers) for numbers in ([], [None], [0], [1, 0], range(12))] == [
         "",

@@ -156,7 +156,7 @@ def race(base=0.5, variant=0.1, *seeds):
 
 def probes(trained=0.9, untrained=0.15):
     right = np.where(ten.FIELDS["trained"], trained, untrained)
-    return ten.FIELDS.assign(readout_accuracy=right, guess=0.1)
+    return ten.FIELDS.assign(readout_accuracy=right, guess=0.1, pictures="CIFAR-10")
 
 
 SAID = {
@@ -184,7 +184,7 @@ SAID = {
     "The skip helps at the identity, and harms far from it": block.end_title(
         ended("distance", (0, (0.1, 0.2), (0.3, 0.4)), (1, (0.3, 0.4), (0.1, 0.2))), "distance"
     ),
-    "At their best rates the stack without the skip ends nearer": block.end_title(
+    "Each at its best rate, the stack without skips ends nearer": block.end_title(
         ended("lr", (0.1, (0.3, 0.4), (0.8, 0.9)), (1, (0.5, 0.6), (0.1, 0.2)), (9, (0.01,), (0.9,)), blocks=8), "lr"
     ),
     "Without skips the digits are lost, with skips only in part": seen.title(nets((0.1, 0.2), (0.3, 0.4))),
@@ -192,7 +192,7 @@ SAID = {
         nets((0.1, 0.2), (0.8, 0.9)), "noise_cosine"
     ),
     "Residual blocks keep more of their input than plain ones do": activations.similarity_title(kept()),
-    "One block out: most can go in resnet-20, none in plain-20": lesions.title(out()),
+    "Most single blocks of resnet-20 can go, none of plain-20": lesions.title(out()),
     "The trained net's gradient goes mostly through short paths": of_paths.title(paths()),
     "In 2 of 3 pairs the residual net's loss rises more": landscape.pairs_title(pairs((2, 3, 1), (1, 4, 5))),
     "Between two trained nets there is a hill": landscape.between_title(between(3.0)),
@@ -213,7 +213,7 @@ SAID = {
     "One place sees far less than its layers allow": of_models.field_title(
         ten.FIELDS[ten.FIELDS["name"] == "resnet-20"]
     ),
-    "Here only trained bodies are right about most pictures": of_models.probe_title(probes()),
+    "On CIFAR-10 only trained bodies get most pictures right": of_models.probe_title(probes()),
     "The paper's training of resnet-56 would take 40 minutes here": hours.hours_title(
         pd.DataFrame({"name": ["resnet-20", "resnet-56"], "hours": [0.2, 2 / 3]})
     ),
@@ -230,6 +230,8 @@ NEUTRAL = {
     "lesions: a net has not learned": lesions.title(out(whole=0.89)),
     "representations: nothing is lost with skips": seen.title(nets((0.1, 0.2), (0.9, 0.95))),
     "probe: of another net": of_models.probe_title(probes().query("name != 'plain-20' or trained")),
+    "probe: of pictures without a name": of_models.probe_title(probes().drop(columns="pictures")),
+    "probe: on two kinds of pictures": of_models.probe_title(together(probes(), probes().assign(pictures="digits"))),
     "degradation: residual nets rise as far": errors.depth_title(
         histories(PLAIN | {"resnet-20": 0.1, "resnet-56": 0.8})
     ),

@@ -30,7 +30,7 @@ REMEDIES = (
         {"skip": False, "activation": "sigmoid", "init": "torch", "norm": "none"},
     ),
     ("ReLU", {"activation": "relu"}),
-    ("He's init", {"init": "kaiming"}),
+    ("Kaiming init", {"init": "kaiming"}),
     ("BatchNorm", {"norm": "batch"}),
     ("skips", {"skip": True}),
 )

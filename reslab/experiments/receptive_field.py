@@ -27,6 +27,7 @@ from reslab.train.evaluation import eval_mode
 
 SHARE = 0.9  # of the squared gradient that the measured square holds
 SIDE = 96  # pixels of a picture: more than the 81 that a place of 20 layers can see
+WAYS = ("as it is", "the last strides become dilation", "the last strides left out, no dilation")
 MIXTURES = 2  # random mixtures of the channels of a place, a picture
 
 
@@ -66,13 +67,13 @@ def theory(body):
 def stages(spec, dilate=(3, 4)):
     """The receptive field at the end of each stage of a net, three ways: one row per way × stage.
 
-    Columns: way ("as it is"; "strides become dilation"; "strides left out": the same with no dilation), stage, stride,
-    field (pixels). dilate: as `backbone` takes it.
+    Columns: way (one of WAYS; the last with no dilation in place of the strides), stage, stride, field (pixels).
+    dilate: as `backbone` takes it.
     """
     frames = []
-    for way in ("as it is", "strides become dilation", "strides left out"):
-        body = backbone(spec, dilate=() if way == "as it is" else dilate)
-        if way == "strides left out":
+    for way in WAYS:
+        body = backbone(spec, dilate=() if way == WAYS[0] else dilate)
+        if way == WAYS[2]:
             for layer in body.modules():
                 if isinstance(layer, nn.Conv2d):
                     layer.dilation = (1, 1)

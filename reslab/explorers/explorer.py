@@ -106,7 +106,7 @@ class Explorer:
         """Put a button for each state under the explorer; return the explorer, so that a cell can end with this call.
 
         lines: dict what to look at → state line. A button does the same as pasting its line, and brings a chart to the
-        front: the one that the text names, "See the tab Map", or else the first.
+        front: the one that the text names, "See the tab “Map”", or else the first.
         """
         self._states = dict(lines)
         self.body.children += (try_states.buttons(self._states, self._try),)
@@ -114,7 +114,7 @@ class Explorer:
 
     def _try(self, line, look_at):
         self.share.value = line
-        named = [chart for chart in self._charts if f"tab {chart.name}".lower() in look_at.lower()]
+        named = [chart for chart in self._charts if try_states.names_tab(look_at, chart.name)]
         self.front([*named, self._charts[0]][0])
         self._page.show_charts()
 

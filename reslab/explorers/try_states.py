@@ -4,6 +4,13 @@ from html import escape
 
 import ipywidgets as widgets
 
+from reslab.explorers.setting import plain_text
+
+
+def names_tab(look_at, name):
+    """Whether the text of a state names this tab, with quotes around it or without: "See the tab “Map”"."""
+    return plain_text(f"tab {name}").lower() in plain_text(look_at).lower()
+
 
 def buttons(states, take):
     """A widget with one row per state: a button with the text of what to look at, and the state line.

@@ -17,6 +17,7 @@ from reslab.figures.text import phrases
 from reslab.figures.text.activations import (
     alt_text,
     depth_sentence,
+    failures_sentence,
     responses_sentence,
     sentence,
     similarity_title,
@@ -31,6 +32,7 @@ __all__ = [
     "alt_text",
     "by_depth",
     "depth_sentence",
+    "failures_sentence",
     "profile",
     "responses",
     "responses_sentence",

@@ -16,6 +16,7 @@ from reslab.figures.text.degradation import (
     construction_sentence,
     depth_title,
     rate_sentence,
+    rate_table,
     rate_title,
     sentence,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "error_by_rate",
     "final",
     "rate_sentence",
+    "rate_table",
     "sentence",
     "training_curves",
 ]

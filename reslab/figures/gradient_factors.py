@@ -109,7 +109,7 @@ def remedies(frame, *, empty=EMPTY, draw=theme.figure):
             traces.append(dict(
                 type="bar", orientation="h", x=part, y=part.index, width=0.55, name=kind,
                 marker=dict(color=colour, pattern=fill),
-                hovertemplate=f"{kind}: %{{x:+.1f}} decades<extra></extra>", meta={"key": f"{kind}/decades"},
+                hovertemplate=f"{kind}: 10 to the power %{{x:+.1f}}<extra></extra>", meta={"key": f"{kind}/decades"},
             ))  # fmt: skip
     for skip, group in totals.groupby("skip"):
         spread = dict(array=group["max"] - group["median"], arrayminus=group["median"] - group["min"])
@@ -118,7 +118,7 @@ def remedies(frame, *, empty=EMPTY, draw=theme.figure):
             name=f"together, {'residual' if skip else 'plain'}",
             marker=theme.marker(skip, 56, open=False, size=12) | dict(line=dict(width=1.5, color="white")),
             error_x=dict(type="data", symmetric=False, color=theme.GREY, width=5, **spread),
-            hovertemplate="all together: %{x:+.1f} decades<extra></extra>",
+            hovertemplate="all together: 10 to the power %{x:+.1f}<extra></extra>",
             meta={"key": f"{'residual' if skip else 'plain'}/total"},
         ))  # fmt: skip
     notes = [
@@ -139,7 +139,7 @@ def remedies(frame, *, empty=EMPTY, draw=theme.figure):
         margin=dict(l=76, r=100, t=theme.TOP, b=150),
         legend=dict(orientation="h", y=0, yref="container", yanchor="bottom"),
         x=dict(
-            title="Powers of ten, against the last block (decades)", showgrid=True, gridcolor=theme.GRID,
+            title="Powers of ten (0: as at the last block)", showgrid=True, gridcolor=theme.GRID,
             zeroline=True, zerolinecolor=theme.GREY, range=[1.04 * low - 1, high + 0.04 * (high - low)],
         ),
         y=dict(

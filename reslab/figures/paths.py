@@ -35,9 +35,9 @@ def by_length(frame, name="resnet-56", *, sampled=None, empty=EMPTY, draw=theme.
         one = table[table["step"] == table["step"].min()]
         highest = 100 * one["counted"].max()
         line = dict(color=theme.GREY, width=2, dash="1px,4px")
-        traces.append(_line("count", one["length"], 100 * one["counted"], line, "all paths the same"))
+        traces.append(_line("count", one["length"], 100 * one["counted"], line, "if all paths counted the same"))
         peak = one.loc[one["counted"].idxmax()]
-        ends.append(("count", "all paths the same", peak["length"], 100 * peak["counted"], theme.GREY))
+        ends.append(("count", "if all paths<br>counted the same", peak["length"], 100 * peak["counted"], theme.GREY))
     for step, rows in table.groupby("step", sort=True):
         label, hue = "trained" if step else "untrained", theme.colour(True, rows["depth"].iloc[0])
         line = dict(color=hue, width=4 if step else 1.6, dash="solid")

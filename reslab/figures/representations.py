@@ -175,6 +175,6 @@ def _draw(traces, runs, frame, shown, draw, empty, x, after="", statement=None):
     )  # fmt: skip
 
 
-def _origin(runs, frame, also="BatchNorm with these pictures' statistics"):
+def _origin(runs, frame, also="BatchNorm: mean and spread of these pictures"):
     numbers = frame["seed"].unique() if "seed" in frame else []
     return phrases.origin_line([run.origin for run in runs], numbers, also)

@@ -10,6 +10,7 @@ from reslab.results.frames import answer_up_to
 
 EQUAL = 1e-4  # losses that differ by a smaller fraction are the same to 4 digits
 TIMES = {"minutes": 1, "hours": 24, "days": float("inf")}  # of a training → up to how many hours
+AS_FAST = 0.05  # so near to 1 is a ratio of speeds that is called as fast
 FASTER, NO_DIFFERENCE, SLOWER = "it is faster", "it makes no clear difference", "it is slower"
 
 

@@ -51,8 +51,8 @@ def sentence(frame, statistic="ratio"):
 def table(frame, *statistics):
     """Some statistics, averaged over the blocks of every net, as a table of text: median (lowest to highest seed).
 
-    frame, statistics: as `sentence` takes them. One column per statistic and state; of nets that did not learn, one
-    more. ValueError for a statistic that has no column, or a missing column of the frame.
+    frame, statistics: as `sentence` takes them. One column per statistic and state. ValueError for a statistic that has
+    no column, or a missing column of the frame.
     """
     columns = {}
     for statistic in statistics:
@@ -62,9 +62,6 @@ def table(frame, *statistics):
                 if spread is not None:
                     number = _number(spread, statistic.endswith("dead"))
                     columns.setdefault(f"{title}, {state}", {})[net.name] = number
-    if failed := results.failures(frame):
-        ends = {net: outcome if outcome == "diverged" else percent(error) for net, outcome, error in failed}
-        columns["training error, if it did not learn"] = ends
     return pd.DataFrame(columns).fillna("–")
 
 
@@ -108,6 +105,11 @@ def alt_text(frame, statistic="ratio"):
     named = [(run.label, run.skip) for run in runs(frame)] if len(frame) else []
     drawn = lines(named, "; open markers are untrained nets")
     return f"Line chart of one statistic of the signal against the way through the net, block by block. {drawn}{text}"
+
+
+def failures_sentence(frame):
+    """Which nets of a `table` did not learn, or diverged; "" for none. frame: as `sentence` takes it."""
+    return f"{_failures(frame).removeprefix('; ')}." if results.failures(frame) else ""
 
 
 def _failures(frame):

@@ -111,15 +111,16 @@ def probe_title(frame):
     """Whether the class can be read from the last block of trained nets alone, as a title: right for most pictures from
     every trained net, plain or residual, and from no untrained one; in every seed. Otherwise "".
 
-    frame: as `figures.receptive_field.probe` takes it.
+    frame: as `figures.receptive_field.probe` takes it; the title names its column pictures, and is "" without it.
     """
+    pictures = set(frame.get("pictures", []))
     table = results.last(results.probes(frame))
     trained, random = (table[table["trained"] == kind] for kind in (True, False))
-    if trained.empty or set(trained["name"]) != set(random["name"]):
+    if len(pictures) != 1 or trained.empty or set(trained["name"]) != set(random["name"]):
         return ""
     if trained["low"].min() <= 0.5 or random["high"].max() >= 0.5:
         return ""
-    return "Here only trained bodies are right about most pictures"
+    return f"On {pictures.pop()} only trained bodies get most pictures right"
 
 
 def alt_text(frame, text):

@@ -50,6 +50,18 @@ def rate_sentence(frame):
     )
 
 
+def rate_table(frame):
+    """The training errors of `rate_sentence` as a table of text, median (lowest to highest seed): one row per net and
+    learning rate, one column per length.
+
+    frame: as `results.degradation.by_rate` takes it.
+    """
+    rows = results.by_rate(frame)
+    rows = rows.assign(text=[_range(row) for row in rows.to_dict("records")])
+    table = rows.pivot(index=["name", "lr"], columns="epochs", values="text").rename(columns="{:g} epochs".format)
+    return table.fillna("").rename_axis(index=["net", "learning rate"], columns=None)
+
+
 def _of_rates(row, plain):
     """A learning rate, and how many were tried for trainings of that length: "0.05, the best of 4 learning rates"."""
     tried = plain.loc[plain["epochs"] == row["epochs"], "lr"].nunique()
@@ -75,6 +87,12 @@ def construction_sentence(table):
 
 def _spread(errors):
     return {"median": errors.median(), "low": errors.min(), "high": errors.max(), "seeds": len(errors)}
+
+
+def _range(row):
+    """ "12.0 % (10.0 to 49.4 %)", a median training error, its lowest and its highest seed; of one seed, its own."""
+    around = f" ({100 * row['low']:.1f} to {percent(row['high'])})" if row["seeds"] > 1 else ""
+    return percent(row["median"]) + around
 
 
 def _median(row):

@@ -90,7 +90,7 @@ def steps_table(layers):
         start, end, level = run.iloc[0], run.iloc[-1], results.first_level(run)
         rows.append({
             "net": name, "seeds": net["seed"].nunique(), f"at step {start['step']}": _at(start),
-            f"first within {1 / results.LEVEL:g} to {results.LEVEL}":
+            f"first about equal ({1 / results.LEVEL:g} × to {results.LEVEL} ×)":
             "never" if level is None else "from the start" if level == start["step"] else f"at step {level}",
             "at the end": f"{_at(end)}, step {end['step']}",
         })  # fmt: skip

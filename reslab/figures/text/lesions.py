@@ -73,7 +73,7 @@ def title(frame):
     deepest = residual[residual["depth"] == residual["depth"].max()]
     if deepest["name"].nunique() > 1 or len(results.that_hurt(blocks)) >= len(deepest) / 2:
         return ""
-    return f"One block out: most can go in {deepest['name'].iloc[0]}, none in {plain['name'].iloc[0]}"
+    return f"Most single blocks of {deepest['name'].iloc[0]} can go, none of {plain['name'].iloc[0]}"
 
 
 def alt_text(frame, text):

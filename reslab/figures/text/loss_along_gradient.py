@@ -1,6 +1,6 @@
 """Lesson 02 in words: how much of the loss decrease that the gradient predicts is measured."""
 
-from reslab.figures.text.phrases import EMPTY, lines, scientific
+from reslab.figures.text.phrases import EMPTY, lines, listed, scientific
 from reslab.results import loss_along_gradient as results
 
 
@@ -14,12 +14,12 @@ def sentence(frame):
         return EMPTY
     smallest = frame.loc[frame["rate"] > 0, "rate"].min()
     reach = [f"{_reach(*net['reach'], smallest)} in {net['name']}" for net in nets]
-    fall = [f"{_spread('{:.2f}', *net['fall'])} nats in {net['name']}" for net in nets]
+    fall = [f"by {_spread('{:.2f}', *net['fall'])} nats in {net['name']}" for net in nets]
     return (
-        f"How far does the best of {(frame['rate'].unique() > 0).sum()} learning rates lower the loss, in the median of"
-        f" {frame['step'].nunique()} moments of the first {frame['step'].max()} steps? {'; '.join(fall)}. Before"
-        " training, up to which learning rate does the loss fall by at least half of what the gradient predicts?"
-        f" {'; '.join(reach)}. (Medians, lowest to highest of {nets[0]['seeds']} seeds.)"
+        f"At the best of {(frame['rate'].unique() > 0).sum()} learning rates, one step lowers the loss {listed(fall)}:"
+        f" the median of {frame['step'].nunique()} moments of the first {frame['step'].max()} steps. Before training,"
+        f" the loss falls by at least half of what the gradient predicts at learning rates {listed(reach)}. (Medians,"
+        f" lowest to highest of {nets[0]['seeds']} seeds.)"
     )
 
 
@@ -45,7 +45,8 @@ def alt_text(frame):
 def _reach(median, low, high, smallest):
     """A rate, and its range over the seeds; 0 where not even the smallest that was tried is within reach."""
     texts = [scientific(rate) if rate else f"less than {scientific(smallest)}" for rate in (median, low, high)]
-    return texts[0] if low == high else f"{texts[0]} ({texts[1]} to {texts[2]})"
+    around = "" if low == high else f" ({texts[1]} to {texts[2]})"
+    return f"{'up to ' if median else 'of '}{texts[0]}{around}"
 
 
 def _spread(how, median, low, high):

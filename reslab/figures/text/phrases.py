@@ -4,6 +4,11 @@ import re
 
 _OF_EVERY_MACHINE = re.compile(r"\((R|TM)\)| (Processor|CPU)\b")
 EMPTY = "Nothing has been measured yet."
+_COUNTS = ("parameters", "multiply_adds", "with_early_stride")
+_WORDS = {
+    "multiply_adds": "multiply-adds", "train_error": "training error", "paper_test_error": "test error in the paper",
+    "parameters_ratio": "× the parameters", "multiply_adds_ratio": "× the multiply-adds",
+}  # fmt: skip
 _RAISED = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
 
 
@@ -18,6 +23,24 @@ def amount(number):
         if number >= 0.9995 * size:  # what rounds up to it
             return f"{number / size:.3g} {letter}"
     return f"{number:.0f}"
+
+
+def table(numbers):
+    """A table of numbers as text: counts of a net as `amount` writes them, fractions of errors in percent (those of a
+    paper with its two places), "–" for NaN, and the columns' names in words.
+
+    numbers: a DataFrame whose columns are named as those of the experiments; other columns stay as they are.
+    """
+    texts = numbers.copy()
+    for column in numbers:
+        write = amount if column in _COUNTS else _paper if column.startswith("paper_") else percent
+        if column in _COUNTS or column.endswith("_error"):
+            texts[column] = ["–" if number != number else write(number) for number in numbers[column]]
+    return texts.rename(columns=lambda column: _WORDS.get(column, column.replace("_", " ")))
+
+
+def _paper(share):
+    return f"{100 * share:.2f} %"
 
 
 def scientific(number, places=0):

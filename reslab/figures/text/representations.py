@@ -6,7 +6,7 @@ from reslab.results import representations as results
 # Column → what is counted.
 _PHRASES = {
     "neighbour_accuracy": "pictures whose most similar picture is of their own class",
-    "readout_accuracy": "test pictures that a linear readout gets right",
+    "readout_accuracy": "test pictures that one linear layer, trained on what the block puts out, gets right",
     "noise_cosine": "cosine of a picture with its noisy copy",
 }
 

@@ -183,5 +183,6 @@ def end_title(table, x):
         low, high = ({skip: spread.loc[best[skip], (end, skip)] for skip in best} for end in ("min", "max"))
         for skip in (False, True):
             if high[skip] < low[not skip]:
-                return f"At their best rates the {what} with{'' if skip else 'out'} the skip ends nearer"
+                skips = "skips" if what == "stack" else "a skip"
+                return f"Each at its best rate, the {what} with{'' if skip else 'out'} {skips} ends nearer"
     return ""

@@ -28,9 +28,11 @@ def precision_sentence(usual, other):
 
 def throughput_sentence(frame):
     """The speed of the most workers. frame: workers, speed (a multiple of the first row's)."""
-    last = frame.iloc[-1]
-    first = frame["workers"].iloc[0]
-    return f"{last['workers']:.0f} workers train {last['speed']:.2f} times as many nets a minute as {first:.0f}."
+    last, first = frame.iloc[-1], frame["workers"].iloc[0]
+    times = f"{last['speed']:.2f} times"
+    if abs(last["speed"] - 1) <= results.AS_FAST:
+        return f"{last['workers']:.0f} workers train as many nets a minute as {first:.0f} ({times})."
+    return f"{last['workers']:.0f} workers train {times} as many nets a minute as {first:.0f}."
 
 
 def agreement_sentence(losses, missing="Nothing to compare: see the warning above."):
