@@ -100,6 +100,29 @@ def test_without_skips_a_six_is_lost_and_with_them_it_stays(show):
     assert all(name == "6 ✓" for name in pictures(stage))
 
 
+def test_a_picture_stays_what_it_is_if_it_does_after_each_block_whether_that_has_a_tile_or_not(show, state):
+    (pair,) = (net for net in state["nets"] if net["key"] == "110")
+    frame, label = pair["residual"]["frames"][0], state["sprite"]["labels"]
+    nearest = [label[block[0][0]] for block in frame["near"]]
+    own = label[state["pictures"][0]]
+    stage = stage_of(show("still&skips=on&net=110&picture=1"))
+    assert any(each != own for each in nearest)  # else this test shows nothing, and this too:
+    assert all(name.endswith("✓") for name in pictures(stage))
+    assert "a 6 comes out as a 6" in stage.locator(".say").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("gradient", "said"),
+    [(1620.0, "×\u00a0810"), (0.5, "÷\u00a04"), (0.0, "no number"), (float("inf"), "no number"), (2e-7, "÷\u00a010⁷")],
+)
+def test_a_gradient_is_told_against_that_of_the_last_block(browser, gradient, said):
+    page = browser.new_page()
+    source = (stage_page.SOURCE / "words.js").read_text(encoding="utf-8")
+    load = "source => import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})))"
+    against_two = f"async ([source, number]) => (await ({load})(source)).times(Number(number) / 2)"
+    assert page.evaluate(against_two, [source, str(gradient).replace("inf", "Infinity")]) == said
+
+
 def test_the_invitation_does_what_it_says(show):
     page = show("still")
     stage = stage_of(page)

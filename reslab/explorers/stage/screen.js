@@ -56,7 +56,7 @@ export function makeScreen(root, $, scene, player, height) {
   }
 
   function showSentence(kind, frame) {
-    const [who, what] = sentence(scene.state, scene.net, kind, frame, view.picture, parts.stations, view.step)
+    const [who, what] = sentence(scene.state, scene.net, kind, frame, view.picture, view.step)
     say($.lead, who)
     set($.lead, { class: kind })
     say($.told, `${what} `)

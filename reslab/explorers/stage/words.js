@@ -29,7 +29,7 @@ export const { format: number } = new Intl.NumberFormat("en")
 
 // 818.2 → "× 820", 0.031 → "÷ 32": against the last block's gradient.
 export function times(value) {
-  if (value == null || !Number.isFinite(value)) return "no number"
+  if (!value || !Number.isFinite(value)) return "no number" // 0: float32 holds no smaller one
   const round = v => (v < 99500 ? number(Number(v.toPrecision(2))) : tens(Math.round(Math.log10(v))))
   return value >= 0.95 ? `×\u00a0${round(value)}` : `÷\u00a0${round(1 / value)}`
 }
@@ -44,10 +44,10 @@ export const gradient = frame => {
 const pointAt = (film, step) => film.curve.findLast(point => point[0] <= step)
 export const errorAt = (film, step) => pointAt(film, step)?.[1]
 
-// What happened to one picture, as a clause.
-export function journey(state, frame, picture, stations) {
+// What happened to one picture, as a clause: after every block, also those that have no tile.
+export function journey(state, frame, picture) {
   const name = className(state, state.sprite.labels[state.pictures[picture]])
-  const seen = stations.map(i => className(state, state.sprite.labels[frame.near[i][picture][0]]))
+  const seen = frame.near.map(near => className(state, state.sprite.labels[near?.[picture][0]]))
   const end = seen.at(-1)
   if (end !== name) return `${a(name)} turns into ${a(end)}`
   return seen.every(each => each === name)
@@ -62,7 +62,7 @@ function growth(value) {
 }
 
 // The sentence on top: [which net, what]. It is about the step that is shown, or names the step.
-export function sentence(state, net, kind, frame, picture, stations, step) {
+export function sentence(state, net, kind, frame, picture, step) {
   const film = net[kind],
     share = frame.told_apart.at(-1),
     after = at => (at ? `after ${number(at)} ${at === 1 ? "step" : "steps"}` : "before any training"),
@@ -78,9 +78,10 @@ export function sentence(state, net, kind, frame, picture, stations, step) {
   }
   const chance = share < 2.5 * state.guess ? ` (guess: ${percent(state.guess)})` : ""
   const kept = `${percent(share)} of pictures keep their ${thing(state)}${chance}.`
-  const back = gradient(frame) ? ` Backwards the gradient ${growth(gradient(frame)[1])}.` : ""
+  const first = gradient(frame)?.[1],
+    back = first ? ` Backwards the gradient ${growth(first)}.` : ""
   const error = frame.step ? ` Training error: ${percent(errorAt(film, frame.step))}.` : ""
-  return [who, `, ${after(frame.step)}, ${journey(state, frame, picture, stations)}; ${kept}${back}${error}`]
+  return [who, `, ${after(frame.step)}, ${journey(state, frame, picture)}; ${kept}${back}${error}`]
 }
 
 // What a block's numbers are, as [what, here, in the other net].
