@@ -125,6 +125,8 @@ def test_the_line_between_two_nets():
     (row,) = results.barriers(LINE).itertuples()
     assert (row.ends, row.top, row.barrier) == pytest.approx((0.15, 3.0, 2.8))
     assert list(keyed(landscape.between(LINE))["plain-20/live, this machine/median"].y) == [0.1, 3, 0.2]
+    assert landscape.between(LINE).layout.yaxis.type != "log"
+    assert landscape.between(LINE).layout.yaxis.range == pytest.approx((0, 3.15))
     assert "plain-20 (eval mode) 2.8" in landscape.between_sentence(LINE)
 
 

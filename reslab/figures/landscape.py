@@ -99,10 +99,11 @@ def between(frame, *, empty=EMPTY, draw=theme.figure):
     """The loss on straight lines from one trained net to another of the same spec: the median over pairs, in a band.
     frame: as `experiments.landscape.between` gives it. ValueError for a missing column."""
     frame = results.require(frame, (*results.NET, "other", "alpha", "loss", "mode"), "The loss between two nets")
-    traces, ends = of_lines.lines(_floored(frame), "alpha", "loss", quantity="loss", each="pairs")
-    low, high, _ = results.LEVELS
+    traces, ends = of_lines.lines(frame, "alpha", "loss", quantity="loss", each="pairs")
     x = dict(title="From one net (0) to the other (1)", range=[-0.02, 1.02])
-    y = dict(NATS, range=[low, high], tickvals=TICKS)
+    # Linear, as heights of hills are compared: on a log axis the one that begins lower looks higher.
+    most = frame["loss"][np.isfinite(frame["loss"])].max() if len(frame) else 1
+    y = dict(title="Loss (nats)", range=[0, 1.05 * most])
     return draw(
         traces, title="On the straight line between two nets", statement=lambda: between_title(frame),
         origin=_origin(frame, frame["other"], _mode(frame)), empty=empty, x=x, y=y,
