@@ -50,7 +50,7 @@ function presenterOf(explorer, resized) {
 
 export default {
     render({ model, el }) {
-        let box, forgetKeys
+        let box, endKeys
         const said = document.createElement("div")
         said.className = "reslab-kernel"
         said.setAttribute("role", "alert")
@@ -95,7 +95,7 @@ export default {
         requestAnimationFrame(() => {  // by now the widget is inside its explorer
             box = el.closest(".reslab, .reslab-question") ?? el
             for (const part of [box, ...box.querySelectorAll(".reslab-charts")]) observer.observe(part)
-            forgetKeys = keepKeys(box)
+            endKeys = keepKeys(box)
             for (const kind of ["click", "change"]) box.addEventListener(kind, asked, true)
         })
         model.on("msg:custom", message => {
@@ -107,7 +107,7 @@ export default {
             kernel.stop()
             observer.disconnect()
             presenter.end()
-            forgetKeys?.()
+            endKeys?.()
         }
     },
 }

@@ -16,7 +16,7 @@ from reslab.experiments.degradation import small_net
 from reslab.explorers.stage.live import LiveFilm
 
 # A frame is what the page does from one step to the next, with its styles, its layout and its painting. It is counted
-# in processor time of the page's own thread, which a neighbour on the processor does not add to.
+# in processor time of the page's own thread, to which another process does not add.
 ROUNDS = 5
 FRAME = """step => new Promise(done => requestAnimationFrame(() => {
     stage.take({step}, false)
@@ -90,7 +90,7 @@ def test_the_first_picture(report, tmp_path):
     with serve(tmp_path) as lab, lab.open("00_start_here.ipynb") as notebook:
         began = time.monotonic()
         notebook.start_all()
-        notebook.wait_until(lambda: notebook.find(".stage .spark[visibility=visible]").count(), 120)
+        notebook.wait_until(lambda: notebook.find(".stage .pulse[visibility=visible]").count(), 120)
         moving = time.monotonic() - began
         assert notebook.find(".stage .shell").count() == 28
     report(f"lesson 00: {moving:.1f} s from Run All to a moving picture, the kernel running (goal 10)")

@@ -28,7 +28,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 
-# Without these, Lab asks for the news, saves behind our back, and leaves cells outside the window out of the page.
+# Without these, Lab asks for news, saves by itself, and leaves cells outside the window out of the page.
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},

@@ -114,8 +114,8 @@ def test_with_reduced_motion_nothing_moves_and_the_film_still_plays(show):
     assert stage.locator(".plot.shares .fill").first.evaluate("e => getComputedStyle(e).transitionDuration") == "0s"
     page.evaluate("""() => {
         window.moved = 0
-        const spark = document.querySelector(".plot.shares .spark")
-        new MutationObserver(() => window.moved++).observe(spark, { attributeFilter: ["cx"] })
+        const pulse = document.querySelector(".plot.shares .pulse")
+        new MutationObserver(() => window.moved++).observe(pulse, { attributeFilter: ["cx"] })
     }""")
     stage.locator(".speed").click(click_count=2)
     stage.locator(".play").click()

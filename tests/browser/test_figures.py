@@ -5,7 +5,6 @@ from pathlib import Path
 
 import drawn
 import numpy as np
-import pandas as pd
 import plotly
 import pytest
 import test_figures_attribution as seven
@@ -35,7 +34,6 @@ pytestmark = pytest.mark.browser
 # The figures that drawn.every() does not have, from the frames of their own tests.
 NETS = four.together(four.SEEDS, four.net("resnet-20", (1, 0.9, 0.8)))
 INSIDE = six.PATH.assign(x=[-0.4, 0.5, 0.0])
-MAPS = pd.concat([seven.looked(method) for method in ("Grad-CAM", "saliency")])
 OTHERS = {
     "by_block": representations.by_block(NETS),
     "chaos": representations.chaos(NETS),
@@ -55,7 +53,6 @@ OTHERS = {
     "gaps": attribution.completeness_gaps(seven.GAPS),
     "branches": attribution.branches(seven.BRANCHES),
     "picture": attribution_maps.picture(seven.looked()),
-    "gallery": attribution_maps.gallery(MAPS),
     "picture_curve": attribution_maps.picture_curve(seven.looked()),
     "wipe": super_resolution_pictures.wipe(eight.panes()),
     "differences": super_resolution_pictures.differences(eight.panes()),

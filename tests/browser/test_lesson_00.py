@@ -1,4 +1,4 @@
-"""Lesson 00 in the real JupyterLab, as somebody meets it who has never heard of a skip connection."""
+"""Lesson 00 in the real JupyterLab, as a beginner sees it."""
 
 import pytest
 from explorer_page import at_rest
@@ -19,7 +19,7 @@ def notebook(lab):
 
 
 # What the button to play says, and whether little is drawn, so that the training has the processor.
-SPARING = "stage => [stage.querySelector('.play').innerText, stage.classList.contains('sparing')]"
+THROTTLED = "stage => [stage.querySelector('.play').innerText, stage.classList.contains('throttled')]"
 
 
 @pytest.fixture
@@ -63,14 +63,14 @@ def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
     assert set(held) == {"skips off", "skips on"}
     assert notebook.find(".stage .thin").first.get_attribute("d")  # recorded lies under it
     notebook.screenshot("00_start_here-live")
-    assert stage.evaluate(SPARING) == ["Go on", False]
+    assert stage.evaluate(THROTTLED) == ["Go on", False]
     notebook.click(".stage .play")
-    notebook.wait_until(lambda: stage.evaluate(SPARING) == ["Pause", True])
+    notebook.wait_until(lambda: stage.evaluate(THROTTLED) == ["Pause", True])
     notebook.click(".stage .live")
     notebook.wait_until(lambda: "Stopped" in notebook.text(".stage .origin"), 60)
     assert notebook.text(".stage .play") != "Pause"
     is_legible(stage)
-    assert not stage.evaluate(SPARING)[1]
+    assert not stage.evaluate(THROTTLED)[1]
     assert stage.bounding_box()["height"] <= HIGH
     notebook.click(".stage .origin .choices button")  # "Recorded"
     notebook.wait_until(lambda: "Thick" not in notebook.text(".stage .origin"))
@@ -80,15 +80,15 @@ def test_training_here_is_drawn_over_the_recorded_run(notebook, stage):
 PASS = """async () => {
     let drawn = 0
     const watcher = new MutationObserver(() => drawn++)
-    watcher.observe(document.querySelector(".stage .spark"), { attributes: true })
-    stage.player.sparing = true
+    watcher.observe(document.querySelector(".stage .pulse"), { attributes: true })
+    stage.player.throttled = true
     await stage.player.pass(600, 0)
     watcher.disconnect()
     return drawn
 }"""
 
 
-def test_a_pass_is_drawn_sparingly_while_a_training_needs_the_processor(show):
+def test_a_pass_is_throttled_while_a_training_needs_the_processor(show):
     assert 2 <= show("still").evaluate(PASS) <= 600 / 50 + 2  # with its beginning and its end
 
 

@@ -63,7 +63,7 @@ def test_a_learner_watches_a_plain_net_fail_and_its_residual_twin_learn(notebook
     notebook.wait_until(lambda: "plain-56 was stopped" in notebook.text(".reslab-sentence"))
     assert notebook.find(".reslab-stop").first.is_disabled()
 
-    # A state that somebody handed out: one line sets everything, and Start trains what it names.
+    # A pasted state: one line sets everything, and Start trains what it names.
     handed_out = "resnet-56 | plain-20 + plain-56 + resnet-56"
     hand_out(notebook, handed_out)
     notebook.wait_until(lambda: "Press Start to train" in notebook.text(".reslab-message"))

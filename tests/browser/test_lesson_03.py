@@ -47,7 +47,7 @@ def test_a_learner_takes_a_block_apart(notebook):
     notebook.show(".reslab")
     notebook.screenshot("03_residual_block-bottleneck")
 
-    # A state that somebody handed out, and one that nobody should.
+    # A pasted state, and a wrong one.
     hand_out(notebook, "plain,norm=none | residual,norm=none")
     notebook.wait_until(lambda: values(notebook, RIGHT, "plain block · norm none"))
     hand_out(notebook, "resnet-20", "write residual or plain")

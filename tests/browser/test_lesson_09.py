@@ -40,7 +40,7 @@ def test_a_learner_composes_a_net_and_races_it(notebook):
     notebook.wait_until(lambda: "8 groups" in diagram(notebook))
     notebook.wait_until(lambda: "groups 8 costs 0." in notebook.text(".reslab-sentence"))
 
-    # A race that somebody handed out: both curves grow side by side; Pause holds both, Stop ends both.
+    # A pasted race: both curves grow side by side; Pause holds both, Stop ends both.
     hand_out(notebook, RACE)
     notebook.wait_until(
         lambda: "Press Start to train resnet-56, resnet-16 · widen 2" in notebook.text(".reslab-message")
@@ -63,7 +63,7 @@ def test_a_learner_composes_a_net_and_races_it(notebook):
     notebook.screenshot("09_variants-light")
     notebook.screenshot("09_variants-explorer", ".reslab")
 
-    # What was composed becomes the one to beat; and a state that nobody should hand out.
+    # The combined net becomes the base; and a wrong state.
     with unfolded(notebook):
         notebook.click(".reslab-set-base")
     notebook.wait_until(lambda: "of resnet-16 · widen 2" in notebook.text(".reslab-sentence"))

@@ -1,4 +1,4 @@
-"""The stage in one HTML file, opened from disk as somebody would who has no Python."""
+"""The stage in one HTML file, opened from disk, without Python."""
 
 import base64
 import gzip

@@ -110,13 +110,13 @@ export default {
     const watcher = new ResizeObserver(show)
     watcher.observe(root)
     show()
-    const forgetKeys = keepKeys(root)
-    const forgetPage = presents(root, present, show)
+    const endKeys = keepKeys(root)
+    const endPresent = presents(root, present, show)
     return () => {
       kernel.stop()
       model.off("msg:custom", kernel.answered)
-      forgetPage()
-      forgetKeys()
+      endPresent()
+      endKeys()
       watcher.disconnect()
       names.forEach(name => model.off(name, show))
     }

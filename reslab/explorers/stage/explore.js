@@ -36,7 +36,7 @@ export function explore(root, $, scene) {
       mark()
       return focusBlock(Number($.shares.querySelector('.hit[tabindex="0"]').dataset.block))
     }
-    roam(opened)
+    setTabStop(opened)
     show()
     // The panel covers the gradient and the error, and grows upwards if it needs more; on a narrow screen it is below.
     $.panel.box.style.setProperty("--covered", `${root.clientHeight - $.gradientLabel.offsetTop}px`)
@@ -54,9 +54,9 @@ export function explore(root, $, scene) {
   }
 
   const mark = () => scene().parts.hits.forEach((hit, k) => hit.classList.toggle("open", k === opened))
-  const roam = i => scene().parts.hits.forEach((hit, k) => hit.setAttribute("tabindex", k === i ? "0" : "-1"))
+  const setTabStop = i => scene().parts.hits.forEach((hit, k) => hit.setAttribute("tabindex", k === i ? "0" : "-1"))
   function focusBlock(i) {
-    roam(i)
+    setTabStop(i)
     scene().parts.hits[i].focus({ preventScroll: true })
   }
 

@@ -7,7 +7,7 @@ const PAUSE = 2500 // ms between two passes
 export function listen(kernel, $, scene, player, { refresh, draw }) {
   const { live, view } = scene
   const answers = watchKernel(words => {
-    if (!words) return // the kernel's own are there
+    if (!words) return // the kernel has answered, with words of its own
     live.words = words
     refresh()
   })

@@ -50,10 +50,10 @@ export function buildNet(parts, state, net, recorded, size, draw) {
   stations.forEach((i, k) =>
     svg(shares, "path", { class: "lead", d: `M${gutter + slot * (k + 0.5)} 0L${middle(i)} ${top - 2}` }),
   )
-  const arch = svg(shares, "g", { class: "arcs" })
+  const skips = svg(shares, "g", { class: "arcs" })
   for (let i = 1; i < n; i++) {
     const [from, to] = [x(i) - step * 0.18, x(i + 1) - step * 0.18 - gap]
-    svg(arch, "path", {
+    svg(skips, "path", {
       d: `M${from} ${top - 1}C${from} ${top - arcs * 1.2} ${to} ${top - arcs * 1.2} ${to} ${top - 1}`,
     })
   }
@@ -99,7 +99,7 @@ export function buildNet(parts, state, net, recorded, size, draw) {
   for (let i = 0; i < n; i++) {
     slopes.push(svg(slope, "rect", { class: "fill", x: x(i), y: one - 100, width: wide, height: 100 }))
   }
-  const rival = svg(slope, "path", { class: "ghost" })
+  const otherLine = svg(slope, "path", { class: "ghost" })
 
   // Where the pointer and the keys act: one column for each block.
   for (const [owner, height] of [
@@ -113,14 +113,14 @@ export function buildNet(parts, state, net, recorded, size, draw) {
   }
   hits.forEach(hit => set(hit, { role: "button", tabindex: "-1" }))
   set(hits[0], { tabindex: "0" })
-  const spark = svg(shares, "circle", { class: "spark", r: 9, visibility: "hidden" })
-  const echo = svg(slope, "circle", { class: "spark", r: 7, visibility: "hidden" })
+  const pulse = svg(shares, "circle", { class: "pulse", r: 9, visibility: "hidden" })
+  const pulseBack = svg(slope, "circle", { class: "pulse", r: 7, visibility: "hidden" })
 
   function update(kind, frame, back, picture) {
-    const rivalKind = other(kind),
+    const otherKind = other(kind),
       own = state.sprite.labels[state.pictures[picture]]
     for (const owner of [shares, slope]) set(owner, { "data-kind": kind })
-    arch.style.display = kind === "residual" ? "" : "none"
+    skips.style.display = kind === "residual" ? "" : "none"
     for (const tile of tiles) {
       const near = frame.near[tile.i]?.[picture][0],
         seen = state.sprite.labels[near],
@@ -139,20 +139,21 @@ export function buildNet(parts, state, net, recorded, size, draw) {
     }
     frame.told_apart.forEach((share, i) => scale(fills[i], share ?? 0))
     set(ghost, {
-      class: `ghost ${rivalKind}`,
+      class: `ghost ${otherKind}`,
       d: path(back.told_apart.map((share, i) => [middle(i), base - share * bars])),
     })
     const end = base - Math.max(...back.told_apart.slice(-1 - Math.ceil((4.6 * size.em) / step))) * bars
     set(name, {
-      class: `name ${rivalKind}`,
+      class: `name ${otherKind}`,
       x: width - 6,
       y: end < top + 1.6 * size.em ? end + 1.3 * size.em : end - 0.5 * size.em,
     })
-    say(name, switchName(rivalKind))
+    say(name, switchName(otherKind))
     const here = gradient(frame),
       there = gradient(back)
     slopes.forEach((bar, i) => scale(bar, here?.[i] > 0 ? (Math.log10(here[i]) * decade) / 100 : 0))
-    set(rival, { class: `ghost ${rivalKind}`, d: there ? path(there.map((value, i) => [middle(i), gy(value)])) : "" })
+    const line = there ? path(there.map((value, i) => [middle(i), gy(value)])) : ""
+    set(otherLine, { class: `ghost ${otherKind}`, d: line })
   }
 
   // Show a pass in progress: `at` from 0 to 1 along `way`, or null for none.
@@ -167,8 +168,8 @@ export function buildNet(parts, state, net, recorded, size, draw) {
     lit = now
     const px = gutter + place * (width - gutter),
       hop = kind === "residual" ? Math.abs(Math.sin(place * n * Math.PI)) * (arcs - 8) : 0
-    set(spark, way === "forward" ? { cx: px, cy: top - 4 - hop, visibility: "visible" } : { visibility: "hidden" })
-    set(echo, way === "backward" ? { cx: px, cy: one, visibility: "visible" } : { visibility: "hidden" })
+    set(pulse, way === "forward" ? { cx: px, cy: top - 4 - hop, visibility: "visible" } : { visibility: "hidden" })
+    set(pulseBack, way === "backward" ? { cx: px, cy: one, visibility: "visible" } : { visibility: "hidden" })
     for (const tile of tiles) tile.figure.classList.toggle("waiting", way === "forward" && place < (tile.i + 0.5) / n)
   }
 

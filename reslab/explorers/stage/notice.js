@@ -1,4 +1,4 @@
-// Pictures that are not there yet: what they are, a button that downloads them, and its progress.
+// Pictures that are not downloaded yet: what they are, a button that downloads them, and its progress.
 import { html, say } from "./elements.js"
 
 export function buildNotice(root) {
@@ -14,12 +14,12 @@ export function buildNotice(root) {
 
 // needs: null, or { of(name) → { status, words, share } or undefined, changed(function), download(name) }.
 // → { wait(name): show what is needed for it, end(): hide that }.
-export function makeNotice(parts, needs, givenUp) {
+export function makeNotice(parts, needs, cancelled) {
   let name = null
   needs?.changed(show)
   parts.close.onclick = () => {
     end()
-    givenUp()
+    cancelled()
   }
   parts.fetch.onclick = () => needs.download(name)
 

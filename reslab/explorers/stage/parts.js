@@ -26,10 +26,10 @@ export function writeClasses(owner, names) {
 export function build(root, canTrain) {
   const $ = {},
     button = (owner, text, attributes = {}) => html(owner, "button", { type: "button", ...attributes }, text)
-  const told = html(root, "p", { class: "say", role: "status" })
-  $.lead = html(told, "b")
-  $.told = html(told, "span")
-  $.hint = button(told, undefined, { class: "hint", tabindex: -1 }) // the controls themselves are a key away
+  const line = html(root, "p", { class: "say", role: "status" })
+  $.lead = html(line, "b")
+  $.said = html(line, "span")
+  $.hint = button(line, undefined, { class: "hint", tabindex: -1 }) // the controls themselves are a key away
 
   const bar = html(root, "div", { class: "bar" })
   $.flip = button(bar, undefined, { class: "switch", role: "switch" })
@@ -106,8 +106,8 @@ export function build(root, canTrain) {
   $.play = button(buttons, undefined, { class: "play" })
   html($.play, "i", { "aria-hidden": "true" })
   $.playWord = html($.play, "span", {}, "Train")
-  $.back = button(buttons, "◂", { class: "small", "aria-label": "a step back", title: "A step back" })
-  $.forth = button(buttons, "▸", { class: "small", "aria-label": "a step on", title: "A step on" })
+  $.previous = button(buttons, "◂", { class: "small", "aria-label": "a step back", title: "A step back" })
+  $.next = button(buttons, "▸", { class: "small", "aria-label": "a step on", title: "A step on" })
   $.speed = button(buttons, "1 ×", { class: "small speed", "aria-label": "speed 1 times", title: "Speed" })
   const plot = html(grid, "div", { class: "plot curve" })
   $.curve = svg(plot, "svg", { role: "img", "aria-label": "Training error of both nets" })

@@ -2,7 +2,7 @@
 import { pictures } from "./pictures.js"
 import { other } from "./words.js"
 
-const STOPS = 60 // of a film that is played
+const STOPS = 60 // of the slider, at most, for a film of few frames
 const MANY = 20 // frames: with so many, the slider stops at frames only, where all that is shown is of the same step
 const START = { dataset: "", net: "56", skip: false, picture: 0, step: 0, live: false }
 
@@ -47,7 +47,7 @@ export async function makeScene(source) {
   scene.lastStep = () => Math.max(...stepsOf(scene.net.plain), ...stepsOf(scene.net.residual))
   scene.isTraining = () => scene.state.live && ["running", "paused"].includes(live.status)
 
-  // Take the state and the net that the view asks for; → whether they are others than before.
+  // Take the state and the net that the view asks for; → whether the net has changed.
   scene.choose = () => {
     const before = scene.net,
       state = isLive() ? live.state : scene.recorded

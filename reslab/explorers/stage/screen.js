@@ -59,7 +59,7 @@ export function makeScreen(root, $, scene, player, height) {
     const [who, what] = sentence(scene.state, scene.net, kind, frame, view.picture, view.step)
     say($.lead, who)
     set($.lead, { class: kind })
-    say($.told, `${what} `)
+    say($.said, `${what} `)
     const hint = scene.flipped ? "Now press Train" : "Flip the switch"
     say($.hint, scene.note ?? (scene.done || view.step ? "" : hint))
   }
@@ -102,7 +102,8 @@ export function makeScreen(root, $, scene, player, height) {
       origin = scene.state.live ? `Thick: ${scene.state.origin}${thin}` : capital(scene.state.origin)
     const ended = ["plain", "residual"].map(kind => scene.net[kind]).filter(film => film.state === "stopped")
     const early = ended.map(film => `${film.name} at ${number(film.curve.at(-1)[0])}`).join(", ")
-    const said = live.status !== "stopped" || scene.state.live ? live.words : "" // "Stopped" is of what is not shown
+    // "Stopped" is about the live film: it is not said of the recorded one.
+    const said = live.status !== "stopped" || scene.state.live ? live.words : ""
     const words = [said, origin, early && `Stopped: ${early}`].filter(Boolean).join(". ")
     say($.originWords, `${words}.`)
     set($.originWords, { title: $.originWords.textContent })
@@ -111,8 +112,8 @@ export function makeScreen(root, $, scene, player, height) {
   function showControls() {
     const training = scene.isTraining(),
       going = training ? live.status === "running" : player.playing
-    player.sparing = ["starting", "running"].includes(live.status)
-    root.classList.toggle("sparing", player.sparing)
+    player.throttled = ["starting", "running"].includes(live.status)
+    root.classList.toggle("throttled", player.throttled)
     $.flip.setAttribute("aria-checked", view.skip)
     say($.onoff, view.skip ? "on" : "off")
     const again = view.step && view.step >= scene.lastStep()

@@ -136,16 +136,16 @@ export async function mount(el, source) {
   $.another.onclick = () => take({ picture: (view.picture + 1) % scene.state.pictures.length })
   $.play.onclick = play
   $.hint.onclick = () => (scene.flipped ? $.play : $.flip).click()
-  $.back.onclick = () => byFrames(-1)
-  $.forth.onclick = () => byFrames(1)
+  $.previous.onclick = () => byFrames(-1)
+  $.next.onclick = () => byFrames(1)
   $.speed.onclick = changeSpeed
   $.slide.oninput = () => toStep(Number($.slide.value))
   $.line.onchange = async () => {
     await take(readLine($.line.value, view))
     $.line.value = writeLine(view) // of what is shown: a line may name what there is not
   }
-  const forgetKeys = keepKeys(root)
-  const forgetPage = presents(root, $.present, screen.rebuild, () => $.panel.box.hidden)
+  const endKeys = keepKeys(root)
+  const endPresent = presents(root, $.present, screen.rebuild, () => $.panel.box.hidden)
   if (source.live) {
     $.isLive.onclick = () => take({ live: true }, false)
     $.isRecorded.onclick = () => take({ live: false }, false)
@@ -179,8 +179,8 @@ export async function mount(el, source) {
     lineTo: text => take(readLine(text, view)),
     close() {
       watcher.disconnect()
-      forgetPage()
-      forgetKeys()
+      endPresent()
+      endKeys()
     },
   }
 }

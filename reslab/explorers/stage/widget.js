@@ -26,9 +26,9 @@ export default {
       return loaded.get(name)
     }
     const receivers = []
-    const heard = message => receivers.forEach(receive => receive(message))
-    model.on("msg:custom", heard)
-    let told = JSON.stringify(model.get("view"))
+    const deliver = message => receivers.forEach(receive => receive(message))
+    model.on("msg:custom", deliver)
+    let sent = JSON.stringify(model.get("view"))
     const stage = await mount(el, {
       names: model.get("datasets"),
       isHere: name => Boolean(bytes(name)),
@@ -37,17 +37,17 @@ export default {
       view: model.get("view"),
       height: () => Math.max(HEIGHT[0], Math.min(HEIGHT[1], window.innerHeight - LAB_CHROME)),
       changed(view) {
-        told = JSON.stringify(view)
+        sent = JSON.stringify(view)
         model.set("view", view)
         model.save_changes()
       },
       live: { send: message => model.send(message), receive: receive => receivers.push(receive) },
     })
-    const follow = () => JSON.stringify(model.get("view")) !== told && stage.take(model.get("view"))
+    const follow = () => JSON.stringify(model.get("view")) !== sent && stage.take(model.get("view"))
     model.on("change:view", follow)
     return () => {
       model.off("change:view", follow)
-      model.off("msg:custom", heard)
+      model.off("msg:custom", deliver)
       stage.close()
     }
   },

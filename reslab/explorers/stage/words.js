@@ -85,13 +85,13 @@ export function sentence(state, net, kind, frame, picture, step) {
 }
 
 // What a block's numbers are, as [what, here, in the other net].
-export function numbers(state, frame, rival, i) {
-  const rows = [[`Still the right ${thing(state)}`, percent(frame.told_apart[i]), percent(rival.told_apart[i])]]
+export function numbers(state, frame, back, i) {
+  const rows = [[`Still the right ${thing(state)}`, percent(frame.told_apart[i]), percent(back.told_apart[i])]]
   const band = frame.spread?.[i]
   if (band?.[0] != null)
-    rows.push([`the same over ${state.seeds.length} seeds`, range(band), rival.spread ? range(rival.spread[i]) : "?"])
+    rows.push([`the same over ${state.seeds.length} seeds`, range(band), back.spread ? range(back.spread[i]) : "?"])
   const here = gradient(frame),
-    there = gradient(rival)
+    there = gradient(back)
   if (here) rows.push(["Gradient, against the last block", times(here[i]), there ? times(there[i]) : "?"])
   const optional = [
     ["readout", "A linear readout finds the class", percent],
@@ -99,7 +99,7 @@ export function numbers(state, frame, rival, i) {
   ]
   for (const [key, what, write] of optional) {
     if (frame[key]?.[i] != null)
-      rows.push([what, write(frame[key][i]), rival[key]?.[i] != null ? write(rival[key][i]) : "?"])
+      rows.push([what, write(frame[key][i]), back[key]?.[i] != null ? write(back[key][i]) : "?"])
   }
   return rows
 }
