@@ -3,7 +3,7 @@
     CLAIM_SEEDS=10,11,12,13,14 CLAIM_THREADS=2 make test PYTEST_ARGS="-m claims"
 
 A very deep net is chaotic: another processor or another torch changes it as much as another seed. So a claim must hold
-for seeds that nobody looked at when it was written.
+for seeds that were not used when it was written.
 """
 
 import os

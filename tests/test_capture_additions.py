@@ -26,7 +26,7 @@ from reslab.nets import Block
 
 
 class Adds(nn.Module):
-    """branch(x) added to shortcut(x) as somebody wrote it."""
+    """branch(x) added to shortcut(x) in one of the ways to write it."""
 
     def __init__(self, add):
         super().__init__()

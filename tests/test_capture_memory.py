@@ -108,7 +108,7 @@ def test_a_kept_tensor_lives_as_long_as_its_trace():
     assert kept() is None
 
 
-def test_a_trace_goes_with_its_last_reference_and_needs_no_garbage_collector():
+def test_a_trace_is_freed_with_its_last_reference_and_needs_no_garbage_collector():
     model = nn.Sequential(nn.Linear(3, 3), Residual())
     gc.disable()
     try:

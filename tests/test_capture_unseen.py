@@ -57,7 +57,7 @@ def test_compiling_is_off_as_long_as_any_block_is_open():
     assert function(torch.tensor(1.0)) == 2
 
 
-def test_a_function_that_is_the_first_to_be_compiled_in_a_process_is_told(monkeypatch):
+def test_the_first_compiled_function_of_a_process_does_not_hide_the_hooks(monkeypatch):
     torch._dynamo.reset()
     model, step = chain(), torch.compile(lambda x: model(x).sum(), backend="eager")
     block = capture(model)

@@ -109,7 +109,7 @@ def test_by_the_cosine_a_plain_block_draws_a_new_signal(signal, seed):
 
 
 def test_a_trained_plain_block_changes_coordinates_and_a_residual_block_edits(signal, seed):
-    """CKA is high where the cosine is that of strangers, and half of the input can be read from the output."""
+    """CKA is high where the cosine is that of unrelated signals, and half of the input can be read from the output."""
     cka, r2 = (mean(signal, measure, seed) for measure in ("cka", "r2"))
     assert cka["plain-20 · trained"] > 0.8
     assert 0.35 < r2["plain-20 · trained"] < 0.7
@@ -118,7 +118,7 @@ def test_a_trained_plain_block_changes_coordinates_and_a_residual_block_edits(si
         assert r2[f"resnet-20 · {state}"] > r2[f"plain-20 · {state}"] + 0.15
 
 
-def test_another_order_of_the_channels_is_a_stranger_to_the_cosine_alone(seed):
+def test_another_order_of_the_channels_looks_unrelated_to_the_cosine_alone(seed):
     """Of the output of block 3 of an untrained plain-20: its channels in a random order, against itself."""
     split = digits()
     net = build(replace(small_net(split), depth=20, skip=False), seed=seed)
@@ -200,7 +200,7 @@ def test_without_batchnorm_the_signal_explodes_unless_the_branches_are_scaled(se
         assert low < size.iloc[-1] / size.iloc[0] < high
 
 
-def test_the_plain_net_keeps_the_signal_at_one_size_and_on_the_skip_it_piles_up(signal, seed):
+def test_the_signal_keeps_its_size_in_the_plain_net_and_adds_up_on_the_skip(signal, seed):
     chosen = signal[(signal["seed"] == seed) & (signal["step"] > 0)]
     plain, residual = (
         chosen.loc[chosen["name"] == f"{name} · trained", "activation_rms"].to_numpy()

@@ -63,7 +63,7 @@ def drawn_anew():
     return deletion.over_seeds(deletion.randomisation, ("resnet-20",), seeds=SEEDS, **how)
 
 
-def test_maps_with_their_signs_are_lost_when_the_layers_are_drawn_anew(drawn_anew):
+def test_maps_with_their_signs_are_lost_when_the_layers_are_initialised_again(drawn_anew):
     left = results.randomisation(drawn_anew, signs=True)
     last = left[left["drawn"] == left["drawn"].max()].set_index("method")["median"]
     assert last.abs().max() < 0.2
@@ -92,7 +92,7 @@ def test_nets_of_photographs_are_about_equally_good_and_those_of_digits_are_not(
     assert error["median"]["plain-20"] > error["median"]["resnet-20"] + 0.02
 
 
-def test_on_photographs_dust_does_as_much_harm_as_integrated_gradients_mark_and_grad_cam_holds():
+def test_on_photographs_moved_pixels_harm_as_much_as_those_of_integrated_gradients_and_less_than_those_of_grad_cam():
     """Recorded, one seed of weights a net, 32 pictures."""
     mean = deletion.photographs()["fall"].groupby(["name", "method", "kind"])["fall"].mean()
     for name in ("plain-20", "resnet-20"):

@@ -157,7 +157,7 @@ def test_the_activations_factor_is_their_derivative(split, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_hes_initialisation_loses_what_falls_on_padding(split, seed):
+def test_hes_initialisation_loses_the_share_that_meets_padding(split, seed):
     frame = gradient_factors.factors(replace(small_net(split), depth=56, skip=False, norm="none"), split, seed=seed)
     frame = frame[frame["kind"] == "weights"]
     measured = frame.groupby(frame["module"].str[:6])["factor"].mean()
@@ -170,7 +170,7 @@ def test_hes_initialisation_loses_what_falls_on_padding(split, seed):
 # Why it explodes, and what a step gains
 
 
-def test_batchnorm_with_what_bends_the_signal_makes_the_gradient_grow_with_relu_as_predicted():
+def test_batchnorm_with_a_nonlinearity_makes_the_gradient_grow_with_relu_as_predicted():
     """Measured: 1.20 with ReLU, 1.10 with tanh."""
     told = a_layer(mean_field.growth_by_layer(seeds=SEEDS)).set_index("name")
     for alone in ("ReLU alone", "BatchNorm alone"):
@@ -196,7 +196,7 @@ def gains():
     return {net["name"]: net for net in loss_along_gradient.over_seeds(along.in_training(seeds=SEEDS, progress=False))}
 
 
-def test_before_training_the_gradient_of_plain_56_holds_for_tiny_steps_only(gains):
+def test_before_training_the_gradient_of_plain_56_predicts_the_loss_for_tiny_steps_only(gains):
     """Measured, seeds 0 to 2: plain-56 a rate of 10⁻⁸, resnet-56 10⁻³ to 10⁻²."""
     assert gains["plain-56"]["reach"][0] <= 1e-6
     assert gains["resnet-56"]["reach"][0] >= 1e-3
@@ -275,14 +275,14 @@ def test_what_the_lesson_says_of_the_papers_nets(table):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_residual_net_without_norm_explodes_and_one_number_a_block_tames_it(split, seed):
+def test_a_residual_net_without_norm_explodes_and_with_one_scale_per_block_it_does_not(split, seed):
     wild = {"depth": 110, "norm": "none"}
     assert ratio(split, seed, **wild) > 1e4
     for scale in ("depth", "learned"):
         assert 0.1 < ratio(split, seed, residual_scale=scale, **wild) < 1
 
 
-def test_tamed_it_trains_with_most_seeds_and_wild_it_diverges_with_all(split):
+def test_with_scales_it_trains_with_most_seeds_and_without_it_diverges_with_all(split):
     """Training error at learning rate 0.1, seeds 10 to 14: 51 and 71 % (10, 13), the others below 50 %."""
     tame = NetSpec(depth=110, width=8, norm="none", residual_scale="depth", **split.shape)
     wild, how = replace(tame, residual_scale="one"), TrainSpec(lr=0.1)

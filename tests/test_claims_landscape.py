@@ -49,7 +49,7 @@ def test_in_eval_mode_both_losses_explode(by_mode):
     assert (table > 10).all()
 
 
-def test_and_with_the_distance(by_mode):
+def test_at_20_layers_the_answer_turns_with_the_distance_too(by_mode):
     """In eval mode the plain net's loss rises more at a quarter of a filter's length, in 15 of 15 pairs, and at the
     whole length, in 13; in train mode at the whole length in none."""
     assert share(by_mode["eval"], 0.25) >= 0.75
@@ -57,7 +57,7 @@ def test_and_with_the_distance(by_mode):
     assert share(by_mode["train"], 1.0) <= 0.4
 
 
-def test_what_survives_the_plain_net_starts_higher(by_mode):
+def test_in_both_modes_the_plain_net_starts_at_a_higher_loss(by_mode):
     table = results.rises(by_mode["eval"]).groupby(["skip", "seed"])["start"].first()
     assert (table[False] > 3 * table[True]).all()
 
@@ -97,7 +97,7 @@ def test_on_photographs_at_56_layers_the_plain_loss_rises_more_in_both_modes_and
     assert table.loc[(20, "train"), "share"] == 0.6
 
 
-def test_between_two_seeds_there_is_a_wall():
+def test_between_the_nets_of_two_seeds_the_loss_rises():
     pairs = [(SEEDS[i], SEEDS[(i + 1) % len(SEEDS)]) for i in range(len(SEEDS))]
     lines = landscape.between_seeds(pairs=pairs, alphas=5, images=64, progress=False)
     assert (results.barriers(lines)["barrier"] > 0.5).all()

@@ -44,7 +44,7 @@ def medians(frame, name):
     return frame[frame["name"] == name].groupby("seed")["error"].median()
 
 
-def test_residual_nets_hardly_notice_most_blocks_and_plain_ones_die(out):
+def test_most_blocks_can_go_in_residual_nets_and_none_in_plain_ones(out):
     assert results.verdict(out, "resnet-56") == "it hardly changes"
     assert results.verdict(out, "plain-20") == "nearly as many are wrong as by guessing"
     assert (medians(out, "resnet-20") < medians(out, "plain-20") - 0.3).all()
@@ -56,13 +56,13 @@ def test_the_first_block_is_needed(out):
         assert (first[name] > medians(out, name) + 0.1).mean() >= MOST
 
 
-def test_statistics_gathered_anew_help_a_residual_net_and_not_a_plain_one(out, again):
+def test_statistics_measured_again_help_a_residual_net_and_not_a_plain_one(out, again):
     first = [f[(f["name"] == "resnet-20") & (f["index"] == 1)].set_index("seed")["error"] for f in (out, again)]
     assert (first[1] < first[0] - 0.1).mean() >= MOST
     assert (medians(again, "plain-20") > 0.5).mean() >= MOST
 
 
-def test_a_deeper_net_bears_more():
+def test_a_deeper_net_loses_less_with_several_blocks_out():
     nets = ("resnet-20", "resnet-56")
     frame = lesions.over_seeds(lesions.several_out, nets, seeds=SEEDS, counts=(3,), draws=8, images=100, progress=False)
     error = frame.groupby(["name", "seed"])["error"].median()
@@ -89,7 +89,7 @@ def test_sampled_paths_scatter_and_add_sizes_that_cancel(walks):
     assert (share.max() - share.min()).max() > 0.05
 
 
-def test_on_photographs_resnet_56_limps_resnet_20_is_badly_hurt_and_plain_nets_die():
+def test_on_photographs_one_block_out_costs_resnet_56_little_resnet_20_much_and_plain_nets_all():
     """Recorded, one seed of weights a net: with one block out, medians of 90, 44, 86 and 7 %."""
     recorded = lesions.photographs()
     kept, again = recorded["one out"], recorded["one out, calibrated"]

@@ -105,7 +105,7 @@ def test_residual_nets_lose_pictures_too_but_slowly(untrained, seed):
 
 
 @by_seed
-def test_a_picture_and_its_noisy_copy_are_strangers_in_plain_56_and_alike_in_resnet_56(untrained, seed):
+def test_a_picture_and_its_noisy_copy_are_unrelated_in_plain_56_and_similar_in_resnet_56(untrained, seed):
     assert at(untrained, "plain-56", 13, seed, "noise_cosine") < 0.4
     assert at(untrained, "resnet-56", 13, seed, "noise_cosine") > 0.8
     assert at(untrained, "resnet-56", -1, seed, "noise_cosine") > 0.6

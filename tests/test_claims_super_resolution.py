@@ -70,7 +70,7 @@ def test_a_drawn_last_layer_takes_much_of_what_the_global_skip_buys():
         assert zero > drawn + 0.1
 
 
-def test_the_better_picture_is_also_more_alike():
+def test_the_picture_with_the_better_psnr_has_the_better_ssim():
     final = files.recorded()["final"]
     rows = final[(final["name"] == "residual-10") & (final["last"] == "zero")]
     assert (rows["ssim"] > rows["bicubic_ssim"]).all()

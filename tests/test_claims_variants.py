@@ -93,8 +93,7 @@ def test_at_56_layers_no_variant_beats_the_original_clearly(race):
 @pytest.mark.claims
 @pytest.mark.parametrize(("name", "least"), [("norm after addition", 0.30), ("ReLU before addition", 0.10)])
 def test_two_orders_do_not_get_far_in_60_steps(race, name, least):
-    """How far is chance in the second: seed 1 came to 58.9 % with one thread, and to 27.4 % with two, which round
-    otherwise."""
+    """How far the second gets depends on rounding: seed 1 came to 58.9 % with one thread, and to 27.4 % with two."""
     assert (errors(race, name) > errors(race, "ResNet") + least).all()
     assert errors(race, name).mean() > errors(race, "ResNet").mean() + 0.25
 

@@ -22,18 +22,18 @@ XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1
 CLEAR, ENOUGH = 30, 9  # of the two kinds of net; of any two lines of a chart, which differ in their dash or name too
 
 
-def lab(colour, seer):
-    """L*a*b* of a colour "#RRGGBB" as one seer sees it."""
+def lab(colour, vision):
+    """L*a*b* of a colour "#RRGGBB" as a person with this colour vision sees it."""
     srgb = np.array(hex_to_rgb(colour)) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    seen = np.clip(np.array(SEEN_BY[seer]) @ linear, 0, 1)
+    seen = np.clip(np.array(SEEN_BY[vision]) @ linear, 0, 1)
     x, y, z = (XYZ @ seen) / (XYZ @ np.ones(3))
     f = [t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in (x, y, z)]
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def distance(one, other, seer):
-    return np.linalg.norm(lab(one, seer) - lab(other, seer))
+def distance(one, other, vision):
+    return np.linalg.norm(lab(one, vision) - lab(other, vision))
 
 
 def test_the_simulation_knows_what_is_known():
@@ -45,23 +45,23 @@ def test_the_simulation_knows_what_is_known():
     assert distance(red, green, "tritanopia") > 40
 
 
-@pytest.mark.parametrize("seer", SEEN_BY)
-def test_plain_and_residual_are_told_apart_at_every_depth(seer):
+@pytest.mark.parametrize("vision", SEEN_BY)
+def test_plain_and_residual_are_told_apart_at_every_depth(vision):
     for depth in (8, 20, 56, 110, 302, 1202):
         plain, residual = theme.colour(False, depth), theme.colour(True, depth)
-        assert distance(plain, residual, seer) > CLEAR, (depth, plain, residual)
+        assert distance(plain, residual, vision) > CLEAR, (depth, plain, residual)
 
 
-@pytest.mark.parametrize("seer", SEEN_BY)
-def test_any_two_lines_of_a_chart_are_told_apart(seer):
+@pytest.mark.parametrize("vision", SEEN_BY)
+def test_any_two_lines_of_a_chart_are_told_apart(vision):
     for one, other in itertools.combinations(theme.template.layout.colorway, 2):
-        assert distance(one, other, seer) > ENOUGH, (one, other)
+        assert distance(one, other, vision) > ENOUGH, (one, other)
 
 
-@pytest.mark.parametrize("seer", SEEN_BY)
-def test_for_and_against_are_told_apart_on_a_map(seer):
+@pytest.mark.parametrize("vision", SEEN_BY)
+def test_for_and_against_are_told_apart_on_a_map(vision):
     against, supporting = (
         "#" + "".join(f"{int(part):02x}" for part in colour.split(", "))
         for colour in (attribution_maps.AGAINST, attribution_maps.FOR)
     )
-    assert distance(against, supporting, seer) > CLEAR
+    assert distance(against, supporting, vision) > CLEAR

@@ -164,7 +164,7 @@ def test_photographs_are_recorded_as_what_they_are(store, part):
         assert run.layers["index"].max() == sum(run.spec.blocks_per_stage)
 
 
-def test_no_other_photographs_are_there_and_none_is_taken_for_the_papers(store):
+def test_no_other_photographs_are_there_and_none_is_counted_as_the_papers(store):
     found = [
         run
         for run in store.runs()

@@ -101,7 +101,7 @@ def test_occlusion_of_a_linear_model_is_what_the_square_held(linear, x):
 
 
 @pytest.mark.parametrize("method", attribution.METHODS)
-def test_maps_leave_the_net_and_the_random_state_alone_and_come_out_again(net, x, method):
+def test_maps_change_neither_the_net_nor_the_random_state_and_repeat(net, x, method):
     before, state = copy.deepcopy(net.state_dict()), torch.get_rng_state()
     net.train()
     how = {"method": method, "steps": 4, "smooth": 2, "seed": 3, "progress": False}
@@ -184,7 +184,7 @@ def test_randomising_goes_from_the_last_layer_to_the_first_and_leaves_the_net_al
     assert not any(torch.equal(untrained[name], before[name]) for name in before if name.endswith("conv1.weight"))
 
 
-def test_a_model_of_ones_own_is_drawn_anew_as_its_layers_draw(linear, x):
+def test_a_model_of_ones_own_is_initialised_again_by_its_layers(linear, x):
     before, state = copy.deepcopy(linear.state_dict()), torch.get_rng_state()
     fresh = attribution.untrained(linear, x)
     assert same_bits(linear.state_dict(), before)

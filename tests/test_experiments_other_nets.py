@@ -82,7 +82,7 @@ def test_a_net_without_running_statistics_is_rescaled(split):
     torch.testing.assert_close(made.eval()(x), net.eval()(x), atol=1e-3, rtol=1e-3)
 
 
-def test_a_net_without_running_statistics_is_drawn_anew_layer_by_layer(split):
+def test_a_net_without_running_statistics_is_initialised_again_layer_by_layer(split):
     net, (x, _) = without_statistics(built(split)), split.batch(slice(8), "test")
     stages = dict(attribution.randomised(net, x))
     assert list(stages) == ["", "fc", "stage3.block1", "stage2.block1", "stage1.block1", "stem"]
@@ -99,7 +99,7 @@ def test_a_net_without_running_statistics_is_drawn_anew_layer_by_layer(split):
     assert (left["alike"].iloc[1:] < 0.99).all()
 
 
-def test_a_net_whose_classifier_was_replaced_is_drawn_anew_with_it(split):
+def test_a_net_whose_classifier_was_replaced_is_initialised_again_with_it(split):
     net, (x, _) = built(split), split.batch(slice(8), "test")
     net.fc = nn.Linear(16, 3)
     assert attribution.untrained(net, x)(x).shape == (8, 3)

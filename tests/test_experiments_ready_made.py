@@ -140,7 +140,7 @@ def test_a_name_is_written_in_its_place_or_as_near_as_it_is_whole():
     assert ring[top, left]
 
 
-def test_of_a_hundred_boxes_no_name_covers_another_and_ten_are_told():
+def test_of_a_hundred_boxes_no_name_covers_another_and_ten_are_named():
     """Each has a colour of its own, so a name that is covered would miss some of its ground."""
     random = torch.Generator().manual_seed(0)
     places = (torch.rand(100, 2, generator=random) * torch.tensor([900.0, 500.0])).tolist()

@@ -128,7 +128,7 @@ def test_each_kind_keeps_its_own_best_rate():
     assert lesson.at_best_rate(frame)[["skip", "lr"]].to_numpy().tolist() == [[False, 1.0], [True, 0.1]]
 
 
-def test_impossible_wishes_are_refused(split):
+def test_impossible_arguments_are_refused(split):
     with pytest.raises(ValueError, match="blocks is 0; it must be from 1 to 16"):
         lesson.learn(spec(split), blocks=0, split=split)
     with pytest.raises(ValueError, match="lr is 0; it must be a finite number above 0"):

@@ -11,7 +11,7 @@ PLACES = torch.Generator().manual_seed(0)
 SIGNAL = torch.relu(torch.randn(300, 6, 4, 4, generator=PLACES))  # (N, C, H, W)
 
 
-def test_a_signal_is_all_left_in_itself_and_unrelated_ones_are_strangers():
+def test_a_signal_is_fully_similar_to_itself_and_not_to_an_unrelated_one():
     assert list(similarity.measures(SIGNAL, 3 * SIGNAL).values()) == pytest.approx([1, 1, 1])
     other = torch.relu(torch.randn(300, 6, 4, 4, generator=PLACES))
     found = similarity.measures(SIGNAL, other)
@@ -20,13 +20,13 @@ def test_a_signal_is_all_left_in_itself_and_unrelated_ones_are_strangers():
     assert found["cka"] < 0.3
 
 
-def test_another_order_of_the_channels_is_forgiven_by_all_but_the_cosine():
+def test_all_but_the_cosine_ignore_the_order_of_the_channels():
     found = similarity.measures(SIGNAL, SIGNAL[:, [1, 2, 3, 4, 5, 0]])
     assert found["cosine"] == pytest.approx(1 / math.pi, abs=0.02)
     assert (found["cka"], found["r2"]) == (pytest.approx(1), pytest.approx(1))
 
 
-def test_a_mixing_that_can_be_undone_is_forgiven_by_r2_alone():
+def test_r2_alone_ignores_an_invertible_mixing_of_the_channels():
     mix = torch.eye(6).double()
     mix[0, 0] = 30.0
     mixed = torch.einsum("dc,nchw->ndhw", mix, SIGNAL.double())
@@ -51,6 +51,6 @@ def test_a_net_is_measured_block_by_block():
     assert similarity.along([SIGNAL]) == []
 
 
-def test_where_the_shape_changes_or_a_number_is_lost_nothing_is_measured():
+def test_where_the_shape_changes_or_a_number_is_not_finite_nothing_is_measured():
     for before, after in ((SIGNAL, SIGNAL[:, :3]), (SIGNAL, SIGNAL * torch.inf)):
         assert all(math.isnan(value) for value in similarity.measures(before, after).values())

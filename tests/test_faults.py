@@ -57,7 +57,7 @@ def test_on_a_full_disk_a_training_ends_says_so_and_can_be_saved_later(tmp_path)
     assert (later, runs) == ([], 1)
 
 
-def test_with_a_home_that_cannot_be_written_all_works_but_keeping(tmp_path):
+def test_with_a_home_that_cannot_be_written_all_works_but_saving(tmp_path):
     """/proc takes no new folder, whoever asks: an administrator may write anywhere else."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RESLAB")}
     environment = kept | {"HOME": "/proc/nobody"}

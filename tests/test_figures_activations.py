@@ -52,7 +52,7 @@ def test_a_profile_is_legible_at_8_layers_as_at_1202(blocks):
     assert 2 <= sum(0.05 <= tick <= 1.5 for tick in figure.layout.yaxis.tickvals) <= 8
 
 
-def test_the_opened_block_wears_a_ring_in_every_net_that_has_it():
+def test_the_opened_block_has_a_ring_in_every_net_that_has_it():
     frame = together(signal(blocks=9), signal("resnet-8", blocks=3))
     traces = keyed(activations.profile(frame, opened=5))
     assert [key for key in traces if key.endswith("opened")] == [f"plain-20 · trained/0/{LIVE}/opened"]

@@ -108,7 +108,7 @@ def test_norms_and_activations_count_into_the_layer_before_them():
         ("memory", [1, 1, 0.5]),
     ],
 )
-def test_a_box_is_filled_as_far_as_its_cost_is_of_the_dearest(cost, filled):
+def test_a_box_is_filled_by_its_share_of_the_largest_cost(cost, filled):
     drawn = traces(architecture_map(small_net("plain-14"), cost=cost))
     assert list(drawn["plain-14/cost"].x[:3]) == pytest.approx([architecture.WIDTH * share for share in filled])
     assert set(drawn["plain-14/box"].x) == {architecture.WIDTH}

@@ -185,9 +185,7 @@ def test_a_map_is_on_one_diverging_scale_centred_on_0():
         assert after in notes
 
 
-def test_a_gallery_has_a_row_a_net_and_a_picture_curve_a_line_a_hole():
-    frame = pd.concat([looked(method) for method in ("Grad-CAM", "saliency")])
-    assert sum(key.endswith("/map") for key in keyed(attribution_maps.gallery(frame))) == 4
+def test_a_picture_curve_has_one_line_per_hole():
     assert len(keyed(attribution_maps.picture_curve(looked()))) == 4
 
 
@@ -197,8 +195,7 @@ CHARTS = [
 ]
 
 
-@pytest.mark.parametrize("draw", [*CHARTS, attribution_maps.picture, attribution_maps.gallery,
-                                  attribution_maps.picture_curve])  # fmt: skip
+@pytest.mark.parametrize("draw", [*CHARTS, attribution_maps.picture, attribution_maps.picture_curve])
 def test_charts_without_rows_say_so(draw):
     drawn = draw(pd.DataFrame(), draw=theme.chart)
     assert drawn["data"] == []

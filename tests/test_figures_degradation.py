@@ -45,7 +45,7 @@ def test_curves_are_the_frame_in_percent():
     assert shown == ["plain-56", "resnet-56 · recorded"]
 
 
-def test_curves_wear_their_origin_and_units():
+def test_curves_show_their_origin_and_units():
     figure = degradation.training_curves(history(seed=3), x="epoch")
     assert notes(figure)["origin"].replace("<br>", " ") == f"seed 3 · {MARKS} · live, this machine"
     assert figure.layout.yaxis.title.text == "Training error (%)"

@@ -12,7 +12,7 @@ from reslab.figures import theme
 # Curves
 
 
-def test_curves_are_the_frames_numbers_in_the_houses_colours():
+def test_curves_are_the_frames_numbers_in_the_themes_colours():
     frame = pd.concat([learning(True), learning(False, (1.0, 0.9, 0.8))])
     figure = figures.learning_curves(frame)
     traces = keyed(figure)
@@ -96,7 +96,7 @@ def test_decay_is_drawn_against_what_is_left():
 
 
 @pytest.mark.parametrize("skip", [True, False])
-def test_the_diagram_shows_every_shape_and_price(skip):
+def test_the_diagram_shows_every_shape_and_cost(skip):
     frame = block_parts(skip)
     figure = figures.diagram(frame)
     said = texts(figure)

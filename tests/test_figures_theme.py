@@ -35,7 +35,7 @@ def test_every_line_stands_out_on_white_and_on_dark(background):
     assert min(contrast(colour, background) for colour in colours) >= 3
 
 
-def test_text_stands_out_on_the_paper_of_a_figure():
+def test_text_has_contrast_on_the_background_of_a_figure():
     layout = pio.templates["reslab"].layout
     assert (layout.paper_bgcolor, layout.font.color) == ("white", theme.INK)
     assert contrast(theme.INK, "#FFFFFF") >= 7
@@ -50,7 +50,7 @@ def test_deeper_is_darker(skip):
     assert np.all(np.diff(named) < 0)
 
 
-def test_colours_lines_and_markers_mean_what_the_house_says():
+def test_colours_lines_and_markers_are_those_of_plain_and_residual():
     assert (theme.PLAIN, theme.RESIDUAL) == ("#D55E00", "#0072B2")
     assert theme.colour(False, 20) == theme.PLAIN
     assert theme.colour(True, 56) == theme.RESIDUAL
@@ -100,7 +100,7 @@ def test_no_text_is_smaller_than_14_and_no_name_than_16(name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_wears_its_origin_and_names_its_axes(name):
+def test_every_figure_shows_its_origin_and_names_its_axes(name):
     figure = FIGURES[name]
     assert drawn.notes(figure)["origin"]
     assert figure.layout.xaxis.title.text

@@ -97,7 +97,7 @@ def test_killed_at_many_moments_nothing_but_the_last_interval_is_lost(tmp_path):
 
 
 def nothing_is_lost(results):
-    """Each training ends as one that nobody killed, and lost at most the event whose checkpoint was being written."""
+    """Each training ends as one that was not killed, and lost at most the event whose checkpoint was being written."""
     for result in results:
         assert set(result["lost"]) <= {0, 1}  # events that were reported, and not yet in the checkpoint
         assert (result["exit_code"], result["same"], result["final"], result["files"]) == (0, True, True, [".json"])

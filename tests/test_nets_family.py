@@ -24,8 +24,8 @@ def multiply_adds(net, size=224):
     return counter.get_total_flops() / 2
 
 
-def lived_in(net):
-    """A net of another library whose statistics, shifts and scales are no longer what they begin as, in eval mode."""
+def changed(net):
+    """A net of another library whose statistics, shifts and scales are not the initial ones, in eval mode."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for tensor in [*net.parameters(), *net.buffers()]:
@@ -168,7 +168,7 @@ def test_every_net_of_torchvision_has_our_layers_parameters_and_cost(name):
 @pytest.mark.parametrize("name", ["resnet-18", "resnet-50", "resnext-50-32x4d", "wide-resnet-50-2"])
 def test_torchvisions_weights_give_its_logits_and_gradients(name):
     torch.manual_seed(0)
-    theirs = lived_in(torchvision.models.get_model(PRETRAINED[name]))
+    theirs = changed(torchvision.models.get_model(PRETRAINED[name]))
     net, x = ours(name, theirs), torch.randn(2, 3, 64, 64)
     logits, expected = net(x), theirs(x)
     torch.testing.assert_close(logits, expected)
@@ -191,7 +191,7 @@ def test_torchvisions_vgg_weights_give_its_logits(name):
             tensor.uniform_(-0.05, 0.05, generator=generator)
         for tensor in theirs.buffers():
             tensor.fill_(1)
-        theirs, x = lived_in(theirs), torch.randn(1, 3, 64, 64, generator=generator)
+        theirs, x = changed(theirs), torch.randn(1, 3, 64, 64, generator=generator)
         expected = theirs(x)
         assert expected.std() > 0
         torch.testing.assert_close(ours(name, theirs)(x), expected)
@@ -200,7 +200,7 @@ def test_torchvisions_vgg_weights_give_its_logits(name):
 @pytest.mark.parametrize("size", [64, 97])  # an odd size, where the average pool hangs over the edge
 def test_timms_resnet_50_d(size):
     torch.manual_seed(0)
-    theirs = lived_in(timm.create_model("resnet50d"))
+    theirs = changed(timm.create_model("resnet50d"))
     net, x = ours("resnet-50-d", theirs), torch.randn(2, 3, size, size)
     assert set(key_map(net.spec).values()) == set(theirs.state_dict())
     assert parameters(net) == parameters(theirs) == 25_576_264
@@ -209,7 +209,7 @@ def test_timms_resnet_50_d(size):
 
 def test_timms_other_resnets_have_the_names_of_torchvisions():
     torch.manual_seed(0)
-    theirs = lived_in(timm.create_model("resnet18"))
+    theirs = changed(timm.create_model("resnet18"))
     x = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(ours("resnet-18", theirs)(x), theirs(x))
 

@@ -25,8 +25,8 @@ BY_HAND = {  # Fig. 4 (a) to (e), with the block's own layers: b is its branch
 }
 
 
-def unsettled(net):
-    """The net with norms, scales and biases that are no longer what they begin as."""
+def changed(net):
+    """The net with norms, scales and biases that are not the initial ones."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in net.parameters():
@@ -41,7 +41,7 @@ def kinds(module):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_block_is_the_one_of_figure_4(order):
-    block = unsettled(build(small(depth=14, order=order))).stage1.block2
+    block = changed(build(small(depth=14, order=order))).stage1.block2
     x = torch.randn(3, 4, 8, 8)
     before = x.clone()
     torch.testing.assert_close(block(x), BY_HAND[order](block, block.branch, x), rtol=0, atol=0)
@@ -108,7 +108,7 @@ def test_an_identity_shortcut_carries_the_signal_through_the_whole_net(order):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_what_a_projection_is_given_and_whether_it_has_a_norm(order):
-    net = unsettled(build(small(depth=14, order=order, shortcut="B"))).eval()
+    net = changed(build(small(depth=14, order=order, shortcut="B"))).eval()
     block = net.stage2.block1
     branch_ends_with_norm = order in ("original", "relu-before-add", "relu-only-preact")
     assert hasattr(block.shortcut, "norm") == branch_ends_with_norm
@@ -140,7 +140,7 @@ FIXUP = {"norm": "none", "init": "fixup"}
 
 def test_a_fixup_block_is_the_one_of_the_paper():
     """A bias before each convolution and each activation, and a scale on what the last convolution puts out."""
-    net = unsettled(build(small(depth=14, **FIXUP)))
+    net = changed(build(small(depth=14, **FIXUP)))
     for layer in layers(net).values():
         layer.weight.data.normal_()
     block = net.stage1.block2

@@ -162,7 +162,7 @@ def test_a_resumed_training_goes_on_with_the_draws_to_come(spec, split, tmp_path
     assert last.run().history.drop(columns="seconds").equals(whole.history.drop(columns="seconds"))
 
 
-def test_neighbours_change_nothing(spec, split):
+def test_other_trainings_change_nothing(spec, split):
     how = TrainSpec(epochs=2, batch_size=50)
     alone = {
         run.seed: run.history["loss"].tolist()

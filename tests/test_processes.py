@@ -71,7 +71,7 @@ def sweep_of_four(split, spec, photographs, tmp_path_factory):
         patch.setattr(torch, "get_num_threads", lambda: 6)
         events = processes.train(jobs, lambda more, _: work.append(more), workers=3)
         first = next(events)
-        wait_until(lambda: len(store.runs()) == 4, timeout=600)  # nobody waits for whoever takes the runs
+        wait_until(lambda: len(store.runs()) == 4, timeout=600)  # no process waits until its run is taken
         taken = [first, *events]
     assert not any(remarks for _, remarks in taken)
     assert len(taken) == 4  # each once; and that all came says that three did train at a time, each in a process
@@ -214,7 +214,7 @@ def test_where_none_may_be_started_there_is_the_same(split, spec, monkeypatch, e
         list(sweep([spec], split, HOW, seeds=(0, 1), workers=2, progress=False))
 
 
-def test_a_bar_that_breaks_holds_nothing_up():
+def test_a_bar_that_raises_does_not_stop_a_training():
     reader, writer = multiprocessing.Pipe(duplex=False)
     progress = processes._Progress(lambda *_: 1 / 0)
     for message in ((0, 5, "begun"), (1, 3, ""), (0, 9, "")):
@@ -297,7 +297,7 @@ def test_a_script_needs_no_guard_and_may_leave_a_sweep_unfinished(script, tmp_pa
 
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "killed"])
-def test_interrupted_or_killed_its_processes_save_and_leave(script, tmp_path, how):
+def test_interrupted_or_killed_its_processes_save_and_exit(script, tmp_path, how):
     # events so far apart that each is told of
     process, store = script(REPORTING, epochs=20_000, log_every=50), Store(tmp_path / "store")
     told = set()

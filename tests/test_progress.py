@@ -1,4 +1,4 @@
-"""Progress bars: drawn in the terminal, or handed to a widget; none where nobody asks for one."""
+"""Progress bars: drawn in the terminal, or handed to a widget; none where none is asked for."""
 
 import threading
 
@@ -12,7 +12,7 @@ from reslab.progress import progress_bar, shown_by
 from reslab.sweep import sweep
 
 
-def test_a_listener_is_told_what_the_bar_would_draw_and_nothing_is_printed(capfd):
+def test_a_listener_gets_what_the_bar_would_draw_and_nothing_is_printed(capfd):
     told = []
     with shown_by(lambda *state: told.append(state)):
         for _ in progress_bar(range(3), desc="nets", mininterval=0):
@@ -22,7 +22,7 @@ def test_a_listener_is_told_what_the_bar_would_draw_and_nothing_is_printed(capfd
     assert capfd.readouterr() == ("", "")
 
 
-def test_words_beside_the_bar_and_an_unknown_total_are_told():
+def test_words_beside_the_bar_and_an_unknown_total_reach_the_listener():
     told = []
     with shown_by(lambda *state: told.append(state)), progress_bar(desc="plain-8", mininterval=0) as bar:
         bar.set_postfix_str("training error 9%")

@@ -127,7 +127,7 @@ def test_by_rate_counts_a_run_that_diverged_as_all_wrong():
     assert table[["median", "low", "high"]].to_numpy().tolist() == [[1, 1, 1]]
 
 
-def test_beside_the_paper_is_a_row_a_net_with_means_over_the_seeds_that_finished():
+def test_beside_the_paper_has_one_row_per_net_with_means_over_the_seeds_that_finished():
     runs = {("resnet-8", 0): 0.3, ("resnet-20", 0): 0.1, ("resnet-20", 1): 0.2}
     frames = [history(name, seed=seed, test_error=x, final_train_error=x) for (name, seed), x in runs.items()]
     failed = history("resnet-8", seed=1, outcome="diverged", test_error=0.9, final_train_error=0.9)

@@ -162,12 +162,12 @@ def test_an_edited_run_is_refused_and_so_is_a_checkpoint_with_one(tmp_path, edit
         assert_one_sentence(error, path)
 
 
-def test_a_run_that_was_only_laid_out_anew_is_still_one(file):
+def test_a_run_whose_json_was_only_reformatted_is_read(file):
     file.write_text(json.dumps(json.loads(make_run().to_json()), indent=2, sort_keys=True), encoding="utf-8")
     assert Run.load(file).history["loss"].tolist()[:5] == ODD[:5]
 
 
-def test_tensors_of_somebody_else_are_no_checkpoint(tmp_path):
+def test_tensors_of_another_program_are_no_checkpoint(tmp_path):
     file = tmp_path / "theirs.safetensors"
     for metadata in (None, {"format": "pt"}):
         save_file({"weight": torch.ones(2)}, file, metadata=metadata)

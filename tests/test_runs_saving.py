@@ -98,7 +98,7 @@ def test_the_move_is_the_last_thing_and_within_one_folder(file, monkeypatch):
     assert moves == [(file.parent, file, 3)]
 
 
-def test_a_run_is_not_overwritten_unasked(file):
+def test_a_run_is_overwritten_only_with_overwrite(file):
     make_run(seed=1).save(file)
     with pytest.raises(FileExistsError, match="is there already; pass overwrite=True to replace it") as error:
         make_run(seed=2).save(file)

@@ -47,9 +47,9 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def package(tmp_path_factory):
     """A copy of the package and its recorded runs, with a new field in each spec."""
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("package")
     shutil.copytree(ROOT / "reslab", folder / "reslab", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "data" / "runs", folder / "data" / "runs", ignore=shutil.ignore_patterns("weights"))
     for name, (_, line) in FIELDS.items():
@@ -72,8 +72,8 @@ def python(folder, code, *words):
     )
 
 
-def test_one_line_makes_an_option_a_mark_in_a_files_name_and_a_word_of_the_command(house):
-    done = python(house, USE, str(house / "runs"))
+def test_one_line_makes_an_option_a_mark_in_a_files_name_and_a_word_of_the_command(package):
+    done = python(package, USE, str(package / "runs"))
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert "--squeeze-excitation / --no-squeeze-excitation" in said["help"]
@@ -92,9 +92,9 @@ def test_one_line_makes_an_option_a_mark_in_a_files_name_and_a_word_of_the_comma
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_who_forgets_what_the_field_was_before_is_told_when_reslab_is_imported(house, tmp_path, name):
-    shutil.copytree(house / "reslab" / "specs", tmp_path / "reslab" / "specs")
-    shutil.copy(house / "reslab" / "checks.py", tmp_path / "reslab")
+def test_a_field_without_before_is_named_when_reslab_is_imported(package, tmp_path, name):
+    shutil.copytree(package / "reslab" / "specs", tmp_path / "reslab" / "specs")
+    shutil.copy(package / "reslab" / "checks.py", tmp_path / "reslab")
     (tmp_path / "reslab" / "__init__.py").touch()
     add(tmp_path, name, "    forgotten: int = setting(3, 'of three', low=0)\n")
     done = python(tmp_path, "import reslab.specs")

@@ -111,7 +111,7 @@ def test_the_recorded_store_is_that_of_the_checkout_or_of_the_package(monkeypatc
     assert recorded().path == tmp_path / "data" / "runs"
 
 
-def test_a_run_that_ended_stays_and_one_that_did_not_gives_way(store, run):
+def test_a_run_that_ended_stays_and_one_that_did_not_is_replaced(store, run):
     store.add(replace(run, outcome="failed", cause="Broken: a first time"))
     store.add(replace(run, outcome="failed", cause="Broken: again"))
     assert store.runs()[0].cause == "Broken: again"

@@ -114,7 +114,7 @@ def test_a_damaged_run_is_moved_aside_when_it_comes_again(store, run):
     assert len(store.runs()) == 1
 
 
-def test_what_a_killed_process_left_half_written_is_invisible_and_swept_up_after_a_day(store, run):
+def test_half_written_files_of_a_killed_process_are_ignored_and_removed_after_a_day(store, run):
     path = store.add(run)
     fresh, old = (path.with_name(f".{path.name}.{digit * 16}") for digit in "ab")
     theirs = path.with_name(".gitignore")

@@ -276,7 +276,7 @@ def test_a_value_that_no_run_can_have_is_refused(store, filters, says):
 
 
 @pytest.mark.parametrize("skip", [np.True_, 1, np.array(True), torch.tensor(True), [True, None]], ids=repr)
-def test_a_filter_takes_any_truth(store, skip):
+def test_a_filter_takes_any_kind_of_bool(store, skip):
     store.add(make_run(spec=NetSpec(depth=8)))
     assert len(store.runs(skip=skip)) == 1
 

@@ -81,7 +81,7 @@ def test_a_run_without_weights_is_trained_again_for_them_and_one_with_them_is_no
     assert trained(spec, split, store).recorded
 
 
-def test_of_a_checkpoint_at_the_end_there_are_none_until_it_is_trained_anew(spec, split, store):
+def test_of_a_checkpoint_at_the_end_there_are_none_until_it_is_trained_again(spec, split, store):
     *_, last = train(build(spec, seed=0), split, HOW, device="cpu")
     store.save_checkpoint(last.checkpoint())
     with pytest.warns(
@@ -124,7 +124,7 @@ def test_weights_need_a_store(spec, split):
         sweep([spec], split, HOW, weights=1)
 
 
-def test_a_full_disk_costs_the_weights_and_not_the_run(spec, split, store, monkeypatch):
+def test_on_a_full_disk_the_weights_are_lost_and_the_run_is_not(spec, split, store, monkeypatch):
     def full(*_):
         raise OSError("No space left on device")
 

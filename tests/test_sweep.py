@@ -245,7 +245,7 @@ def test_checkpoints_are_saved_on_the_way(split, specs, tmp_path, monkeypatch):
         saved.clear()
 
 
-def test_a_damaged_checkpoint_is_named_and_the_training_begins_anew(split, specs, alone, tmp_path):
+def test_a_damaged_checkpoint_is_named_and_the_training_starts_again(split, specs, alone, tmp_path):
     store = Store(tmp_path)
     event = next(train(build(specs[0], seed=5), split, HOW))
     store.save_checkpoint(event.checkpoint())
@@ -256,7 +256,7 @@ def test_a_damaged_checkpoint_is_named_and_the_training_begins_anew(split, specs
     assert_same_run(run, alone[specs[0], 5])
 
 
-def test_a_full_disk_costs_what_would_be_on_it_and_not_the_training(split, specs, tmp_path, monkeypatch):
+def test_on_a_full_disk_the_files_are_lost_and_the_training_is_not(split, specs, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError("No space left on device")
 

@@ -1,7 +1,7 @@
-"""What it costs to watch a net while it trains. Ratios are between steps taken in turn, in the same run.
+"""How much capture slows a training. Ratios are between steps taken in turn, in the same run.
 
-All of it runs in one thread, so that times are those of the processor: a busy neighbour disturbs them less than those
-of the clock.
+All of it runs in one thread, so that times are those of the processor: another busy process disturbs them less than
+those of the clock.
 """
 
 # ruff: noqa: I001

@@ -1,7 +1,7 @@
-"""What it costs a training that the stage looks into it: at most 5 % of its time, at the pace of a live film.
+"""How much the stage's measurements slow a training: at most 5 % of its time, at the pace of a live film.
 
-All of it runs in one thread and by the processor's clock, and what is compared is taken in turn, so that a busy
-neighbour disturbs it less.
+All of it runs in one thread and by the processor's clock, and what is compared is taken in turn, so that another busy
+process disturbs it less.
 """
 
 import statistics

@@ -1,9 +1,9 @@
 """How long a map of the loss takes: 51 × 51 points around a resnet-56 of the digits, on a CPU.
 
-The peers, by their own account: loss-landscape (github.com/tomgoldstein/loss-landscape) took an hour on four GPUs for
+Published times of other programs: loss-landscape (github.com/tomgoldstein/loss-landscape) took an hour on four GPUs for
 51 × 51 points of a ResNet-56 on CIFAR-10; a rewrite in Julia four minutes. Those are of all 50,000 images of 32 × 32
-pixels; this is of IMAGES digits of 8 × 8, so the numbers stand beside each other and are not to be divided. A
-machine with a GPU measures CIFAR-10's size there too, which was not seen yet.
+pixels; this is of IMAGES digits of 8 × 8, so their ratio means nothing. A
+machine with a GPU measures CIFAR-10's size there too, which was not measured yet.
 """
 
 import pytest

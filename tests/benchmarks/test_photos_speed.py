@@ -27,7 +27,7 @@ ON_GPU = DEVICE.type == "cuda"
 STEPS, WARM = (200, 50) if ON_GPU else (3, 1)
 REPEATS = 3
 WAYS = (
-    {  # most telling first
+    {  # the most informative first
         "bf16, graph": {"precision": "bf16"},
         "bf16, graph, compiled": {"precision": "bf16", "compile": True},
         "bf16": {"precision": "bf16", "cuda_graph": False},
@@ -76,7 +76,7 @@ def tutorial(net, images):
 
 
 def ours(net, split, **how):
-    """Steps of ours, STEPS of them an event; endless for these purposes."""
+    """Steps of ours, STEPS of them an event, without an end."""
     return train(
         net,
         split,

@@ -62,7 +62,7 @@ def test_the_cost_of_importing(report):
 
 
 @pytest.mark.parametrize("policy", ["PASSIVE", "ACTIVE"])
-def test_a_busy_neighbour(split, report, policy):
+def test_beside_busy_processes(split, report, policy):
     """Steps beside one process a core that never rests, in a fresh interpreter: the policy must be set before torch is
     imported."""
     code = (
@@ -81,14 +81,14 @@ def test_a_busy_neighbour(split, report, policy):
         )
 
     idle = step()
-    neighbours = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(os.cpu_count())]
+    others = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(os.cpu_count())]
     try:
         busy = step()
     finally:
-        for neighbour in neighbours:
-            neighbour.kill()
-            neighbour.wait()
+        for other in others:
+            other.kill()
+            other.wait()
     report(
-        f"busy neighbours, waiting {policy}: a resnet-56 step takes {busy / idle:.1f} times as long ({1e3 * busy:.0f}"
+        f"busy processes, waiting {policy}: a resnet-56 step takes {busy / idle:.1f} times as long ({1e3 * busy:.0f}"
         " ms); 2 is fair"
     )

@@ -18,7 +18,7 @@ from reslab import NetSpec, Store, TrainSpec, digits
 from reslab.sweep import sweep
 
 HOW = TrainSpec(epochs=2, test_every=100)  # 20 steps
-A_WORKER = 12  # nets: at a sweep's end some workers have nothing left to do, which of few nets is much
+A_WORKER = 12  # nets: at the end of a sweep some workers have nothing to do; with few nets that counts
 
 
 def nets_per_second(split, depth, nets, **options):

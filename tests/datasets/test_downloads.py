@@ -192,7 +192,7 @@ def test_a_damaged_download_is_fetched_again(server, served_cifar10, tmp_path):
     assert server.asked.count(ARCHIVE) >= 1
 
 
-def test_a_network_that_recovers_is_forgiven(server, served_cifar10, monkeypatch):
+def test_a_download_that_fails_twice_is_tried_a_third_time(server, served_cifar10, monkeypatch):
     good, pauses = (server.site / ARCHIVE).read_bytes(), []
     (server.site / ARCHIVE).write_bytes(good[:-100])
 
@@ -279,7 +279,7 @@ def test_fashion_mnist_names_its_four_files_when_offline(server, monkeypatch, tm
         gc.collect()
 
 
-def test_a_network_that_swallows_everything_does_not_hang(served_cifar10, monkeypatch):
+def test_a_server_that_never_answers_ends_at_the_time_limit(served_cifar10, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and never answers
         monkeypatch.setattr(
             torchvision.datasets.CIFAR10, "url", f"http://127.0.0.1:{silent.getsockname()[1]}/{ARCHIVE}"

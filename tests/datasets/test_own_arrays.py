@@ -150,7 +150,7 @@ def test_from_arrays_says_which_label_is_missing_or_of_another_type(labels, says
 
 
 @pytest.mark.parametrize("kind", [pd.Series, list, np.array], ids=lambda kind: kind.__name__)
-def test_from_arrays_calls_two_classes_of_truth_false_and_true(kind):
+def test_from_arrays_names_the_classes_of_bools_false_and_true(kind):
     truth = kind([bool(label % 2) for label in LABELS])
     assert from_arrays(BYTES, truth, x_test=BYTES, y_test=truth).class_names == ("False", "True")
 

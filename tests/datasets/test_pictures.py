@@ -144,7 +144,7 @@ def test_of_several_frames_the_first_is_the_picture(tmp_path, ending):
 
 
 @pytest.mark.parametrize(("ending", "options"), [("jpg", {"quality": 100}), ("tif", {})])
-def test_the_four_inks_of_a_printer_become_three_colours(tmp_path, ending, options):
+def test_cmyk_becomes_rgb(tmp_path, ending, options):
     picture = Image.new("RGB", (16, 16), (200, 100, 50))
     image = one(with_picture(tmp_path, picture.convert("CMYK"), ending, **options))
     assert (image[:, 0, 0].int() - torch.tensor([200, 100, 50])).abs().max() <= 2
@@ -203,7 +203,7 @@ def test_a_damaged_picture_with_a_name_of_any_bytes_is_named_in_text(pets):
     str(error.value).encode()  # it can be printed
 
 
-def test_a_bomb_is_refused_in_one_sentence(pets, monkeypatch):
+def test_a_decompression_bomb_is_refused_in_one_sentence(pets, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 31)
     with pytest.raises(ValueError, match=r"cat.0\.png has more than 0 million pixels; repair it or take it out"):
         from_folder(pets)
@@ -297,7 +297,7 @@ def test_names_that_are_no_text_stay_apart_and_can_be_printed(pets):
     assert len(split.y_train) + len(split.y_test) == 12
 
 
-def test_a_folder_that_begins_with_a_tilde_is_nobodys_home(tmp_path, monkeypatch):
+def test_a_folder_that_begins_with_a_tilde_is_not_a_home_folder(tmp_path, monkeypatch):
     folder(tmp_path / "~pets")
     monkeypatch.chdir(tmp_path)
     for name in ("./~pets", Path("./~pets"), tmp_path / "~pets"):

@@ -132,7 +132,7 @@ def test_a_dragged_slider_ends_on_the_last_value(explorer):
 # --- training ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_thread_draws_while_the_page_is_heard_is_sent(explorer):
+def test_what_a_thread_draws_while_a_message_of_the_page_is_handled_is_sent(explorer):
     """traitlets holds back what changes while a message is taken in, and of a value and None makes None."""
     figure, sent = explorer.curves.figure, []
     figure.observe(lambda change: sent.append(change.new), "_py2js_update")

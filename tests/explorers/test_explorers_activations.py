@@ -84,7 +84,7 @@ def test_every_statistic_is_drawn_with_its_sentence(explorer, show):
     assert "resnet-14" in explorer.sentence.value
 
 
-def test_the_toggle_draws_the_twin(explorer):
+def test_the_toggle_draws_the_net_with_the_other_skip(explorer):
     explorer.clear.click()
     explorer.skip.value = False
     assert explorer.join(30)
@@ -120,7 +120,7 @@ def test_a_click_on_a_point_opens_its_block(explorer):
     assert explorer.view.block == 5
 
 
-def test_every_profile_hears_clicks_however_often_it_was_drawn(explorer):
+def test_every_profile_takes_clicks_however_often_it_was_drawn(explorer):
     for depth in (8, 20, 14):
         explorer.depth.value = depth
         assert explorer.join(60)
@@ -228,7 +228,7 @@ def test_trained_nets_are_trained_once_and_kept(explorer, split, monkeypatch):
     assert "division" not in explorer.message.value
 
 
-def test_a_newer_wish_ends_a_training(split):
+def test_a_newer_request_ends_a_training(split):
     explorer = explorers.Activations("resnet-8", split=split, how=TrainSpec(epochs=10_000))
     assert explorer.join(60)
     explorer.weights.value = "trained"
@@ -240,7 +240,7 @@ def test_a_newer_wish_ends_a_training(split):
     assert explorer.progress_text.value == ""
 
 
-def test_an_error_while_training_is_shown_and_the_explorer_lives_on(explorer, monkeypatch):
+def test_an_error_while_training_is_shown_and_the_explorer_still_works(explorer, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr("reslab.explorers.activations.train", lambda *_, **__: 1 / 0)
         explorer.weights.value = "trained"

@@ -202,7 +202,7 @@ def test_a_divergence_is_named_on_the_map(explorer):
     assert "where training diverged" in explorer.sentence.value
 
 
-def test_an_error_in_training_is_shown_and_the_explorer_lives_on(explorer, monkeypatch):
+def test_an_error_in_training_is_shown_and_the_explorer_still_works(explorer, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("no more memory")
         yield

@@ -121,7 +121,7 @@ def test_what_is_said_of_a_bad_line_stays_when_the_measurement_was_slow(explorer
     assert "8 or 14" in explorer.message.value
 
 
-def test_a_fault_in_one_answer_spares_the_next(explorer, monkeypatch):
+def test_an_error_in_one_answer_does_not_stop_the_next(explorer, monkeypatch):
     faults = []
     monkeypatch.setattr(threading, "excepthook", lambda arguments: faults.append(arguments.exc_type))
     monkeypatch.setattr(explorer._latest, "_answer", lambda setting: 1 / 0)
@@ -144,7 +144,7 @@ def test_a_slider_dragged_through_fifty_values_measures_the_first_and_the_last(e
     assert {*map(tuple, explorer.drawn[drawn:])} <= {(), ("resnet-308",)}  # nothing stale is ever drawn
 
 
-def test_a_storm_of_a_thousand_events_leaves_no_stale_curve(explorer):
+def test_a_thousand_quick_changes_leave_no_stale_curve(explorer):
     """While they are measured, not after: of a thousand seeds the last is shown, and a seed never after a later one."""
     for seed in range(100, 1100):
         explorer.seed.value = seed

@@ -26,7 +26,7 @@ def click(explorer, block):
     assert explorer.join(60)
 
 
-def test_lines_are_forgiven_and_come_back_as_they_are():
+def test_lines_may_have_capitals_quotes_and_spaces_and_are_written_in_one_form():
     for line in ("layers=20 out=none", "layers=56 out=5,7 statistics=anew seed=1 first=6"):
         assert str(View.parse(line)) == line
     assert str(View.parse("“Layers = 56  OUT=7, 5”")) == "layers=56 out=5,7"
@@ -67,7 +67,7 @@ def test_both_nets_answer_a_click_and_a_second_click_puts_the_block_back(explore
     assert explorer.answer == whole
 
 
-def test_statistics_measured_anew_bring_back_what_was_a_matter_of_scale(explorer):
+def test_statistics_measured_again_undo_a_wrong_scale(explorer):
     kept, again = (shown(explorer, f"layers=20 out=1{end}")["residual"] for end in ("", " statistics=anew"))
     assert again["error"] < kept["error"]
 

@@ -34,7 +34,7 @@ def test_the_curve_is_what_was_measured(explorer, split):
     assert profile.y[-1] == 1.0
 
 
-def test_runs_pile_up_and_a_run_repeated_replaces_itself(explorer):
+def test_runs_are_added_and_a_repeated_run_replaces_itself(explorer):
     finish(explorer)
     first = list(curve(explorer, explorer.setting).y)
     explorer.skip.value = True
@@ -89,7 +89,7 @@ def test_stop_while_paused_and_start_again(split):
     assert [trace.name for trace in explorer.curves.figure.data] == []
 
 
-def test_stop_pressed_while_it_draws_has_not_the_last_word(split):
+def test_after_stop_while_it_draws_the_text_is_that_of_the_ended_training(split):
     explorer = explorers.Degradation("plain-8", split=split, how=TrainSpec(epochs=50))
     explorer.step.click()
     wait_until(lambda: explorer.worker.waiting and explorer._event is not None)
@@ -103,7 +103,7 @@ def test_stop_pressed_while_it_draws_has_not_the_last_word(split):
     assert explorer.progress_text.value == "plain-8: stopped at step 1 of 100"
 
 
-def test_stop_pressed_in_the_last_drawing_leaves_the_last_word_to_the_training(split):
+def test_after_stop_in_the_last_drawing_the_text_is_that_of_the_training(split):
     explorer = explorers.Degradation("plain-8", split=split, how=TrainSpec(epochs=1))
     draw = explorer.draw
 
@@ -148,7 +148,7 @@ def test_divergence_is_named_on_the_chart(explorer):
     assert "diverged" in explorer.sentence.value
 
 
-def test_an_error_while_training_is_shown_and_the_explorer_lives_on(explorer, monkeypatch):
+def test_an_error_while_training_is_shown_and_the_explorer_still_works(explorer, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr("reslab.explorers.live.build", lambda *_, **__: 1 / 0)
         finish(explorer)

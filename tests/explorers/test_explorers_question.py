@@ -95,7 +95,7 @@ def test_a_later_cell_waits_for_what_is_being_measured():
 
 
 @pytest.mark.parametrize("asked_by", ["a click", "a later cell"])
-def test_the_bar_of_the_experiment_is_the_widgets_while_it_runs(monkeypatch, capfd, asked_by):
+def test_the_bar_of_the_experiment_is_shown_in_the_widget(monkeypatch, capfd, asked_by):
     """Also where a later cell measures: what that cell puts out is compared with what it put out before (nbval)."""
     monkeypatch.setattr("reslab.explorers.question.UPDATE", 0)
     seen, question = [], asked(Experiment())

@@ -131,7 +131,7 @@ def test_every_kind_of_block_is_drawn(explorer, text):
     assert "⚠" not in explorer.message.value
 
 
-def test_a_rate_that_breaks_it_is_said_and_not_raised(explorer):
+def test_a_rate_at_which_it_diverges_is_said_and_not_raised(explorer):
     explorer.share.value = "plain,norm=none,lr=1e+12"
     assert explorer.join(60)
     assert "diverged at step" in explorer.sentence.value

@@ -174,7 +174,7 @@ def test_an_option_that_no_setting_has_is_refused():
             in_front: ClassVar = ("skip",)
 
 
-# --- a line that somebody pasted --------------------------------------------------------------------------------------
+# --- a pasted line ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_an_option_that_no_setting_has_is_refused():
         "plain56,lr=.01,norm=NONE",
     ],
 )
-def test_quotes_capitals_dashes_and_spaces_are_forgiven(text):
+def test_quotes_capitals_dashes_and_spaces_are_accepted(text):
     assert str(DegradationSetting.parse(text)) == "plain-56,norm=none,lr=0.01"
 
 

@@ -216,7 +216,7 @@ def test_photographs_that_cannot_be_had_are_said_in_a_sentence(photographs, fail
     assert "these are pictures of cifar10" in stage.needs["cifar10"]["words"]
 
 
-def test_how_much_of_a_download_is_here_is_told_meanwhile(photographs, monkeypatch):
+def test_the_progress_of_a_download_is_shown(photographs, monkeypatch):
     stage, _ = photographs
     told, arrived = threading.Event(), DATASETS["cifar10"]
     monkeypatch.setattr("reslab.downloads.bytes_here", lambda kind: 85e6)

@@ -197,7 +197,7 @@ def test_only_a_gpu_that_one_process_trains_on_records(spec):
     assert not cuda_graph.records(net, HOW, ranks, described=True)
 
 
-def test_a_training_that_is_left_gives_its_model_free(split, spec, graphs):
+def test_a_training_that_is_left_frees_its_model(split, spec, graphs):
     net = build(spec)
     events = train(net, split, HOW)
     for _ in range(8):

@@ -70,7 +70,7 @@ def test_frozen_parameters_in_eval_mode_stay_as_they_are_to_the_bit(split, spec)
     assert last.state == "finished"
 
 
-def test_a_model_that_keeps_a_part_in_eval_mode_by_itself_is_left_to(split):
+def test_a_model_that_keeps_a_part_in_eval_mode_by_itself_may(split):
     class Fixed(nn.Sequential):
         def train(self, mode=True):
             super().train(mode)

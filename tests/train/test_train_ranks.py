@@ -123,7 +123,7 @@ def test_capture_sees_a_share_and_changes_no_number(both, split, spec):
     assert not run.layers["activation_rms"].equals(both[1]["whole"][0].layers["activation_rms"])
 
 
-def test_the_first_alone_keeps_the_run_and_all_leave_off_when_one_is_told_to(both, folder):
+def test_the_first_alone_keeps_the_run_and_all_stop_when_one_is_told_to(both, folder):
     _, finished, remarks, stored = both[0]["job"]
     assert remarks == both[1]["job"][2] == []
     assert [each["job"][0].outcome for each in both] == ["stopped", "stopped"]

@@ -29,10 +29,10 @@ from reslab.train import TrainSpec, evaluate, fit, train
 )
 @pytest.mark.parametrize("skip", [True, False])
 def test_training_equals_a_textbook_loop(split, spec, shown, how, skip):
-    """The reference: plain SGD, one tensor at a time, with numbers brought home at every step.
+    """The reference: plain SGD, one tensor at a time, with numbers copied to the host at every step.
 
-    In the same memory format, for another rounds differently, which may turn a ReLU on or off; and it takes over our
-    weights after each step, for training amplifies what differences there are, by how much is the processor's affair.
+    In the same memory format: another one rounds differently, which may turn a ReLU on or off. And it takes over our
+    weights after each step: training amplifies differences, by how much depends on the processor.
     """
     spec = replace(spec, skip=skip)
     net, reference = (build(spec, seed=3).to(memory_format=torch.channels_last) for _ in range(2))
