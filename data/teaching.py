@@ -42,7 +42,7 @@ def value(text):
     return number * 10.0 ** float(power.translate(POWERS)) if power else number
 
 
-def table(number, recorded, states):
+def table(recorded, states):
     """The rows of one lesson. recorded: {line: sentences}. states: {what to look at: line}, as the lesson has them."""
     drawn = any(len(said) > 1 for said in recorded.values())
     seeds = ", with seeds 0, 1 and 2" if drawn else "; nothing in it is drawn at random"
@@ -60,7 +60,7 @@ def page(text):
 
     def written(found):
         number = found[2]
-        return found[1] + table(number, recorded[number]["states"], known[number].states) + found[3]
+        return found[1] + table(recorded[number]["states"], known[number].states) + found[3]
 
     return MARKED.sub(written, text)
 

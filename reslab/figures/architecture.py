@@ -84,39 +84,11 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
     layers = theme.require(layers, COLUMNS, "The architecture map")
     nets = [(net, rows["skip"].iloc[0], groups(rows, fold)) for net, rows in layers.groupby("net", sort=False)]
     bands = place([drawn for _, _, drawn in nets])
-    dearest = max((box.costs[cost] for *_, drawn in nets for group in drawn for box in group.boxes), default=0) or 1
+    highest = max((box.costs[cost] for *_, drawn in nets for group in drawn for box in group.boxes), default=0) or 1
     traces, notes, note = [], [], dict(showarrow=False, font=dict(size=TEXT))
     for column, (net, skip, drawn) in enumerate(nets):
         left, hue = column * STRIDE, theme.RESIDUAL if skip else theme.PLAIN
-        boxes = [(box, group) for group in drawn for box in group.boxes]
-        look = dict(
-            type="bar",
-            orientation="h",
-            base=left,
-            width=0.72,
-            name=net,
-            y=[box.row for box, _ in boxes],
-            hoverinfo="text",
-            hovertext=[_hover_text(net, box, group) for box, group in boxes],
-            customdata=[[box.module, group.module] for box, group in boxes],
-        )
-        filled = dict(color=theme.rgba(hue, 0.38), line=dict(width=0))
-        share = [WIDTH * box.costs[cost] / dearest for box, _ in boxes]
-        traces.append({**look, "x": share, "marker": filled, "meta": {"key": f"{net}/cost"}})
-        outline = dict(color=theme.rgba(hue, 0.10), line=dict(color=hue, width=1))
-        text = dict(textposition="inside", insidetextanchor="middle", constraintext="none", textangle=0)
-        text |= dict(text=[box.label for box, _ in boxes], textfont=dict(color=theme.INK, size=TEXT))
-        traces.append({**look, **text, "x": [WIDTH] * len(boxes), "marker": outline, "meta": {"key": f"{net}/box"}})
-        for part, dash in (("identity", "solid"), ("changes", "2px,3px")):
-            skips = [
-                group for group in drawn if group.shortcut and (group.shortcut == "identity") == (part == "identity")
-            ]
-            x, y = _arcs(skips, left + WIDTH)
-            line = dict(color=hue, width=1.8, dash=dash, shape="spline")
-            arcs = dict(
-                type="scatter", x=x, y=y, mode="lines", line=line, hoverinfo="skip", meta={"key": f"{net}/{part}"}
-            )
-            traces += [arcs] if x else []
+        traces += _traces(net, left, hue, drawn, cost, highest)
         notes += [_times(group, left) | note for group in drawn if group.times > 1]
         heading = dict(name=net, text=_heading(net, layers[layers["net"] == net]), y=-0.75, yanchor="bottom", **note)
         notes.append(heading | dict(x=left + WIDTH / 2))
@@ -126,6 +98,7 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
     notes += [dict(name=size, text=size, y=(first + last) / 2, **level) for size, first, last in bands]
     line = dict(type="line", x0=span[0], x1=span[1], line=dict(color=theme.GRID, width=1))
     bare = dict(showticklabels=False, ticks="", showline=False, showgrid=False)
+    left_of_nets = "; at the left the output size, height × width"
     return draw(
         traces,
         title="Architecture",
@@ -133,15 +106,48 @@ def architecture_map(layers, *, cost="multiply_adds", fold=None, draw=theme.figu
         annotations=notes,
         origin=f"counted; a box is filled by its {COSTS[cost]}",
         shapes=[dict(y0=first - 0.5, y1=first - 0.5, **line) for _, first, _ in bands[1:]],
-        x=dict(
-            title="One column a net" + "; at the left the output size, height × width" * bool(bands), range=span, **bare
-        ),
+        x=dict(title="One column per net" + left_of_nets * bool(bands), range=span, **bare),
         y=dict(title="Forward pass, from top to bottom", range=[rows - 0.4, -3.2], **bare),
         height=110 + ROW_PIXELS * (rows + 3),
         barmode="overlay",
         dragmode="pan",
         showlegend=False,
     )
+
+
+def _traces(net, left, hue, drawn, cost, highest):
+    """The traces of one net, its boxes from `left` on: how far they are filled, the boxes, and two kinds of skips.
+    highest: the cost of a full box."""
+    boxes = [(box, group) for group in drawn for box in group.boxes]
+    look = dict(
+        type="bar",
+        orientation="h",
+        base=left,
+        width=0.72,
+        name=net,
+        y=[box.row for box, _ in boxes],
+        hoverinfo="text",
+        hovertext=[_hover_text(net, box, group) for box, group in boxes],
+        customdata=[[box.module, group.module] for box, group in boxes],
+    )
+    filled = dict(color=theme.rgba(hue, 0.38), line=dict(width=0))
+    share = [WIDTH * box.costs[cost] / highest for box, _ in boxes]
+    traces = [{**look, "x": share, "marker": filled, "meta": {"key": f"{net}/cost"}}]
+    outline = dict(color=theme.rgba(hue, 0.10), line=dict(color=hue, width=1))
+    text = dict(textposition="inside", insidetextanchor="middle", constraintext="none", textangle=0)
+    text |= dict(text=[box.label for box, _ in boxes], textfont=dict(color=theme.INK, size=TEXT))
+    traces.append({**look, **text, "x": [WIDTH] * len(boxes), "marker": outline, "meta": {"key": f"{net}/box"}})
+    for part, dash in (("identity", "solid"), ("changes", "2px,3px")):
+        skips = [
+            group for group in drawn if group.shortcut and (group.shortcut == "identity") == (part == "identity")
+        ]
+        x, y = _arcs(skips, left + WIDTH)
+        line = dict(color=hue, width=1.8, dash=dash, shape="spline")
+        arcs = dict(
+            type="scatter", x=x, y=y, mode="lines", line=line, hoverinfo="skip", meta={"key": f"{net}/{part}"}
+        )
+        traces += [arcs] if x else []
+    return traces
 
 
 def sentence(layers):

@@ -16,7 +16,7 @@ from reslab.figures.text import phrases
 from reslab.figures.text.attribution import LABELS, picture_sentence
 from reslab.figures.text.phrases import EMPTY
 
-__all__ = ["gallery", "picture", "picture_curve", "picture_sentence"]
+__all__ = ["picture", "picture_curve", "picture_sentence"]
 
 # Purple to green (ColorBrewer's PRGn, safe for colour-blind readers); where a map is 0, the picture is clear.
 AGAINST, FOR = "118, 42, 131", "27, 120, 55"
@@ -24,7 +24,6 @@ SCALE = [[0, f"rgba({AGAINST}, 1)"], [0.5, "rgba(247, 247, 247, 0)"], [1, f"rgba
 ENDS = ["against", "0", "for"]  # the answer
 MARK = "rgba(240, 228, 66, 0.75)"  # yellow, over the grey of a deleted pixel: on a grey digit it could not be seen
 TILE = 0.19  # of the chart's width: a picture, with its words at its right
-GAP = 0.02  # of the chart's width, between two pictures
 FADED = 0.55  # of the picture's darkness, where a map is over it
 OPACITY = 0.7  # opacity of a map
 
@@ -61,36 +60,6 @@ def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
         words = "Probability without a quarter of the pixels (yellow):"
         notes.append(panes.words(words, 2 / 3, 0.95, size=theme.LARGE))
     return _drawn(traces, axes, notes, frame, "Which pixels the answer depends on", empty, draw)
-
-
-def gallery(frame, *, empty=EMPTY, draw=theme.figure):
-    """One picture and the maps of several methods: one row per net. frame: rows of kind "map", of several nets and
-    methods; the map of an untrained net comes last in a row, where there is one."""
-    traces, axes, notes, number = [], {}, [], 0
-    nets = list(dict.fromkeys(frame["name"])) if len(frame) else []
-    for row, name in enumerate(nets):
-        shown = frame[(frame["name"] == name) & frame["kind"].isin(["map", "untrained"])]
-        shown = shown.sort_values("kind", kind="stable")
-        columns = len(shown) + 1
-        wide, top = 1 / columns, 1 - row / len(nets) - 0.1 / len(nets)
-        first = shown.iloc[0]
-        cells = [(f"says {first['says']}: {first['before']:.2f}", first["picture"], None)]
-        for cell in shown.itertuples():
-            words = cell.method if cell.kind == "map" else f"{cell.method},<br>untrained"
-            cells.append((words.replace("integrated ", "integrated<br>"), cell.picture, cell.map))
-        for column, (words, image, made) in enumerate(cells):
-            axis, number = str(number + 1) * (number > 0), number + 1
-            left = column * wide
-            down = (top - 0.66 / len(nets), top)
-            titles = name * (column == 0), "the picture" * (number == 1)
-            axes |= panes.axes(axis, (left, left + wide - GAP), down, *titles)
-            key = f"{name}/{column}"
-            bar = (0.21, 0.34) if column == 1 and row == 0 else None
-            plain = made is None
-            traces += [panes.image(image, axis, key)] if plain else _with_map(image, made, OPACITY, axis, key, bar=bar)
-            notes.append(panes.words(words, left + (wide - GAP) / 2, down[0] - 0.01, "top", key))
-    height = 120 + 230 * max(len(nets), 1)
-    return _drawn(traces, axes, notes, frame, "One picture, one answer, and its maps", empty, draw, height=height)
 
 
 def picture_curve(frame, *, empty=EMPTY, draw=theme.figure):

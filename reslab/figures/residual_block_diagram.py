@@ -15,6 +15,10 @@ from reslab.results import residual_block as results
 
 # Heights in percent: of the branch's arrows, of half a box, of the shortcut, of half its box.
 LEVEL, BOX, ROOF, SHORTCUT = 37, 14, 76, 9
+COLUMNS = (
+    "part", "module", "layer", "shape", "parameters", "multiply_adds", "additions", "skip", "block", "shortcut",
+    "changes_shape",
+)  # fmt: skip
 TITLES = {"x": "x", "shortcut": "shortcut(x)", "branch": "F(x)", "sum": "sum", "y": "y"}
 GAP, APART = 1, 9  # pixels between two channels, and between two tensors
 
@@ -26,20 +30,7 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     additions, skip, block, shortcut, changes_shape, seed, origin. Every shape is of one image, channels × height ×
     width. ValueError for a missing column.
     """
-    columns = (
-        "part",
-        "module",
-        "layer",
-        "shape",
-        "parameters",
-        "multiply_adds",
-        "additions",
-        "skip",
-        "block",
-        "shortcut",
-        "changes_shape",
-    )
-    frame = frames.require(frame, columns, "The diagram")
+    frame = frames.require(frame, COLUMNS, "The diagram")
     hidden = dict(visible=False, fixedrange=True)
     axes = dict(
         x=dict(title="Input to output", range=[0, 100], **hidden),
@@ -48,103 +39,125 @@ def diagram(frame, *, empty=EMPTY, draw=theme.figure):
     axes["margin"] = dict(l=8, r=8, t=theme.TOP, b=8)
     if not len(frame):
         return draw([], title="The block", empty=empty, **axes)
-    skip, part = bool(frame["skip"].iloc[0]), dict(list(frame.groupby("part")))
-    first = _boxes(part["before"]) if "before" in part else []  # on both paths
-    boxes = [*first, *_boxes(part["branch"])]
-    line = theme.line(skip, 56)
-    colour = line["color"]
-    shapes, notes, hover = [], [], []
-    crowded = len(boxes) > 3
-
-    def text(x, y, label, size=theme.SMALL, **more):
-        notes.append(dict(x=x, y=y, text=label, showarrow=False, font=dict(size=size, color=theme.INK), **more))
-
-    def arrow(x0, y0, x1, y1, shape="", **place):
-        ends = dict(x=x1, y=y1, ax=x0, ay=y0, axref="x", ayref="y", xref="x", yref="y", text="", showarrow=True)
-        notes.append(dict(**ends, arrowhead=2, arrowsize=1, arrowwidth=2.2, arrowcolor=colour, standoff=0))
-        if shape:
-            # Above the boxes: a small chart has no space between them.
-            text(**dict(x=(x0 + x1) / 2, y=y0 + BOX, label=f"<b>{shape}</b>", yanchor="bottom", yshift=3) | place)
-
-    def box(x0, x1, y, half, layers, **look):
-        shapes.append(
-            dict(type="rect", x0=x0, x1=x1, y0=y - half, y1=y + half, line=dict(color=theme.GREY, width=1.5), **look)
-        )
-        text((x0 + x1) / 2, y, "<br>".join(layers))
-
-    # From left to right: x, the boxes of the branch, the sum, the activation, y; an arrow between each two.
-    wide, small = 19 if len(boxes) < 3 else 13.5, 12.5
-    lengths = [*(wide for _ in boxes), *([3] if skip else []), small]
-    space = (94 - sum(lengths)) / (len(lengths) + 1)
-    at, shape = 2, part["x"]["shape"].iloc[0]
-    text(at, LEVEL, "<b>x</b>", theme.LARGE)
-    fork, at = at, at + 1.5
-    for number, (layers, shape_out, parameters, multiply_adds) in enumerate(boxes):
-        fork = at + 1 if number == len(first) > 0 else fork
-        arrow(at, LEVEL, at + space, LEVEL, shape)
-        at += space
-        box(at, at + wide, LEVEL, BOX, layers)
-        costs = f"{parameters:,} parameters<br>{multiply_adds:,} mult-adds"
-        costs = costs if len(boxes) < 3 else costs.replace(" ", "<br>")
-        text(at + wide / 2, LEVEL - BOX, costs, yanchor="top", yshift=-2)
-        cost = cost_text(parameters, multiply_adds)
-        hover.append((at + wide / 2, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{cost}"))
-        at, shape = at + wide, shape_out
-    if skip:
-        arrow(at, LEVEL, at + space, LEVEL, shape, x=at + space + 0.5, xanchor="right")
-        at += space
-        shapes.append(
-            dict(type="circle", x0=at, x1=at + 3, y0=LEVEL - 4, y1=LEVEL + 4, line=dict(color=colour, width=2))
-        )
-        text(at + 1.5, LEVEL, "<b>+</b>", theme.LARGE)
-        additions = part["sum"]["additions"].iloc[0]
-        text(at + 1.5, LEVEL - BOX, f"{additions:,}<br>additions", yanchor="top", yshift=-2)
-        hover.append(
-            (at + 1.5, LEVEL, f"F(x) + shortcut(x), number by number<br>{additions:,} additions, no multiply-add")
-        )
-        roof = part["shortcut"]
-        middle, half = (fork + at + 1.5) / 2, min(23, (at + 1.5 - fork) / 2 - 2)
-        for path in (
-            f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {middle - half},{ROOF}",
-            f"M {middle + half},{ROOF} L {at + 1.5},{ROOF} L {at + 1.5},{LEVEL + 12}",
-        ):
-            shapes.append(dict(type="path", path=path, line=dict(color=colour, width=2.6)))
-        arrow(at + 1.5, LEVEL + 14, at + 1.5, LEVEL + 4)
-        text(at + 1.5, (ROOF + LEVEL) / 2 + 4, f"<b>{roof['shape'].iloc[-1]}</b>", xanchor="left", xshift=5)
-        costs = cost_text(roof["parameters"].sum(), roof["multiply_adds"].sum())
-        solid = dict(fillcolor="rgba(0, 114, 178, 0.13)")
-        box(middle - half, middle + half, ROOF, SHORTCUT, [*_shortcut(frame), costs], **solid)
-        hover.append((middle, ROOF, f"shortcut(x): {', '.join(roof['layer'])}<br>{costs}"))
-        at += 3
+    drawing = _Drawing(frame)
+    drawing.branch()
+    if drawing.skip:
+        drawing.addition()
     else:
-        ghost = dict(type="path", line=dict(color=theme.AXIS, width=1.4, dash="dot"))
-        end = at + space / 2
-        path = f"M {fork},{LEVEL + 7} L {fork},{ROOF} L {end},{ROOF} L {end},{LEVEL + BOX + 8}"
-        shapes.append(ghost | dict(path=path))
-        text((fork + at) / 2, ROOF, "no shortcut: x goes on only through the layers", yanchor="bottom")
-    # The shape of the sum is that of the shortcut, which stands beside the plus.
-    last, end = part["y"]["layer"].iloc[0], at + small + 2 * space
-    if last != "identity":
-        arrow(at, LEVEL, at + space, LEVEL, "" if crowded or skip else shape)
-        at += space
-        box(at, at + small, LEVEL, BOX / 2, last.split(", "))
-        hover.append((at + small / 2, LEVEL, f"{last}: no parameters"))
-        at += small
-    arrow(at, LEVEL, end, LEVEL, part["y"]["shape"].iloc[0], x=end - space / 2)
-    text(end + 1.5, LEVEL, "<b>y</b>", theme.LARGE)
-    text(
-        50,
-        -8,
-        "Block: " + cost_text(frame["parameters"].sum(), frame["multiply_adds"].sum()) + " for one image",
-        yanchor="bottom",
-    )
-    x, y, label = zip(*hover, strict=True)
+        drawing.no_shortcut()
+    drawing.end()
+    cost = cost_text(frame["parameters"].sum(), frame["multiply_adds"].sum())
+    drawing.text(50, -8, f"Block: {cost} for one image", yanchor="bottom")
+    x, y, label = zip(*drawing.hover, strict=True)
     points = dict(
         type="scatter", x=x, y=y, mode="markers", marker=dict(size=26, opacity=0), text=label, showlegend=False
     )
     points |= dict(hovertemplate="%{text}<extra></extra>", meta={"key": "block/hover"}, name=block_text(frame))
     origin = f"{frame['origin'].iloc[0]}: counted in a forward pass" if "origin" in frame else ""
+    notes, shapes = drawing.notes, drawing.shapes
     return draw([points], title=f"A {kind(frame)}", origin=origin, annotations=notes, shapes=shapes, **axes)
+
+
+class _Drawing:
+    """A block from left to right: x, the boxes of the branch, the sum, the activation, y; an arrow between each two.
+
+    shapes, notes: as plotly takes them. hover: (x, y, text) of what shows a text under the pointer. at: where the next
+    part begins, in percent; shape: of the tensor there; fork: where the shortcut leaves the branch.
+    """
+
+    def __init__(self, frame):
+        self.skip, self.part = bool(frame["skip"].iloc[0]), dict(list(frame.groupby("part")))
+        self.shortcut = frame["shortcut"].iloc[0]
+        self.colour = theme.line(self.skip, 56)["color"]
+        self.shapes, self.notes, self.hover = [], [], []
+        self.common = _boxes(self.part["before"]) if "before" in self.part else []  # on both paths
+        self.boxes = [*self.common, *_boxes(self.part["branch"])]
+        self.wide, self.small = 19 if len(self.boxes) < 3 else 13.5, 12.5  # of a box, and of the last one
+        lengths = [*(self.wide for _ in self.boxes), *([3] if self.skip else []), self.small]
+        self.space = (94 - sum(lengths)) / (len(lengths) + 1)  # of an arrow
+        self.at, self.shape, self.fork = 2, self.part["x"]["shape"].iloc[0], 2
+
+    def text(self, x, y, label, size=theme.SMALL, **more):
+        self.notes.append(dict(x=x, y=y, text=label, showarrow=False, font=dict(size=size, color=theme.INK), **more))
+
+    def arrow(self, x0, y0, x1, y1, shape="", **place):
+        ends = dict(x=x1, y=y1, ax=x0, ay=y0, axref="x", ayref="y", xref="x", yref="y", text="", showarrow=True)
+        self.notes.append(dict(**ends, arrowhead=2, arrowsize=1, arrowwidth=2.2, arrowcolor=self.colour, standoff=0))
+        if shape:
+            # Above the boxes: a small chart has no space between them.
+            self.text(**dict(x=(x0 + x1) / 2, y=y0 + BOX, label=f"<b>{shape}</b>", yanchor="bottom", yshift=3) | place)
+
+    def step(self, shape, **place):
+        """An arrow along the branch to the next part."""
+        self.arrow(self.at, LEVEL, self.at + self.space, LEVEL, shape, **place)
+        self.at += self.space
+
+    def box(self, x0, x1, y, half, layers, **look):
+        line = dict(color=theme.GREY, width=1.5)
+        self.shapes.append(dict(type="rect", x0=x0, x1=x1, y0=y - half, y1=y + half, line=line, **look))
+        self.text((x0 + x1) / 2, y, "<br>".join(layers))
+
+    def branch(self):
+        self.text(self.at, LEVEL, "<b>x</b>", theme.LARGE)
+        self.at += 1.5
+        for number, (layers, shape_out, parameters, multiply_adds) in enumerate(self.boxes):
+            if number == len(self.common) > 0:
+                self.fork = self.at + 1
+            self.step(self.shape)
+            middle = self.at + self.wide / 2
+            self.box(self.at, self.at + self.wide, LEVEL, BOX, layers)
+            costs = f"{parameters:,} parameters<br>{multiply_adds:,} mult-adds"
+            costs = costs if len(self.boxes) < 3 else costs.replace(" ", "<br>")
+            self.text(middle, LEVEL - BOX, costs, yanchor="top", yshift=-2)
+            cost = cost_text(parameters, multiply_adds)
+            self.hover.append((middle, LEVEL, f"{', '.join(layers)}<br>puts out {shape_out}<br>{cost}"))
+            self.at, self.shape = self.at + self.wide, shape_out
+
+    def addition(self):
+        """The plus, and the shortcut over the branch, which ends there."""
+        self.step(self.shape, x=self.at + self.space + 0.5, xanchor="right")
+        plus = self.at + 1.5
+        circle = dict(x0=self.at, x1=self.at + 3, y0=LEVEL - 4, y1=LEVEL + 4)
+        self.shapes.append(dict(type="circle", **circle, line=dict(color=self.colour, width=2)))
+        self.text(plus, LEVEL, "<b>+</b>", theme.LARGE)
+        additions = self.part["sum"]["additions"].iloc[0]
+        self.text(plus, LEVEL - BOX, f"{additions:,}<br>additions", yanchor="top", yshift=-2)
+        words = f"F(x) + shortcut(x), number by number<br>{additions:,} additions, no multiply-add"
+        self.hover.append((plus, LEVEL, words))
+        rows = self.part["shortcut"]
+        middle, half = (self.fork + plus) / 2, min(23, (plus - self.fork) / 2 - 2)
+        for path in (
+            f"M {self.fork},{LEVEL + 7} L {self.fork},{ROOF} L {middle - half},{ROOF}",
+            f"M {middle + half},{ROOF} L {plus},{ROOF} L {plus},{LEVEL + 12}",
+        ):
+            self.shapes.append(dict(type="path", path=path, line=dict(color=self.colour, width=2.6)))
+        self.arrow(plus, LEVEL + 14, plus, LEVEL + 4)
+        self.text(plus, (ROOF + LEVEL) / 2 + 4, f"<b>{rows['shape'].iloc[-1]}</b>", xanchor="left", xshift=5)
+        costs, layers = cost_text(rows["parameters"].sum(), rows["multiply_adds"].sum()), list(rows["layer"])
+        solid = dict(fillcolor="rgba(0, 114, 178, 0.13)")
+        self.box(middle - half, middle + half, ROOF, SHORTCUT, [*_shortcut(self.shortcut, layers), costs], **solid)
+        self.hover.append((middle, ROOF, f"shortcut(x): {', '.join(layers)}<br>{costs}"))
+        self.at += 3
+
+    def no_shortcut(self):
+        """The way that a shortcut would take, dotted."""
+        end = self.at + self.space / 2
+        path = f"M {self.fork},{LEVEL + 7} L {self.fork},{ROOF} L {end},{ROOF} L {end},{LEVEL + BOX + 8}"
+        self.shapes.append(dict(type="path", path=path, line=dict(color=theme.AXIS, width=1.4, dash="dot")))
+        words = "no shortcut: x goes on only through the layers"
+        self.text((self.fork + self.at) / 2, ROOF, words, yanchor="bottom")
+
+    def end(self):
+        """What comes after the addition, and y."""
+        last, end = self.part["y"]["layer"].iloc[0], self.at + self.small + 2 * self.space
+        if last != "identity":
+            # The shape of the sum is that of the shortcut, which stands beside the plus.
+            self.step("" if len(self.boxes) > 3 or self.skip else self.shape)
+            self.box(self.at, self.at + self.small, LEVEL, BOX / 2, last.split(", "))
+            self.hover.append((self.at + self.small / 2, LEVEL, f"{last}: no parameters"))
+            self.at += self.small
+        self.arrow(self.at, LEVEL, end, LEVEL, self.part["y"]["shape"].iloc[0], x=end - self.space / 2)
+        self.text(end + 1.5, LEVEL, "<b>y</b>", theme.LARGE)
 
 
 def _boxes(branch):
@@ -169,12 +182,12 @@ def _boxes(branch):
     ]
 
 
-def _shortcut(frame):
-    """The shortcut: the option's letter, and the names of its layers."""
-    first, *others = (layer for layer in frame[frame["part"] == "shortcut"]["layer"])
+def _shortcut(option, layers):
+    """The lines in the shortcut's box: the option's letter, and the names of its layers."""
+    first, *others = layers
     if first == "identity" and not others:
         return ["<b>identity</b>"]
-    return [f"<b>{frame['shortcut'].iloc[0]}</b>: {first}", *(layer for layer in others if layer != "identity")]
+    return [f"<b>{option}</b>: {first}", *(layer for layer in others if layer != "identity")]
 
 
 def tiles(frame, *, empty=EMPTY, draw=theme.figure):
