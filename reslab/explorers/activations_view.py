@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from reslab import checks
 from reslab.explorers.setting import Setting, nearest_allowed, parse_fields
-from reslab.explorers.upload import upload_button
+from reslab.explorers.upload import Upload
 from reslab.nets import replace
 
 SHOWS = {  # what the left-hand chart can show → its name in the menu
@@ -72,7 +72,7 @@ class ViewControls:
         for name in dataclasses.asdict(self.view):
             getattr(self, name).add_class(f"reslab-{name}")
             getattr(self, name).observe(self._changed, "value")
-        self.upload = upload_button("Your image", 142, on_upload)
+        self.upload = Upload("Your image", on_upload)
         self.all = [self.show, self.block, self.image, self.upload]
 
     def take(self, view):

@@ -17,7 +17,7 @@ from reslab.explorers.explorer import is_digits
 from reslab.explorers.instant import Instant
 from reslab.explorers.percentage import Percentage
 from reslab.explorers.setting import Setting, code_of
-from reslab.explorers.upload import upload_button
+from reslab.explorers.upload import Upload
 from reslab.figures import attribution as figures
 from reslab.figures import attribution_maps, theme
 from reslab.nets import replace
@@ -91,7 +91,7 @@ class Attribution(Instant):
         self._passed = None  # the frames that the last chart shows
         self.control(self.kind(), self.chosen)
         self.opacity = Percentage("opacity", 70, "Opacity of the map (%)", self._dimmed, width=290, step=5)
-        self.upload = upload_button("Your picture", 152, self._uploaded)
+        self.upload = Upload("Your picture", self._uploaded)
         empty = pd.DataFrame()
         self.picture = Chart(attribution_maps.picture(empty, draw=theme.chart), name="The map")
         self.curve = Chart(attribution_maps.picture_curve(empty, draw=theme.chart), name="More and more deleted")

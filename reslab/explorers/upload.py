@@ -1,25 +1,23 @@
 """The button that takes a picture from the learner's computer."""
 
-import ipywidgets as widgets
+from pathlib import Path
+
+import anywidget
+import traitlets
 
 
-def upload_button(words, width, on_file):
-    """A button that calls `on_file(content)`, bytes, with the file that was chosen. width: in pixels."""
-    button = widgets.FileUpload(description=words, multiple=False, layout=widgets.Layout(width=f"{width}px"))
-    button.tooltip = "A PNG or a JPEG from your computer; it stays there"
-    button.add_class("reslab-upload")
+class Upload(anywidget.AnyWidget):
+    """A button that calls `on_file(content)`, bytes, with the picture that was chosen; a large one comes smaller, and
+    one that the page cannot make smaller as no bytes.
 
-    def chosen(change):
-        content = last_content(change.new)
-        if content is not None:
-            button.set_trait("value", type(button.value)())  # so that the same file can be taken again
-            on_file(content)
+    ipywidgets' FileUpload sends any file whole: above 10 MB that ends the page's connection to the kernel, and the
+    button does nothing from then on.
+    """
 
-    button.observe(chosen, "value")
-    return button
+    words = traitlets.Unicode().tag(sync=True)
+    _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
-
-def last_content(value):
-    """The bytes of the last file in the value of a FileUpload: a dict in ipywidgets 7, later a tuple. None: no file."""
-    files = list(value.values() if isinstance(value, dict) else value)
-    return bytes(files[-1]["content"]) if files else None
+    def __init__(self, words, on_file):
+        super().__init__(words=words)
+        self.add_class("reslab-upload")
+        self.on_msg(lambda _widget, _content, buffers: on_file(bytes(buffers[0])))

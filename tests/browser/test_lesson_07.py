@@ -23,6 +23,21 @@ from reslab.experiments.deletion import ANSWERS
 
 LESSON = "07_attribution.ipynb"
 EXPLORER = ".reslab"
+MESSAGE = f"{EXPLORER} .reslab-message"
+
+
+def file_of(picture, kind):
+    """The bytes of a picture's file."""
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+def give(notebook, content):
+    """Choose a file as the picture of one's own."""
+    with unfolded(notebook), notebook.page.expect_file_chooser() as chooser:
+        notebook.click(f"{EXPLORER} .reslab-upload button")
+    chooser.value.set_files({"name": "own.png", "mimeType": "image/png", "buffer": content})
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +87,19 @@ def test_a_photograph_and_a_picture_of_ones_own(notebook):
     changes_the_sentence(notebook, lambda: hand_out(notebook, "resnet-20"))
     one = Image.new("L", (120, 90), "white")
     one.paste("black", (55, 10, 68, 80))
-    file = io.BytesIO()
-    one.save(file, "PNG")
-    with unfolded(notebook), notebook.page.expect_file_chooser() as chooser:
-        notebook.click(f"{EXPLORER} .reslab-upload")
-    given = {"name": "one.png", "mimeType": "image/png", "buffer": file.getvalue()}
-    changes_the_sentence(notebook, lambda: chooser.value.set_files(given))
-    assert "Your picture" in notebook.text(f"{EXPLORER} .reslab-message")
+    changes_the_sentence(notebook, lambda: give(notebook, file_of(one, "PNG")))
+    assert "Your picture" in notebook.text(MESSAGE)
     notebook.screenshot("07_attribution-own", EXPLORER)
+
+
+def test_a_large_file_is_made_smaller_and_the_button_lives_on(notebook):
+    """A message of over 10 MB would end the page's connection to the kernel."""
+    large = file_of(Image.effect_mandelbrot((3600, 3600), (-2, -1, 1, 1), 20), "BMP")
+    assert len(large) > 12e6
+    give(notebook, bytes(len(large)))
+    notebook.wait_until(lambda: "no image that can be read" in notebook.text(MESSAGE))
+    changes_the_sentence(notebook, lambda: give(notebook, large))
+    assert "Your picture: cut square" in notebook.text(MESSAGE)
 
 
 def test_it_fits_a_narrow_window_and_the_dark_theme(notebook):

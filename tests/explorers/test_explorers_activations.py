@@ -1,6 +1,5 @@
 """The explorer of lesson 04 without a browser: set `.value`, press the buttons, read the figures' data."""
 
-import datetime
 import io
 import re
 import threading
@@ -16,7 +15,6 @@ from reslab import TrainSpec, explorers
 from reslab.experiments import activations
 from reslab.explorers.activations import ActivationsSetting
 from reslab.explorers.activations_view import SHOWS, View
-from reslab.explorers.upload import last_content
 from reslab.nets import build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -157,12 +155,6 @@ def test_a_shallower_net_closes_a_block_that_it_does_not_have(explorer):
 # --- an image of one's own --------------------------------------------------------------------------------------------
 
 
-def test_an_upload_is_read_as_ipywidgets_8_and_7_have_it():
-    assert last_content(({"name": "one.png", "content": memoryview(b"png")},)) == b"png"
-    assert last_content({"one.png": {"content": b"png"}}) == b"png"
-    assert last_content(()) is last_content({}) is None
-
-
 def test_a_picture_of_ones_own_walks_through_the_nets(explorer):
     explorer._uploaded(picture())
     assert explorer.join(30)
@@ -199,13 +191,11 @@ def test_a_bad_file_says_so_and_changes_nothing(explorer):
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_same_file_can_be_taken_again(explorer):
-    about = {"name": "one.png", "type": "image/png", "size": 9, "last_modified": datetime.datetime.now(datetime.UTC)}
-    file = {**about, "content": memoryview(picture())}
-    explorer.upload.set_trait(
-        "value", (file,) if explorer.upload.value == () else {"one.png": {"content": picture()}}
-    )  # ipywidgets 8, 7
-    assert not explorer.upload.value
+def test_the_button_gives_the_explorer_what_the_page_sends(explorer):
+    """The page sends no bytes of a large file that it cannot make smaller."""
+    explorer.upload._handle_custom_msg({}, [memoryview(b"")])
+    assert "This file is no image that can be read" in explorer.message.value
+    explorer.upload._handle_custom_msg({}, [memoryview(picture())])
     assert explorer.own is not None
     assert explorer.join(30)
 
