@@ -61,9 +61,17 @@ def test_03_what_the_options_add_counted_by_hand():
     added = {option: convolutions[option] + norms[option] for option in "BC"}
     assert check("03", added) == "✓ Option B adds 2,752 parameters. Option C adds 98,240 parameters."
     assert "option C is not in it" in check("03", {"B": added["B"]})
-    assert "where does the shape change" in check("03", added | {"B": 2560})
-    assert "two parameters per channel. Option B adds 2,752" in check("03", added | {"C": convolutions["C"]})
+    assert "where does the shape change" in check("03", added | {"B": 2000})
+    assert "each of the 54 blocks" in check("03", added | {"C": 90_000})
+    for option in "BC":
+        said = check("03", added | {option: convolutions[option]})
+        assert "that of the convolutions alone; BatchNorm has two parameters per channel." in said
+    said = check("03", {"B": added["C"], "C": 1_826_202})
+    assert "option B is another number: this is that of the other option. Option C is" in said
+    assert "this is the whole net's; how many does the option add?" in said
+    assert "this is a text" in check("03", added | {"B": "2752"})
     assert "an option is 'A'" in check("03", {"A": 0})
+    assert "(the dots stand for your own answer)" in check("03", {"B": ..., "C": ...})
 
 
 def test_04_a_picture_that_comes_through_a_plain_net(split):
@@ -74,6 +82,8 @@ def test_04_a_picture_that_comes_through_a_plain_net(split):
     assert "it has skip connections" in check("04", done.assign(skip=True))
     assert "it has 8 layers" in check("04", done.assign(depth=8))
     assert "take three seeds" in check("04", done[done["seed"] == 0])
+    assert "one is enough" in check("04", done.assign(norm="none"))
+    assert check("04", done[done["index"] < 10]) == "Not yet: it has no block 13."
 
 
 def test_05_blocks_that_are_needed_measured_both_ways(split):
@@ -84,7 +94,8 @@ def test_05_blocks_that_are_needed_measured_both_ways(split):
     both = both.assign(whole=0.1, error=np.where(first, np.where(both["calibrated"], 0.2, 0.7), 0.1))
     assert check("05", both) == "✓ More than 2 times the whole net's error without: stage1.block1 70%, then 20%."
     assert "both measurements are needed" in check("05", both[~both["calibrated"]])
-    assert "it is of 20 layers" in check("05", both.assign(depth=20))
+    for name in ("resnet-20", "plain-56"):
+        assert f"it is of {name}; the question is about resnet-56" in check("05", both.assign(name=name))
 
 
 def test_06_the_same_net_that_looks_flatter(split):
@@ -97,22 +108,30 @@ def test_06_the_same_net_that_looks_flatter(split):
     frame = pd.concat(rows)
     assert 'with "filter".' in check("06", frame)
     assert check("06", frame).startswith("✓ The rises differ by a factor of ")
-    assert 'normalisation="filter" is not in it' in check("06", frame[frame["normalisation"] == "none"])
-    assert "give each of the two nets its own" in check("06", frame[frame["name"] == "as it was"])
+    assert 'there is no normalisation="filter" in it' in check("06", frame[frame["normalisation"] == "none"])
+    assert "it needs two names, one for each net" in check("06", frame[frame["name"] == "as it was"])
 
 
 def test_07_the_block_whose_map_gains_most(split):
     def frame(map_falls, moved_falls):
-        return pd.DataFrame({"kind": ["map", "moved", "disc"], "fall": [map_falls, moved_falls, 0.5]})
+        columns = {"kind": ["map", "moved", "disc"], "fall": [map_falls, moved_falls, 0.5]}
+        return pd.DataFrame({"name": "resnet-20", "method": ["Grad-CAM", "Grad-CAM", ""]} | columns)
 
     frames = {"stage1.block3": frame(0.4, 0.2), "stage2.block3": frame(0.3, 0.2), "stage3.block3": frame(0.1, 0.3)}
     said = "✓ The map of stage1.block3 gains most over the same shape elsewhere: +0.20."
     assert check("07", frames) == said
-    assert "stage3.block3 is not in it" in check("07", {layer: frames[layer] for layer in list(frames)[:2]})
-    assert "stage1.block3 is not in it" in check("07", {})
+    assert "there is no stage3.block3 in it" in check("07", {layer: frames[layer] for layer in list(frames)[:2]})
+    said = check("07", {})
+    assert said.startswith("Not yet: there is no stage1.block3 in it. There is no stage2.block3 in it. ")
+    for other in ({"name": "plain-20"}, {"method": "saliency"}):
+        changed = frames | {"stage2.block3": frames["stage2.block3"].assign(**other)}
+        assert "that of stage2.block3 is not of resnet-20 and Grad-CAM alone" in check("07", changed)
+    assert "two layers have equal maps" in check("07", dict.fromkeys(frames, frame(0.4, 0.2)))
     measured = deletion.fall(build(NetSpec(depth=20, width=4, **split.shape)), split, ("Grad-CAM",), images=4,
                              progress=False)  # fmt: skip
     assert {"map", "moved"} <= set(measured["kind"])  # the columns that the check reads
+    assert set(measured["name"]) == {"resnet-20"}
+    assert set(measured["method"]) == {"Grad-CAM", ""}
 
 
 def test_08_how_much_smaller_the_difference_is():
@@ -122,9 +141,14 @@ def test_08_how_much_smaller_the_difference_is():
     }
     assert check("08", ratios).startswith("✓ What bicubic misses is smaller: ")
     first = pieces[0].name
-    assert f"{first} is not in it" in check("08", {name: ratio for name, ratio in ratios.items() if name != first})
+    assert f"there is no {first} in it" in check("08", {name: ratio for name, ratio in ratios.items() if name != first})
     said = check("08", ratios | {first: ratios[first] ** 0.5})
-    assert f"{first} has another ratio" in said
+    assert f"the ratio of {first} is not {ratios[first] ** 0.5:.3g}: that is the ratio of their roots." in said
+    whole = pieces[0].sharp.square().mean() / pieces[0].sharp.var() * ratios[first]
+    assert "is the mean of the sharp picture subtracted?" in check("08", ratios | {first: whole})
+    assert "it is the other way round" in check("08", ratios | {first: 1 / ratios[first]})
+    for number in (np.nan, 2.0):
+        assert "are both of them means of squares?" in check("08", ratios | {first: number})
     assert f"{first} {ratios[first] ** 0.5:.3g} times" not in said  # a wrong number is no fact
     assert "smaller" not in check("08", {first: 0.5})
     assert "a piece is 'moon'" in check("08", ratios | {"moon": 2.0})
@@ -151,8 +175,9 @@ def test_10_a_body_that_is_swapped():
     assert len(numbers) == 4
     assert numbers[0] == numbers[1]  # resnet-101: neck and heads stay the same
     assert numbers[2] < numbers[3]  # resnet-18: the neck shrinks, too
-    assert "the body resnet-18 is not in it" in check("10", pd.concat([frames["resnet-50"], frames["resnet-101"]]))
+    assert "there is no body resnet-18 in it" in check("10", pd.concat([frames["resnet-50"], frames["resnet-101"]]))
     assert "it is of FCN" in check("10", pd.concat(frames.values()).assign(model="FCN"))
+    assert "a body is in it twice" in check("10", pd.concat([*frames.values(), frames["resnet-50"]]))
 
 
 def test_11_a_sweep_that_was_broken_off_goes_on(split, spec, tmp_path):

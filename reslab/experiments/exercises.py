@@ -36,8 +36,13 @@ def check(lesson, answer, *given):
     except (TypeError, AttributeError, IndexError, ValueError) as error:
         problem = error
     else:
-        return f"Not yet: {' '.join(missing)} {shows}".strip() if missing else f"✓ {shows}"
+        return f"Not yet: {' '.join(_begun(missing))} {shows}".strip() if missing else f"✓ {shows}"
     return f"Not yet: this is not what the check reads ({problem}). It takes: {of.__doc__.splitlines()[0]}"
+
+
+def _begun(sentences):
+    """Sentences after a colon: all but the first begin with a capital letter."""
+    return [text if i == 0 else text[0].upper() + text[1:] for i, text in enumerate(sentences)]
 
 
 def _read(of, answers):
@@ -45,6 +50,8 @@ def _read(of, answers):
     signature = inspect.signature(of)
     for name, answer in signature.bind(*answers).arguments.items():
         takes = signature.parameters[name].annotation
+        if any(each is ... for each in (answer, *(answer.values() if isinstance(answer, dict) else ()))):
+            raise TypeError("the dots stand for your own answer")
         if not isinstance(answer, takes):
             given = "None" if answer is None else f"a {type(answer).__name__}"
             raise TypeError(f"it is {given}, not a {(get_args(takes) or [takes])[0].__name__}")
@@ -108,16 +115,31 @@ def _nearest(ratios):
 
 def shortcuts_by_hand(added: dict | pd.Series):
     """A dict: "B" and "C" → the parameters that this option adds to resnet-110 of the paper's width."""
-    counted = residual_block.shortcut_costs(depths=(110,)).set_index("shortcut")["parameters_more"]
+    counted = residual_block.shortcut_costs(depths=(110,)).set_index("shortcut")
     added = {checks.choice("an option", option, ["B", "C"]): number for option, number in added.items()}
     missing = [f"option {option} is not in it." for option in ("B", "C") if option not in added]
-    right = {option for option, number in added.items() if number == counted[option]}
-    if "B" in added and "B" not in right:
-        missing.append("option B is another number: where does the shape change, and between which widths?")
-    if "C" in added and "C" not in right:
-        missing.append("option C is another number: each of the 54 blocks has a 1×1 convolution, and its BatchNorm has "
-                       "two parameters per channel.")  # fmt: skip
+    right = {option for option, number in added.items() if number == counted["parameters_more"][option]}
+    for option, number in added.items():
+        if option not in right:
+            missing.append(f"option {option} is another number: {_miscounted(option, number, counted)}")
+    counted = counted["parameters_more"]
     return missing, " ".join(f"Option {option} adds {counted[option]:,} parameters." for option in sorted(right))
+
+
+def _miscounted(option, number, counted):
+    """What is probably wrong with a count. counted: a row for each option."""
+    norms = {"B": 2 * (32 + 64), "C": 2 * 18 * (16 + 32 + 64)}
+    if isinstance(number, str):
+        return "this is a text; leave out the quotation marks."
+    if number == counted["parameters"][option]:
+        return "this is the whole net's; how many does the option add?"
+    if number == counted["parameters_more"][option] - norms[option]:
+        return "this is that of the convolutions alone; BatchNorm has two parameters per channel."
+    if number == counted["parameters_more"]["C" if option == "B" else "B"]:
+        return "this is that of the other option."
+    if option == "B":
+        return "where does the shape change, and between which widths?"
+    return "each of the 54 blocks has a 1×1 convolution, and its BatchNorm has two parameters per channel."
 
 
 def picture_that_comes_through(frame: pd.DataFrame):
@@ -127,8 +149,12 @@ def picture_that_comes_through(frame: pd.DataFrame):
         missing.append("it has skip connections: the net is to be plain.")
     if frame["depth"].min() < 56:
         missing.append(f"it has {frame['depth'].min()} layers, not 56.")
+    if ((frame["norm"] != "batch") & (frame["init"] != "kaiming")).any():
+        missing.append("two fields are changed, norm and init: one is enough.")
     told = frame[frame["index"] == HALFWAY].set_index("seed")["neighbour_accuracy"]
-    if len(told) < 3:
+    if told.empty:
+        return [*missing, f"it has no block {HALFWAY}."], ""
+    if told.index.nunique() < 3:
         missing.append("take three seeds, as `before_training` does if you name none.")
     if not told.min() >= LEAST_RECOGNISED:
         missing.append("which start lets the picture through each block almost unchanged?")
@@ -141,8 +167,8 @@ def blocks_that_are_needed(frame: pd.DataFrame):
     missing = []
     if set(frame["calibrated"]) != {False, True}:
         missing.append("both measurements are needed: calibrated=False and calibrated=True.")
-    if set(frame["depth"]) != {56}:
-        missing.append(f"it is of {_words(frame['depth'])} layers; the question is about 56.")
+    if set(frame["name"]) != {"resnet-56"}:
+        missing.append(f"it is of {_words(frame['name'])}; the question is about resnet-56.")
     kept = frame[~frame["calibrated"].astype(bool)].set_index("module")
     hurt = kept[kept["error"] > LEAST_FACTOR * kept["whole"].clip(lower=0.01)]["error"].sort_values(ascending=False)
     again = frame[frame["calibrated"].astype(bool)].set_index("module")["error"].reindex(hurt.index)
@@ -155,9 +181,9 @@ def flatter_by_its_scale(frame: pd.DataFrame):
     """The frames of `landscape.bands` of both nets, joined: each with .assign(name=...), for both normalisations."""
     rises = landscape.rises(frame).groupby(["normalisation", "name"], sort=False)["rise"]
     rise = rises.median().unstack("normalisation")
-    missing = [f'normalisation="{kind}" is not in it.' for kind in ("none", "filter") if kind not in rise]
+    missing = [f'there is no normalisation="{kind}" in it.' for kind in ("none", "filter") if kind not in rise]
     if len(rise) != 2:
-        missing.append(f"it has {len(rise)} name: give each of the two nets its own with .assign(name=...).")
+        missing.append("it needs two names, one for each net: give them with .assign(name=...).")
     if missing:
         return missing, ""
     factors = rise.max() / rise.min().clip(lower=1e-9)
@@ -172,11 +198,15 @@ def flatter_by_its_scale(frame: pd.DataFrame):
 def block_for_the_map(frames: dict | pd.Series):
     """A dict: layer → the frame of `deletion.over_seeds` with methods=("Grad-CAM",) and that layer."""
     wanted = {f"stage{stage}.block3" for stage in (1, 2, 3)}
-    gains = {}
+    missing, falls = [], {}
     for layer, frame in frames.items():
-        mean = frame.groupby("kind")["fall"].mean()
-        gains[layer] = mean["map"] - mean["moved"]
-    missing = [f"{layer} is not in it." for layer in sorted(wanted - set(gains))]
+        if set(frame["name"]) != {"resnet-20"} or not set(frame["method"]) <= {"Grad-CAM", ""}:
+            missing.append(f"that of {layer} is not of resnet-20 and Grad-CAM alone.")
+        falls[layer] = frame.groupby("kind")["fall"].mean()
+    missing += [f"there is no {layer} in it." for layer in sorted(wanted - set(falls))]
+    gains = {layer: mean["map"] - mean["moved"] for layer, mean in falls.items()}
+    if len({mean["map"] for mean in falls.values()}) < len(falls):
+        missing.append("two layers have equal maps: give each its own layer=.")
     if not gains:
         return missing, ""
     best = max(gains, key=gains.get)
@@ -186,17 +216,29 @@ def block_for_the_map(frames: dict | pd.Series):
 def smaller_differences(ratios: dict | pd.Series):
     """A dict: name of a piece → variance of the sharp picture over the mean square of what bicubic misses."""
     pieces = {piece.name: piece for piece in super_resolution.pieces()}
-    missing = [f"{name} is not in it." for name in pieces if name not in ratios]
+    missing = [f"there is no {name} in it." for name in pieces if name not in ratios]
     right = {}
     for name, ratio in ratios.items():
         piece = pieces[checks.choice("a piece", name, pieces)]
-        measured = (piece.sharp.var() / (piece.sharp - piece.bicubic).square().mean()).item()
-        if abs(ratio / measured - 1) > 0.05:
-            missing.append(f"{name} has another ratio than {ratio:.3g}: are both of them means of squares?")
+        missed = (piece.sharp - piece.bicubic).square().mean().item()
+        measured = piece.sharp.var().item() / missed
+        if not _near(ratio, measured):
+            why = "are both of them means of squares?"
+            if _near(ratio, 1 / measured):
+                why = "it is the other way round."
+            elif _near(ratio, piece.sharp.square().mean().item() / missed):
+                why = "is the mean of the sharp picture subtracted?"
+            elif _near(ratio, measured**0.5):
+                why = "that is the ratio of their roots."
+            missing.append(f"the ratio of {name} is not {ratio:.3g}: {why}")
         else:
             right[name] = ratio
     texts = ", ".join(f"{name} {ratio:.3g} times" for name, ratio in right.items())
     return missing, f"What bicubic misses is smaller: {texts}." if right else ""
+
+
+def _near(number, other):
+    return abs(number / other - 1) <= 0.05  # not so for NaN
 
 
 def as_good_at_half_the_cost(frame: pd.DataFrame, others: pd.DataFrame):
@@ -221,8 +263,10 @@ def as_good_at_half_the_cost(frame: pd.DataFrame, others: pd.DataFrame):
 def body_that_is_swapped(frame: pd.DataFrame):
     """The frames of `backbones.layers` of Mask R-CNN, joined: with three bodies, resnet-50, resnet-101, resnet-18."""
     millions = frame.pivot_table("parameters", "body_name", "part", "sum") / 1e6
-    missing = [f"the body {name} is not in it." for name in ("resnet-50", "resnet-101", "resnet-18")
+    missing = [f"there is no body {name} in it." for name in ("resnet-50", "resnet-101", "resnet-18")
                if name not in millions.index]  # fmt: skip
+    if frame.duplicated().any():
+        missing.append("a body is in it twice.")
     if set(frame["model"]) != {"Mask R-CNN"}:
         missing.append(f"it is of {_words(frame['model'])}; the exercise is about Mask R-CNN alone.")
     if missing:
