@@ -227,6 +227,19 @@ def test_the_sentences_say_the_numbers():
     assert "says 3, with a probability of 0.90" in said
     assert "adds up to 4.10; the logits differ by 4.00" in said
     assert "adds up" not in attribution_maps.picture_sentence(looked("saliency"))
+
+
+def test_what_integrated_gradients_add_up_to_stands_on_the_picture():
+    def origin(frame):
+        notes = attribution_maps.picture(frame).layout.annotations
+        return next(note.text for note in notes if note.name == "origin")
+
+    assert "map's sum 4.10, logits' difference 4.00 · " in origin(looked())
+    assert "sum" not in origin(looked("saliency"))
+
+
+def test_the_alt_text_names_the_lines():
+    said = attribution.sentence(FALL)
     assert "dashed vermillion" in attribution.alt_text(FALL, said)
 
 

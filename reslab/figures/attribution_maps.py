@@ -13,7 +13,7 @@ import numpy as np
 from reslab.figures import panes, theme
 from reslab.figures.attribution import BESIDE, P, look
 from reslab.figures.text import phrases
-from reslab.figures.text.attribution import LABELS, picture_sentence
+from reslab.figures.text.attribution import LABELS, picture_sentence, sum_words
 from reslab.figures.text.phrases import EMPTY
 
 __all__ = ["picture", "picture_curve", "picture_sentence"]
@@ -30,14 +30,16 @@ OPACITY = 0.7  # opacity of a map
 
 def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
     """One picture, and under it the picture with its map; at their right the picture without a quarter of its pixels,
-    which are marked, one for each kind of hole, with the probability that is left.
+    which are marked, one for each kind of hole, with the probability that is left. Integrated gradients: under the
+    title, what they add up to.
 
     frame: of one net and one method. opacity: of the map, 0 to 1.
     """
-    traces, axes, notes = [], {}, []
+    traces, axes, notes, adds_up = [], {}, [], ""
     rows = frame.set_index("kind") if len(frame) else frame
     if len(frame):
         first = rows.loc["map"]
+        adds_up = sum_words(first)
         shape = first["map"].shape
         sure = panes.large(f"{first['before']:.2f}")
         says = f"{sure}<br>{first['name']}<br>says <b>{first['says']}</b>"
@@ -59,7 +61,7 @@ def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
             notes.append(panes.beside(text, number, shape, name))
         words = "Probability without a quarter of the pixels (yellow):"
         notes.append(panes.words(words, 2 / 3, 0.95, size=theme.LARGE))
-    return _drawn(traces, axes, notes, frame, "Which pixels the answer depends on", empty, draw)
+    return _drawn(traces, axes, notes, frame, "Which pixels the answer depends on", empty, draw, adds_up)
 
 
 def picture_curve(frame, *, empty=EMPTY, draw=theme.figure):
@@ -104,6 +106,6 @@ def _marked(pixels, deleted, axis, kind):
     return dict(type="heatmap", z=differs, **panes.on(axis), **flat, meta={"key": f"marked/{kind}"})
 
 
-def _drawn(traces, axes, notes, frame, title, empty, draw, **layout):
-    origin = phrases.origin_line(frame["origin"], frame["seed"]) if len(frame) else ""
+def _drawn(traces, axes, notes, frame, title, empty, draw, also="", **layout):
+    origin = phrases.origin_line(frame["origin"], frame["seed"], also) if len(frame) else ""
     return panes.drawn(traces, axes, notes, draw, title=title, origin=origin, empty=empty, **layout)

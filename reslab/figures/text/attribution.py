@@ -128,6 +128,14 @@ def picture_sentence(frame):
     return text
 
 
+def sum_words(row):
+    """The sum of the map of a row of `picture_sentence`'s frame, for the line under a title; "" for a method whose maps
+    need not add up."""
+    if row["method"] != results.METHOD:
+        return ""
+    return f"map's sum {row['total']:.2f}, logits' difference {row['difference']:.2f}"
+
+
 def falls_title(frame):
     """Whether deleting what the map marks harms more than other holes of the same size, as a title; "" of one seed, or
     where the seeds overlap, for any net or method. Where some of one net's maps do, how many do more than a disc.
