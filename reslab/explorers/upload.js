@@ -5,7 +5,7 @@ const LARGE = 4e6  // bytes
 const WIDTH = 1024  // pixels: as a PNG at most a few MB
 
 async function smaller(file) {
-    const picture = await createImageBitmap(file, { resizeWidth: WIDTH, resizeQuality: "high" })  // upright, as EXIF says
+    const picture = await createImageBitmap(file, { resizeWidth: WIDTH, resizeQuality: "high" })  // as EXIF turns it
     const canvas = document.createElement("canvas")
     canvas.width = picture.width
     canvas.height = picture.height
@@ -14,7 +14,7 @@ async function smaller(file) {
     return new Promise(done => canvas.toBlob(done, "image/png"))
 }
 
-// What is sent of a file: all of it, a smaller picture, or nothing if it is large and no picture that the page can read.
+// What is sent of a file: all of it; a smaller picture; or nothing, if it is large and the page cannot read it.
 async function contentOf(file) {
     if (file.size <= LARGE) return file.arrayBuffer()
     const made = await smaller(file).catch(() => null)
