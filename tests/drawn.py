@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from reslab.figures import (
     activations,
     degradation,
+    dynamics,
     feature_maps,
     gradient_factors,
     gradient_flow,
@@ -104,6 +105,7 @@ def every(draw=theme.figure):
         ),
         "first_steps": (gradient_flow.first_steps, STEPS),
         "over_steps": (gradient_flow.over_steps, STEPS),
+        "timeline": (dynamics.timeline, invented.dynamics()),
         "growth": (
             mean_field.growth,
             invented.together(

@@ -62,6 +62,24 @@ def histories(errors, *, seeds=1, **columns):
 # Lesson 02
 
 
+def dynamics(plain=(0.9, 0.8), residual=(0.4, 0.0), ratios=(900, 8, 0.5), told=(0.1, 0.2), seeds=(0, 1)):
+    """Two nets before training and after 1, 9 and 10 steps, as `experiments.dynamics.in_training` gives them.
+
+    plain, residual: the errors after 1 and 9 steps; ratios: of the plain net, before, and after 1 and 9 steps; told: of
+    the plain net, before and at the end. Each seed's ratios and errors are a tenth larger than those of the one before.
+    """
+    rows = [
+        (name, bool(kind), 56, seed, step, 0.1, seen, ratio * (1 + seed / 10), error * (1 + seed / 10))
+        for kind, name in enumerate(("plain-56", "resnet-56")) for seed in seeds
+        for step, seen, ratio, error in zip(
+            (0, 1, 9, 10), ((told[0], *told, told[1]), (0.4, 0.6, 0.9, 0.95))[kind],
+            ((*ratios, ratios[-1]), (4, 4, 2, 2))[kind], (0.9, *(plain, residual)[kind], np.nan), strict=True,
+        )
+    ]  # fmt: skip
+    columns = ["name", "skip", "depth", "seed", "step", "guess", "told_apart", "ratio", "train_error"]
+    return pd.DataFrame(rows, columns=columns).assign(origin=LIVE)
+
+
 def rates(errors=None, outcome="finished"):
     """Trainings at several rates and lengths, as `experiments.degradation.by_rate` gives them; errors: (name, rate,
     epochs) → one of each seed."""

@@ -17,6 +17,7 @@ from reslab.figures import backbones, degradation, receptive_field, theme
 from reslab.figures.text import activations, attribution, gradient_factors, gradient_flow, landscape, lesions
 from reslab.figures.text import backbones as of_models
 from reslab.figures.text import degradation as errors
+from reslab.figures.text import dynamics as in_time
 from reslab.figures.text import loss_along_gradient as steps
 from reslab.figures.text import mean_field as grows
 from reslab.figures.text import paths as of_paths
@@ -167,6 +168,7 @@ SAID = {
     "More time helps the plain net, but less than the skip does": errors.rate_title(rates()),
     "Without skips the gradient explodes, but only at first": gradient_flow.steps_title(over_steps()),
     "Without skips the gradient explodes": gradient_flow.steps_title(over_steps(last=200)),
+    "The explosion ends, but the plain net still hardly learns": in_time.title(invented.dynamics()),
     "The deeper the plain net, the more its gradient grows": gradient_flow.depth_title(by_depth()),
     "BatchNorm alone or ReLU alone: level. Together: it grows": grows.title(growing()),
     "Forward a change grows, backward the gradient": seen.chaos_title(nets((0.5, 0.4), (0.9, 0.8))),
@@ -253,6 +255,11 @@ NEUTRAL = {
     "steps: of one seed it is not": gradient_flow.steps_title(over_steps(plain=(200, 90))),
     "steps: it explodes with skips, too": gradient_flow.steps_title(over_steps(residual=(9, 200))),
     "steps: lost": gradient_flow.steps_title(over_steps(plain=(200, np.nan))),
+    "in time: it does not explode": in_time.title(invented.dynamics(ratios=(90, 8, 0.5))),
+    "in time: the explosion does not end": in_time.title(invented.dynamics(ratios=(900, 8, 9.5))),
+    "in time: then the plain net learns": in_time.title(invented.dynamics(plain=(0.9, 0.5))),
+    "in time: with skips it does not learn, either": in_time.title(invented.dynamics(residual=(0.9, 0.9))),
+    "in time: one net": in_time.title(invented.dynamics().query("skip")),
     "depth: the seeds overlap": gradient_flow.depth_title(by_depth((1, 35))),
     "depth: level": gradient_flow.depth_title(by_depth((1, 2), (3, 4))),
     "layers: all level": grows.title(growing(both=1.0)),
