@@ -55,13 +55,11 @@ SEGMENTS = pd.DataFrame(
 
 def test_bars_of_a_model_are_its_shares_one_after_the_other():
     traces = keyed(backbones.shares(LAYERS))
-    body, neck, head = (traces[f"Faster R-CNN/{name}"] for name in ("body", "pyramid", "box head"))
+    body, neck, head = (traces[f"Faster R-CNN/{part}"] for part in ("body", "neck", "head"))
     assert [bar.x[0] for bar in (body, neck, head)] == pytest.approx([60, 10, 30])
     assert [bar.base[0] for bar in (body, neck, head)] == pytest.approx([0, 60, 70])
     assert body.text[0] == "<b>body</b> 6 M"
-    assert (neck.text[0], head.text[0]) == ("", "<b>box head</b> 3 M")
-    (named,) = [note for note in backbones.shares(LAYERS).layout.annotations if note.name == "Faster R-CNN/pyramid"]
-    assert (named.text, named.x) == ("pyramid", pytest.approx(65))  # below its box, which is too narrow
+    assert (neck.text[0], head.text[0]) == ("<b>neck</b>", "<b>heads</b> 3 M")
     assert "3 M parameters, 3 G multiply-adds, proportional to the proposals" in head.hovertext
     assert keyed(backbones.shares(LAYERS, "multiply_adds"))["Faster R-CNN/body"].x[0] == pytest.approx(60)
     colours = [bar.marker.line.color for bar in (body, neck, head)]

@@ -190,12 +190,12 @@ class Backbones(Explorer):
             self.open(*trace.customdata[0])
 
     def open(self, model, unit):
-        """Show the numbers of the body, a neck, a head or a block: one row per block of the body, else one row per
-        layer."""
+        """Show the numbers in a bar: of the body one row per block, of the heads or the neck one row each, of one of
+        these or of a block one row per layer."""
         frame = self._counted[self.chosen.counted]
         rows = frame[frame["model"] == model]
-        if unit == "body":
-            rows = rows[rows["part"] == "body"]
+        if unit in figures.PARTS:
+            rows = rows[rows["part"] == unit]
             by = rows["block"].where(rows["block"] != "", rows["name"])
         else:
             rows = rows[(rows["block"] == unit) | ((rows["block"] == "") & (rows["name"] == unit))]
@@ -203,5 +203,5 @@ class Backbones(Explorer):
         numbers = rows.groupby(by.rename(""), sort=False)[["parameters", "multiply_adds"]].sum()
         numbers.loc["all"] = numbers.sum()
         numbers = numbers.map(amount).rename(columns=lambda name: name.replace("_", "-"))
-        title = f"{model}: {self.chosen.body if unit == 'body' else unit}"
+        title = f"{model}: {self.chosen.body if unit == 'body' else figures.PARTS.get(unit, unit)}"
         self.opened.value = f"<h4>{escape(title)}</h4>{numbers.to_html(border=0)}"

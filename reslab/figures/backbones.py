@@ -5,6 +5,8 @@
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
+import re
+
 from reslab import checks
 from reslab.figures import theme
 from reslab.figures.text.backbones import (
@@ -26,50 +28,41 @@ __all__ = [
 ]  # fmt: skip
 
 COLOURS = {"body": theme.RESIDUAL, "neck": "#007A58", "head": "#8A6D00"}  # of a part
-SEEN = 0.5  # % of the whole: a narrower box is a line, and has no name
-THICK = 0.46  # of a bar, of the distance of two: the names of narrow boxes are below it
+PARTS = {"body": "body", "neck": "neck", "head": "heads"}  # part → its name
+THICK = 0.7  # of a bar, of the distance of two
 LETTER_WIDTH = 0.0195  # of the chart's width, at 700 pixels: a label stands in a bar that has room for it
 AXIS_END = 70  # % of the whole: the axis of the ribbon, which never moves; its highest tick is under the title
 
 
 def shares(frame, cost="parameters", *, empty=EMPTY, draw=theme.figure):
-    """Each model as one bar of 100 %: its body, its neck and its heads. A box that is too narrow has its name below.
+    """Each model as one bar of 100 %: its body, its neck and its heads.
 
     cost: "parameters" or "multiply_adds".
     """
     checks.choice("cost", cost, COSTS)
-    table, traces, notes = results.parts(frame), [], []
+    table, traces = results.parts(frame), []
     models = list(dict.fromkeys(table["model"]))
     for model, rows in table.groupby("model", sort=False):
-        base, narrow = 0.0, []
-        for (part, name), some in _segments(rows):
-            share, count = 100 * some[f"{cost}_share"].sum(), some[cost].sum()
-            fitting = [words for words in (f"{name} {amount(count)}", name) if share > _width(words)]
-            narrow += [(name, base + share / 2)] * bool(not fitting and share > SEEN)
-            words = (fitting or [""])[0].replace(name, f"<b>{name}</b>")
+        base = 0.0
+        for part, some in rows.groupby("part", sort=False):
+            share, count = 100 * some[f"{cost}_share"].sum(), amount(some[cost].sum())
+            name = PARTS[part]
+            words = next((words for words in (f"<b>{name}</b> {count}", f"<b>{name}</b>") if share > _width(words)), "")
             traces.append(dict(
                 type="bar", orientation="h", y=[model], x=[share], base=[base], width=THICK, showlegend=False,
                 marker=_look(part), text=[words],
                 textposition="inside", insidetextanchor="middle", textangle=0, constraintext="none",
-                textfont=dict(color=theme.INK, size=theme.SMALL), meta={"key": f"{model}/{name}"},
-                customdata=[[model, name]], hoverinfo="text", hovertext=_hover_text(model, name, some, cost),
+                textfont=dict(color=theme.INK, size=theme.SMALL), meta={"key": f"{model}/{part}"},
+                customdata=[[model, part]], hoverinfo="text", hovertext=_hover_texts(model, name, some, cost),
             ))  # fmt: skip
             base += share
-        names, wanted = zip(*narrow, strict=True) if narrow else ((), ())
-        places = theme.separated(list(wanted), [_width(name) for name in names], 0, 101) or wanted
-        low = len(models) - 1 - models.index(model) - THICK / 2
-        below = dict(y=low, ay=low - 0.05, ayref="y", axref="x", yanchor="top", borderpad=0, arrowcolor=theme.GREY)
-        notes += [
-            dict(name=f"{model}/{name}", text=name, x=at, ax=place, **below)
-            for name, at, place in zip(names, wanted, places, strict=True)
-        ]
     traces += _legend(table)
     x = dict(title=f"Share of the {COSTS[cost]} (%)", range=[0, 100])
-    y = dict(title="Model", type="category", categoryarray=models[::-1], range=[-0.66, len(models) - 0.6])
+    y = dict(title="Model", type="category", categoryarray=models[::-1])
     title = f"How much of each model is its {table['body_name'].iloc[0]}" if len(table) else "Body, neck and heads"
     return draw(
         traces, title=title, statement=lambda: shares_title(frame, cost), origin=_origin(frame, cost), empty=empty,
-        x=x, y=y, barmode="overlay", annotations=notes, **_below(-0.2),
+        x=x, y=y, barmode="overlay", **_below(-0.2),
     )  # fmt: skip
 
 
@@ -104,19 +97,13 @@ def ribbon(frame, model="Faster R-CNN", cost="parameters", *, empty=EMPTY, draw=
 
 def _width(words):
     """The room that words take, in % of the chart's width."""
-    return 100 * LETTER_WIDTH * (len(words) + 1)
+    return 100 * LETTER_WIDTH * (len(re.sub("<[^>]*>", "", words)) + 1)
 
 
 def _below(y):
     """A legend under the axis, and room for it."""
     legend = dict(orientation="h", x=0.5, xanchor="center", y=y, yanchor="top", font=dict(size=theme.SMALL))
     return dict(legend=legend, margin=theme.template.layout.margin.to_plotly_json() | dict(b=96))
-
-
-def _segments(rows):
-    """((part, name), rows) of a model's bar: the whole body is one segment."""
-    names = rows["name"].where(rows["part"] != "body", "body")
-    return list(rows.groupby([rows["part"], names], sort=False))
 
 
 def _look(part):
@@ -128,7 +115,14 @@ def _legend(table):
     """Traces with no bars: what the colours mean."""
     parts = [part for part in COLOURS if part in set(table["part"])] if len(table) else []
     none = dict(type="bar", x=[None], y=[None], hoverinfo="skip")
-    return [none | dict(name=part, marker=_look(part), meta={"key": f"legend/{part}"}) for part in parts]
+    return [none | dict(name=PARTS[part], marker=_look(part), meta={"key": f"legend/{part}"}) for part in parts]
+
+
+def _hover_texts(model, part, rows, cost):
+    """Of a part: together, or each of its heads for itself, where their costs depend on other things."""
+    if rows["grows"].nunique() == 1:
+        return _hover_text(model, part, rows, cost)
+    return "<br>".join(_hover_text(model, name, each, cost) for name, each in rows.groupby("name", sort=False))
 
 
 def _hover_text(model, name, rows, cost):

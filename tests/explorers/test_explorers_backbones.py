@@ -32,7 +32,7 @@ def test_it_draws_every_model_and_one_of_them_block_by_block(explorer):
     drawn = {trace.y[0] for trace in explorer.bars.figure.data}
     assert drawn - {None} == set(experiments.backbones.MODELS)
     assert share(explorer, "Faster R-CNN/body") == pytest.approx(38.89, abs=0.01)
-    ends = [explorer.bars.trace(f"FCN/{name}") for name in ("body", "first layers", "classes", "second head")]
+    ends = [explorer.bars.trace(f"FCN/{name}") for name in ("body", "head")]
     assert sum(trace.x[0] for trace in ends) == pytest.approx(100)
     keys = [key for key in explorer.ribbon.keys if not key.startswith("legend")]
     assert keys == ["stem", *(f"stage{i}.block{j}" for i in (1, 2, 3, 4) for j in (1, 2)), "FPN", "RPN", "box head"]
@@ -51,10 +51,10 @@ def test_each_control_changes_what_is_drawn_and_the_line(explorer):
     assert "multiply-adds" in explorer.bars.figure.layout.xaxis.title.text
     assert not explorer.proposals.disabled
     explorer.model.value = "Faster R-CNN"
-    before = share(explorer, "Faster R-CNN/box head")
+    before = share(explorer, "Faster R-CNN/head")
     explorer.proposals.value = 100
     assert explorer.join(120)
-    assert share(explorer, "Faster R-CNN/box head") < before
+    assert share(explorer, "Faster R-CNN/head") < before
     explorer.body_menu.value = "resnet-34"
     assert explorer.join(120)
     assert "resnet-34" in explorer.sentence.value
@@ -117,7 +117,8 @@ def click(trace):
     ("chart", "key", "words"),
     [
         ("bars", "FCN/body", ["FCN: resnet-18", "stage4.block2", "stem"]),
-        ("bars", "Faster R-CNN/box head", ["Faster R-CNN: box head", "roi_heads.box_head.fc6"]),
+        ("bars", "Faster R-CNN/head", ["Faster R-CNN: heads", "RPN", "box head"]),
+        ("ribbon", "box head", ["Faster R-CNN: box head", "roi_heads.box_head.fc6"]),
         ("ribbon", "stage2.block1", ["Faster R-CNN: stage2.block1", "body.stage2.block1"]),
         ("ribbon", "FPN", ["Faster R-CNN: FPN"]),
     ],
@@ -128,7 +129,7 @@ def test_a_click_on_a_bar_opens_its_numbers(explorer, chart, key, words):
     click(getattr(explorer, chart).trace(key))
     model, unit = key.split("/") if "/" in key else ("Faster R-CNN", key)
     rows = frame[frame["model"] == model]
-    wanted = rows["part"] == "body" if unit == "body" else (rows["block"] == unit) | (rows["name"] == unit)
+    wanted = rows["part"] == unit if unit in ("body", "head") else (rows["block"] == unit) | (rows["name"] == unit)
     (parameters,) = re.findall(r"<th>all</th>\s*<td>(.*?)</td>", explorer.opened.value)
     assert parameters == amount(rows.loc[wanted, "parameters"].sum())
     for word in words:
