@@ -44,7 +44,7 @@ def with_retries(download, failures=UNREADABLE):
     for attempt in range(TRIES):
         time.sleep(PAUSE * attempt)
         try:
-            with _silence_limit(TIMEOUT):
+            with _socket_timeout(TIMEOUT):
                 return download()
         except failures as error:
             last = error
@@ -136,7 +136,7 @@ _limiting = threading.Lock()
 
 
 @contextmanager
-def _silence_limit(seconds):
+def _socket_timeout(seconds):
     """torchvision sets no time limit: a firewall that drops packets would hang a notebook for minutes."""
     with _limiting:
         before = socket.getdefaulttimeout()

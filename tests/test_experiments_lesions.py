@@ -43,47 +43,47 @@ def test_the_parts_make_up_the_net(name):
 
 
 def test_a_tail_says_what_the_whole_net_would(net, split):
-    kept, _ = lesions.keep(net, split, 20)
+    cached, _ = lesions.cached_net(net, split, 20)
     x, _ = split.batch(slice(20), "test")
     names = list(blocks(net))
-    assert kept.blocks == names
+    assert cached.blocks == names
     for out in ([], [names[0]], [names[3]], [names[1], names[5]], [f"{names[2]}.activation"]):
         with lesion(net, out), torch.no_grad():
-            torch.testing.assert_close(kept.logits(out), net(x), rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(cached.logits(out), net(x), rtol=1e-5, atol=1e-5)
     order = {names[0]: names[1], names[1]: names[0]}
     with reordered(net, order), torch.no_grad():
         expected = net(x)
-    torch.testing.assert_close(kept.logits(order=order), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(cached.logits(order=order), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_model_of_ones_own_is_run_as_a_whole(split):
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     assert "Sequential has no blocks of reslab" in refusal(lesions.one_out, model, split, progress=False)
-    kept, _ = lesions.keep(model, split, 8)
+    cached, _ = lesions.cached_net(model, split, 8)
     x, _ = split.batch(slice(8), "test")
-    torch.testing.assert_close(kept.logits(["1"]), model[3](F.relu(x.flatten(1))))
+    torch.testing.assert_close(cached.logits(["1"]), model[3](F.relu(x.flatten(1))))
 
 
 def test_calibrated_statistics_are_those_of_one_batch_of_the_net_without_the_block(net, split):
-    kept, _ = lesions.keep(net, split, 10)
-    out, before = kept.blocks[0], copy.deepcopy(net.state_dict())
+    cached, _ = lesions.cached_net(net, split, 10)
+    out, before = cached.blocks[0], copy.deepcopy(net.state_dict())
     without = copy.deepcopy(net)
     for name, module in without.named_modules():
         if isinstance(module, nn.BatchNorm2d) and "stem" not in name:
             module.train().momentum = 1.0
     with lesion(without, out), torch.no_grad():
-        without(kept.calibration)
+        without(cached.calibration)
         expected = without.eval()(split.batch(slice(10), "test")[0])
-    torch.testing.assert_close(kept.logits([out], calibrated=True), expected, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(kept.logits([out]), expected)
+    torch.testing.assert_close(cached.logits([out], calibrated=True), expected, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(cached.logits([out]), expected)
     assert same_bits(net.state_dict(), before)
     assert not any(module.training for module in net.modules())
     assert {module.momentum for module in net.modules() if isinstance(module, nn.BatchNorm2d)} == {0.1}
 
 
 def test_calibrated_logits_need_training_images(net, split):
-    kept = lesions.Kept(net, split.batch(slice(4), "test")[0])
-    assert "need training images" in refusal(kept.logits, [kept.blocks[0]], calibrated=True)
+    cached = lesions.CachedNet(net, split.batch(slice(4), "test")[0])
+    assert "need training images" in refusal(cached.logits, [cached.blocks[0]], calibrated=True)
 
 
 def test_the_frames(net, split):

@@ -115,7 +115,7 @@ def test_statistics_that_are_measured_again_forget_a_net_that_diverged(split):
 def test_calibration_reaches_batchnorm_of_every_number_of_dimensions(split):
     model = nn.Sequential(nn.Flatten(), nn.ReLU(), nn.BatchNorm1d(64), nn.Linear(64, 10))
     (x, _), (training, _) = split.batch(slice(8), "test"), split.batch(slice(32), "train")
-    made = lesions.Kept(model, x, training).logits(["1"], calibrated=True)
+    made = lesions.CachedNet(model, x, training).logits(["1"], calibrated=True)
     flat = training.flatten(1)
     normed = (x.flatten(1) - flat.mean(0)) / (flat.var(0) + model[2].eps).sqrt()
     torch.testing.assert_close(made, model[3](normed), atol=1e-3, rtol=1e-3)
@@ -264,7 +264,7 @@ def test_bins_may_come_in_any_order(split):
             TypeError,
             r"model must be an nn\.Module, not NetSpec\.",
         ),
-        (lambda net, split: lesions.keep(net, split, "8"), ValueError, r"images is '8'; it must be a whole number"),
+        (lambda net, split: lesions.cached_net(net, split, "8"), ValueError, r"images is '8'; it must be a whole"),
         (lambda net, split: deletion.fall(net, split, images="8"), ValueError, r"images is '8'; it must be a whole"),
         (
             lambda net, split: lesions.several_out(net, split, (1.5,), images=8, progress=False),

@@ -33,8 +33,8 @@ PHOTOGRAPHS = "lesions/cifar10.json.gz"
 CALIBRATION = 250  # training images that BatchNorm's statistics are gathered from
 
 
-class Kept:
-    """A net, and the stored input of each of its parts for some images: a lesion computes only the parts after it.
+class CachedNet:
+    """A net, and the input of each of its parts for some images: a lesion computes only the parts after it.
 
     net: a net of `build`, or any nn.Module, which is one part and is run as a whole. x: (N, C, S, S), normalised as
     `Split.batch` does it. calibration: training images, normalised, (M, C, S, S); needed only for calibrated logits.
@@ -45,13 +45,13 @@ class Kept:
     def __init__(self, net, x, calibration=None):
         self.net, self.calibration, self.parts = net, calibration, parts_of(net)
         self.blocks = [name for name, module in self.parts if isinstance(module, Block)]
-        self.given = []  # of each part, its input; and at the end, the logits
+        self.inputs = []  # of each part; and at the end, the logits
         with eval_mode(net):
             x = x.to(device_of(net))
             for _, part in self.parts:
-                self.given.append(x)
+                self.inputs.append(x)
                 x = part(x)
-            self.given.append(x)
+            self.inputs.append(x)
 
     def logits(self, out=(), *, order=None, calibrated=False):
         """The logits (N, K) of the net without the blocks `out`, or with its blocks in another `order`.
@@ -61,18 +61,18 @@ class Kept:
         """
         out, order = list(out), {place: worker for place, worker in (order or {}).items() if place != worker}
         if calibrated and self.calibration is None:
-            raise ValueError("calibrated logits need training images: Kept(net, x, calibration=...).")
+            raise ValueError("calibrated logits need training images: CachedNet(net, x, calibration=...).")
         with lesion(self.net, out), reordered(self.net, order), eval_mode(self.net):
             changed = {*out, *order}
             first = next((i for i, (name, _) in enumerate(self.parts) if name in changed), len(self.parts))
             if changed and first == len(self.parts):
                 first = 0  # a module inside of a part
             if first == len(self.parts):
-                return self.given[-1]
+                return self.inputs[-1]
             with ExitStack() as stack:
                 if calibrated:
                     stack.enter_context(self._calibrated(first))
-                x = self.given[first]
+                x = self.inputs[first]
                 for _, part in self.parts[first:]:
                     x = part(x)
             return x
@@ -104,20 +104,20 @@ def parts_of(net):
     return [*first, *((names[part], part) for stage in net.stages for part in stage), ("", head)]
 
 
-def keep(net, split, images=IMAGES):
-    """(Kept, labels) of the first test images of a split, with the training images that calibrated errors need."""
+def cached_net(net, split, images=IMAGES):
+    """(CachedNet, labels) of the first test images of a split, with the training images that calibrated errors need."""
     there = len(split.y_test)
     x, y = split.batch(slice(min(checks.integer("images", images, 1), there)), "test")
-    return Kept(net, x, split.batch(slice(CALIBRATION), "train")[0]), y.to(device_of(net))
+    return CachedNet(net, x, split.batch(slice(CALIBRATION), "train")[0]), y.to(device_of(net))
 
 
-def _keep_blocks(net, split, images):
+def _cached_blocks(net, split, images):
     """The same of a net of `build`; ValueError for one without blocks."""
     if not any(isinstance(module, Block) for _, module in parts_of(net)):
         raise ValueError(
             f"{type(net).__name__} has no blocks of reslab; `with nets.lesion(model, names):` takes modules out of any."
         )
-    return keep(net, split, images)
+    return cached_net(net, split, images)
 
 
 # --- frames -----------------------------------------------------------------------------------------------------------
@@ -131,17 +131,17 @@ def one_out(net, split, *, images=IMAGES, calibrated=False, progress=True):
     Columns: name, skip, depth, norm, init, seed, step, origin (as `representations.labelled` has them); images,
     calibrated, whole (the error of the whole net); module, index (from 1), changes_shape, error (fractions).
     """
-    kept, y = _keep_blocks(net, split, images)
+    cached, y = _cached_blocks(net, split, images)
     rows = [
         {
             "module": name,
             "index": index,
-            "changes_shape": kept.given[at].shape != kept.given[at + 1].shape,
-            "error": _error(kept.logits([name], calibrated=calibrated), y),
+            "changes_shape": cached.inputs[at].shape != cached.inputs[at + 1].shape,
+            "error": _error(cached.logits([name], calibrated=calibrated), y),
         }
-        for index, (at, name) in enumerate(progress_bar(_places(kept), desc="blocks", disable=not progress), 1)
+        for index, (at, name) in enumerate(progress_bar(_places(cached), desc="blocks", disable=not progress), 1)
     ]
-    return _labelled(rows, net, kept, y, calibrated)
+    return _labelled(rows, net, cached, y, calibrated)
 
 
 def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, calibrated=False, seed=0, progress=True):
@@ -149,15 +149,15 @@ def several_out(net, split, counts=(1, 2, 3, 5, 8), *, draws=8, images=IMAGES, c
     whole; count, draw, modules (the names, with + between them), error. Counts that the net does not have are left out.
     """
     (counts,) = checks.several(counts=counts)
-    kept, y, draws = *_keep_blocks(net, split, images), checks.integer("draws", draws, 1)
+    cached, y, draws = *_cached_blocks(net, split, images), checks.integer("draws", draws, 1)
     random, rows = np.random.default_rng([checks.seed("seed", seed), net.seed or 0]), []
-    counts = [count for count in counts if checks.integer("a count", count, 0) <= len(kept.blocks)]
+    counts = [count for count in counts if checks.integer("a count", count, 0) <= len(cached.blocks)]
     for count in progress_bar(counts, desc="blocks out", disable=not progress):
         for draw in range(draws):
-            out = [kept.blocks[i] for i in sorted(random.choice(len(kept.blocks), count, replace=False))]
-            error = _error(kept.logits(out, calibrated=calibrated), y)
+            out = [cached.blocks[i] for i in sorted(random.choice(len(cached.blocks), count, replace=False))]
+            error = _error(cached.logits(out, calibrated=calibrated), y)
             rows.append({"count": count, "draw": draw, "modules": "+".join(out), "error": error})
-    return _labelled(rows, net, kept, y, calibrated)
+    return _labelled(rows, net, cached, y, calibrated)
 
 
 def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrated=False, seed=0, progress=True):
@@ -167,11 +167,11 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
     """
     (counts,) = checks.several(counts=counts)
     counts = [checks.integer("a count", count, 1) for count in counts]
-    kept, y, draws = *_keep_blocks(net, split, images), checks.integer("draws", draws, 1)
+    cached, y, draws = *_cached_blocks(net, split, images), checks.integer("draws", draws, 1)
     random, rows = np.random.default_rng([checks.seed("seed", seed), net.seed or 0]), []
     stages = {}
-    for at, name in _places(kept):
-        if kept.given[at].shape == kept.given[at + 1].shape:
+    for at, name in _places(cached):
+        if cached.inputs[at].shape == cached.inputs[at + 1].shape:
             stages.setdefault(name.rpartition(".")[0], []).append(name)
     pairs = [(a, b) for names in stages.values() for i, a in enumerate(names) for b in names[i + 1 :]]
     for count in progress_bar(counts if pairs else (), desc="swaps", disable=not progress):
@@ -180,12 +180,12 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
             for pair in random.choice(len(pairs), count):
                 one, other = pairs[pair]
                 order[one], order[other] = order[other], order[one]
-            moved = sum(place != worker for place, worker in order.items()) / len(kept.blocks)
+            moved = sum(place != worker for place, worker in order.items()) / len(cached.blocks)
             if not moved:
                 continue  # the swaps undid each other
-            error = _error(kept.logits(order=order, calibrated=calibrated), y)
+            error = _error(cached.logits(order=order, calibrated=calibrated), y)
             rows.append({"count": count, "draw": draw, "moved": moved, "error": error})
-    return _labelled(rows, net, kept, y, calibrated)
+    return _labelled(rows, net, cached, y, calibrated)
 
 
 def errors(net, split, *, progress=True):
@@ -269,16 +269,16 @@ def photographs(name=PHOTOGRAPHS):
     return frames | {"provenance": content["provenance"]}
 
 
-def _places(kept):
+def _places(cached):
     """[(place in the parts, name)] of the blocks."""
-    return [(at, name) for at, (name, module) in enumerate(kept.parts) if isinstance(module, Block)]
+    return [(at, name) for at, (name, module) in enumerate(cached.parts) if isinstance(module, Block)]
 
 
 def _error(logits, y):
     return (logits.argmax(1) != y).float().mean().item()
 
 
-def _labelled(rows, net, kept, y, calibrated):
-    whole = _error(kept.given[-1], y)
+def _labelled(rows, net, cached, y, calibrated):
+    whole = _error(cached.inputs[-1], y)
     rows = pd.DataFrame(rows)
     return labelled(rows.assign(images=len(y), calibrated=calibrated, whole=whole), net)

@@ -63,12 +63,12 @@ def _tick(check, findings):
     level = max((finding["level"] for finding in findings), key=list(MARKS).index)
     title = escape("; ".join(finding["found"] for finding in findings), quote=True)
     words = f"<b>{MARKS[level]} {escape(check)}</b>"
-    shown = "<br>".join(filter(None, map(_in_sight, findings)))
+    shown = "<br>".join(filter(None, map(_visible_text, findings)))
     return f'<span style="{STYLE}" title="{title}">{words}{": " + shown if shown else ""}</span>'
 
 
-def _in_sight(finding):
-    """What a finding says in sight: its problem and advice, or the lessons' times, that every learner wants to know."""
+def _visible_text(finding):
+    """The text of a finding that is always visible: a problem with its advice, or the lessons' times."""
     if finding["level"] == "ok" and "lesson_seconds" not in finding:
         return ""
     return "<br>".join(escape(part) for part in (finding["found"], finding["advice"]) if part)

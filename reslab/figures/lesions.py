@@ -32,7 +32,7 @@ def one_out(frame, *, empty=EMPTY, draw=theme.figure):
     gathered = bool(len(table)) and bool(table["calibrated"].all())
     title = "One block out" + ", BatchNorm's statistics measured again" * gathered
     table = table.assign(at=100 * table["way"], about=table["module"])
-    hurt = results.that_hurt(table)
+    hurt = results.needed(table)
     notes = [
         dict(name=f"{row.name}/{row.index}", text=str(row.index), x=row.at, y=100 * row.median, yshift=4,
              yanchor="bottom", showarrow=False)

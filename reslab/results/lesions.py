@@ -38,7 +38,7 @@ def by_block(frame):
     return table.assign(way=(table["index"] - 1) / (last - 1).clip(lower=1))
 
 
-def that_hurt(blocks):
+def needed(blocks):
     """The blocks without which the deepest residual net errs at least twice as often: rows of `by_block`."""
     residual = blocks[blocks["skip"].astype(bool)]
     deepest = residual[residual["depth"] == residual["depth"].max()]

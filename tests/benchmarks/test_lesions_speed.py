@@ -15,11 +15,11 @@ def test_all_lesions_of_resnet_56_and_one_click(record_property):
     net = build(FAMILY["resnet-56"]).eval()  # weights do not change how long it takes
     x = torch.randn(200, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     begun = time.perf_counter()
-    kept = lesions.Kept(net, x)
+    cached = lesions.CachedNet(net, x)
     clicks = []
-    for block in kept.blocks:
+    for block in cached.blocks:
         start = time.perf_counter()
-        logits = kept.logits([block])
+        logits = cached.logits([block])
         clicks.append(time.perf_counter() - start)
     whole = time.perf_counter() - begun
     assert logits.shape == (200, 10)

@@ -71,7 +71,7 @@ class Pair:
             self.images, steps = lesions.IMAGES, runs[True][0].history["step"].iloc[-1]
             self.origin = f"CIFAR-10, recorded weights of {steps:,} steps"
         self.origin += f"; errors of {self.images} test pictures, measured on this machine"
-        self.kept = {skip: lesions.keep(net, split, self.images)[0] for skip, net in nets.items()}
+        self.cached = {skip: lesions.cached_net(net, split, self.images)[0] for skip, net in nets.items()}
         self.labels = split.y_test[: self.images]
         self.classes, self._split, self._logits = split.class_names, split, {}
 
@@ -79,8 +79,8 @@ class Pair:
         """The logits of one of the nets without some blocks, numbered from 1."""
         key = skip, out, calibrated and bool(out)
         if key not in self._logits:
-            kept = self.kept[skip]
-            self._logits[key] = kept.logits([kept.blocks[block - 1] for block in out], calibrated=key[2])
+            net = self.cached[skip]
+            self._logits[key] = net.logits([net.blocks[block - 1] for block in out], calibrated=key[2])
         return self._logits[key]
 
     def picture(self, place):

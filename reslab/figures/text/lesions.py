@@ -71,7 +71,7 @@ def title(frame):
     if plain["name"].nunique() != 1 or residual.empty or blocks["calibrated"].any() or plain["low"].min() <= many:
         return ""
     deepest = residual[residual["depth"] == residual["depth"].max()]
-    if deepest["name"].nunique() > 1 or len(results.that_hurt(blocks)) >= len(deepest) / 2:
+    if deepest["name"].nunique() > 1 or len(results.needed(blocks)) >= len(deepest) / 2:
         return ""
     return f"Most single blocks of {deepest['name'].iloc[0]} can go, none of {plain['name'].iloc[0]}"
 
