@@ -156,12 +156,25 @@ def test_of_a_hundred_boxes_no_name_covers_another_and_ten_are_named():
     assert words.found_sentence(frame, "Mask R-CNN").endswith("zebra 0.96, and 90 more.")
 
 
+def test_a_photograph_from_a_telephone_is_upright_and_what_is_transparent_is_white(tmp_path, picture):
+    turned, file = Image.Exif(), tmp_path / "portrait.png"
+    turned[0x0112] = 6  # to be turned by 90 degrees
+    Image.fromarray(np.rot90(picture)).save(file, exif=turned)
+    with Image.open(file) as opened:
+        for given in (file, file.read_bytes(), opened):
+            assert np.array_equal(ready_made.read_picture(given).permute(1, 2, 0), picture)
+    assert ready_made.read_picture(Image.new("RGBA", (4, 3))).eq(255).all()
+
+
 def test_a_picture_is_a_file_its_bytes_or_an_array(tmp_path, picture):
     Image.fromarray(picture).save(tmp_path / "mine.png")
     wanted = torch.from_numpy(picture).permute(2, 0, 1)
     for given in (picture, tmp_path / "mine.png", (tmp_path / "mine.png").read_bytes()):
         assert torch.equal(ready_made.read_picture(given), wanted)
-    assert "no picture that can be opened: give a PNG or a JPEG." in refusal(ready_made.read_picture, b"text")
-    assert "nothing.png is no picture" in refusal(ready_made.read_picture, tmp_path / "nothing.png")
+    said = "the picture cannot be read as a picture: give a PNG or a JPEG."
+    for other in (b"text", 3, torch.zeros(3, 8, 8)):
+        assert refusal(ready_made.read_picture, other) == said
+    assert "nothing.png cannot be opened (No such file" in refusal(ready_made.read_picture, tmp_path / "nothing.png")
+    assert "the array is float64 (2, 2)" in refusal(ready_made.read_picture, np.zeros((2, 2)))
     said = refusal(ready_made.needed, ["resnet-20"])
     assert "a trained net is 'resnet-20'" in said

@@ -11,20 +11,19 @@ SIXTEEN_BITS = ("PNG", "PPM")  # the formats whose 16-bit grey Pillow opens as m
 
 
 def read(file):
-    """The picture of a path or an open file: RGB, 8 bits a channel, upright as EXIF says; of several frames, the first.
+    """The picture of a path, of an open file, or of Pillow: RGB, 8 bits a channel, upright as EXIF says; of several
+    frames, the first.
 
     Transparent parts become white. Of 12 or 16 bits the upper eight are kept; floats go from 0, black, to 1, white.
     Raises ValueError with the reason, to be written after the file's name.
     """
     try:
+        if isinstance(file, Image.Image):
+            return _upright(file)
         # Given a path, Pillow maps grey TIFFs into memory, with the sides of turned ones swapped: each row is shifted.
         from_path = isinstance(file, (str, os.PathLike))
         with open(file, "rb") if from_path else nullcontext(file) as stream, Image.open(stream) as opened:
-            picture = _eight_bits(ImageOps.exif_transpose(opened), opened.format, getattr(opened, "tag_v2", {}))
-        if picture.has_transparency_data:
-            picture = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-        return picture.convert("RGB")
+            return _upright(opened)
     except Image.DecompressionBombError as error:
         raise ValueError(f"has more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels") from error
     except _Unsuitable:
@@ -33,6 +32,14 @@ def read(file):
         if isinstance(error, OSError) and error.errno:  # what the file system says, no decoder
             raise ValueError(f"cannot be opened ({error.strerror})") from error
         raise ValueError("cannot be read as a picture") from error
+
+
+def _upright(opened):
+    picture = _eight_bits(ImageOps.exif_transpose(opened), opened.format, getattr(opened, "tag_v2", {}))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
 
 
 class _Unsuitable(ValueError):

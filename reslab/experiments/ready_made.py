@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from reslab import checks
-from reslab.datasets import Split
+from reslab.datasets import Split, pictures
 from reslab.experiments import attribution, deletion
 from reslab.nets.imagenet import PRETRAINED, WeightsUnavailable, fetch, pretrained, weights_folder
 from reslab.train.device import pick_device
@@ -51,23 +51,23 @@ def needed(names=(*NETS, *MODELS), root=None):
 
 
 def read_picture(picture):
-    """A picture as (3, H, W) uint8: a path, the bytes of a file, a PIL image, or an (H, W, 3) uint8 array.
+    """A picture as (3, H, W) uint8, upright: a path, the bytes of a file, a PIL image, or an (H, W, 3) uint8 array.
 
     ValueError for None, for a file that is no picture, and for a path that does not exist.
     """
     if picture is None:
         raise ValueError("No picture was given, so nothing was downloaded.")
     if isinstance(picture, np.ndarray):
-        picture = Image.fromarray(picture)
-    if not isinstance(picture, Image.Image):
-        given = io.BytesIO(picture) if isinstance(picture, bytes) else picture
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise ValueError(f"the array is {picture.dtype} {picture.shape}; give (H, W, 3) uint8, or a file.")
+        pixels = picture
+    else:
         try:
-            picture = Image.open(given)
-            picture.load()
-        except OSError as error:
-            named = "these bytes are" if isinstance(picture, bytes) else f"{picture} is"
-            raise ValueError(f"{named} no picture that can be opened: give a PNG or a JPEG.") from error
-    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
+            pixels = pictures.read(io.BytesIO(picture) if isinstance(picture, bytes) else picture)
+        except ValueError as error:
+            named = picture if isinstance(picture, str | os.PathLike) else "the picture"
+            raise ValueError(f"{named} {error}: give a PNG or a JPEG.") from error
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous()
 
 
 def top(picture, nets=NETS, *, count=5, root=None, progress=True):
