@@ -45,7 +45,7 @@ def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
         says = f"{sure}<br>{first['name']}<br>says <b>{first['says']}</b>"
         made = f"{first['method']}<br>over the<br>picture<br>(root scale)".replace(" gradients", "<br>gradients")
         traces += [panes.image(first["picture"], "", "whole")]
-        traces += _with_map(first["picture"], first["map"], opacity, "2", "picture", bar=(TILE / 2, TILE))
+        traces += _with_map(first["picture"], first["map"], opacity, "2", "picture", bar=(0.115, 0.15))
         cells = [("", [f"{side} pixels" for side in shape], says, "says"), ("2", (), made, "map")]
         for i, kind in enumerate(kind for kind in LABELS if kind in rows.index):
             hole, number = rows.loc[kind], str(i + 3)
