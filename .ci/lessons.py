@@ -17,8 +17,9 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
-from PIL import Image, ImageChops
+from PIL import Image
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = CHECKOUT / "notebooks"
@@ -31,9 +32,10 @@ print(*sorted(name for name in sys.modules if name.startswith(parts)))
 """
 SCRIPTED = ("reslab.explorers.stage", "reslab.explorers.lesions")  # drawn by JavaScript, with a style
 KEPT = ("text/plain", "text/html", "image/png")
-# Of a kept picture: as few as keep every pixel within OFF of its colour, as every refresh adds its pictures to what a
-# clone downloads. Charts need few, tiles of digits and photographs many.
-COLOURS, OFF = (48, 64, 80, 96, 256), 20
+# Of a kept picture: as few colours as show the same, as every refresh adds its pictures to what a clone downloads. A
+# colour of at least FLAT of its pixels, a fill or a tint, stays what it is; the others, edges of letters and lines,
+# become one that is at most OFF away in red, green and blue: the finest that fits in ROOM bytes, and else the last.
+FLAT, OFF, ROOM, MOST = 0.002, (6, 10, 16), 18_000, 256
 
 
 def fingerprint(notebook):
@@ -97,16 +99,23 @@ def clean(output):
 
 
 def compressed(png):
-    """The picture, base64, on white paper, and in as few COLOURS as show the same to the eye."""
-    drawn, file = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"), io.BytesIO()
-    picture = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
-    for colours in COLOURS:
-        # MAXCOVERAGE keeps rare, strong colours, and kmeans brings those of large areas to what they are.
-        few = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
-        off = ImageChops.difference(picture, few.convert("RGB")).getextrema()
-        if max(high for _, high in off) <= OFF:
+    """The picture, base64, on white paper, and in as few colours as show the same to the eye."""
+    drawn = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA")
+    picture = np.asarray(Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB"))
+    colours, which, counts = np.unique(picture.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    colours = colours.astype(int)
+    for off in OFF:
+        kept, count, file = np.empty((MOST, 3), int), 0, io.BytesIO()
+        for i in np.argsort(-counts, kind="stable"):
+            is_flat = counts[i] >= FLAT * counts.sum()
+            if count < MOST and (is_flat or (np.abs(kept[:count] - colours[i]).max(1) > off).all()):
+                kept[count], count = colours[i], count + 1
+        nearest = np.abs(colours[:, None] - kept[:count]).max(2).argmin(1)
+        few = Image.fromarray(nearest[which].astype(np.uint8).reshape(picture.shape[:2])).convert("P")
+        few.putpalette(kept[:count].astype(np.uint8).tobytes())
+        few.save(file, "PNG", optimize=True)
+        if file.tell() <= ROOM:
             break
-    few.save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 

@@ -161,21 +161,24 @@ def test_a_nets_histograms_are_a_panel_a_net():
 # Feature maps
 
 
-def test_every_channel_of_a_block_is_on_the_chart_plain_above():
+def test_every_channel_of_a_block_is_on_the_chart_plain_at_the_left():
     figure = feature_maps.block(together(maps("resnet-20"), maps("plain-20")), 2)
     traces = keyed(figure)
     assert list(traces) == ["maps/0", "maps/1", "image"]
-    z, channel = np.array(traces["maps/0"].z, float), np.array(traces["maps/0"].customdata)
+    drawn = np.array(traces["maps/0"].z, float)
+    channel, z = np.moveaxis(np.array(traces["maps/0"].customdata, float), -1, 0)
     assert sorted(np.unique(channel)) == list(range(-1, 16))
     np.testing.assert_array_equal(z[channel >= 0], channel[channel >= 0])
     assert np.isnan(z[channel < 0]).all()
+    np.testing.assert_allclose(drawn, np.sqrt(z))  # dim pixels can be seen beside a bright one
     assert all((channel == c).sum() == 16 for c in range(16))
-    assert figure.layout.yaxis.title.text == "plain-20<br>trained"
-    assert figure.layout.yaxis2.title.text == "resnet-20<br>trained"
-    assert figure.layout.xaxis.title.text == "block2: 16 maps of 4 × 4; answer: 3"
+    assert figure.layout.yaxis.title.text == "plain-20 · trained"
+    assert figure.layout.yaxis2.title.text == "resnet-20 · trained"
+    assert figure.layout.xaxis.domain[1] < figure.layout.xaxis2.domain[0]
+    assert figure.layout.xaxis.title.text == "block2: 16 maps of 4 × 4<br>yellow: 15 (root scale); answer: 3"
     assert figure.layout.yaxis.scaleanchor == "x"
     np.testing.assert_array_equal(traces["image"].z, np.arange(64.0).reshape(8, 8))
-    assert traces["maps/0"].zmax is None  # each net has a scale of its own, and a bar that says which
+    assert traces["maps/0"].zmax == pytest.approx(np.sqrt(15))  # each net has a scale of its own
 
 
 def test_a_block_that_a_net_does_not_have_is_its_last():

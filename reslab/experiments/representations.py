@@ -155,7 +155,7 @@ def neighbours(model, split, places, layers=None, *, images=None, count=3):
 
 
 def walk(
-    nets=("plain-56", "resnet-56"), place=0, *, blocks=(0, 3, 7, 10, 13, 17, 20, 23, 27), seed=0, split=None, base=None
+    nets=("plain-56", "resnet-56"), place=0, *, blocks=(0, 5, 9, 13, 18, 22, 27), seed=0, split=None, base=None
 ):
     """The nearest neighbour of one test image after some blocks of untrained nets: one row per net × block.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reslab.figures import bands, log_scale, theme
+from reslab.figures import bands, block_axis, log_scale, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.activations import (
     alt_text,
@@ -134,7 +134,7 @@ def profile(frame, statistic="ratio", *, opened=None, room=None, empty=EMPTY, dr
         look = dict(mode="lines", line=line, name=shown.note, hoverinfo="skip", meta={"key": "level"})
         traces.append(dict(type="scatter", x=[0, 103], y=[shown.level] * 2, **look))
         ends.append(("level", shown.note, 103, shown.level, theme.GREY))
-    x = _way("block")
+    x = block_axis.axis([run["index"][-1] for run in runs])
     named = theme.name_lines(ends, x, y)
     return draw(traces, title=shown.title, origin=_origin(runs, frame), empty=empty, x=x, y=y, **named)
 
@@ -170,9 +170,9 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
             shapes.append(dict(type="line", x0=0, x1=103, y0=level, y1=level, line=line, **pane))
             where = dict(x=103, y=level, xanchor="right", yanchor="top", yshift=-20, **pane)
             notes.append(dict(name=f"level/{measure}", text=f"unrelated: {level:.2f}", showarrow=False, **where))
-        across = dict(domain=[left, left + (1 - 2 * GAP) / 3], range=[0, 103], tickvals=[0, 50, 100])
-        below = f"{title}<br>{'Way through the net (%)' if place == 1 else ' '}"
-        axes[f"xaxis{number}"] = across | dict(title=dict(text=below))
+        blocks = block_axis.axis(longest, few=True)
+        below = f"<b>{title}</b><br>{blocks['title'] if place == 1 else ' '}"
+        axes[f"xaxis{number}"] = blocks | dict(domain=[left, left + (1 - 2 * GAP) / 3], title=dict(text=below))
         axes[f"yaxis{number}"] = dict(range=[-0.03, 1.03], anchor=on["xaxis"], showticklabels=place == 0)
         named = theme.name_lines(ends, axes[f"xaxis{number}"], axes[f"yaxis{number}"])
     for note in named.get("annotations", []):  # names are shown only beside the last panel
@@ -193,10 +193,6 @@ def _origin(runs, frame):
 def _marker(run):
     """Open before training, filled after; at most 24 along a line."""
     return theme.marker(run.skip, run.depth, open=run["outcome"][-1] == "untrained", size=8) | dict(maxdisplayed=24)
-
-
-def _way(part):
-    return dict(title=f"Way through the net, {part} by {part} (%)", range=[0, 103], tickvals=[0, 20, 40, 60, 80, 100])
 
 
 def _axis(shown, values):
@@ -254,7 +250,7 @@ def responses(frame, *, empty=EMPTY, draw=theme.figure):
         last = run.numbers("std")[-1]
         end = last if np.isfinite(last) and last > 0 else top
         ends.append((run.key("name"), theme.wrap(run.label), 100, end, theme.run_line(run)["color"]))
-    x = _way("layer")
+    x = block_axis.axis([run["index"][-1] for run in runs], "3×3 layer")
     named = theme.name_lines(ends, x, y)
     return draw(traces, title=shown.title, origin=_origin(runs, frame), empty=empty, x=x, y=y, **named)
 

@@ -9,7 +9,7 @@ the lowest to the highest. Every chart takes draw=theme.chart. The maps themselv
 import numpy as np
 
 from reslab import checks
-from reslab.figures import bands, log_scale, theme
+from reslab.figures import bands, block_axis, log_scale, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.attribution import (
     LABELS,
@@ -45,7 +45,6 @@ METHODS = {  # method → (colour, dash, symbol); no net's colours
 WAYS = {"deletion": "deleted", "insertion": "put into the mean picture"}
 P = dict(title="Probability of the net's answer", range=[-0.02, 1.02])
 BESIDE = dict(font=dict(size=theme.LARGE), y=0.5, yanchor="middle")  # the legend of lines that end at one place
-BLOCKS = dict(title="Block (from the first, 0, to the last, 100 %)", range=[-3, 103])
 
 
 def holes(frame, *, empty=EMPTY, draw=theme.figure):
@@ -212,9 +211,10 @@ def branches(frame, *, empty=EMPTY, draw=theme.figure):
     traces, ends = bands.lines(each, "way", "branch", quantity="through the branch (%)")
     least, most = each["branch"].min(), each["branch"].max()
     y = dict(title="Answer through the branch (%)", range=[min(-50, least - 5), max(200, most + 5)])
-    layout = theme.name_lines(ends, BLOCKS, y) if ends else {}
+    x = block_axis.axis(last, start=1)
+    layout = theme.name_lines(ends, x, y) if ends else {}
     title = "How much of the answer each block's branch carries"
-    return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=BLOCKS, y=y, **layout)
+    return draw(traces, title=title, origin=_origin(each, frame), empty=empty, x=x, y=y, **layout)
 
 
 def _legend(table, discs):

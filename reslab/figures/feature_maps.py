@@ -1,4 +1,4 @@
-"""Lesson 04, feature maps: what blocks make of one image, one small picture per channel; plain nets above residual
+"""Lesson 04, feature maps: what blocks make of one image, one small picture per channel; plain nets left of residual
 ones.
 
 `frame` is what `experiments.activations.feature_maps` gives, of one net or several: one row per channel of a block,
@@ -18,46 +18,43 @@ from reslab.results import frames
 
 __all__ = ["alt_text", "block", "walk"]
 
-WIDE = 1.6  # width over height of the room for maps, of all nets together
+WIDE = 1.9  # width over height of the room for maps, of all nets together
 IMAGE = 3  # the axes of the image: after those of the nets that `block` has room for
+IMAGE_WIDE = 0.15  # of the chart's width: the image
 
 
 def block(frame, index, *, empty=EMPTY, draw=theme.figure):
-    """Every channel of one block of each net (three at most), with one colour scale a net, and the image at the left.
+    """Every channel of one block of each net (three at most, side by side), with one colour scale a net, and the image
+    at the left.
 
     index: of the block, from 1; of a net with fewer blocks, the last one is shown. ValueError for a missing column.
     """
     nets = results.nets(frame)[:IMAGE]
     traces, axes = [], {}
-    for row, net in enumerate(nets):
+    wide = (1 - IMAGE_WIDE) / max(1, len(nets))
+    for place, net in enumerate(nets):
         here = results.of_block(net, index)
         maps, name = np.stack(here["map"]), here["name"].iloc[0]  # (C, H, W)
-        z, channel = _tiled(maps, WIDE * len(nets))
-        top, bottom = _rows(row, len(nets))
-        bar = dict(thickness=12, len=top - bottom, y=(top + bottom) / 2, x=1.0, nticks=4, outlinewidth=0)
-        hover = f"<b>{name}</b>, {here['module'].iloc[0]}<br>channel %{{customdata}}: %{{z:.3~g}}<extra></extra>"
+        z, channel = _tiled(maps, WIDE / len(nets))
+        most = z[np.isfinite(z)].max(initial=0)
+        hover = f"<b>{name}</b>, {here['module'].iloc[0]}<br>"
+        hover += "channel %{customdata[0]}: %{customdata[1]:.3~g}<extra></extra>"
         look = dict(
-            colorscale="Cividis",
-            zmin=z[np.isfinite(z)].min(initial=0),
-            colorbar=bar,
-            customdata=channel,
-            hovertemplate=hover,
-        )
-        traces.append(dict(type="heatmap", z=z, **_on(row), meta={"key": f"maps/{row}"}, **look))
+            colorscale=theme.HEAT, zmin=0, zmax=np.sqrt(most) or 1.0, showscale=False, hovertemplate=hover,
+            customdata=np.stack([channel, z], axis=-1),
+        )  # fmt: skip
+        traces.append(dict(type="heatmap", z=_root(z), **_on(place), meta={"key": f"maps/{place}"}, **look))
         count, height, width = maps.shape
-        title = (
-            f"{here['module'].iloc[0]}: {count} maps of {height} × {width}; answer: {here['predicted'].iloc[0]}"
-        )
-        axes |= _axes(row, (0.32, 1.0), (bottom, top), title, "<br>".join(name.rsplit(" · ", 1)))
+        title = f"{here['module'].iloc[0]}: {count} maps of {height} × {width}<br>"
+        title += f"yellow: {most:.2g} (root scale); answer: {here['predicted'].iloc[0]}"
+        left = IMAGE_WIDE + place * wide
+        axes |= _axes(place, (left + 0.05, left + wide), (0.0, 1.0), title, name)
     if nets:
         traces.append(_image(nets[0]))
-        axes |= _axes(IMAGE, (0.0, 0.22), (0.1, 0.9), "the image", "")
-        axes |= {
-            _name(axis, row): dict(visible=False) for row in range(len(nets), IMAGE) for axis in ("xaxis", "yaxis")
-        }
-    return _drawn(
-        traces, axes, nets, "Feature maps of one block", empty, draw, margin=dict(l=14, r=36, t=theme.TOP, b=34)
-    )
+        axes |= _axes(IMAGE, (0.0, IMAGE_WIDE), (0.0, 1.0), "the image", "")
+        unused = range(len(nets), IMAGE)
+        axes |= {_name(axis, place): dict(visible=False) for place in unused for axis in ("xaxis", "yaxis")}
+    return _drawn(traces, axes, nets, "Feature maps of one block", empty, draw)
 
 
 def walk(frame, blocks=(1, 2, 3), channels=3, *, empty=EMPTY, draw=theme.figure):
@@ -73,15 +70,24 @@ def walk(frame, blocks=(1, 2, 3), channels=3, *, empty=EMPTY, draw=theme.figure)
         size = max(map(len, shown["map"]))
         columns = [_stacked(maps.sort_values("channel")["map"], size) for _, maps in shown.groupby("index")]
         z = np.hstack(columns)
-        look = dict(colorscale="Cividis", zmin=0, zmax=1, showscale=False, hoverinfo="skip")
+        look = dict(colorscale=theme.HEAT, zmin=0, zmax=1, showscale=False, hoverinfo="skip")
         traces.append(dict(type="heatmap", z=z, **_on(place), meta={"key": f"walk/{place}"}, **look))
-        left, wide = place / len(nets), 1 / len(nets)
-        title = f"Block: {net['name'].iloc[0].replace(' · ', ', ')}; its answer: {shown['predicted'].iloc[0]}"
-        axes |= _axes(place, (left, left + 0.94 * wide), (0.0, 1.0), title, "One channel in each row" * (not place))
+        wide = (1 - IMAGE_WIDE) / len(nets)
+        left = IMAGE_WIDE + place * wide
+        title = f"Block of {net['name'].iloc[0].replace(' · ', ', ')};<br>its answer: {shown['predicted'].iloc[0]}"
+        axes |= _axes(place, (left + 0.05, left + wide), (0.0, 1.0), title, "one channel in each row" * (not place))
         at = (size + 1) * (np.arange(len(columns)) + 0.5) - 1
         ticks = [str(int(index)) for index in sorted(shown["index"].unique())]
         axes[_name("xaxis", place)] |= dict(tickvals=at, ticktext=ticks, showticklabels=True)
+    if nets:
+        traces.append(_image(nets[0]))
+        axes |= _axes(IMAGE, (0.0, IMAGE_WIDE), (0.0, 1.0), "the image", "")
     return _drawn(traces, axes, nets, "One image, block by block", empty, draw)
+
+
+def _root(z):
+    """The square root, which keeps the sign: drawn by it, one large pixel does not make all others dark."""
+    return np.sign(z) * np.sqrt(np.abs(z))
 
 
 def _tiled(maps, wide):
@@ -111,11 +117,6 @@ def _image(net):
     return dict(type="heatmap", z=channels.mean(axis=0), **_on(IMAGE), meta={"key": "image"}, **look)
 
 
-def _rows(row, count, gap=0.2):
-    """The top and the bottom of a net's rows, as shares of the chart, with a gap for the text below them."""
-    return 1 - row / count, 1 - (row + 1 - gap) / count
-
-
 def _name(axis, row):
     return axis + (str(row + 1) if row else "")
 
@@ -132,12 +133,13 @@ def _axes(row, across, down, title, label):
     y = bare | dict(title=dict(text=label, **small), domain=list(down), anchor=_name("x", row), autorange="reversed")
     return {
         _name("xaxis", row): x,
-        _name("yaxis", row): y | dict(scaleanchor=_name("x", row), constraintoward="bottom"),
+        _name("yaxis", row): y | dict(scaleanchor=_name("x", row), constraintoward="top"),
     }
 
 
-def _drawn(traces, axes, nets, title, empty, draw, **layout):
+def _drawn(traces, axes, nets, title, empty, draw):
     bare = dict(x="Channels", y=dict(title="Nets", tickvals=[], showgrid=False))
     first = dict(x=axes.pop("xaxis"), y=axes.pop("yaxis")) if nets else bare
     origin = phrases.origin(frames.runs(nets[0])) if nets else ""
-    return draw(traces, title=title, origin=origin, empty=empty, showlegend=False, **first, **axes, **layout)
+    layout = dict(showlegend=False, margin=dict(l=14, r=14, t=theme.TOP, b=52))
+    return draw(traces, title=title, origin=origin, empty=empty, **first, **axes, **layout)

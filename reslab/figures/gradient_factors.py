@@ -10,8 +10,7 @@ from textwrap import wrap
 
 import numpy as np
 
-from reslab.figures import log_scale, theme
-from reslab.figures.gradient_flow import POSITION_AXIS
+from reslab.figures import block_axis, log_scale, theme
 from reslab.figures.text.gradient_factors import (
     factors_sentence,
     failures_table,
@@ -76,15 +75,16 @@ def product(factors, *, room=None, empty=EMPTY, draw=theme.figure):
     drawn += [10.0 ** decades.to_numpy() for decades in results.products(room).values()] if room is not None else []
     y = log_scale.axis("Product of the factors<br>since the last block (log scale)", log_scale.limits(*drawn))
     y |= dict(side="right")
+    x = block_axis.axis(factors["index"].groupby(factors["name"]).max())
     return draw(
         traces,
         title="What multiplies the gradient",
         origin=_origin(factors),
         empty=empty,
         shapes=[log_scale.LEVEL],
-        x=POSITION_AXIS,
+        x=x,
         y=y,
-        **theme.name_lines(ends, POSITION_AXIS, y, left=True),
+        **theme.name_lines(ends, x, y, left=True),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reslab.figures import bands, log_scale, theme
+from reslab.figures import bands, block_axis, log_scale, theme
 from reslab.figures.text.gradient_flow import (
     alt_text,
     depth_title,
@@ -43,10 +43,6 @@ __all__ = [
 
 # Nets of equal skip and depth share colour and dash: from the second on, these markers tell them apart.
 SYMBOLS = ("circle", "square", "triangle-up", "x", "star", "cross")
-# The x axis of charts by block.
-POSITION_AXIS = dict(
-    title="Way through the net, block by block (%)", range=[0, 102], tickvals=[0, 25, 50, 75, 100], tickangle=0
-)
 # between two maps, as a share of the chart's width: enough for the last step's number beside the next map's first
 GAP = 0.035
 # Okabe and Ito's purple: no colour of the map, which goes from blue through grey to yellow
@@ -95,7 +91,8 @@ def gradient_profile(layers, *, relative=True, room=None, empty=EMPTY, draw=them
         ends.append((run.key("start"), theme.wrap(run.label), at[0], start, theme.run_line(run)["color"]))
     per = "÷ that of the last (log scale)" if relative else "(nats per unit, log scale)"
     y = log_scale.axis("RMS gradient at block output<br>" + per, limits) | dict(side="right")
-    named = theme.name_lines(ends, POSITION_AXIS, y, left=True)
+    x = block_axis.axis([run["index"][-1] for run, *_ in profiles])
+    named = theme.name_lines(ends, x, y, left=True)
     notes = [*log_scale.names(states, limits), *named.pop("annotations")]
     return draw(
         traces,
@@ -105,7 +102,7 @@ def gradient_profile(layers, *, relative=True, room=None, empty=EMPTY, draw=them
         shapes=[log_scale.LEVEL] if relative else [],
         title="Gradient at each block"
         + (f", {_when(steps[0])}" if len(steps) == 1 else ", latest step" if steps else ""),
-        x=POSITION_AXIS,
+        x=x,
         y=y,
         **named,
     )
@@ -224,15 +221,15 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
     width = (1 - GAP * (len(runs) - 1)) / max(1, len(runs))
     for i, (run, (value, state)) in enumerate(zip(runs, maps, strict=True)):
         number = "" if i == 0 else i + 1
-        blocks = dict(sorted(zip(run["index"].tolist(), run["module"], strict=True)))
+        modules = dict(sorted(zip(run["index"].tolist(), run["module"], strict=True)))
         place = dict(
             x=sorted(set(run["step"].tolist())),
-            y=100 * np.array([*blocks]) / max(blocks),
+            y=100 * np.array([*modules]) / max(modules),
             xaxis=f"x{number}",
             name=run.label,
         )
         hover = f"<b>{run.label}</b>, step %{{x}}<br>%{{customdata}}<br>%{{text}}<extra>{run.origin}</extra>"
-        about = np.broadcast_to(np.array([*blocks.values()])[:, None], value.shape)
+        about = np.broadcast_to(np.array([*modules.values()])[:, None], value.shape)
         place |= dict(type="heatmap", customdata=about, hovertemplate=hover, hoverongaps=False, showlegend=False)
         text = np.vectorize("{:.3g} × the last block's".format, otypes=[str])(value)
         decades = np.log10(np.where(state == "", value, np.nan))
@@ -252,6 +249,7 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         axes[f"xaxis{number}"] = dict(
             title=dict(text=title), domain=[left, right], range=[0.5, steps + 0.5], tickvals=_ticks(steps)
         )
+    blocks = block_axis.axis([run["index"].max() for run in runs], rows=1)
     first = axes.pop("xaxis", dict(title="Step of training", range=[0.5, steps + 0.5], tickvals=_ticks(steps)))
     every = max(1, reach // 3)
     ticks = [tick for tick in range(-reach, reach + 1) if tick % every == 0]
@@ -268,7 +266,7 @@ def first_steps(layers, *, steps=None, empty=EMPTY, draw=theme.figure):
         empty=empty,
         annotations=notes,
         x=first,
-        y=POSITION_AXIS | dict(title="Way through the net (%)", showgrid=False),
+        y=blocks | dict(showgrid=False),
         coloraxis=dict(colorscale="Cividis", cmin=-reach, cmax=reach, colorbar=bar),
         **axes,
         shapes=[],

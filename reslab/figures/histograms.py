@@ -64,7 +64,7 @@ def net(frame, *, empty=EMPTY, draw=theme.figure):
             tickvals=np.log10(scale["tickvals"]),
             ticktext=scale["tickvals"],
         )
-        look = dict(colorscale="Cividis", zmin=scale["range"][0], zmax=2, colorbar=bar, showscale=panel == 0)
+        look = dict(colorscale=theme.HEAT, zmin=scale["range"][0], zmax=2, colorbar=bar, showscale=panel == 0)
         hover = (
             f"<b>{run.label}</b>, block %{{x}}<br>about %{{y}}: %{{customdata:.2f}} % of the"
             f" activations<extra>{run.origin}</extra>"

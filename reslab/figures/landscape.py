@@ -218,7 +218,7 @@ def _axis(letter, pane, word=""):
 def _scale():
     low, high, _ = results.LEVELS
     bar = dict(title=dict(text="Loss<br>(nats)"), tickvals=list(np.log10(TICKS)), ticktext=[f"{t:g}" for t in TICKS])
-    return dict(colorscale="Cividis", cmin=low, cmax=high, colorbar=bar | dict(thickness=16))
+    return dict(colorscale=theme.HEAT, cmin=low, cmax=high, colorbar=bar | dict(thickness=16))
 
 
 def _names(panes):

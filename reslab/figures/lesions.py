@@ -9,7 +9,7 @@ net's error. Every chart takes draw=theme.chart.
 
 import numpy as np
 
-from reslab.figures import theme
+from reslab.figures import block_axis, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.lesions import alt_text, count_sentence, sentence, statistics_sentence
 from reslab.figures.text.lesions import title as one_out_title
@@ -22,7 +22,6 @@ __all__ = ["alt_text", "count_sentence", "one_out", "sentence", "several_out", "
 ERROR = dict(title="Test error (%)", range=[-2, 102], tickvals=[0, 25, 50, 75, 100])
 # The marks of the nets of a kind, the shallowest first, and how they are written beside a net's name.
 MARKS = {False: (("diamond", "◆"), ("triangle-up", "▲")), True: (("circle", "●"), ("square", "■"))}
-POSITION_AXIS = dict(title="Block that is taken out (from the first, 0, to the last, 100 %)", range=[-3, 103])
 
 
 def one_out(frame, *, empty=EMPTY, draw=theme.figure):
@@ -38,11 +37,12 @@ def one_out(frame, *, empty=EMPTY, draw=theme.figure):
              yanchor="bottom", showarrow=False)
         for row in hurt.itertuples(index=False)
     ]  # fmt: skip
+    x = block_axis.axis(table.groupby("name")["index"].max(), "Block that is taken out", start=1)
     also = "dotted: whole nets"
     if len(hurt):
         also += f"; numbered: without this block {hurt['name'].iloc[0]} errs at least twice as often"
     return _draw(
-        table, frame, "%{customdata[0]}", draw, title=title, statement=lambda: one_out_title(frame), x=POSITION_AXIS,
+        table, frame, "%{customdata[0]}", draw, title=title, statement=lambda: one_out_title(frame), x=x,
         empty=empty, level=True, notes=notes, also=also,
     )  # fmt: skip
 

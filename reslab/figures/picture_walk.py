@@ -10,7 +10,7 @@ from reslab.results import frames
 __all__ = ["walk"]
 
 COLUMNS = ("name", "skip", "depth", "seed", "step", "origin", "index", "label", "same_class", "image", "picture")
-BETWEEN = 1.5  # pixels of a picture between two pictures
+BETWEEN = 1.2  # pixels of a picture between two pictures
 
 
 def walk(frame, *, empty=EMPTY, draw=theme.figure):
@@ -50,6 +50,6 @@ def walk(frame, *, empty=EMPTY, draw=theme.figure):
     first = dict(x=axes.pop("xaxis", "Blocks"), y=axes.pop("yaxis", "Nets"))
     return draw(
         traces, title="After each block: the most similar other test picture", showlegend=False,
-        origin=phrases.origin(runs), empty=empty, height=100 + 160 * max(len(runs), 1),
+        origin=phrases.origin(runs), empty=empty, height=80 + 150 * max(len(runs), 1),
         margin=dict(l=60, r=16, t=theme.TOP, b=8), **first, **axes,
     )  # fmt: skip

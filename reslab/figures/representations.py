@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reslab.figures import bands, log_scale, theme
+from reslab.figures import bands, block_axis, log_scale, theme
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
 from reslab.figures.text.representations import alt_text, chaos_sentence, chaos_title, sentence, title
@@ -29,10 +29,6 @@ __all__ = [
     "totals",
     "verdict",
 ]
-
-POSITION_AXIS = dict(
-    title="Way through the net, from the stem to the last block (%)", range=[-1, 101], tickvals=[0, 25, 50, 75, 100]
-)
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ def by_block(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.f
             run, statistic, 100 * run["share"][here], here, shown.factor, run["index"][here], "block %{customdata[0]}"
         )
     said = lambda: title(frame, statistic)  # noqa: E731
-    return _draw(traces, runs, frame, shown, draw, empty, x=POSITION_AXIS, statement=said)
+    return _draw(traces, runs, frame, shown, draw, empty, x=_blocks(runs), statement=said)
 
 
 def in_training(frame, statistic="neighbour_accuracy", *, empty=EMPTY, draw=theme.figure):
@@ -125,9 +121,13 @@ def chaos(frame, *, empty=EMPTY, draw=theme.figure):
     return draw(
         traces, title="Growth of a change, and of the gradient", statement=lambda: chaos_title(frame), empty=empty,
         origin=_origin(runs, frame, "medians of the RMS, untrained, training mode"),
-        annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL], x=POSITION_AXIS,
+        annotations=log_scale.names(states, limits), shapes=[log_scale.LEVEL], x=_blocks(runs),
         y=log_scale.axis("Growth (times, log scale)", limits),
     )  # fmt: skip
+
+
+def _blocks(runs):
+    return block_axis.axis([run["index"].max() for run in runs], stem=True)
 
 
 def _statistic(name):

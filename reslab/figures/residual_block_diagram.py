@@ -252,7 +252,7 @@ def kept(frame, *, empty=EMPTY, draw=theme.figure):
             high, wide = picture.shape
             traces.append(dict(
                 type="heatmap", z=picture[::-1], x=at + np.arange(wide) + 0.5, y=np.arange(high) + 0.5, zmin=0,
-                zmax=float(found.x.max()), colorscale="Cividis", showscale=False, xgap=1, ygap=1,
+                zmax=float(found.x.max()), colorscale=theme.HEAT, showscale=False, xgap=1, ygap=1,
                 hovertemplate="%{z:.2f}<extra></extra>", meta={"key": f"kept/{len(traces)}"},
             ))  # fmt: skip
             size = f"{high}×{wide} pixels"

@@ -27,6 +27,7 @@ INK = "#1A1A1A"  # text, 17:1 on white; PAGE_CSS replaces it on a dark page
 GREY = "#767676"  # lines and marks that belong to no net: 4.5:1 on white, 4.1:1 on #111
 GRID = "rgba(128, 128, 128, 0.22)"
 AXIS = "rgba(128, 128, 128, 0.60)"
+HEAT = "Viridis"  # of values from least to most; cividis, whose middle is grey, is for values on both sides of one
 SMALL, LARGE, TITLE = 14, 16, 18  # px: of ticks and notes, of axis titles and names of lines, of the chart's title
 HEIGHT = 420  # px of a chart, by default
 TOP, BOTTOM = 66, 62  # px above and below the plot
