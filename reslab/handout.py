@@ -11,7 +11,7 @@ WORDS = {
     "block": "two 3×3 convolutions",
     "training error": "share of the training pictures that the net gets wrong",
     "degradation": "more layers, higher training error",
-    "gradient": "says how each block should change; goes from the answer back to the first block",
+    "gradient": "how much the loss changes with what a block puts out; goes from the answer back to the first block",
     "seed": "fixes the random start; another seed, another run",
     "recorded": "measured before, on the machine that is named",
 }

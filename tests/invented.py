@@ -188,7 +188,7 @@ def learning(skip=True, error=(1.0, 0.5, 0.05), *, name=None, seed=0, outcome="f
     """A block that learns; F is twice as large as the error."""
     kind = "residual" if skip else "plain"
     frame = pd.DataFrame({"step": range(len(error)), "error": error, "branch": 2 * np.array(error)})
-    labels = {"name": name or f"{kind} block · lr 0.1", "skip": skip, "depth": 8, "seed": seed, "origin": LIVE}
+    labels = {"name": name or f"{kind} block · rate 0.1", "skip": skip, "depth": 8, "seed": seed, "origin": LIVE}
     return frame.assign(**labels, outcome=outcome, **columns)
 
 

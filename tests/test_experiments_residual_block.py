@@ -75,7 +75,7 @@ def test_a_row_a_step_and_the_first_is_measured_before_anything_is_learned(split
     assert frame["step"].tolist() == [0, 1, 2]
     assert frame["error"][0] == pytest.approx(error.item(), rel=1e-5)
     assert frame["branch"][0] == pytest.approx((branch.norm() / x.norm()).item(), rel=1e-5)
-    assert frame["name"].unique().tolist() == ["residual block · lr 0.1"]
+    assert frame["name"].unique().tolist() == ["residual block · rate 0.1"]
     assert set(frame["outcome"]) == {"finished"}
     assert set(frame["parameters"]) == {2 * 9 * 8 * 8 + 4 * 8}
 
@@ -228,7 +228,7 @@ def test_a_bottleneck_on_four_times_the_channels_costs_about_as_much_as_a_basic_
 def test_starts_are_the_recorded_nets_of_three_starts_one_run_a_seed():
     frame = lesson.starts()
     ends = frame.drop_duplicates(["name", "seed"])
-    assert list(ends["name"]) == ["plain-56 · He"] * 3 + ["plain-56 · identity"] * 3 + ["resnet-56"] * 3
+    assert list(ends["name"]) == ["plain-56 · Kaiming"] * 3 + ["plain-56 · identity"] * 3 + ["resnet-56"] * 3
     assert list(ends["seed"]) == [0, 1, 2] * 3
     assert set(frame["step"]) == set(range(1, 61))
     with pytest.raises(

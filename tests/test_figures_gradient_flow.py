@@ -94,7 +94,7 @@ def test_the_ratio_by_depth_is_the_median_and_the_range_over_seeds():
     assert (tuple(lost.x), tuple(lost.marker.symbol)) == ((1202, 1202), ("triangle-up", "triangle-down"))
     assert traces[f"resnet/{LIVE}/ratio"].name == "residual"
     assert notes(figure) == {
-        "origin": f"seeds 0, 1, 2 · training mode · {LIVE}",
+        "origin": f"1 to 3 seeds a net · training mode · {LIVE}",
         "floor": "underflow to 0",
         "ceiling": "not a number",
     }

@@ -138,7 +138,7 @@ def test_the_surface_is_on_request_and_has_the_maps_scale():
 
 def test_pairs_are_counted_and_drawn():
     table = results.counts(FRAME, alphas=(0.5,))
-    assert table.loc[(20, "eval"), 0.5] == "1 of 2"
+    assert table.loc[(20, "eval"), 0.5] == "plain 1, residual 1"
     drawn = keyed(landscape.pairs(FRAME))
     plain, residual = (list(drawn[kind].y) for kind in ("plain", "residual"))
     assert (sorted(plain), sorted(residual)) == ([2, 3], [1, 4])
@@ -157,7 +157,7 @@ def test_charts_without_rows_say_so(draw):
 
 def test_the_sentences_say_the_numbers():
     said = landscape.comparison_sentence(FRAME)
-    assert "plain 2.5 (2 to 3), residual 2.5 (1 to 4); plain rises more in 1 of 2 pairs" in said
+    assert "plain 2.5 (2 to 3), residual 2.5 (1 to 4); of 2 pairs plain rises more in 1, residual in 1." in said
     assert "over 2 directions)" in said
     assert "plain-20 from 0.1 by 2.5 (2 to 3); " in landscape.rise_sentence(FRAME)
     assert "dashed vermillion" in landscape.alt_text(FRAME, "")

@@ -37,7 +37,7 @@ def test_medians_and_ranges_over_the_seeds():
     assert whole.loc["resnet-20", ["median", "low", "high", "worst"]].tolist() == [0.11, 0.1, 0.8, "stage1.block1"]
 
 
-@pytest.mark.parametrize(("errors", "answer"), [([0.12], 0), ([0.5, 0.6], 1), ([0.9], 2)])
+@pytest.mark.parametrize(("errors", "answer"), [([0.12], 0), ([0.2], 1), ([0.5, 0.6], 2), ([0.9], 3)])
 def test_the_verdict_is_of_the_median(errors, answer):
     assert results.verdict(invented("resnet-56", errors)) == list(results.ANSWERS)[answer]
 

@@ -106,8 +106,8 @@ def test_chaos_grows_from_the_left_and_the_gradient_from_the_right():
     said = representations.chaos_sentence(frame)
     assert (
         said
-        == "A small change of the picture grows 100-fold through plain-56, and the gradient 90-fold on its way back; "
-        "3-fold through resnet-56, and the gradient 4-fold on its way back."
+        == "A small change of the picture is multiplied by 100 in plain-56, and the gradient by 90 on its way back; "
+        "by 3 in resnet-56, and the gradient by 4 on its way back."
     )
     assert said in representations.alt_text(frame, "change")
 

@@ -16,22 +16,22 @@ def test_curves_are_the_frames_numbers_in_the_themes_colours():
     frame = pd.concat([learning(True), learning(False, (1.0, 0.9, 0.8))])
     figure = figures.learning_curves(frame)
     traces = keyed(figure)
-    residual, plain = (traces[f"{kind} block · lr 0.1/0/{LIVE}/error"] for kind in ("residual", "plain"))
+    residual, plain = (traces[f"{kind} block · rate 0.1/0/{LIVE}/error"] for kind in ("residual", "plain"))
     np.testing.assert_allclose(residual.y, [1.0, 0.5, 0.05])
-    np.testing.assert_allclose(traces[f"residual block · lr 0.1/0/{LIVE}/branch"].y, [2.0, 1.0, 0.1])
+    np.testing.assert_allclose(traces[f"residual block · rate 0.1/0/{LIVE}/branch"].y, [2.0, 1.0, 0.1])
     assert (residual.line.color, plain.line.color) == (theme.colour(True, 8), theme.colour(False, 8))
     assert residual.line.dash == "solid" != plain.line.dash
     assert figure.layout.yaxis.type == "log"
     assert "seed 0 · open marks: ‖F(x)‖ / ‖x‖ · live, this machine" in texts(figure)
-    assert {"plain block · lr 0.1", "residual block<br>· lr 0.1", "‖F‖, residual block"} < set(names(figure))
+    assert {"plain block<br>· rate 0.1", "residual block<br>· rate 0.1", "‖F‖, residual block"} < set(names(figure))
 
 
 def test_an_exact_identity_lies_at_the_charts_floor_and_a_broken_run_ends():
     broken = learning(False, (1.0, 50.0, np.inf), outcome="diverged")
     traces = keyed(figures.learning_curves(pd.concat([learning(True, (0.0, 0.0, 0.0)), broken])))
-    assert set(traces[f"residual block · lr 0.1/0/{LIVE}/error"].y) == {1e-5}
-    assert np.isnan(traces[f"plain block · lr 0.1/0/{LIVE}/error"].y[-1])
-    assert "diverged at step 2" in traces[f"plain block · lr 0.1/0/{LIVE}/error"].hovertemplate
+    assert set(traces[f"residual block · rate 0.1/0/{LIVE}/error"].y) == {1e-5}
+    assert np.isnan(traces[f"plain block · rate 0.1/0/{LIVE}/error"].y[-1])
+    assert "diverged at step 2" in traces[f"plain block · rate 0.1/0/{LIVE}/error"].hovertemplate
 
 
 def test_a_shortcut_without_weights_keeps_every_second_pixel():

@@ -182,11 +182,19 @@ def test_sentences_have_the_numbers_of_the_frame():
     assert "no skip −5.90 dB" in names(figures.depths(STEPS))
 
 
+def test_a_seed_that_diverged_is_counted():
+    lost = STEPS.assign(gain=STEPS["gain"].mask((STEPS["seed"] == 2) & (STEPS["name"] == "residual-20")))
+    assert "residual-20 +0.25 dB (+0.20 to +0.30), 1 of 3 seeds diverged" in figures.sentence(lost)
+    assert "residual-20 diverged" in figures.sentence(STEPS.assign(gain=np.nan))
+
+
 def test_the_sentence_of_a_picture_tells_the_chosen_net_first():
     said = figures.picture_sentence(panes())
     assert said.startswith("Camera, enlarged twice: residual-10 is 0.80 dB better than bicubic (SSIM 0.900); direct-10")
     assert "direct-10 is 0.50 dB worse" in said
     assert figures.picture_sentence(panes(), "direct").startswith("Camera, enlarged twice: direct-10")
+    even = panes().assign(psnr=28.004)
+    assert "residual-10 is as good as bicubic (SSIM" in figures.picture_sentence(even)
     live = panes().assign(origin="live, this machine, after 120 steps")
     assert figures.picture_sentence(live).startswith("Camera, enlarged twice (live, this machine, after 120 steps): r")
     assert "residual-10 (solid blue)" in figures.alt_text(panes(), said)

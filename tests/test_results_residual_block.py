@@ -9,7 +9,7 @@ from reslab.results import residual_block as results
 
 def test_a_block_that_learns():
     plain, residual = results.learned(together(learning(), learning(False, (1.0, 0.9, 0.8))))
-    assert (plain.name, plain.first, plain.steps, plain.diverged) == ("plain block · lr 0.1", [], 3, None)
+    assert (plain.name, plain.first, plain.steps, plain.diverged) == ("plain block · rate 0.1", [], 3, None)
     assert (residual.first, residual.seeds) == ([2], [0])
     np.testing.assert_allclose((residual.error, residual.branch), (1.55 / 3, 3.1 / 3))
 

@@ -53,7 +53,7 @@ def symptoms(shallow):
 
 
 VERDICTS = {  # a verdict of one number, that of each net of a frame made by hand
-    "lesions": (lesions.verdict, lambda x: seeds("resnet-56", "error", [x, x]), 0.1),
+    "lesions": (lesions.verdict, lambda x: seeds("resnet-56", "error", [x, x], whole=0.1), 0.1),
     "representations": (
         representations.verdict, lambda x: seeds("plain-56", "neighbour_accuracy", [x, x], step=0, index=13), 0.9,
     ),
@@ -78,7 +78,7 @@ def test_a_verdict_of_what_is_not_a_number_says_so(verdict, frame, measured):
 @pytest.mark.parametrize(
     ("verdict", "frame"),
     [
-        (lesions.verdict, seeds("resnet-56", "error", [0.1, np.nan, 0.15])),
+        (lesions.verdict, seeds("resnet-56", "error", [0.1, np.nan, 0.15], whole=0.1)),
         (representations.verdict, seeds("plain-56", "neighbour_accuracy", [0.9, np.nan, 0.8], step=0, index=13)),
     ],
 )

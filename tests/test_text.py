@@ -154,8 +154,8 @@ def test_how_soon_a_block_learned():
     plain, residual = residual_block.sentence(
         together(invented.learning(), invented.learning(False, (1.0, 0.9, 0.8)))
     ).split("; ")
-    says(plain, "plain block at lr 0.1", "not within 10 %", "3 steps", "90 % off", "1.8 × the size of x")
-    says(residual, "residual block at lr 0.1", "after 2 steps", "52 % off")
+    says(plain, "plain block at rate 0.1", "not within 10 %", "3 steps", "90 % off", "1.8 × the size of x")
+    says(residual, "residual block at rate 0.1", "after 2 steps", "52 % off")
     two = together(invented.learning(), invented.learning(error=(1.0, 0.01, 0.01), seed=1))
     says(residual_block.sentence(two), "seeds 0, 1", "after 1 to 2 steps")
     one = together(invented.learning(), invented.learning(error=(1.0, 1.0, 1.0), seed=1))

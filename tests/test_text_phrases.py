@@ -21,7 +21,10 @@ from reslab.results import frames
 
 @pytest.mark.parametrize(
     ("number", "said"),
-    [(4.6, "4.6"), (9.96, "10"), (813.2, "813"), (1133, "1,133"), (1.99e6, "2 × 10⁶"), (3e-7, "3 × 10⁻⁷")],
+    [
+        (4.6, "4.6"), (9.96, "10"), (813.2, "813"), (1133, "1,133"), (1.99e6, "2 × 10⁶"), (3e-7, "3 × 10⁻⁷"),
+        (np.inf, "no finite number"),
+    ],
 )
 def test_numbers_of_any_size(number, said):
     assert phrases.scientific(number) == said

@@ -161,10 +161,10 @@ def probes(trained=0.9, untrained=0.15):
 
 
 SAID = {
-    "56 plain layers err more than 20; 56 residual layers do not": errors.depth_title(
+    "With more layers plain nets err more, residual nets do not": errors.depth_title(
         histories(PLAIN | LEVEL, seeds=2)
     ),
-    "56 layers err more than 20, but less so with skips": errors.depth_title(histories(PLAIN | OTHERS["rising"])),
+    "With more layers nets err more, but less so with skips": errors.depth_title(histories(PLAIN | OTHERS["rising"])),
     "More time helps the plain net, but less than the skip does": errors.rate_title(rates()),
     "Without skips the gradient explodes, but only at first": gradient_flow.steps_title(over_steps()),
     "Without skips the gradient explodes": gradient_flow.steps_title(over_steps(last=200)),
@@ -216,6 +216,8 @@ SAID = {
         ten.FIELDS[ten.FIELDS["name"] == "resnet-20"]
     ),
     "On CIFAR-10 only trained bodies get most pictures right": of_models.probe_title(probes()),
+    "2 workers are 1.9 times as fast as 1 here": hours.throughput_title(invented.throughput()),
+    "2 workers are no faster than 1 here": hours.throughput_title(invented.throughput().assign(speed=[1, 1.02])),
     "The paper's training of resnet-56 would take 40 minutes here": hours.hours_title(
         pd.DataFrame({"name": ["resnet-20", "resnet-56"], "hours": [0.2, 2 / 3]})
     ),
@@ -240,6 +242,9 @@ NEUTRAL = {
     "degradation: plain nets stay level": errors.depth_title(histories({"plain-20": 0.1, "plain-56": 0.11} | LEVEL)),
     "degradation: the seeds overlap": errors.depth_title(histories(OTHERS["overlapping"] | LEVEL, seeds=2)),
     "degradation: the error first falls": errors.depth_title(histories({"plain-8": 0.3} | PLAIN | LEVEL)),
+    "degradation: between, the error falls": errors.depth_title(
+        histories({"plain-20": 0.1, "plain-32": 0.3, "plain-44": 0.2, "plain-56": 0.8} | LEVEL)
+    ),
     "degradation: the residual nets have another depth": errors.depth_title(
         histories(PLAIN | {"resnet-20": 0.01, "resnet-32": 0.01})
     ),
@@ -267,6 +272,9 @@ NEUTRAL = {
     "chaos: no gradient": seen.chaos_title(nets((0.5, 0.4), (0.9, 0.8)).assign(gradient=np.nan)),
     "chaos: a change shrinks": seen.chaos_title(nets((0.5, 0.4), (0.9, 1.5))),
     "best step: the same": steps.title(best_steps(residual=(0.1, 0.2))),
+    "best step: at another moment the plain net's": steps.title(
+        together(best_steps(), best_steps((0.3, 0.3), (0.1, 0.2)).assign(step=20))
+    ),
     "best step: the seeds overlap": steps.title(best_steps(residual=(0.15, 0.9))),
     "symptoms: a level gradient was enough": gradient_factors.symptoms_title(symptoms(other=0.1)),
     "symptoms: learned without": gradient_factors.symptoms_title(symptoms(level=1e4)),
@@ -320,6 +328,12 @@ NEUTRAL = {
         histories(PLAIN | LEVEL).drop(columns="seconds")
     ),
     "race: no costs": changed.race_title(race().drop(columns="multiply_adds"), "ResNet"),
+    "enlarged: a seed diverged": enlarged.title(
+        gains((True, 10, 0.5), (False, 10, -2)).assign(gain=lambda frame: frame["gain"].mask(frame["seed"] == 2))
+    ),
+    "layers: a seed diverged": enlarged.depth_title(
+        depths((0.3, -2), (0.5, 0.45)).assign(gain=lambda frame: frame["gain"].mask(frame["seed"] == 2))
+    ),
     "enlarged: no gain": enlarged.title(gains((True, 10, 0.5), (False, 10, -2)).drop(columns="gain")),
     "depths: no gain": enlarged.depth_title(depths((0.3, -2), (0.5, 0.45)).drop(columns="gain")),
     "hours: another net": hours.hours_title(invented.paper_hours()),

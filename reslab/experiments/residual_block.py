@@ -121,7 +121,7 @@ def labels(spec, blocks, lr, seed):
     """The columns of a frame for the block and its training."""
     kind = "residual" if spec.skip else "plain"
     name = f"{kind} block" if blocks == 1 else f"{blocks} {kind} blocks"
-    where = {"name": f"{name} · lr {lr:g}", "skip": spec.skip, "depth": 6 * blocks + 2, "blocks": blocks}
+    where = {"name": f"{name} · rate {lr:g}", "skip": spec.skip, "depth": 6 * blocks + 2, "blocks": blocks}
     return where | {"norm": spec.norm, "lr": lr, "seed": seed, "origin": LIVE}
 
 
@@ -222,12 +222,12 @@ def starts(depth=56):
     """Is the skip needed, or is a start near the identity enough? Recorded trainings on the digits; the columns of
     `Run.frame`.
 
-    name: "plain-56 · He", whose weights are He's, "plain-56 · identity", whose convolutions start near the identity
-    (init "dirac"), and "resnet-56".
+    name: "plain-56 · Kaiming", whose weights are Kaiming's, "plain-56 · identity", whose convolutions start near the
+    identity (init "dirac"), and "resnet-56".
     ValueError for a depth of which there are no such runs.
     """
     names = {
-        (False, "kaiming"): "plain-{} · He",
+        (False, "kaiming"): "plain-{} · Kaiming",
         (False, "dirac"): "plain-{} · identity",
         (True, "kaiming"): "resnet-{}",
     }

@@ -107,8 +107,7 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     origin_of_all, seeds_of_all = [result.origin for result in ended], [result.seed for result in ended]
     for result in ended:
         result.origin = frames.begun(result.origin)
-    counts = {len(group) for group in grouped(ended, "net", "origin").values()}
-    some = f"{min(counts)} to {max(counts)} seeds a net" if len(counts) > 1 else ""
+    some = phrases.several_counts(len(group) for group in grouped(ended, "net", "origin").values())
     from_where = phrases.origin_line(origin_of_all, [] if some else seeds_of_all, some, "open marks: test error")
     traces, depths, origins = [], sorted({result.depth for result in ended}), {result.origin for result in ended}
     names = []

@@ -59,7 +59,7 @@ def by_length(frame, name="resnet-56", *, sampled=None, empty=EMPTY, draw=theme.
             crosses = _line(f"sampled/{repeat}", rows["length"], 100 * rows["share"], {}, "sampled, as Veit et al. do")
             traces.append(crosses | dict(mode="markers", marker=mark))
             highest = max(highest, 100 * rows["share"].max())
-    y = dict(title="Share (%)", range=[-0.03 * highest, 1.12 * highest or 1])
+    y = dict(title="Share of the gradient (%)", range=[-0.03 * highest, 1.12 * highest or 1])
     layout = theme.name_lines(ends, x, y) if ends else {}
     origin = ""
     if len(frame):

@@ -77,7 +77,7 @@ def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
     seen = pd.concat([least, *(part for part in (frame, room) if part is not None and len(part))])
     sizes = seen[["error", "branch"]].to_numpy(float)
     sizes = np.maximum(sizes[np.isfinite(sizes)], FLOOR)
-    x = dict(title="Step (one batch of feature maps)", range=[0, seen["step"].max()])
+    x = dict(title="Step (one batch)", range=[0, seen["step"].max()])
     low, high = np.log10([sizes.min() / 1.6, 1.3 * sizes.max()])
     y = dict(title=f"{ERROR}<br>and ‖F(x)‖ / ‖x‖ (log scale)", range=[low, high], **log_scale.ticks(low, high))
     origin = phrases.origin(runs, "open marks: ‖F(x)‖ / ‖x‖")

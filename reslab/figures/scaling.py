@@ -11,6 +11,7 @@ from reslab.figures.text.scaling import (
     paper_sentence,
     precision_sentence,
     throughput_sentence,
+    throughput_title,
 )
 from reslab.results import frames
 
@@ -62,6 +63,6 @@ def throughput(frame, *, draw=theme.figure):
         for trace, name in zip(traces, ("measured", "each as fast<br>as one alone"), strict=False)
     ]
     return draw(
-        traces, title="Trainings at a time", origin=frames.LIVE, empty="Nothing was measured.", x=x, y=y,
-        **theme.name_lines(ends, x, y),
+        traces, title="Trainings at a time", statement=lambda: throughput_title(frame), origin=frames.LIVE,
+        empty="Nothing was measured.", x=x, y=y, **theme.name_lines(ends, x, y),
     )  # fmt: skip

@@ -41,12 +41,14 @@ def paired(frame, alpha=0.5):
 
 
 def counts(*frames, alphas=(0.25, 0.5, 1.0)):
-    """In how many pairs the plain net's loss rises more: one row per depth × mode, one column per length of the step,
-    "3 of 15". frames: of one normalisation, one below the other; alphas: measured to both sides."""
+    """In how many pairs which net's loss rises more: one row per depth × mode, one column per length of the step,
+    "plain 3, residual 12". frames: of one normalisation, one below the other; alphas: measured to both sides."""
     by, columns, frame = ["depth", "mode"], {}, pd.concat(frames)
     for alpha in alphas:
         table = compare(frame, alpha).set_index(by)
-        columns[alpha] = [f"{row.share * row.pairs:.0f} of {row.pairs}" for row in table.itertuples()]
+        more = (("plain", table["share"]), ("residual", table["less"]))
+        plain, residual = ([f"{kind} {count:.0f}" for count in share * table["pairs"]] for kind, share in more)
+        columns[alpha] = list(map(", ".join, zip(plain, residual, strict=True)))
     return pd.DataFrame(columns, index=table.index).rename_axis(columns="length of the step")
 
 

@@ -29,12 +29,14 @@ def gains(frame, column="gain"):
     """The gain over bicubic in dB, one row per net × rate × step: of the means of `per_seed`, the median, lowest and
     highest over the seeds.
 
-    Columns: name, skip, block_skips, depth, last, lr, step, median, low, high, seeds.
+    Columns: name, skip, block_skips, depth, last, lr, step, median, low, high, seeds, lost (how many of the seeds have
+    no number, because they diverged: they do not count).
     """
     by = [*NET, "lr", "step"]
     groups = per_seed(frame, column).groupby(by, sort=False)
     table = groups[column].agg(median="median", low="min", high="max")
-    return table.assign(seeds=groups["seed"].nunique()).reset_index()
+    lost = groups[column].agg(lambda of_a_seed: of_a_seed.isna().sum())
+    return table.assign(seeds=groups["seed"].nunique(), lost=lost).reset_index()
 
 
 def at_step(frame, name, step=None):

@@ -3,7 +3,7 @@
 from reslab.figures.text.phrases import EMPTY, lines, nets_of, scientific
 from reslab.results import landscape as results
 
-HOW = {"filter": "filter by filter", "layer": "layer by layer", "none": "steps of one size for all weights"}
+HOW = {"filter": "", "layer": "layer by layer", "none": "steps of one size for all weights"}
 
 
 def comparison_sentence(frame, alpha=0.5):
@@ -14,12 +14,13 @@ def comparison_sentence(frame, alpha=0.5):
     texts = []
     for row in table.itertuples():
         texts.append(
-            f"{row.depth} layers, {_how(row)}: plain {_range(row, 'plain')}, residual {_range(row, 'residual')}; "
-            f"plain rises more in {row.share * row.pairs:.0f} of {row.pairs} pairs"
+            f"{row.depth} layers, {_how(row)}: plain {_range(row, 'plain')}, residual {_range(row, 'residual')}; of "
+            f"{row.pairs} pairs plain rises more in {row.share * row.pairs:.0f}, residual in {row.less * row.pairs:.0f}"
         )
     seeds, directions = int(table["seeds"].max()), int(table["directions"].max())
     over = f"over {directions} directions" + f" and {seeds} seeds" * (seeds > 1)
-    return f"Rise of the loss at {alpha:g} (nats, median and range {over}). {'. '.join(texts)}."
+    step = f"a step {alpha:g} times as long as the weights"
+    return f"Rise of the loss after {step} (nats, median and range {over}). {'. '.join(texts)}."
 
 
 def rise_sentence(frame, alpha=0.5):
@@ -92,7 +93,8 @@ def alt_text(frame, text):
 
 def _how(row):
     norms = "" if row.norms == "kept" else ", BatchNorm's scale and shift too"
-    return f"{row.mode} mode, {HOW[row.normalisation]}{norms}"
+    how = f", {HOW[row.normalisation]}" * (row.normalisation != "filter")
+    return f"{row.mode} mode{how}{norms}"
 
 
 def _range(row, kind):

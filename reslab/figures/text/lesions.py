@@ -65,7 +65,7 @@ def title(frame):
     """
     blocks = results.by_block(frame)
     plain, residual = (blocks[blocks["skip"].astype(bool) == skip] for skip in (False, True))
-    few, many = list(results.ANSWERS.values())[:2]
+    few, many = list(results.ANSWERS.values())[1:3]
     if len(blocks) and blocks["whole"].max() > few:
         return ""  # a net that has not learned has nothing to lose
     if plain["name"].nunique() != 1 or residual.empty or blocks["calibrated"].any() or plain["low"].min() <= many:

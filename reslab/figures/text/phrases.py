@@ -1,5 +1,6 @@
 """Numbers, seeds and origins as text: the parts of all lessons' sentences."""
 
+import math
 import re
 
 _OF_EVERY_MACHINE = re.compile(r"\((R|TM)\)| (Processor|CPU)\b")
@@ -45,6 +46,8 @@ def _paper(share):
 
 def scientific(number, places=0):
     """A number of any size: "4.6", "1,133", "2 × 10⁶"; places: of the mantissa."""
+    if not math.isfinite(number):
+        return "no finite number"
     if not number or 0.01 <= abs(number) < 9999.5:
         return f"{number:.2g}" if abs(number) < 9.95 else f"{number:,.0f}"
     mantissa, exponent = f"{number:.{places}e}".split("e")
@@ -64,9 +67,19 @@ def times(ratio):
 
 
 def origin(runs, *also):
-    """The line under a title of some runs: "seed 0 · live, this machine". also: as in `origin_line`."""
-    runs = list(runs)
-    return origin_line([run.origin for run in runs], [run.seed for run in runs], *also)
+    """The line under a title of some runs: "seed 0 · live, this machine"; nets with several numbers of seeds are "1 to
+    3 seeds a net". also: as in `origin_line`."""
+    runs, each = list(runs), {}
+    for run in runs:
+        each.setdefault(run.name, set()).add(run.seed)
+    some = several_counts(map(len, each.values()))
+    return origin_line([run.origin for run in runs], [] if some else [run.seed for run in runs], some, *also)
+
+
+def several_counts(counts):
+    """The seeds of nets that differ in how many they have: "1 to 3 seeds a net"; else ""."""
+    counts = set(counts)
+    return f"{min(counts)} to {max(counts)} seeds a net" if len(counts) > 1 else ""
 
 
 def origin_line(origins, numbers, *also):

@@ -34,14 +34,14 @@ def chaos_sentence(frame):
     frame: as `figures.representations.chaos` takes it; ValueError for a missing column.
     """
     texts = [
-        f"{_fold(net.change)} through {net.name}, and the gradient {_fold(net.gradient)} on its way back"
+        f"by {_factor(net.change)} in {net.name}, and the gradient by {_factor(net.gradient)} on its way back"
         for net in results.totals(frame).itertuples()
     ]
     if not texts:
         return EMPTY
     seeds = frame["seed"].nunique()
     over = f" Medians and ranges are over {seeds} seeds." * (seeds > 1)
-    return f"A small change of the picture grows {'; '.join(texts)}.{over}"
+    return f"A small change of the picture is multiplied {'; '.join(texts)}.{over}"
 
 
 def alt_text(frame, statistic):
@@ -50,10 +50,10 @@ def alt_text(frame, statistic):
     return f"Line chart by block, from the stem to the last block. {lines(nets_of(frame))}{text}"
 
 
-def _fold(numbers):
-    """A growth over the seeds, [median, lowest, highest]: "13-fold (11 to 16)"."""
+def _factor(numbers):
+    """A factor over the seeds, [median, lowest, highest]: "13 (11 to 16)"."""
     median, low, high = map(scientific, numbers)
-    return f"{median}-fold" + f" ({low} to {high})" * (low != high)
+    return median + f" ({low} to {high})" * (low != high)
 
 
 def _number(net, formatted):

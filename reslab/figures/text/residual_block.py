@@ -37,7 +37,7 @@ def learned_table(frame, within=results.WITHIN):
 
 def _learned(block, within):
     """The clause for one kind of block, over its seeds."""
-    name = "the " + block.name.replace(" · lr ", " at lr ") + f" ({seeds(block.seeds)})" * (len(block.seeds) > 1)
+    name = "the " + block.name.replace(" · rate ", " at rate ") + f" ({seeds(block.seeds)})" * (len(block.seeds) > 1)
     if block.diverged is not None:
         return f"{name} diverged at step {block.diverged}"
     low, high = min(block.first, default=0), max(block.first, default=0)
@@ -121,7 +121,7 @@ def starts_sentence(frame):
     low, high = (f"{100 * share:.0f}" for share in results.share_of_the_start(frame))
     return (
         f"Training error after {frame['step'].max()} steps, {table['seeds'].min()} seeds: {'; '.join(texts)}. "
-        f"The start near the identity closes {low} to {high} % of the gap between He's start and the residual net."
+        f"The start near the identity closes {low} to {high} % of the gap between Kaiming's start and the residual net."
     )
 
 
@@ -132,7 +132,7 @@ def stacks_sentence(frame):
     """
     table = results.stacks(frame)
     texts = [
-        f"{stack.name.replace(' · lr ', ' at lr ')} begin {_range(stack.start_low, stack.start_high)} % off, and"
+        f"{stack.name.replace(' · rate ', ' at rate ')} begin {_range(stack.start_low, stack.start_high)} % off, and"
         f" end {_range(stack.end_low, stack.end_high)} % off"
         for stack in table.itertuples()
     ]

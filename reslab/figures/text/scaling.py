@@ -35,6 +35,17 @@ def throughput_sentence(frame):
     return f"{last['workers']:.0f} workers train {times} as many nets a minute as {first:.0f}."
 
 
+def throughput_title(frame):
+    """What the most workers bring, as a title; "" for one alone. frame: as `throughput_sentence` takes it."""
+    if len(frame) < 2:
+        return ""
+    last, first = frame.iloc[-1], frame["workers"].iloc[0]
+    many = f"{last['workers']:.0f} workers"
+    if last["speed"] <= 1 + results.AS_FAST:
+        return f"{many} are no faster than {first:.0f} here"
+    return f"{many} are {last['speed']:.1f} times as fast as {first:.0f} here"
+
+
 def agreement_sentence(losses, missing="Nothing to compare: see the warning above."):
     """Whether trainings have the same losses wherever they run, to rounding: 4 digits.
 

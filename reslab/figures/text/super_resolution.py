@@ -13,7 +13,7 @@ def sentence(frame, step=None):
     step = table["step"].max() if step is None else step
     table = table[table["step"] == step]
     pictures = frame["picture"].nunique()
-    text = "; ".join(f"{row['name']} {median(row, '+.2f', ' dB')}" for _, row in table.iterrows())
+    text = "; ".join(f"{row['name']} {_gain(row, ' dB')}" for _, row in table.iterrows())
     what = f"PSNR minus bicubic's, mean of {pictures} pictures that no net has seen"
     return f"After {step} steps, {what}: {text}.{over_seeds(table)}"
 
@@ -30,7 +30,7 @@ def title(frame):
     table = table[table["step"] == table["step"].max()]
     skip = table["skip"].astype(bool)
     better, worse = (table.loc[skip, "low"] > results.CLOSE), (table.loc[~skip, "high"] < -results.CLOSE)
-    both = len(better) and len(worse) and better.all() and worse.all()
+    both = len(better) and len(worse) and better.all() and worse.all() and not table["lost"].any()
     return "Better than bicubic with the global skip, worse without" if both else ""
 
 
@@ -46,7 +46,7 @@ def depth_title(frame):
     table = table[table["step"] == table["step"].max()].sort_values("depth")
     kinds = {kind: rows for kind, rows in table.groupby(["skip", "block_skips"]) if len(rows) > 1}
     bare = kinds.pop((False, False), None)
-    if bare is None or not kinds or bare["high"].iloc[-1] >= bare["low"].iloc[0] - results.CLOSE:
+    if bare is None or not kinds or table["lost"].any() or bare["high"].iloc[-1] >= bare["low"].iloc[0] - results.CLOSE:
         return ""
     level = all(rows["median"].min() >= rows["median"].iloc[0] - results.CLOSE for rows in kinds.values())
     return "More layers make it clearly worse only without any skip" if level else ""
@@ -69,7 +69,7 @@ def gains_table(frame, rows, columns, steps=()):
     table = results.gains(frame)
     table = table[table["step"].isin(steps)] if steps else table
     kinds = zip(table["skip"].astype(bool), table["block_skips"].astype(bool), strict=True)
-    texts = [median(row, "+.2f").replace("-", "−") for _, row in table.iterrows()]
+    texts = [_gain(row).replace("-", "−") for _, row in table.iterrows()]
     table = table.assign(skips=[LABELS[kind] for kind in kinds], gain=texts)
     table = table.rename(columns={"name": "net", "depth": "layers", "last": "last layer"})
     return table.pivot_table(index=rows, columns=columns, values="gain", aggfunc="first", sort=False)
@@ -83,13 +83,20 @@ def picture_sentence(frame, front="residual"):
     rows = frame.set_index("kind")
     bicubic, texts = rows.loc["bicubic"], []
     for kind in sorted({"direct", "residual"} & set(rows.index), key=lambda kind: kind != front):
-        net, gain = rows.loc[kind], rows.loc[kind, "psnr"] - bicubic["psnr"]
-        word = "better" if gain > 0 else "worse"
-        texts.append(f"{net['name']} is {abs(gain):.2f} dB {word} than bicubic (SSIM {net['ssim']:.3f})")
+        net, gain = rows.loc[kind], round(rows.loc[kind, "psnr"] - bicubic["psnr"], 2)
+        how = f"{abs(gain):.2f} dB {'better' if gain > 0 else 'worse'} than" if gain else "as good as"
+        texts.append(f"{net['name']} is {how} bicubic (SSIM {net['ssim']:.3f})")
     usual = f"bicubic itself has {bicubic['psnr']:.2f} dB (SSIM {bicubic['ssim']:.3f})"
     first = frame.iloc[0]
     here = f" ({first['origin']})" if first["origin"].startswith("live") else ""
     return f"{first['picture'].capitalize()}, enlarged twice{here}: {'; '.join([*texts, usual])}."
+
+
+def _gain(row, unit=""):
+    """A median gain and its range over the seeds; how many of them diverged."""
+    if row["lost"] == row["seeds"]:
+        return "diverged"
+    return median(row, "+.2f", unit) + f", {row['lost']} of {row['seeds']} seeds diverged" * bool(row["lost"])
 
 
 def alt_text(frame, text):
