@@ -140,6 +140,7 @@ def every(draw=theme.figure):
         "histogram": (histograms.block, invented.together(invented.histograms(), invented.histograms("resnet-20")), 1),
         "histograms": (histograms.net, invented.together(invented.histograms(), invented.histograms("resnet-20"))),
         "maps": (feature_maps.block, invented.together(invented.maps(), invented.maps("resnet-20")), 2),
+        "edit": (feature_maps.edit, invented.together(invented.edits(), invented.edits("resnet-20")), 1),
         "walk": (feature_maps.walk, invented.together(invented.maps(), invented.maps("resnet-20"))),
         "errors": (variants.errors, RACE),
         "race": (variants.race, RACE.query("seed == 0")),

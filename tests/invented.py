@@ -304,6 +304,17 @@ def maps(name="plain-20", state="trained", channels=(8, 16, 32), sizes=(8, 4, 2)
     return labelled(pd.DataFrame(rows).assign(predicted="3"), name, state, 0, 0.01)
 
 
+def edits(name="plain-20", outputs=((0, 3, 4, 0), (0, 0, 5, 0), (0, 5, 0, 0), (5, 0, 0, 0)), image="cat"):
+    """A block whose x is 0, 3, 4, 0 in every channel; the cosines of the outputs with it are 1, 0.8, 0.6 and 0."""
+    x, skip = np.array([[0.0, 3.0], [4.0, 0.0]]), of_name(name)["skip"]
+    rows = [{"module": "image", "index": 0, "channel": c, "map": np.eye(2)} for c in range(3)]
+    for channel, output in enumerate(outputs):
+        y = np.array(output, float).reshape(2, 2)
+        parts = {"map": y, "x": x, "branch": y - x if skip else y}
+        rows.append({"module": "stage1.block1", "index": 1, "channel": channel} | parts)
+    return labelled(pd.DataFrame(rows).assign(predicted="cat", image=image), name, "trained", 0, 0.01)
+
+
 def histograms(name="plain-20", shares=((0.5, 0.25, 0.25), (0.25, 0.25, 0.25))):
     """Bins from 0 to 0.25, 0.5 and on, a share each, and an empty one below."""
     left, right = [-np.inf, 0, 0.25, 0.5], [0, 0.25, 0.5, np.inf]

@@ -204,8 +204,29 @@ def test_feature_maps_are_what_the_blocks_make_of_the_image(split, spec):
     assert shown["index"].unique().tolist() == [4]
     np.testing.assert_allclose(np.stack(shown["map"]), outputs[0][5].numpy(), rtol=1e-4, atol=1e-5)
     image = frame[frame["index"] == 0]
-    np.testing.assert_array_equal(np.stack(image["map"]), split.batch(slice(5, 6), "test")[0][0].numpy())
+    np.testing.assert_array_equal(np.stack(image["map"]), split.x_test[5].numpy() / np.float32(split.scale))
     assert frame["predicted"].unique().tolist() == [split.class_names[logits[5].argmax()]]
+
+
+@pytest.mark.parametrize("skip", [True, False])
+@pytest.mark.parametrize("evaluating", [True, False])
+def test_an_output_is_the_relu_of_x_and_the_branch(split, spec, skip, evaluating):
+    net = build(replace(spec, skip=skip))
+    frame = activations.feature_maps(net, split, 5, evaluating=evaluating)
+    before = None
+    for index, block in frame[frame["index"] > 0].groupby("index"):
+        branch, y = np.stack(block["branch"]), np.stack(block["map"])
+        assert block["x"].isna().all() == (index in (3, 5))  # the first blocks of stages 2 and 3
+        if before is not None and before.shape == y.shape:
+            np.testing.assert_array_equal(np.stack(block["x"]), before)
+        x = np.stack(block["x"]) if skip and index not in (3, 5) else 0
+        if not skip or index not in (3, 5):
+            np.testing.assert_array_equal(np.maximum(x + branch, 0), y)
+        before = y
+    with torch.no_grad():
+        x = net.eval().stem(split.batch(slice(5, 6), "test")[0])[0].numpy()
+    near = np.allclose(np.stack(frame[frame["index"] == 1]["x"]), x, atol=1e-5)
+    assert near == evaluating  # else BatchNorm has the statistics of the batch
 
 
 @pytest.mark.parametrize("image", [-1, 64, 1.5])

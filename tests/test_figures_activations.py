@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import keyed, names, notes
-from invented import LIVE, at_initialisation, maps, responses, signal, together
+from invented import LIVE, at_initialisation, edits, maps, responses, signal, together
 
-from reslab.figures import activations, feature_maps, histograms
+from reslab.figures import activations, feature_maps, histograms, panes
 
 # The profile
 
@@ -87,7 +87,7 @@ def test_nothing_measured_is_a_sentence_on_axes(draw):
     assert notes(figure)["empty"] == "Pick a net."
 
 
-@pytest.mark.parametrize("draw", [feature_maps.block, histograms.block])
+@pytest.mark.parametrize("draw", [feature_maps.block, feature_maps.edit, histograms.block])
 def test_no_block_measured_is_a_sentence_on_axes(draw):
     figure = draw(pd.DataFrame(), 3, empty="Pick a net.")
     assert len(figure.data) == 0
@@ -106,6 +106,8 @@ def test_errors_name_what_was_wrong_and_what_is_allowed():
         histograms.block(invented.histograms().drop(columns="left"), 1)
     with pytest.raises(ValueError, match="A feature map cannot be drawn: the frame lacks map"):
         feature_maps.block(maps().drop(columns="map"), 1)
+    with pytest.raises(ValueError, match=r"A block's x and F\(x\) cannot be drawn: the frame lacks branch"):
+        feature_maps.edit(edits().drop(columns="branch"), 1)
 
 
 # Fig. 7, and what BatchNorm does by depth
@@ -196,3 +198,31 @@ def test_a_walk_shows_the_same_channels_of_every_block():
     assert list(figure.layout.xaxis.ticktext) == ["1", "2", "3"]
     assert figure.layout.xaxis.domain[1] < figure.layout.xaxis2.domain[0]  # the nets stand beside each other
     assert list(feature_maps.walk(together(*nets), blocks=(2, 3)).layout.xaxis2.ticktext) == ["2", "3"]
+
+
+def test_a_sum_is_shown_with_its_numbers_and_a_plain_block_has_none():
+    residual = edits("resnet-20", outputs=((0, 3, 5, 1),))
+    figure = feature_maps.edit(together(edits(), residual), 1)
+    traces, said = keyed(figure), notes(figure)
+    assert list(traces) == ["image/image", "0/x", "0/branch", "0/y", "1/x", "1/y"]
+    np.testing.assert_array_equal(np.add(traces["0/x"].z, traces["0/branch"].z), traces["0/y"].z)
+    assert {trace.zmax for key, trace in traces.items() if key != "image/image"} == {traces["0/x"].zmax}
+    assert (traces["0/branch"].zmin, traces["0/x"].zmin) == (-traces["0/x"].zmax, 0)
+    assert np.array(traces["image/image"].z).tolist() == [[[255] * 3, [0] * 3], [[0] * 3, [255] * 3]]
+    assert said["0/x/bottom"] == f"{panes.large('4.00')}<br>RMS 2.50"
+    assert said["0/branch/bottom"].startswith(panes.large("+ 1.00"))
+    assert said["0/y/bottom"].startswith(panes.large("= 5.00"))
+    assert said["1/y/bottom"] == f"{panes.large('0.00')}<br>RMS 2.50<br>cosine of x and y 0.60"
+    assert said["1/plain"].endswith("nothing is added")
+    assert (said["0/+"], said["0/="]) == ("+", "=")
+    assert {(shape.x0, shape.y0) for shape in figure.layout.shapes} == {(-1, 0)}  # round the 4, in every map
+    assert figure.layout.yaxis2.title.text == "resnet-20, block 1"
+
+
+@pytest.mark.parametrize(("branch", "said"), [(-1, "= 3.00"), (-4, "= 0.00"), (-6.5, "= −2.50, so 0")])
+def test_a_sum_below_zero_says_what_the_relu_makes_of_it(branch, said):
+    residual = edits("resnet-20", outputs=((0, 3, max(4 + branch, 0), 0),))
+    residual["branch"] = [np.array([[0.0, 0.0], [branch, 0.0]])] * len(residual)
+    drawn = notes(feature_maps.edit(residual, 1))
+    assert drawn["0/branch/bottom"].startswith(panes.large(f"− {-branch:.2f}"))
+    assert drawn["0/y/bottom"].startswith(panes.large(said))

@@ -11,7 +11,7 @@ import pytest
 from reslab.figures import theme, variants
 
 FIGURES = drawn.every()
-BARE = ("architecture", "diagram", "tiles", "maps", "walk")  # pictures, whose axes have no numbers
+BARE = ("architecture", "diagram", "tiles", "maps", "edit", "walk")  # pictures, whose axes have no numbers
 
 
 def luminance(colour):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from invented import at_initialisation, histograms, maps, responses, signal, together
+from invented import at_initialisation, edits, histograms, maps, responses, signal, together
 
 from reslab.results import activations as results
 from reslab.results import feature_maps
@@ -58,6 +58,22 @@ def test_the_power_law_of_depth():
     np.testing.assert_allclose(batch["ratio"], [1.05 / 3**0.5, 1.05 / 3])
     assert results.power(batch) == pytest.approx(-0.5)
     assert results.power(none) == pytest.approx(0)
+
+
+def test_the_edit_of_a_block_is_that_of_its_typical_channel_and_largest_pixel():
+    other = edits(outputs=((0, 3, 4, 0),), image="flower")  # the first image counts
+    plain, residual = feature_maps.edits(together(edits("resnet-20"), edits(), other), 1)
+    assert (plain.skip, residual.skip) == (False, True)
+    assert (plain.channel, plain.channels, plain.module) == (2, 4, "stage1.block1")  # of 0, 0.6, 0.8 and 1
+    assert plain.cosine == pytest.approx(0.6)
+    assert (plain.pixel, plain.at) == ((1, 0), {"x": 4, "branch": 0, "y": 0})
+    assert residual.at == {"x": 4, "branch": -4, "y": 0}
+    assert plain.sizes == {"x": 2.5, "branch": 2.5, "y": 2.5}
+    dead = edits(outputs=((0, 0, 0, 0), (5, 0, 0, 0), (0, 3, 4, 0), (0, 6, 8, 0)))
+    assert feature_maps.cosines(dead[dead["index"] == 1]).tolist() == pytest.approx([np.nan, 0, 1, 1], nan_ok=True)
+    assert feature_maps.edits(dead, 1)[0].channel == 2
+    assert feature_maps.edits(edits(outputs=((0, 0, 0, 0),)), 1) == []
+    assert feature_maps.edits(edits().assign(x=None), 1) == []  # the shape changes
 
 
 def test_the_largest_activations_and_the_dark_maps():

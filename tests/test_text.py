@@ -230,6 +230,13 @@ def test_responses_and_depth():
     says(feature_maps.alt_text(invented.maps(), 2), "block 2", "16 maps, 1 of them 0", "15.00")
 
 
+def test_a_median_over_channels_says_over_which():
+    frame = together(invented.edits("resnet-20", ((0, 3, 4, 0), (0, 0, 5, 0))), invented.edits(image="dog"))
+    words = ["0.70 in plain-20", "0.90 in resnet-20", "1 photographs", "1 blocks", "not 0"]
+    says(feature_maps.edit_sentence(frame), *words)
+    assert feature_maps.edit_sentence(invented.edits().assign(x=None)) == "Nothing has been measured yet."
+
+
 # Lesson 09
 
 

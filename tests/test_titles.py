@@ -11,13 +11,14 @@ import test_figures_landscape as six
 import test_figures_lesions as five
 import test_figures_representations as four
 import test_figures_super_resolution as eight
-from invented import along, ends, grown, histories, learning, signal, together
+from invented import along, edits, ends, grown, histories, learning, signal, together
 
 from reslab.figures import backbones, degradation, receptive_field, theme
 from reslab.figures.text import activations, attribution, gradient_factors, gradient_flow, landscape, lesions
 from reslab.figures.text import backbones as of_models
 from reslab.figures.text import degradation as errors
 from reslab.figures.text import dynamics as in_time
+from reslab.figures.text import feature_maps as looked
 from reslab.figures.text import loss_along_gradient as steps
 from reslab.figures.text import mean_field as grows
 from reslab.figures.text import paths as of_paths
@@ -26,6 +27,7 @@ from reslab.figures.text import residual_block as block
 from reslab.figures.text import scaling as hours
 from reslab.figures.text import super_resolution as enlarged
 from reslab.figures.text import variants as changed
+from reslab.results import feature_maps as results_of_maps
 
 LONGEST = 60  # letters that fit on one line at 700 px
 
@@ -97,6 +99,11 @@ def nets(plain, residual):
 def kept(plain=(0.2, 0.3), residual=(0.8, 0.9)):
     of = (("plain-20", plain), ("resnet-20", residual))
     return together(*(signal(name, value, seed=seed) for name, some in of for seed, value in enumerate(some)))
+
+
+def edited(plain=(5, 0, 3, 0), residual=(0, 3, 5, 0)):
+    """Of an x of 0, 3, 4, 0: the cosines are 0.41 and 0.99."""
+    return results_of_maps.edits(together(edits("resnet-20", (residual,)), edits(outputs=(plain,))), 1)
 
 
 def out(plain=(0.8, 0.9, 0.9), residual=(0.6, 0.1, 0.1), **columns):
@@ -196,6 +203,7 @@ SAID = {
     "Residual blocks keep more of their input than plain ones do": activations.similarity_title(kept()),
     "Most single blocks of resnet-20 can go, none of plain-20": lesions.title(out()),
     "The trained net's gradient goes mostly through short paths": of_paths.title(paths()),
+    "With the skip, y is x with changes; without, another picture": looked.edit_title(edited()),
     "In 2 of 3 pairs the residual net's loss rises more": landscape.pairs_title(pairs((2, 3, 1), (1, 4, 5))),
     "Between two trained nets there is a hill": landscape.between_title(between(3.0)),
     "The map's pixels count more than the same shape elsewhere": attribution.falls_title(holes(**MAPS, disc=0.9)),
@@ -297,6 +305,10 @@ NEUTRAL = {
     "lesions: of other statistics": lesions.title(out(calibrated=True)),
     "paths: long ones": of_paths.title(paths(short=0.1)),
     "paths: untrained": of_paths.title(paths(step=0)),
+    "edit: another picture with the skip, too": looked.edit_title(edited(residual=(0, 5, 0, 0))),
+    "edit: much is left without the skip": looked.edit_title(edited(plain=(0, 5, 0, 0))),
+    "edit: one net alone": looked.edit_title(edited()[:1]),
+    "edit: nothing": looked.edit_title([]),
     "pairs: it depends": landscape.pairs_title(pairs((2, 3), (1, 4))),
     "pairs: equal": landscape.pairs_title(pairs((2, 3), (2, 3))),
     "between: level": landscape.between_title(between(0.2)),

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image, ImageOps
+from torch import nn
 
 from reslab import checks
 from reslab.capture import ACTIVATION_STATISTICS, capture
@@ -171,28 +172,37 @@ def histograms(net, split, run=None, edges=EDGES):
     return _labelled(pd.concat(frames, ignore_index=True), net, run)
 
 
-def feature_maps(net, split, image=0, run=None):
-    """The output of every block for one image: one row per channel of a block.
+def feature_maps(net, split, image=0, run=None, *, evaluating=False):
+    """The output of every block for one image, and what it is made of: one row per channel of a block.
 
     image: its index in the test part, or an image of your own from `picture`; it is in one batch with test images.
+    evaluating: BatchNorm has the statistics of the training, as when the net is used, and not those of this batch.
     Columns: as `signal` up to train_error; predicted (the class that the net predicts); module ("image" for the
-    image itself), index (from 1; 0 for the image), channel (from 0), map: (H, W) array. ValueError for a place that the
-    test part does not have.
+    image itself, whose numbers go from 0 to 1), index (from 1; 0 for the image), channel (from 0), and (H, W) arrays:
+    map, the output y; branch, F(x); x, to which F(x) is added, in a plain net the block's input. The image has
+    no branch and no x, a block that changes the shape no x. ValueError for a place that the test part does not have.
     """
     if isinstance(image, torch.Tensor):
-        x, at = _batch(split, own=image), 0
+        x, own, at = _batch(split, own=image), image, 0
     else:
         x = _batch(split)
         at = checks.integer("image", image, 0, len(x) - 1)
+        own = split.x_test[at]
     blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
-    _, tensors = _captured_pass(net, {*blocks, "fc"}, x)
-    logits = tensors["fc"][at]
+    wanted = {"stem", "fc", *(block + part for block in blocks for part in ("", ".branch", ".shortcut"))}
+    mode = nn.Module.eval if evaluating else batch_mode
+    _, tensors = _captured_pass(net, wanted, x, mode, {}, lambda output: output[at].clone())
+    logits = tensors["fc"]
     predicted = split.class_names[logits.argmax()] if logits.isfinite().all() else "nothing, it is not a number"
-    rows = [
-        {"module": name, "index": index, "channel": channel, "map": map_.cpu().numpy()}
-        for index, (name, tensor) in enumerate([("image", x), *((block, tensors[block]) for block in blocks)])
-        for channel, map_ in enumerate(tensor[at])
-    ]
+    pixels, before = own.cpu().float() / split.scale, tensors.get("stem", x[at])
+    rows = [{"module": "image", "index": 0, "channel": c, "map": map_.numpy()} for c, map_ in enumerate(pixels)]
+    for index, block in enumerate(blocks, 1):
+        y, branch, x = (tensors.get(block + part) for part in ("", ".branch", ".shortcut"))
+        x = None if before.shape != y.shape else before if x is None else x
+        parts = {"map": y, "x": x, "branch": branch}
+        arrays = {name: [None] * len(y) if part is None else [*part.cpu().numpy()] for name, part in parts.items()}
+        rows += pd.DataFrame({"module": block, "index": index, "channel": range(len(y))} | arrays).to_dict("records")
+        before = y
     return _labelled(pd.DataFrame(rows).assign(predicted=predicted), net, run)
 
 
@@ -247,13 +257,13 @@ def _batch(split, own=None):
     return dataclasses.replace(split, x_test=x, y_test=y).batch(slice(None), "test")[0]
 
 
-def _captured_pass(net, modules, x):
-    """One pass of images x in `batch_mode`: the frame of `capture`, by module, and the outputs, {module: tensor}."""
+def _captured_pass(net, modules, x, mode=batch_mode, statistics=STATISTICS, reduce=lambda output: output):
+    """One pass of images x in a mode: the frame of `capture`, by module, and the outputs, {module: reduce(tensor)}."""
     kept = []
-    keep = {"kept": lambda output: kept.append(output) or output.new_zeros(())}
+    keep = {"kept": lambda output: kept.append(reduce(output)) or output.new_zeros(())}
     with (
         unchanged(net),
-        capture(batch_mode(net), lambda name, _: name in modules, activation=STATISTICS | keep, gradient={}) as trace,
+        capture(mode(net), lambda name, _: name in modules, activation=statistics | keep, gradient={}) as trace,
         torch.no_grad(),
     ):
         net(x.to(next(net.parameters()).device))

@@ -1,5 +1,5 @@
-"""Lesson 04, feature maps: what blocks make of one image, one small picture per channel; plain nets left of residual
-ones.
+"""Lessons 03 and 04, feature maps: what blocks make of one image, one small picture per channel; plain nets left of
+residual ones, in `edit` below them.
 
 `frame` is what `experiments.activations.feature_maps` gives, of one net or several: one row per channel of a block,
 with its map as an (H, W) array, and at index 0 the image itself. Lighter pixels are larger activations.
@@ -9,16 +9,24 @@ with its map as an (H, W) array, and at index 0 the image itself. Lighter pixels
 
 import numpy as np
 
-from reslab.figures import theme
+from reslab.figures import panes, theme
 from reslab.figures.text import phrases
-from reslab.figures.text.feature_maps import alt_text
+from reslab.figures.text.feature_maps import alt_text, edit_sentence, edit_title
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import feature_maps as results
 from reslab.results import frames
 
-__all__ = ["alt_text", "block", "walk"]
+__all__ = ["alt_text", "block", "edit", "edit_sentence", "walk"]
 
 WIDE = 1.9  # width over height of the room for maps, of all nets together
+# Purple to green, as the maps of lesson 07
+CHANGE = [[0, "rgb(118, 42, 131)"], [0.5, "rgb(247, 247, 247)"], [1, "rgb(27, 120, 55)"]]
+FRAMED = "#D55E00"  # round the pixel whose numbers are shown
+PARTS = ("x", "branch", "y")
+PHOTO = (0.0, 0.15)  # of the width: the picture in `edit`
+TILES = ((0.215, 0.45), (0.495, 0.725), (0.77, 1.0))  # of the width: PARTS
+SIGN = 28  # px
+BRIGHTEST = 0.99  # of the pixels are not brighter than the end of the scale
 IMAGE = 3  # the axes of the image: after those of the nets that `block` has room for
 IMAGE_WIDE = 0.15  # of the chart's width: the image
 
@@ -85,6 +93,62 @@ def walk(frame, blocks=(1, 2, 3), channels=3, *, empty=EMPTY, draw=theme.figure)
     return _drawn(traces, axes, nets, "One image, block by block", empty, draw)
 
 
+def edit(frame, index=2, *, empty=EMPTY, draw=theme.figure):
+    """The sum of a block in pictures: x + F(x), and y, of one channel, with the numbers of one pixel; below it a plain
+    net's block, which has no sum. The channel is a typical one: see `results.feature_maps.edits`.
+
+    frame: with x and branch, as `experiments.feature_maps.of_photographs` gives it; the first image is drawn, of one
+    residual and one plain net. index: of the block, from 1. All maps have one scale, on which the largest hundredth of
+    the pixels looks alike. ValueError for a missing column.
+    """
+    found = {each.skip: each for each in results.edits(frame, index)}
+    rows = [found[skip] for skip in (True, False) if skip in found]
+    traces, axes, notes, shapes, origin = [], {}, [], [], ""
+    if rows:
+        most = float(np.quantile([(each.x, each.y) for each in rows], BRIGHTEST)) or 1.0
+        of = results.first_image(frame)
+        pixels = np.stack(results.of_block(results.nets(of)[0], 0)["map"])  # (C, S, S)
+        shape, size = pixels.shape[1:], "{} × {} pixels".format(*pixels.shape[1:])
+        traces.append(_picture(pixels, ""))
+        axes |= panes.axes("", PHOTO, _row(0), size, f"answer: {rows[0].predicted}", shape, "top")
+        notes.append(panes.at("the picture", "", shape, "top"))
+        rule = f"typical channel: its cosine of x and y is the median of {rows[0].channels}"
+        origin = phrases.origin_line(of["origin"], [], rule, "framed: x is largest")
+    for row, each in enumerate(rows):
+        for place, part in enumerate(PARTS):
+            if part == "branch" and not each.skip:
+                continue
+            number, key, values = str(3 * row + place + 2), f"{row}/{part}", getattr(each, part)
+            traces.append(_map(values, most, number, key, signed=part == "branch", bar=not row and part != "y"))
+            name = f"{each.name.partition(' · ')[0]}, block {index}" * (part == "x")
+            axes |= panes.axes(number, TILES[place], _row(row), name, shape=values.shape, toward="top")
+            shapes.append(_framed(each.pixel, number))
+            for text, edge in zip(_words(each, part), ("top", "bottom"), strict=True):
+                notes.append(panes.at(text, number, values.shape, edge, f"{key}/{edge}"))
+        notes += _between(each.skip, row)
+    return panes.drawn(
+        traces, axes, notes, draw, title="One channel in a block", statement=lambda: edit_title(rows), origin=origin,
+        empty=empty, shapes=shapes, height=600,
+    )  # fmt: skip
+
+
+def _row(row):
+    """The bottom and the top of a row of `edit`."""
+    return 0.63 - 0.55 * row, 0.96 - 0.55 * row
+
+
+def _between(skip, row):
+    """What stands between the maps of a row of `edit`: the signs of the sum, or that there is none."""
+    y = sum(_row(row)) / 2
+    if skip:
+        gaps = ((TILES[0], TILES[1], "+"), (TILES[1], TILES[2], "="))
+        return [panes.words(sign, (a[1] + b[0]) / 2, y, "middle", f"{row}/{sign}", SIGN) for a, b, sign in gaps]
+    text = "two convolutions,<br>nothing is added"
+    middle = sum(TILES[1]) / 2
+    arrow = panes.words("→", middle, y, "bottom", f"{row}/arrow", SIGN)
+    return [arrow, panes.words(text, middle, y, "top", f"{row}/plain")]
+
+
 def _root(z):
     """The square root, which keeps the sign: drawn by it, one large pixel does not make all others dark."""
     return np.sign(z) * np.sqrt(np.abs(z))
@@ -111,10 +175,52 @@ def _stacked(maps, size):
     return np.vstack([np.pad(map_, ((0, 1), (0, 1)), constant_values=np.nan) for map_ in grown])
 
 
-def _image(net):
-    channels = np.stack(net[net["index"] == 0].sort_values("channel")["map"])  # (C, S, S), normalised
+def _map(values, most, number, key, *, signed, bar):
+    """One map of `edit`, from 0 (signed: from -most) to most; bar: whether a scale is below the picture, too."""
+    look = dict(colorscale=CHANGE if signed else "Greys_r", zmin=-most * signed, zmax=most, showscale=bool(bar))
+    if bar:
+        ticks = {-most: f"≤ −{most:.1f}", 0: "0", most: f"≥ {most:.1f}"} if signed else {0: "0", most: f"≥ {most:.1f}"}
+        look["colorbar"] = dict(
+            orientation="h", x=sum(PHOTO) / 2, xanchor="center", len=PHOTO[1], y=0.36 if signed else 0.18,
+            yanchor="top", thickness=12, outlinewidth=0, tickvals=[*ticks], ticktext=[*ticks.values()], tickangle=0,
+            tickfont=dict(size=theme.SMALL), title=dict(text="F(x)" if signed else "x and y", side="top"),
+        )  # fmt: skip
+    hover = "%{z:.2f}<extra></extra>"
+    return dict(type="heatmap", z=values, **panes.on(number), **look, hovertemplate=hover, meta={"key": key})
+
+
+def _words(edit, part):
+    """What is above a map of `edit` and what is below it: its name, the number of its framed pixel and its size."""
+    number, size = edit.at[part], f"RMS {edit.sizes[part]:.2f}"
+    if part == "x":
+        name, text = f"x, channel {edit.channel + 1} of {edit.channels}", f"{number:.2f}"
+    elif part == "branch":
+        name, text = "F(x)", f"{'−' if number < 0 else '+'} {abs(number):.2f}"
+    elif edit.skip:
+        total = edit.at["x"] + edit.at["branch"]
+        name, text = "y = ReLU(x + F(x))", f"= {number:.2f}" if total >= 0 else f"= −{-total:.2f}, so 0"
+    else:
+        name, text = "y", f"{number:.2f}"
+    alike = f"<br>cosine of x and y {edit.cosine:.2f}" * (part == "y")
+    return name, f"{panes.large(text)}<br>{size}{alike}"
+
+
+def _framed(pixel, number):
+    row, column = pixel
+    where = dict(x0=column - 1, x1=column + 1, y0=row - 1, y1=row + 1, xref=f"x{number}", yref=f"y{number}")
+    return dict(type="rect", **where, line=dict(color=FRAMED, width=2))
+
+
+def _picture(pixels, number):
+    """An image (C, S, S) from 0 to 1: a colour picture, or a grey one."""
+    if len(pixels) == 3:
+        return panes.image((255 * pixels.transpose(1, 2, 0)).round().astype("uint8"), number, "image")
     look = dict(colorscale="Greys_r", showscale=False, hoverinfo="skip")
-    return dict(type="heatmap", z=channels.mean(axis=0), **_on(IMAGE), meta={"key": "image"}, **look)
+    return dict(type="heatmap", z=pixels.mean(axis=0), **panes.on(number), meta={"key": "image"}, **look)
+
+
+def _image(net):
+    return _picture(np.stack(results.of_block(net, 0)["map"]), str(IMAGE + 1))
 
 
 def _name(axis, row):

@@ -1,7 +1,7 @@
-"""Lesson 04 in words: how many maps of a block are dark."""
+"""Lessons 03 and 04 in words: how many maps of a block are dark, and how much of a block's input is in its output."""
 
-from reslab.figures.text.phrases import EMPTY
-from reslab.results.feature_maps import nets, zero_maps
+from reslab.figures.text.phrases import EMPTY, listed
+from reslab.results.feature_maps import cosines, kept, nets, zero_maps
 
 
 def alt_text(frame, index):
@@ -14,3 +14,21 @@ def alt_text(frame, index):
         texts.append(f"{net['name'].iloc[0]}: {count} maps, {zero}")
     lead = f"Feature maps of block {index}, lighter where the activation is larger"
     return f"{lead}. {'; '.join(texts)}." if texts else EMPTY
+
+
+def edit_title(edits):
+    """The title of `figures.feature_maps.edit`, if every pair of x and y supports it; else ""."""
+    return "With the skip, y is x with changes; without, another picture" * kept(edits)
+
+
+def edit_sentence(frame):
+    """The median cosine of x and y of each net, over all images, channels, and blocks that keep the shape."""
+    texts, counts = [], ""
+    for net in nets(frame):
+        angles = cosines(net).dropna()
+        if len(angles):
+            texts.append(f"{angles.median():.2f} in {net['name'].iloc[0].partition(' · ')[0]}")
+            blocks = net.loc[angles.index, "index"].nunique()
+            images = f"{net['image'].nunique()} photographs, " if "image" in net else ""
+            counts = f" ({images}{blocks} blocks that keep the shape, all channels that are not 0)"
+    return f"The median cosine of x and y is {listed(texts)}{counts}." if texts else EMPTY
