@@ -78,7 +78,7 @@ def test_sweep_trains_every_combination(reslab, folder):
         ("train --depth 57", 2, "CIFAR basic nets have depth 6n+2: 56 or 62"),
         ("train --lr 0", 2, "lr is 0.0; it must be a finite number above 0"),
         ("train --lr fast", 2, "'fast' is not a valid float"),
-        ("train --norm layer", 2, "'layer' is not one of 'batch', 'none'"),
+        ("train --norm layer", 2, "'layer' is not one of 'batch'"),
         ("train --milestones 0.5,2", 2, "a milestone is 2.0"),
         ("train --dataset digit", 2, "dataset is 'digit'; it can be 'digits'"),
         ("train --device gpu0", 2, "device is 'gpu0'"),

@@ -13,6 +13,8 @@ from small_nets import refusal
 
 from reslab.nets import CHOICES, FAMILY, NetSpec, nearest_depth, replace, valid_depths
 
+NORMS = ", ".join(map(repr, CHOICES["norm"]))
+
 
 def test_spec_is_frozen_hashable_and_equal_by_value():
     spec = NetSpec(depth=56)
@@ -152,9 +154,9 @@ ACTIVATIONS = "'relu', 'leaky_relu', 'elu', 'gelu', 'silu', 'tanh', 'sigmoid'"
         ({"skip": 1}, "skip is 1; it must be True or False."),
         ({"skip": None}, "skip is None; it must be True or False."),
         ({"skip": "no"}, "skip is 'no'; it must be True or False."),
-        ({"norm": "batchnorm"}, "norm is 'batchnorm'; it can be 'batch', 'none'. Did you mean 'batch'?"),
-        ({"norm": "layer"}, "norm is 'layer'; it can be 'batch', 'none'."),
-        ({"norm": None}, "norm is None; it can be 'batch', 'none'. Did you mean 'none'?"),
+        ({"norm": "batchnorm"}, f"norm is 'batchnorm'; it can be {NORMS}. Did you mean 'batch'?"),
+        ({"norm": "layer"}, f"norm is 'layer'; it can be {NORMS}."),
+        ({"norm": None}, f"norm is None; it can be {NORMS}. Did you mean 'none'?"),
         ({"block": "bottle"}, "block is 'bottle'; it can be 'basic', 'bottleneck', 'vgg'. Did you mean 'bottleneck'?"),
         ({"shortcut": "b"}, "shortcut is 'b'; it can be 'A', 'B', 'C', 'D'. Did you mean 'B'?"),
         ({"shortcut": "E"}, "shortcut is 'E'; it can be 'A', 'B', 'C', 'D'."),

@@ -12,7 +12,7 @@ from torch import nn
 
 from reslab.capture import capture
 from reslab.nets import CHOICES, Block, NetSpec, build, replace
-from reslab.nets.weights import keeps_shape
+from reslab.nets.weights import initialise, keeps_shape
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -88,6 +88,20 @@ def test_batch_norm_begins_as_the_identity_up_to_its_statistics(init):
         assert torch.equal(norm.running_mean, torch.zeros_like(norm.running_mean))
         assert torch.equal(norm.running_var, torch.ones_like(norm.running_var))
         assert norm.num_batches_tracked.item() == 0
+
+
+@pytest.mark.parametrize("norm", [nn.GroupNorm(2, 4), nn.LayerNorm(4), nn.InstanceNorm2d(4, affine=True)])
+def test_every_norm_of_pytorch_begins_with_scale_1_and_shift_0(norm):
+    for parameter in norm.parameters():
+        nn.init.constant_(parameter, math.nan)  # as memory that was not set may be
+    initialise(nn.Sequential(norm), small(), seed=0)
+    assert torch.equal(norm.weight, torch.ones(4))
+    assert torch.equal(norm.bias, torch.zeros(4))
+
+
+def test_a_new_layer_whose_weights_nothing_draws_is_refused_and_not_left_unset():
+    with pytest.raises(TypeError, match=r"nothing draws the weights of PReLU: add a rule to .*weights\.py\.$"):
+        initialise(nn.Sequential(nn.PReLU()), small(), seed=0)
 
 
 def test_layers_are_drawn_independently():

@@ -12,6 +12,7 @@ from reslab.nets.resnet import ResNet
 from reslab.nets.vgg import VGG
 from reslab.specs.net import LAYERS_PER_BLOCK, NetSpec
 
+NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm, nn.LayerNorm)
 DIRAC_NOISE = 0.1  # of init "dirac": without noise, all channels that begin equal would stay so
 
 
@@ -87,7 +88,7 @@ def initialise(net, spec, seed):
     """Draw every weight, as `spec.init` says; biases are 0, but for init "torch", which draws them too."""
     for name, module in net.named_modules():
         key = zlib.crc32(f"{seed}/{name}".encode())
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, NORMS):
             module.reset_parameters()  # γ = 1, β = 0, running mean 0 and variance 1: nothing random
         elif isinstance(module, Scale) and module.learned:
             module.factor.fill_(module.value)
@@ -101,6 +102,9 @@ def initialise(net, spec, seed):
             if spec.init == "fixup":
                 gain *= fixup_factor(name, spec)
             draw(module, spec.init, gain, torch.Generator().manual_seed(key))
+        elif next(module.parameters(recurse=False), None) is not None:
+            kind = type(module).__name__
+            raise TypeError(f"nothing draws the weights of {kind}: add a rule to initialise in reslab/nets/weights.py.")
 
 
 def draw(module, init, gain, generator):
