@@ -1,4 +1,4 @@
-"""notebooks/sources.md: every paper that a lesson cites is there, by its number on arXiv and by author and year."""
+"""notebooks/sources.md: each paper that a lesson or evidence.md cites is there, by arXiv number, author and year."""
 
 import re
 from pathlib import Path
@@ -11,15 +11,17 @@ SOURCES = (NOTEBOOKS / "sources.md").read_text(encoding="utf-8")
 ARXIV = r"arxiv\.org/abs/(\d{4}\.\d{4,5})"
 # "He et al. 2015b", "De & Smith 2020", "Zhang, Dauphin, Ma 2019": the first author and the year
 CITED = r"\b([A-Z][a-z]+)(?: et al\.|(?:,? &? ?(?:and )?[A-Z][a-z]+)*) ((?:19|20)\d\d[a-z]?)\b"
-LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+CITING = [*sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")), NOTEBOOKS / "evidence.md"]
 
 
 def text(path):
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
     return "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_each_source_of_a_lesson_is_on_the_page(path):
+@pytest.mark.parametrize("path", CITING, ids=lambda path: path.stem)
+def test_each_cited_source_is_on_the_page(path):
     cited = text(path)
     assert set(re.findall(ARXIV, cited)) <= set(re.findall(ARXIV, SOURCES))
     listed = set(re.findall(CITED, SOURCES))
