@@ -25,6 +25,7 @@ from reslab.figures.text import paths as of_paths
 from reslab.figures.text import representations as seen
 from reslab.figures.text import residual_block as block
 from reslab.figures.text import scaling as hours
+from reslab.figures.text import shattering as shattered
 from reslab.figures.text import super_resolution as enlarged
 from reslab.figures.text import variants as changed
 from reslab.results import feature_maps as results_of_maps
@@ -162,6 +163,16 @@ def race(base=0.5, variant=0.1, *seeds):
     return together(invented.variants("ResNet", base, *seeds), invented.variants("pre-activation", variant, *seeds))
 
 
+def responding(plain, residual):
+    of = (("plain-20", plain), ("resnet-20", residual))
+    return together(*(signal(name, seed=seed).assign(std=std) for name, some in of for seed, std in enumerate(some)))
+
+
+def apart(plain=(0.0, 0.1), other=(0.8, 0.9)):
+    nets = [("plain · BatchNorm", depth, some) for depth, some in ((1, (0.9, 0.9)), (50, plain))]
+    return invented.autocorrelations(*nets, ("residual · BatchNorm", 50, other), ("plain · no norm", 24, other))
+
+
 def probes(trained=0.9, untrained=0.15):
     right = np.where(ten.FIELDS["trained"], trained, untrained)
     return ten.FIELDS.assign(readout_accuracy=right, guess=0.1, pictures="CIFAR-10")
@@ -226,6 +237,13 @@ SAID = {
     "On CIFAR-10 only trained bodies get most pictures right": of_models.probe_title(probes()),
     "2 workers are 1.9 times as fast as 1 here": hours.throughput_title(invented.throughput()),
     "2 workers are no faster than 1 here": hours.throughput_title(invented.throughput().assign(speed=[1, 1.02])),
+    "On average residual nets respond less than plain ones": activations.responses_title(
+        responding(plain=(0.17, 0.18), residual=(0.12, 0.13))
+    ),
+    "Only with BatchNorm and no skips gradients become unrelated": shattered.title(apart(other=(0.6, 0.9))),
+    "Of 2 variants none err clearly less than ResNet, 1 more": changed.errors_title(
+        together(race(0.1, 0.5), invented.variants("wide", 0.11))
+    ),
     "The paper's training of resnet-56 would take 40 minutes here": hours.hours_title(
         pd.DataFrame({"name": ["resnet-20", "resnet-56"], "hours": [0.2, 2 / 3]})
     ),
@@ -340,6 +358,14 @@ NEUTRAL = {
         histories(PLAIN | LEVEL).drop(columns="seconds")
     ),
     "race: no costs": changed.race_title(race().drop(columns="multiply_adds"), "ResNet"),
+    "responses: the seeds overlap": activations.responses_title(responding((0.12, 0.18), (0.12, 0.13))),
+    "responses: of residual nets alone": activations.responses_title(signal("resnet-20").assign(std=0.1)),
+    "shattering: with skips, too": shattered.title(apart(other=(0.1, 0.9))),
+    "shattering: alike": shattered.title(apart(plain=(0.1, 0.4), other=(0.6, 0.9))),
+    "variants: one diverged": changed.errors_title(
+        together(race(), invented.variants("wide", 0.1, outcome="diverged"))
+    ),
+    "variants: of another net": changed.errors_title(race().assign(of="wide")),
     "enlarged: a seed diverged": enlarged.title(
         gains((True, 10, 0.5), (False, 10, -2)).assign(gain=lambda frame: frame["gain"].mask(frame["seed"] == 2))
     ),

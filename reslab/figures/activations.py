@@ -19,6 +19,7 @@ from reslab.figures.text.activations import (
     depth_sentence,
     failures_sentence,
     responses_sentence,
+    responses_title,
     sentence,
     similarity_title,
     table,
@@ -251,8 +252,10 @@ def responses(frame, *, empty=EMPTY, draw=theme.figure):
         end = last if np.isfinite(last) and last > 0 else top
         ends.append((run.key("name"), theme.wrap(run.label), 100, end, theme.run_line(run)["color"]))
     x = block_axis.axis([run["index"][-1] for run in runs], "3×3 layer")
-    named = theme.name_lines(ends, x, y)
-    return draw(traces, title=shown.title, origin=_origin(runs, frame), empty=empty, x=x, y=y, **named)
+    named, said = theme.name_lines(ends, x, y), lambda: responses_title(frame)
+    return draw(
+        traces, title=shown.title, statement=said, origin=_origin(runs, frame), empty=empty, x=x, y=y, **named
+    )
 
 
 def by_depth(frame, *, empty=EMPTY, draw=theme.figure):

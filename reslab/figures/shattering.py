@@ -12,7 +12,7 @@ from textwrap import wrap
 from reslab.figures import theme
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
-from reslab.figures.text.shattering import alt_text, sentence
+from reslab.figures.text.shattering import alt_text, sentence, title
 from reslab.results import frames
 from reslab.results import shattering as results
 from reslab.results.shattering import COLUMNS, NET
@@ -105,6 +105,7 @@ def by_depth(table, *, lag=1, empty=EMPTY, draw=theme.figure):
     return draw(
         traces,
         title=f"Autocorrelation of the gradient, lag {lag}",
+        statement=lambda: title(table, lag),
         origin=_origin([table]),
         empty=empty,
         shapes=shapes,

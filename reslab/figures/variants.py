@@ -13,7 +13,15 @@ from reslab.figures.degradation import training_curves
 from reslab.figures.residual_block_diagram import diagram
 from reslab.figures.text import phrases
 from reslab.figures.text.phrases import EMPTY
-from reslab.figures.text.variants import alt_text, cost_sentence, outcome_table, race_title, ratio, sentence
+from reslab.figures.text.variants import (
+    alt_text,
+    cost_sentence,
+    errors_title,
+    outcome_table,
+    race_title,
+    ratio,
+    sentence,
+)
 from reslab.results.variants import SAME, at_best_rate, compare, cost_ratios, results, summary, verdict
 
 __all__ = [
@@ -81,7 +89,7 @@ def errors(frame, *, empty=EMPTY, draw=theme.figure):
     rows = dict(tickvals=[-row for row in range(len(table))], ticktext=names, range=[0.45 - len(table), 0.6])
     return draw(
         [dict(type="scatter", mode="markers", hoverinfo="text", **trace) for trace in traces],
-        title="Training and test error at the end", empty=empty, shapes=shapes,
+        title="Training and test error at the end", statement=lambda: errors_title(frame), empty=empty, shapes=shapes,
         origin=_origin(frame, f"grey: no clear difference from {table[0].name}" * bool(alike)) if table else "",
         letters=50,
         x=dict(title="Images wrong at the end, one mark per seed<br>(%, log scale; 0 at its edge)", type="log",

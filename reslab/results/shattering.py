@@ -7,6 +7,7 @@ import pandas as pd
 from reslab.results.frames import require
 
 NET = ("name", "skip", "depth", "seed", "origin")
+UNRELATED = 0.2  # an autocorrelation below
 COLUMNS = (*NET, "lag", "autocorrelation")
 
 

@@ -153,3 +153,17 @@ def similarity_title(frame):
             return ""
         kept.append(max(mean.high for mean in plain) < min(mean.low for mean in residual))
     return "Residual blocks keep more of their input than plain ones do" if all(kept) else ""
+
+
+def responses_title(frame):
+    """Whether the layers of residual nets respond less than those of plain ones, as a title: on average, in every seed;
+    otherwise "".
+
+    frame: as `responses_sentence` takes it.
+    """
+    nets = [(net.skip, net.after or net.before) for net in results.nets(frame, "std")]
+    plain, residual = ([mean for skip, mean in nets if bool(skip) == kind] for kind in (False, True))
+    if not plain or not residual:
+        return ""
+    less = max(mean.high for mean in residual) < min(mean.low for mean in plain)
+    return "On average residual nets respond less than plain ones" if less else ""

@@ -19,6 +19,22 @@ def sentence(table, lag=1):
     return f"Autocorrelation of the gradient at {_apart(lag)}: {'; '.join(texts)}." if texts else EMPTY
 
 
+def title(table, lag=1):
+    """Whether gradients become unrelated with depth only with BatchNorm and without skips, as a title: in every seed;
+    otherwise "".
+
+    table: as `results.shattering.by_depth` takes it.
+    """
+    nets = results.by_depth(table, lag).query("depth > 0")
+    deepest = nets[nets["depth"] == nets.groupby("name")["depth"].transform("max")]
+    shattered = deepest["name"].str.contains("BatchNorm") & ~deepest["skip"].astype(bool)
+    if shattered.all() or not shattered.any():
+        return ""
+    unrelated, alike = deepest["max"] < results.UNRELATED, deepest["min"] > results.UNRELATED
+    only = unrelated[shattered].all() and alike[~shattered].all()
+    return "Only with BatchNorm and no skips gradients become unrelated" if only else ""
+
+
 def _apart(lag):
     """Which inputs of a line are compared."""
     return "neighbouring inputs" if lag == 1 else f"inputs that are {lag} places apart"

@@ -128,3 +128,17 @@ def race_title(frame, base):
     found = results.verdict(frame, names[0], of=base)
     clear = found in (results.LOWER, results.HIGHER)
     return f"{names[0][:1].upper()}{names[0][1:]}: {found} training error than {base}" if clear else ""
+
+
+def errors_title(frame):
+    """How many variants err clearly less than the first net, and how many more, as a title; "" where none changes it,
+    or one did not finish.
+
+    frame: as `results.variants.verdict` takes it.
+    """
+    first, *others = results.results(frame).values()
+    if not any(variant.of == first.name for variant in others) or any(variant.broken for variant in (first, *others)):
+        return ""
+    found = [results.compare(variant, first) for variant in others]
+    less, more = (found.count(outcome) or "none" for outcome in (LOWER, HIGHER))
+    return f"Of {len(found)} variants {less} err clearly less than {first.name}, {more} more"
