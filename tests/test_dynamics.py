@@ -1,5 +1,8 @@
 """Lesson 02's time axis: what comes when in a training: how it is measured, recorded, said and drawn."""
 
+import gzip
+import json
+
 import invented
 import numpy as np
 import pandas as pd
@@ -13,6 +16,7 @@ from reslab.experiments.degradation import small_net
 from reslab.figures import dynamics as figures
 from reslab.results import dynamics as results
 from reslab.runs import Provenance
+from reslab.shipped import shipped
 from reslab.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -51,6 +55,27 @@ def test_the_ratio_is_first_over_last_as_the_backward_pass_has_it(measured, spli
     gradient = event.layers["gradient_rms"]
     ratio = measured.set_index(["name", "seed", "step"])["ratio"]["plain-8", 4, 0]
     assert ratio == pytest.approx(gradient.iloc[0] / gradient.iloc[-1], rel=0.01)
+
+
+def test_what_is_recorded_is_of_three_seeds_and_agrees_with_the_stage():
+    """The stage's film was recorded by itself: on another machine a deep net goes another way, but not at the start."""
+    frame = dynamics.recorded()
+    assert frame["origin"].str.startswith("recorded, ").all()
+    assert set(zip(frame["name"], frame["skip"], frame["depth"], strict=True)) == {
+        ("plain-56", False, 56), ("resnet-56", True, 56)
+    }  # fmt: skip
+    assert [*frame["seed"].unique()] == [0, 1, 2]
+    steps = sorted(set(frame["step"]))
+    assert steps == [*range(13), *range(14, 61, 2)]
+    state = json.loads(gzip.decompress(shipped("stage/digits.json.gz").read_bytes()))
+    place = [net["key"] for net in state["nets"]].index("56")
+    stage = dynamics.of_film(state, place)
+    assert list(stage["step"]) == 2 * steps
+    begun = [found[(found["step"] == 0) & (found["seed"] == 0)] for found in (frame, stage)]
+    for column in dynamics.MEASURED:
+        np.testing.assert_allclose(*(found[column] for found in begun), rtol=0.05)
+    said = figures.timeline(frame).layout.meta["statement"]
+    assert said == "The explosion ends, but the plain net still hardly learns"
 
 
 def test_from_which_step_on_something_holds_in_every_seed():

@@ -6,7 +6,7 @@ import pytest
 
 from reslab import page
 from reslab.cli.lesson_times import steps_of_lessons
-from reslab.experiments import super_resolution_files, variant_rates
+from reslab.experiments import dynamics, super_resolution_files, variant_rates
 from reslab.explorers import Stage
 from reslab.shipped import PACKAGE, shipped, shipped_json
 
@@ -45,6 +45,7 @@ def in_a_copy(name, content, tmp_path, monkeypatch):
 
 READERS = {
     "rates.csv": variant_rates.rates,
+    "dynamics.csv": dynamics.recorded,
     "lesson_times.csv": steps_of_lessons,
     "stage/digits.json.gz": lambda: page.gzipped(page.recorded()["digits"]),
     "super_resolution/weights.safetensors": super_resolution_files._weights.__wrapped__,
@@ -67,6 +68,13 @@ def test_rates_without_some_rows_are_damaged(tmp_path, monkeypatch):
     in_a_copy("rates.csv", b"".join(lines[:3] + lines[4:]), tmp_path, monkeypatch)
     with pytest.raises(ValueError, match="not all rates of ResNet are there"):
         variant_rates.rates()
+
+
+def test_a_training_without_some_steps_is_damaged(tmp_path, monkeypatch):
+    lines = shipped("dynamics.csv").read_bytes().splitlines(keepends=True)
+    in_a_copy("dynamics.csv", b"".join(lines[:3] + lines[4:]), tmp_path, monkeypatch)
+    with pytest.raises(ValueError, match="not all nets have the same steps"):
+        dynamics.recorded()
 
 
 def test_the_stage_names_a_damaged_state(tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ def test_it_holds_every_module_and_every_run_and_nothing_else(checkout, unpacked
     assert len(runs) > 40
     stage = {f"reslab/data/stage/{name}" for name in files(checkout / "data" / "stage")}
     assert "reslab/data/stage/digits.json.gz" in stage
-    others = {f"reslab/data/{name}" for name in ("README.md", "rates.csv", "lesson_times.csv")}
+    others = {f"reslab/data/{name}" for name in ("README.md", "rates.csv", "dynamics.csv", "lesson_times.csv")}
     lessons = [file for kind in ("*.ipynb", "*.md") for file in (checkout / "notebooks").glob(kind)]
     others |= {f"reslab/notebooks/{file.name}" for file in lessons}
     others |= {f"reslab/data/{lesson}/cifar10.json.gz" for lesson in ("lesions", "attribution")}

@@ -10,10 +10,10 @@ LESSON = "02_gradient_flow.ipynb"
 def notebook(lab):
     """The lesson on a projector's 1280 × 720, run as far as its explorer."""
     with lab.open(LESSON) as notebook:
-        answer(notebook, cells=3, place=0, said="1000× smaller")
+        answer(notebook, cells=2, place=0, said="1000× smaller")
         notebook.show(".reslab-question")
         notebook.screenshot("02-question")
-        notebook.run_to("explorers.GradientFlow(", first=3, timeout=900)
+        notebook.run_to("explorers.GradientFlow(", first=2, timeout=900)
         notebook.wait_until(lambda: trace(notebook, LEFT, "plain-56"))
         notebook.show(".reslab")
         yield notebook
