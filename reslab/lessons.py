@@ -2,11 +2,13 @@
 
 import ast
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 NUMBERED = "[0-9][0-9]_*.ipynb"
+IPYTHONS = re.compile(r"(?m)^( *)[%!].*")  # a line for IPython alone: a magic, or a command of the shell
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,15 @@ def read(path):
     return Lesson(path, number, title, tuple(questions), states, explorer)
 
 
+def python(source):
+    """The Python of a cell: the lines for IPython alone do nothing."""
+    return IPYTHONS.sub(r"\1pass", source)
+
+
 def _calls(source):
-    """(call, name) of every call in a cell in the order of the text; none of a cell with a line for IPython alone."""
+    """(call, name) of every call in a cell, in the order of the text; none of a cell that is no Python."""
     try:
-        tree = ast.parse(source)
+        tree = ast.parse(python(source))
     except SyntaxError:
         return []
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from reslab import cli, explorers, handout
-from reslab.lessons import folder, lessons, read
+from reslab.lessons import folder, lessons, python, read
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "notebooks" / "teaching.md").read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def test_questions_and_states_are_those_of_the_cells():
         assert sum(source.count("explorers.Question(\n") for source in cells) == len(lesson.questions), lesson.number
         assert sum(source.count(".try_states(") for source in cells) == bool(lesson.states), lesson.number
         strings = {node.value for source in cells if "explorers." in source
-                   for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}  # fmt: skip
+                   for node in ast.walk(ast.parse(python(source))) if isinstance(node, ast.Constant)}  # fmt: skip
         assert {*lesson.questions, *lesson.states, *lesson.states.values()} <= strings
         assert bool(lesson.explorer) == bool(lesson.states)
         assert not lesson.explorer or hasattr(explorers, lesson.explorer)
@@ -55,9 +55,9 @@ def test_questions_and_states_are_those_of_the_cells():
 def test_a_notebook_of_ones_own_is_read(tmp_path):
     cells = [
         nbformat.v4.new_markdown_cell("# 42 · A title\n\nText."),
-        nbformat.v4.new_code_cell("%pip install x"),
+        nbformat.v4.new_code_cell("%%html\n<b>no Python</b>"),
         nbformat.v4.new_code_cell('e = explorers.Lesions("layers=20")\ne.try_states({"look": "layers=20 out=1"})'),
-        nbformat.v4.new_code_cell('explorers.Question("Which? " "And why?", ["a"])'),
+        nbformat.v4.new_code_cell('if True:\n    %pip install x\nexplorers.Question("Which? " "And why?", ["a"])'),
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "42_x.ipynb")
     lesson = read(tmp_path / "42_x.ipynb")

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from reslab import explorers
+from reslab.lessons import python
 
 LESSONS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 KINDS = {*explorers.__all__} - {"Question"}  # a question is about what the cells before it have set up
@@ -17,7 +18,7 @@ KINDS = {*explorers.__all__} - {"Question"}  # a question is about what the cell
 def code_cells(path):
     """The source of every cell with code, without IPython's own words."""
     cells = nbformat.read(path, as_version=4).cells
-    return [re.sub(r"(?m)^( *)[%!].*", r"\1pass", cell.source) for cell in cells if cell.cell_type == "code"]
+    return [python(cell.source) for cell in cells if cell.cell_type == "code"]
 
 
 def explorer_cells():
