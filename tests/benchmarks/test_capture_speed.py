@@ -18,24 +18,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from reslab import NetSpec, TrainSpec, build, digits
+from reslab import NetSpec, TrainSpec, build
 from reslab.capture import capture, rms
 from reslab.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 RMS = {"activation": {"rms": rms}, "gradient": {"rms": rms}}
-
-
-@pytest.fixture(scope="module")
-def split():
-    return digits()
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def seconds(function, *arguments):
