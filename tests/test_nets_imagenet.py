@@ -88,6 +88,21 @@ def test_a_damaged_copy_is_fetched_again(served, content, tmp_path):
     copy.write_bytes(content[: len(content) // 2])
     pretrained("resnet-18", progress=False)
     assert copy.read_bytes() == content
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_a_file_put_there_by_hand_that_is_another_is_neither_read_nor_lost(served, content, tmp_path):
+    """Its layers would fit: a net of the same layers that nobody trained."""
+    served.file.unlink()
+    other, mine = io.BytesIO(), tmp_path / served.file.name
+    torch.manual_seed(1)
+    torch.save(torchvision.models.resnet18().state_dict(), other)
+    for wrong in (other.getvalue(), content[:-100]):
+        mine.write_bytes(wrong)
+        with pytest.raises(WeightsUnavailable) as refused:
+            pretrained("resnet-18", root=tmp_path, progress=False)
+        assert f"the file {mine} is damaged or another one, its checksum does not match;" in str(refused.value)
+        assert mine.read_bytes() == wrong
 
 
 def test_a_download_that_stays_damaged_ends_in_one_sentence(served, content, tmp_path):

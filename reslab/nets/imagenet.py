@@ -9,10 +9,10 @@
 | head.fc1, head.fc2, fc | fc | fc | classifier.0, .3, .6 |
 """
 
+import hashlib
 import os
 import pickle
 import re
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -130,24 +130,36 @@ def weights_folder():
 def fetch(name, weights, progress=True, root=None, offline=RANDOM):
     """The state dict of torchvision's weights, from a folder or downloaded into it, with retries and its checksum.
 
-    name: what the error calls them. root: the folder, else `weights_folder()`. offline: what else works without them,
-    for the error. WeightsUnavailable.
+    A file of that name with another checksum is not read; it stays until the right one has come. name: what the error
+    calls them. root: the folder, else `weights_folder()`. offline: what else works without them, for the error.
+    WeightsUnavailable.
     """
     file = (weights_folder() if root is None else Path(os.path.expanduser(root))) / weights.url.rpartition("/")[2]
+    spoilt = _is_another(file)
+    taken = file.with_name(f"new-{file.name}") if spoilt else file
 
     def download():
-        try:
-            how = {"check_hash": True, "map_location": "cpu", "weights_only": True}
-            return weights.get_state_dict(model_dir=file.parent, progress=progress, **how)
-        except FAILURES:
-            with suppress(OSError):
-                file.unlink()  # a damaged copy would make the next try fail too
-            raise
+        how = {"check_hash": True, "map_location": "cpu", "weights_only": True}
+        state = weights.get_state_dict(model_dir=file.parent, file_name=taken.name, progress=progress, **how)
+        if spoilt:
+            taken.replace(file)
+        return state
 
     try:
         return with_retries(download, FAILURES)
     except DownloadFailed as failure:
+        there = f" the file {file} is damaged or another one, its checksum does not match;" if spoilt else ""
         raise WeightsUnavailable(
-            f"the weights of {name} could not be downloaded in {TRIES} tries ({failure});{offline.format(name=name)}"
-            f" put {weights.url} into {file.parent} by hand and call this again."
+            f"the weights of {name} could not be downloaded in {TRIES} tries ({failure});{there}"
+            f"{offline.format(name=name)} put {weights.url} into {file.parent} by hand and call this again."
         ) from failure.__cause__
+
+
+def _is_another(file):
+    """Whether a file has not the checksum that is in its name."""
+    wanted = re.search(r"-([0-9a-f]{8,})\.pth$", file.name)
+    try:
+        with open(file, "rb") as stream:
+            return wanted is not None and not hashlib.file_digest(stream, "sha256").hexdigest().startswith(wanted[1])
+    except OSError:  # not there, or it may not be read, which whoever reads it says
+        return False
