@@ -2,7 +2,8 @@
 residual ones, in `edit` below them.
 
 `frame` is what `experiments.activations.feature_maps` gives, of one net or several: one row per channel of a block,
-with its map as an (H, W) array, and at index 0 the image itself. Lighter pixels are larger activations.
+with its map as an (H, W) array, and at index 0 the image itself; of several images, the first is drawn. Lighter pixels
+are larger activations.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -37,7 +38,7 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
 
     index: of the block, from 1; of a net with fewer blocks, the last one is shown. ValueError for a missing column.
     """
-    nets = results.nets(frame)[:IMAGE]
+    nets = results.nets(results.first_image(frame))[:IMAGE]
     traces, axes = [], {}
     wide = (1 - IMAGE_WIDE) / max(1, len(nets))
     for place, net in enumerate(nets):
@@ -71,7 +72,7 @@ def walk(frame, blocks=(1, 2, 3), channels=3, *, empty=EMPTY, draw=theme.figure)
 
     Each map has its own colour scale: what is compared is the picture that it shows. ValueError for a missing column.
     """
-    nets = results.nets(frame)
+    nets = results.nets(results.first_image(frame))
     traces, axes = [], {}
     for place, net in enumerate(nets):
         shown = net[net["index"].isin(blocks) & (net["channel"] < channels)]
@@ -97,9 +98,9 @@ def edit(frame, index=2, *, empty=EMPTY, draw=theme.figure):
     """The sum of a block in pictures: x + F(x), and y, of one channel, with the numbers of one pixel; below it a plain
     net's block, which has no sum. The channel is a typical one: see `results.feature_maps.edits`.
 
-    frame: with x and branch, as `experiments.feature_maps.of_photographs` gives it; the first image is drawn, of one
-    residual and one plain net. index: of the block, from 1. All maps have one scale, on which the largest hundredth of
-    the pixels looks alike. ValueError for a missing column.
+    frame: with x and branch, as `experiments.feature_maps.of_photographs` gives it, of one residual and one plain net.
+    index: of the block, from 1. All maps have one scale, on which the largest hundredth of the pixels looks alike.
+    ValueError for a missing column.
     """
     found = {each.skip: each for each in results.edits(frame, index)}
     rows = [found[skip] for skip in (True, False) if skip in found]
@@ -110,9 +111,9 @@ def edit(frame, index=2, *, empty=EMPTY, draw=theme.figure):
         pixels = np.stack(results.of_block(results.nets(of)[0], 0)["map"])  # (C, S, S)
         shape, size = pixels.shape[1:], "{} × {} pixels".format(*pixels.shape[1:])
         traces.append(_picture(pixels, ""))
-        axes |= panes.axes("", PHOTO, _row(0), size, f"answer: {rows[0].predicted}", shape, "top")
+        axes |= panes.axes("", PHOTO, _row(0), size, f"{_short(rows[0])} says:<br>{rows[0].predicted}", shape, "top")
         notes.append(panes.at("the picture", "", shape, "top"))
-        rule = f"typical channel: its cosine of x and y is the median of {rows[0].channels}"
+        rule = "typical channel: its cosine of x and y is the block's median"
         origin = phrases.origin_line(of["origin"], [], rule, "framed: x is largest")
     for row, each in enumerate(rows):
         for place, part in enumerate(PARTS):
@@ -120,7 +121,7 @@ def edit(frame, index=2, *, empty=EMPTY, draw=theme.figure):
                 continue
             number, key, values = str(3 * row + place + 2), f"{row}/{part}", getattr(each, part)
             traces.append(_map(values, most, number, key, signed=part == "branch", bar=not row and part != "y"))
-            name = f"{each.name.partition(' · ')[0]}, block {index}" * (part == "x")
+            name = f"{_short(each)}, block {index}" * (part == "x")
             axes |= panes.axes(number, TILES[place], _row(row), name, shape=values.shape, toward="top")
             shapes.append(_framed(each.pixel, number))
             for text, edge in zip(_words(each, part), ("top", "bottom"), strict=True):
@@ -130,6 +131,11 @@ def edit(frame, index=2, *, empty=EMPTY, draw=theme.figure):
         traces, axes, notes, draw, title="One channel in a block", statement=lambda: edit_title(rows), origin=origin,
         empty=empty, shapes=shapes, height=600,
     )  # fmt: skip
+
+
+def _short(edit):
+    """The name of its net, without its training."""
+    return edit.name.partition(" · ")[0]
 
 
 def _row(row):
