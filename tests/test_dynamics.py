@@ -14,6 +14,7 @@ from reslab import build, replace
 from reslab.experiments import dynamics, features, representations
 from reslab.experiments.degradation import small_net
 from reslab.figures import dynamics as figures
+from reslab.figures import theme
 from reslab.results import dynamics as results
 from reslab.runs import Provenance
 from reslab.shipped import shipped
@@ -122,6 +123,7 @@ def test_three_panels_have_one_time_axis_and_the_explosion_ends_in_all():
     np.testing.assert_allclose(kept["train_error"].y, [94.5, 94.5, 84])
     assert [line.yaxis for line in kept.values()] == ["y", "y2", "y3"]
     assert {line.xaxis for line in figure.data} == {None}
+    assert {shape.line.color for shape in figure.layout.shapes if shape.type == "line"} == {theme.GREY}
     (ends,) = (shape for shape in figure.layout.shapes if shape.yref == "paper")
     assert (ends.x0, ends.x1, ends.y0, ends.y1) == (1, 1, 0, 1)
     said = notes(figure)

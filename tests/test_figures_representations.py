@@ -66,6 +66,7 @@ def test_a_line_a_net_in_a_band():
     assert "seeds 0, 1, 2" in next(note.text for note in figure.layout.annotations if note.name == "origin")
     assert next(note.text for note in figure.layout.annotations if note.name == "level") == "a guess: 10 %"
     assert figure.layout.shapes[0].y0 == 10
+    assert figure.layout.shapes[0].line.color == theme.GREY  # ink is no colour of a line on a dark page
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def _marks(frame, last):
     guess = 100 * frame["guess"].iloc[0]
     shapes, notes = [], []
     for axis, level, side in (("y", guess, "top"), ("y3", 100 - guess, "bottom")):
-        dots = dict(color=theme.INK, width=1.5, dash="dot")
+        dots = dict(color=theme.GREY, width=1.5, dash="dot")
         shapes.append(dict(type="line", xref="paper", x0=0, x1=1, yref=axis, y0=level, y1=level, line=dots))
         notes.append(_note(f"guess/{axis}", f"a guess: {level:.3g} %", last, level, axis, "right", side))
     inside = dict(type="rect", xref="paper", x0=0, x1=1, yref="y2", y0=1 / LEVEL, y1=LEVEL, line=dict(width=0))

@@ -158,11 +158,8 @@ def _line(run, statistic, at, here, factor, about, where):
 def _draw(traces, runs, frame, shown, draw, empty, x, after="", statement=None):
     """A chart of fractions or cosines; a dotted line at the level of chance, or of unrelated pictures."""
     guess = 100 * frame["guess"].iloc[0] if shown.factor != 1 and traces and "guess" in frame else 0.0
-    shapes = [
-        dict(
-            type="line", xref="paper", x0=0, x1=1, y0=guess, y1=guess, line=dict(color=theme.INK, width=1.5, dash="dot")
-        )
-    ]
+    dots = dict(color=theme.GREY, width=1.5, dash="dot")
+    shapes = [dict(type="line", xref="paper", x0=0, x1=1, y0=guess, y1=guess, line=dots)]
     label = f"{shown.level}: {guess:.3g} %" if shown.factor != 1 else shown.level
     named = dict(
         name="level", text=label, x=0, xref="paper", xanchor="left", y=guess, yanchor="bottom", showarrow=False
