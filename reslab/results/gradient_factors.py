@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from reslab.results.activations import LEARNED
 from reslab.results.frames import NO_ANSWER, require
-from reslab.results.gradient_flow import EXPLODES
+from reslab.results.gradient_flow import EXPLODES, LEVEL
 
 KINDS = ("activations", "weights", "norms", "skip + branch")  # of layers, in the order of the text
 NET = ("name", "skip", "depth", "seed")
@@ -78,6 +79,20 @@ def over_seeds(failures):
     """
     nets = failures.groupby("name", sort=False)[list(DIAGNOSED)]
     return nets.agg(["median", "min", "max"]).stack(0, future_stack=True)
+
+
+def level_is_needed_and_not_enough(frame):
+    """Whether all nets that learned had a level gradient before training, and others that had one did not learn.
+
+    frame: as `experiments.symptoms.symptoms` gives it. A net learned if its training error is at most LEARNED.
+    """
+    nets = frame.assign(
+        level=frame["ratio"].between(1 / LEVEL, LEVEL),
+        learned=frame["train_error"].le(LEARNED) & (frame["outcome"] != "diverged"),
+    ).groupby("name")[["level", "learned"]]  # fmt: skip
+    every, some = nets.all(), nets.any()
+    needed = every["learned"].any() and every["level"][some["learned"]].all()
+    return bool(needed and (every["level"] & ~some["learned"]).any())
 
 
 def diagnosis(failures):

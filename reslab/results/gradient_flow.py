@@ -100,6 +100,18 @@ def a_layer(layers, skip=False):
     return np.exp(pd.Series(slopes))
 
 
+def grows_with_depth(layers):
+    """Whether the ratio of the plain nets before training is larger at each greater depth, whatever the seeds, and
+    above LEVEL at the deepest. layers: as `ratios` takes them."""
+    table = ratios(layers)
+    plain = table[~table["skip"].astype(bool)]
+    if set(table["step"]) != {0} or plain["depth"].nunique() < 2 or (plain["state"] != "").any():
+        return False
+    at = plain.groupby("depth")["ratio"].agg(["min", "max"])
+    apart = (at["min"].to_numpy()[1:] > at["max"].to_numpy()[:-1]).all()
+    return bool(apart and at["min"].iloc[-1] > LEVEL)
+
+
 def over_seeds(table):
     """The rows of `ratios` of one net as one row a step: step, ratio (the median over the seeds), low, high, state.
 

@@ -3,6 +3,7 @@
 import math
 
 from reslab.results.frames import require
+from reslab.results.gradient_flow import LEVEL
 
 PREDICTED = math.sqrt(math.pi / (math.pi - 1))  # a layer of BatchNorm and ReLU, for independent units: 1.21
 COLUMNS = ("name", "norm", "activation", "seed", "back", "gradient")
@@ -18,3 +19,16 @@ def a_layer(frame):
     first = frame[frame["back"] == frame.groupby(["name", "seed"])["back"].transform("max")]
     grown = first.assign(growth=first["gradient"] ** (1 / first["back"])).groupby("name", sort=False)["growth"]
     return grown.agg(median="median", low="min", high="max", seeds="size").reset_index()
+
+
+def only_together(frame):
+    """Whether the gradient grows with BatchNorm and ReLU together, and is level with each alone, in every seed. It
+    grows where that of the first layer is more than LEVEL times that of the last."""
+    layers = frame["back"].max()
+    kinds = frame.drop_duplicates("name").set_index("name")[["norm", "activation"]]
+    grown = a_layer(frame).set_index("name").join(kinds)
+    norm, relu = grown["norm"].astype(bool), grown["activation"] == "relu"
+    both, alone = norm & relu, (norm & (grown["activation"] == "")) | (~norm & relu)
+    level = grown["low"].pow(layers).gt(1 / LEVEL) & grown["high"].pow(layers).lt(LEVEL)
+    grows = grown["low"].pow(layers).gt(LEVEL)
+    return bool(both.any() and alone.sum() == 2 and grows[both].all() and level[alone].all())

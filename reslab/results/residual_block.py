@@ -58,6 +58,33 @@ def ended(frame):
     return table
 
 
+def nearer_to_its_target(table, x):
+    """Where a kind of block ends nearer to its target in every seed, and whether it is the one with the skip: (where,
+    skip), or None where the seeds overlap.
+
+    where: "everywhere" on x; "at the identity" (with the skip there, without it farthest away); "at the best rate" of
+    each kind. table, x: as `figures.residual_block.final_error` takes them.
+    """
+    spread = table.groupby([x, "skip"])["error"].agg(["min", "max", "mean", "size"]).unstack("skip")
+    if set(table["skip"]) != {False, True} or spread.isna().any(axis=None):
+        return None
+    residual = (spread["max", True] < spread["min", False]).to_numpy()
+    plain = (spread["max", False] < spread["min", True]).to_numpy()
+    if residual.all() or plain.all():
+        return "everywhere", bool(residual.all())
+    if x == "distance" and spread.index[0] == 0 and residual[0] and plain[-1]:
+        return "at the identity", True
+    if x != "lr":
+        return None
+    mean = spread["mean"].where(spread["size"] == spread["size"].max(axis=None))  # of the rates with all seeds
+    if mean.isna().all().any():
+        return None
+    best = {skip: mean[skip].idxmin() for skip in (False, True)}
+    low, high = ({skip: spread.loc[best[skip], (end, skip)] for skip in best} for end in ("min", "max"))
+    nearer = [skip for skip in (False, True) if high[skip] < low[not skip]]
+    return ("at the best rate", nearer[0]) if nearer else None
+
+
 def at_best_rate(frame):
     """The rows of each kind of block at its best learning rate: the lowest mean final error over the seeds that were
     trained at all rates."""

@@ -1,7 +1,8 @@
 """Results in words: the sentence under a chart and its alternative for screen readers; one module for each of
 `figures`.
 
-Which net is worse, or whether seeds overlap, is computed in `reslab.results`.
+Which net is worse, or whether seeds overlap, is computed in `reslab.results`; what is decided here is which words the
+numbers of its tables allow.
 """
 
 import pkgutil

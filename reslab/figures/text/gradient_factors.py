@@ -7,8 +7,6 @@ import pandas as pd
 
 from reslab.figures.text.phrases import EMPTY, power, scientific
 from reslab.results import gradient_factors as results
-from reslab.results.activations import LEARNED
-from reslab.results.gradient_flow import LEVEL
 
 
 def factors_sentence(factors):
@@ -78,16 +76,10 @@ def symptoms_title(frame):
     """Whether a level gradient is enough to learn, as a title: all that learned had one, and some others, too;
     otherwise "".
 
-    frame: as `symptoms_table` takes it; what learned has a training error of at most LEARNED, in every seed.
+    frame: as `symptoms_table` takes it.
     """
-    nets = frame.assign(
-        level=frame["ratio"].between(1 / LEVEL, LEVEL),
-        learned=frame["train_error"].le(LEARNED) & (frame["outcome"] != "diverged"),
-    ).groupby("name")[["level", "learned"]]  # fmt: skip
-    every, some = nets.all(), nets.any()
-    needed = every["learned"].any() and every["level"][some["learned"]].all()
-    not_enough = (every["level"] & ~some["learned"]).any()
-    return "All that learned had a level gradient; some others had, too" if needed and not_enough else ""
+    said = results.level_is_needed_and_not_enough(frame)
+    return "All that learned had a level gradient; some others had, too" if said else ""
 
 
 def failures_table(failures):

@@ -170,11 +170,4 @@ def depth_title(layers):
 
     layers: as `results.gradient_flow.ratios` takes them.
     """
-    table = results.ratios(layers)
-    plain = table[~table["skip"].astype(bool)]
-    if set(table["step"]) != {0} or plain["depth"].nunique() < 2 or (plain["state"] != "").any():
-        return ""
-    at = plain.groupby("depth")["ratio"].agg(["min", "max"])
-    apart = (at["min"].to_numpy()[1:] > at["max"].to_numpy()[:-1]).all()
-    grows = at["min"].iloc[-1] > results.LEVEL
-    return "The deeper the plain net, the more its gradient grows" if apart and grows else ""
+    return "The deeper the plain net, the more its gradient grows" if results.grows_with_depth(layers) else ""

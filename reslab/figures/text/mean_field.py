@@ -2,7 +2,6 @@
 
 from reslab.figures.text.phrases import EMPTY
 from reslab.results import mean_field as results
-from reslab.results.gradient_flow import LEVEL
 
 
 def sentence(frame):
@@ -22,18 +21,9 @@ def sentence(frame):
 def title(frame):
     """Which layers make the gradient grow, as a title: BatchNorm and ReLU together, each alone not; otherwise "".
 
-    frame: as `results.mean_field.a_layer` takes it. It grows where the first layer's is more than LEVEL times that of
-    the last, in every seed.
+    frame: as `results.mean_field.a_layer` takes it.
     """
-    whole = frame["back"].max()
-    kinds = frame.drop_duplicates("name").set_index("name")[["norm", "activation"]]
-    grown = results.a_layer(frame).set_index("name").join(kinds)
-    norm, relu = grown["norm"].astype(bool), grown["activation"] == "relu"
-    both, alone = norm & relu, (norm & (grown["activation"] == "")) | (~norm & relu)
-    level = grown["low"].pow(whole).gt(1 / LEVEL) & grown["high"].pow(whole).lt(LEVEL)
-    grows = grown["low"].pow(whole).gt(LEVEL)
-    all_three = both.any() and alone.sum() == 2 and grows[both].all() and level[alone].all()
-    return "BatchNorm alone or ReLU alone: level. Together: it grows" if all_three else ""
+    return "BatchNorm alone or ReLU alone: level. Together: it grows" if results.only_together(frame) else ""
 
 
 def alt_text(frame):

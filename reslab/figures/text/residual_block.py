@@ -165,24 +165,13 @@ def end_title(table, x):
 
     table, x: as `figures.residual_block.final_error` takes them.
     """
-    spread = table.groupby([x, "skip"])["error"].agg(["min", "max", "mean", "size"]).unstack("skip")
-    if set(table["skip"]) != {False, True} or spread.isna().any(axis=None):
-        return ""
+    where, skip = results.nearer_to_its_target(table, x) or ("", None)
     what = "stack" if "blocks" in table and x != "blocks" and table["blocks"].min() > 1 else "block"
-    skip = (spread["max", True] < spread["min", False]).to_numpy()  # ends nearer in every seed
-    plain = (spread["max", False] < spread["min", True]).to_numpy()
-    if skip.all() or plain.all():
-        return f"At {_EACH[x]} the {what} with{'out' * bool(plain.all())} the skip ends nearer"
-    if x == "distance" and spread.index[0] == 0 and skip[0] and plain[-1]:
+    if where == "everywhere":
+        return f"At {_EACH[x]} the {what} with{'out' * (not skip)} the skip ends nearer"
+    if where == "at the identity":
         return "The skip helps at the identity, and harms far from it"
-    if x == "lr":
-        mean = spread["mean"].where(spread["size"] == spread["size"].max(axis=None))  # of the rates with all seeds
-        if mean.isna().all().any():
-            return ""
-        best = {skip: mean[skip].idxmin() for skip in (False, True)}
-        low, high = ({skip: spread.loc[best[skip], (end, skip)] for skip in best} for end in ("min", "max"))
-        for skip in (False, True):
-            if high[skip] < low[not skip]:
-                skips = "skips" if what == "stack" else "a skip"
-                return f"Each at its best rate, the {what} with{'' if skip else 'out'} {skips} ends nearer"
+    if where == "at the best rate":
+        skips = "skips" if what == "stack" else "a skip"
+        return f"Each at its best rate, the {what} with{'out' * (not skip)} {skips} ends nearer"
     return ""
