@@ -159,6 +159,9 @@ def test_error_by_depth_is_the_median_and_the_range_over_seeds():
     assert tuple(traces[f"residual/{LIVE}/train"].x) == (56,)  # the stopped one does not count
     np.testing.assert_allclose(traces[f"plain/{LIVE}/test"].y, (22, 22))
     assert "1 to 3 seeds a net" in notes(figure)["origin"].replace("<br>", " ")
+    old = [history("plain-56", 0.6, seed=seed, origin=RECORDED) for seed in (0, 1)]
+    both = notes(degradation.error_by_depth(together(history("plain-56", 0.5), *old)))["origin"]
+    assert "thick: yours, 1 seed · thin: recorded, 2 seeds" in both.replace("<br>", " ")
     assert figure.layout.xaxis.ticktext == ("8", "56")
 
 

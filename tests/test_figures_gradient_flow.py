@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import keyed, names, notes
+from drawn import STEPS, keyed, names, notes
 from invented import LIVE, against_input, autocorrelations, ends, factors, gradients, remedies, symptoms, together
 
 from reslab.figures import gradient_factors, gradient_flow, log_scale, shattering, theme
@@ -102,6 +102,16 @@ def test_the_ratio_by_depth_is_the_median_and_the_range_over_seeds():
 
 
 # Over the first steps
+
+
+def test_the_first_step_of_a_training_says_how_large_the_gradient_was_before_it():
+    figure = gradient_flow.over_steps(STEPS)
+    first = gradient_flow.ratios(STEPS).query("step == 1").groupby("name")["ratio"].median().max()
+    (note,) = [note for note in figure.layout.annotations if note.name == "first"]
+    assert (note.x, note.y) == (1, pytest.approx(np.log10(first)))
+    assert note.text.startswith("before training: × ")
+    later = gradient_flow.over_steps(STEPS[STEPS["step"] > 1])
+    assert not [note for note in later.layout.annotations if note.name == "first"]
 
 
 def test_the_map_is_relative_to_the_last_block_of_its_step_and_centred_on_one():

@@ -84,6 +84,31 @@ def test_the_final_error_is_the_mean_with_its_range():
     assert figures.final_error(table.rename(columns={"lr": "distance"}), x="distance").layout.xaxis.type is None
 
 
+def test_the_branch_can_be_left_out_of_the_curves():
+    figure = figures.learning_curves(learning(), branch=False)
+    assert not [key for key in keyed(figure) if key.endswith("/branch")]
+    assert "‖" not in " ".join([figure.layout.yaxis.title.text, *texts(figure)])
+
+
+def test_over_the_distance_each_mark_has_its_number():
+    rows = [(True, 0, 0.0, 0.0004), (True, 0, 1.0, 0.23), (False, 0, 0.0, 0.2), (False, 0, 1.0, 0.15)]
+    figure = figures.final_error(pd.DataFrame(rows, columns=["skip", "seed", "distance", "error"]), x="distance")
+    traces = keyed(figure)
+    plain, residual = traces["plain (without)/end"], traces["residual (with the skip)/end"]
+    assert (list(residual.text), list(plain.text)) == (["<b>0.0004</b>", "<b>0.23</b>"], ["<b>0.2</b>", "<b>0.15</b>"])
+    assert list(residual.textposition) == ["bottom center", "top center"]  # away from the other line
+    assert list(plain.textposition) == ["top center", "bottom center"]
+    assert figure.layout.yaxis.type is None
+
+
+def test_lines_that_end_together_are_named_where_they_are_lowest():
+    rows = [(skip, 0, lr, error) for skip, at in ((True, 0.1), (False, 1.0)) for lr, error in
+            ((0.1, 0.3 if at == 0.1 else 0.8), (1.0, 0.3 if at == 1.0 else 0.9), (10.0, 1.0))]  # fmt: skip
+    figure = figures.final_error(pd.DataFrame(rows, columns=["skip", "seed", "lr", "error"]))
+    placed = {note.name: note.x for note in figure.layout.annotations if note.name and note.name.endswith("/name")}
+    assert placed == {"plain (without)/name": 0, "residual (with the skip)/name": -1, "level/name": 1}
+
+
 def test_decay_is_drawn_against_what_is_left():
     frame = learning(True, case="no norm", left=[1.0, 0.5, 0.25], size=[1.5, 1.2, 1.0])
     figure = figures.decay(frame)

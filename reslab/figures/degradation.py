@@ -108,6 +108,11 @@ def error_by_depth(frame, *, empty=EMPTY, draw=theme.figure):
     for result in ended:
         result.origin = frames.begun(result.origin)
     some = phrases.several_counts(len(group) for group in grouped(ended, "net", "origin").values())
+    lives = {frames.recorded(result.origin) for result in ended}
+    if len(lives) == 2:
+        seeds = {old: len({run.seed for run in ended if frames.recorded(run.origin) == old}) for old in lives}
+        words = {False: "thick: yours", True: "thin: recorded"}
+        some = " · ".join(f"{words[old]}, {seeds[old]} seed{'s' * (seeds[old] > 1)}" for old in words)
     from_where = phrases.origin_line(origin_of_all, [] if some else seeds_of_all, some, "open marks: test error")
     traces, depths, origins = [], sorted({result.depth for result in ended}), {result.origin for result in ended}
     names = []

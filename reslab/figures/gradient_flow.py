@@ -197,10 +197,16 @@ def over_steps(layers, *, empty=EMPTY, draw=theme.figure):
     limits = log_scale.limits(table.loc[table["state"] == "", "ratio"].to_numpy(float))
     x = dict(title="Step of training", range=[0, 1.01 * (table["step"].max() if len(table) else 20)])
     y = log_scale.axis("RMS gradient at block output,<br>first block / last (log scale)", limits)
+    named = theme.name_lines(ends, x, y)
+    first = table[(table["step"] <= 1) & table["ratio"].notna()].groupby("name")["ratio"].median()
+    if len(first):  # no step was done: this is the net before training
+        at = dict(x=table["step"].min(), y=np.log10(first.max()), xanchor="left", xshift=14, showarrow=False)
+        text = f"before training: × {float(f'{first.max():.2g}'):,g}"
+        named["annotations"] = [*named["annotations"], dict(name="first", text=text, font=dict(size=theme.LARGE), **at)]
     return draw(
         traces, title="The first block's gradient over the last's, in training",
         statement=lambda: steps_title(layers), origin=origin(frames.runs(table)), empty=empty,
-        shapes=[log_scale.LEVEL], x=x, y=y, **theme.name_lines(ends, x, y),
+        shapes=[log_scale.LEVEL], x=x, y=y, **named,
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Lesson 05: the error of a trained net without one block, without several, and with its blocks in another order.
 
 `frame` has one row per net × seed × lesion, as `experiments.lesions` gives it. A line is the median over seeds, in a
-band from the lowest to the highest, or with bars where bands would cover one another; the dotted line is the whole
-net's error. Every chart takes draw=theme.chart.
+band from the lowest to the highest, or with bars where bands would cover one another; the error of the whole
+net is beside its name. Every chart takes draw=theme.chart.
 """
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
@@ -38,12 +38,10 @@ def one_out(frame, *, empty=EMPTY, draw=theme.figure):
         for row in hurt.itertuples(index=False)
     ]  # fmt: skip
     x = block_axis.axis(table.groupby("name")["index"].max(), "Block that is taken out", start=1)
-    also = "dotted: whole nets"
-    if len(hurt):
-        also += f"; numbered: without this block {hurt['name'].iloc[0]} errs at least twice as often"
+    also = f"numbered: without this block {hurt['name'].iloc[0]} errs at least twice as often" if len(hurt) else ""
     return _draw(
         table, frame, "%{customdata[0]}", draw, title=title, statement=lambda: one_out_title(frame), x=x,
-        empty=empty, level=True, notes=notes, also=also,
+        empty=empty, notes=notes, also=also,
     )  # fmt: skip
 
 
@@ -67,9 +65,9 @@ def _counts(frame, title, words, draw, empty):
     return _draw(table, frame, hover, draw, title=title, x=x, empty=empty, bars=True)
 
 
-def _draw(table, frame, hover, draw, *, title, x, empty, statement=None, level=False, bars=False, notes=(), also=""):
+def _draw(table, frame, hover, draw, *, title, x, empty, statement=None, bars=False, notes=(), also=""):
     """A chart of a table of medians. Its columns at and about: x, and the number in the hover text."""
-    traces, ends, shapes = [], [], []
+    traces, ends = [], []
     depths = {skip: sorted(nets["depth"].unique()) for skip, nets in table.groupby("skip")}
     for (name, skip, depth, origin), rows in table.groupby(["name", "skip", "depth", "origin"], sort=False):
         rows = rows.sort_values("at")
@@ -94,11 +92,6 @@ def _draw(table, frame, hover, draw, *, title, x, empty, statement=None, level=F
             hovertemplate=f"{label}<extra>{origin}</extra>",
         ))  # fmt: skip
         whole = 100 * rows["whole"].iloc[0]
-        if level:
-            shapes.append(dict(
-                type="line", xref="paper", x0=0, x1=1, y0=whole, y1=whole, layer="below",
-                line=dict(color=hue, width=1.5, dash="dot"),
-            ))  # fmt: skip
         called = f"{sign} {name}" if len(depths[skip]) > 1 else name
         ends.append((key, f"{called}<br>whole: {whole:.1f} %", rows["at"].iloc[-1], middle[-1], hue))
     layout = theme.name_lines(ends, x, ERROR) if ends else {}
@@ -108,5 +101,5 @@ def _draw(table, frame, hover, draw, *, title, x, empty, statement=None, level=F
         origin = phrases.origin_line(table["origin"], frame["seed"], pictures, also)
     layout["annotations"] = [*layout.get("annotations", ()), *notes]
     return draw(
-        traces, title=title, statement=statement, origin=origin, empty=empty, shapes=shapes, x=x, y=ERROR, **layout
+        traces, title=title, statement=statement, origin=origin, empty=empty, x=x, y=ERROR, **layout
     )

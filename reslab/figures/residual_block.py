@@ -33,6 +33,8 @@ __all__ = [
 ]  # fmt: skip
 
 ERROR = "‖H(x) − target‖ / ‖target‖"
+FAR = "How far from the target<br>(1: as an output of 0"
+TOGETHER = 0.1  # decades: lines whose ends are nearer have their names at their lowest points
 NAMED = 2  # runs whose ‖F‖ has a name, too
 OVER = {
     "lr": "Learning rate (log scale)",
@@ -41,17 +43,18 @@ OVER = {
 }
 
 
-def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
+def learning_curves(frame, *, branch=True, room=None, empty=EMPTY, draw=theme.figure):
     """Relative error against step, one line per run; ‖F(x)‖/‖x‖, the relative size of the branch's output, as a thin
     line with open markers.
 
     frame: name, skip, depth, seed, origin, step, outcome, error and branch (ratios, no unit). room: the same of blocks
-    that are not drawn, for which the axes have room. ValueError for a missing column.
+    that are not drawn, for which the axes have room. branch: whether ‖F(x)‖/‖x‖ is drawn. ValueError for a missing
+    column.
     """
     frame = frames.require(frame, (*LABELS, "error", "branch", "outcome"), "The learning curves")
-    runs, traces, ends = frames.runs(frame), [], []
+    runs, traces, ends, columns = frames.runs(frame), [], [], ["error", "branch"] if branch else ["error"]
     for run in runs:
-        error, branch = (
+        error, added = (
             np.where(np.isfinite(run.numbers(column)), run.numbers(column), np.nan) for column in ("error", "branch")
         )
         end = f"<br>diverged at step {run['step'][-1]}" if run["outcome"][-1] == "diverged" else ""
@@ -59,28 +62,27 @@ def learning_curves(frame, *, room=None, empty=EMPTY, draw=theme.figure):
         look = dict(mode="lines", line=theme.run_line(run), hovertemplate=template.replace("...", "relative error"))
         traces.append(theme.trace(run, "error", run["step"], np.maximum(error, FLOOR), **look))
         # a few markers, because F's line is close to the error's
-        every = slice(None, None, max(1, len(branch) // 15))
+        every = slice(None, None, max(1, len(added) // 15))
         mark = theme.marker(run.skip, run.depth, size=8)
         look = dict(mode="lines+markers", line=theme.run_line(run) | dict(width=1.2), marker=mark, showlegend=False)
         hover = template.replace("...", "‖F(x)‖ / ‖x‖")
-        traces.append(
-            theme.trace(
-                run, "branch", run["step"][every], np.maximum(branch, FLOOR)[every], hovertemplate=hover, **look
-            )
-        )
-        last, size = (max(end, FLOOR) if np.isfinite(end) else 1.0 for end in (error[-1], branch[-1]))
+        if branch:
+            thin = np.maximum(added, FLOOR)[every]
+            traces.append(theme.trace(run, "branch", run["step"][every], thin, hovertemplate=hover, **look))
+        last, size = (max(end, FLOOR) if np.isfinite(end) else 1.0 for end in (error[-1], added[-1]))
         ends.append((run.key("name"), theme.wrap(run.label), run["step"][-1], last, theme.run_line(run)["color"]))
-        if len(runs) <= NAMED:
+        if branch and len(runs) <= NAMED:
             of = f"‖F‖, {'residual' if run.skip else 'plain'} block"
             ends.append((run.key("branch/name"), of, run["step"][-1], size, theme.run_line(run)["color"]))
-    least = pd.DataFrame({"step": [1], "error": 0.05, "branch": 3.0})
+    least = pd.DataFrame({"step": [1], "error": 0.05, "branch": 3.0 if branch else 1.0})
     seen = pd.concat([least, *(part for part in (frame, room) if part is not None and len(part))])
-    sizes = seen[["error", "branch"]].to_numpy(float)
+    sizes = seen[columns].to_numpy(float)
     sizes = np.maximum(sizes[np.isfinite(sizes)], FLOOR)
     x = dict(title="Step (one batch)", range=[0, seen["step"].max()])
     low, high = np.log10([sizes.min() / 1.6, 1.3 * sizes.max()])
-    y = dict(title=f"{ERROR}<br>and ‖F(x)‖ / ‖x‖ (log scale)", range=[low, high], **log_scale.ticks(low, high))
-    origin = phrases.origin(runs, "open marks: ‖F(x)‖ / ‖x‖")
+    said = f"{ERROR}<br>and ‖F(x)‖ / ‖x‖ (log scale)" if branch else f"{FAR}; log scale)"
+    y = dict(title=said, range=[low, high], **log_scale.ticks(low, high))
+    origin = phrases.origin(runs, *["open marks: ‖F(x)‖ / ‖x‖"] * branch)
     named = theme.name_lines(ends, x, y)
     return draw(
         traces, title="Learning to put out the target", statement=lambda: learning_title(frame), origin=origin,
@@ -98,7 +100,8 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
     if x not in OVER:
         raise ValueError(f"x is {x!r}; the final error can be drawn against {', '.join(map(repr, OVER))}.")
     table = frames.require(table, ("skip", "seed", "error", x), "The final error")
-    traces, names = [], []
+    traces, names, lowest = [], [], []
+    other = {skip: ends(table, x, not skip) for skip in (False, True)}
     for skip in (False, True):
         points = ends(table, x, skip)
         if points.empty:
@@ -106,11 +109,17 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
         mean, low, high = (np.maximum(points[column].to_numpy(float), FLOOR) for column in ("mean", "min", "max"))
         label = "residual (with the skip)" if skip else "plain (without)"
         names.append((label, label.replace(" (", "<br>("), points.index[-1], mean[-1], theme.line(skip, 56)["color"]))
+        lowest.append((label, names[-1][1], points.index[mean.argmin()], mean.min()))
+        rival = other[skip]["mean"].reindex(points.index).fillna(np.inf).to_numpy(float)
+        text = [f"<b>{value:.{2 if value >= 0.01 else 1}g}</b>" for value in mean]
+        written = dict(mode="lines+markers+text", text=text)
+        sides = np.where(mean <= rival, "bottom center", "top center")
+        written |= dict(textposition=sides, textfont=dict(size=theme.LARGE))
         bars = dict(type="data", symmetric=False, array=high - mean, arrayminus=mean - low, width=5, thickness=1.3)
         template = f"<b>{label}</b>, %{{x}}<br>error %{{y:.3~g}}, %{{customdata[0]:.3~g}} to %{{customdata[1]:.3~g}}"
         traces.append(dict(
-            type="scatter", x=points.index.to_numpy(), y=mean, error_y=bars, mode="lines+markers", name=label,
-            line=theme.line(skip, 56),
+            type="scatter", x=points.index.to_numpy(), y=mean, error_y=bars, name=label,
+            **(written if x == "distance" else dict(mode="lines+markers")), line=theme.line(skip, 56),
             marker=theme.marker(skip, 56, open=False, size=9), customdata=np.stack([low, high], axis=1),
             meta={"key": f"{label}/end"},
             hovertemplate=template + f"<br>{phrases.seeds(table['seed'])}<extra></extra>",
@@ -129,10 +138,22 @@ def final_error(table, *, x="lr", empty=EMPTY, draw=theme.figure):
         level = dict(x=[ticks[0], ticks[-1]], y=[1, 1], name="an output of 0", line=dict(color=theme.GREY, dash="dot"))
         traces.append(dict(type="scatter", mode="lines", hoverinfo="skip", meta={"key": "level"}, **level))
         names.append(("level", level["name"], ticks[-1], 1, theme.GREY))
-    y = dict(title=f"{ERROR}<br>(last 10 steps, log scale)", range=[low, high], **log_scale.ticks(low, high))
+    if x == "distance":  # what counts is the difference at its ends
+        y = dict(title=f"{FAR}; last 10 steps)", range=[-0.14, 1.08])
+        axis["range"] = [-0.14, 1.1]
+    else:
+        y = dict(title=f"{FAR}; last 10 steps; log)", range=[low, high], **log_scale.ticks(low, high))
+    named = theme.name_lines(names, axis, y)
+    if x != "distance" and len(lowest) == 2 and abs(np.log10(names[0][3] / names[1][3])) < TOGETHER:
+        named = theme.name_lines(names[2:], axis, y)
+        named["annotations"] += [
+            dict(
+                name=f"{label}/name", text=text, x=np.log10(at), y=np.log10(error), xanchor="right", yanchor="top",
+                xshift=-6, yshift=-2, align="right", showarrow=False, font=dict(size=theme.LARGE),
+            ) for label, text, at, error in lowest
+        ]  # fmt: skip
     return draw(
-        traces, title="Error at the end of the training", statement=statement, empty=empty, x=axis, y=y,
-        **theme.name_lines(names, axis, y),
+        traces, title="Error at the end of the training", statement=statement, empty=empty, x=axis, y=y, **named,
         origin=phrases.origin_line([frames.LIVE] * bool(traces), table["seed"]),
     )  # fmt: skip
 
