@@ -94,6 +94,7 @@ def test_05_blocks_that_are_needed_measured_both_ways(split):
     both = both.assign(whole=0.1, error=np.where(first, np.where(both["calibrated"], 0.2, 0.7), 0.1))
     assert check("05", both) == "✓ More than 2 times the whole net's error without: stage1.block1 70%, then 20%."
     assert "both measurements are needed" in check("05", both[~both["calibrated"]])
+    assert check("05", both[both["calibrated"]]).endswith("calibrated=False and calibrated=True.")
     for name in ("resnet-20", "plain-56"):
         assert f"it is of {name}; the question is about resnet-56" in check("05", both.assign(name=name))
 

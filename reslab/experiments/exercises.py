@@ -170,6 +170,8 @@ def blocks_that_are_needed(frame: pd.DataFrame):
     if set(frame["name"]) != {"resnet-56"}:
         missing.append(f"it is of {_words(frame['name'])}; the question is about resnet-56.")
     kept = frame[~frame["calibrated"].astype(bool)].set_index("module")
+    if kept.empty:
+        return missing, ""
     hurt = kept[kept["error"] > LEAST_FACTOR * kept["whole"].clip(lower=0.01)]["error"].sort_values(ascending=False)
     again = frame[frame["calibrated"].astype(bool)].set_index("module")["error"].reindex(hurt.index)
     texts = [f"{name} {was:.0%}" + (f", then {now:.0%}" if now == now else "") for name, was, now in
