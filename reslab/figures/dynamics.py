@@ -59,16 +59,17 @@ def timeline(frame, *, empty=EMPTY, draw=theme.figure):
 
 
 def _marks(frame, last):
-    """(shapes, annotations): the level of chance, the band of level gradients, and where an explosion has ended."""
+    """(shapes, annotations): the level of chance, where gradients are about equal, and where an explosion has ended."""
     guess = 100 * frame["guess"].iloc[0]
     shapes, notes = [], []
-    for axis, level, side in (("y", guess, "top"), ("y3", 100 - guess, "bottom")):
+    for axis, share, side in (("y", guess, "top"), ("y3", 100 - guess, "bottom")):
         dots = dict(color=theme.GREY, width=1.5, dash="dot")
-        shapes.append(dict(type="line", xref="paper", x0=0, x1=1, yref=axis, y0=level, y1=level, line=dots))
-        notes.append(_note(f"guess/{axis}", f"a guess: {level:.3g} %", last, level, axis, "right", side))
+        shapes.append(dict(type="line", xref="paper", x0=0, x1=1, yref=axis, y0=share, y1=share, line=dots))
+        notes.append(_note(f"guess/{axis}", f"a guess: {share:.3g} %", last, share, axis, "right", side))
     inside = dict(type="rect", xref="paper", x0=0, x1=1, yref="y2", y0=1 / LEVEL, y1=LEVEL, line=dict(width=0))
     shapes.append(inside | dict(fillcolor=theme.GRID, layer="below"))
-    notes.append(_note("level", f"level: {1 / LEVEL:g} to {LEVEL} ×", last, log10(LEVEL), "y2", "right", "bottom"))
+    level = f"about equal: {1 / LEVEL:g} × to {LEVEL} ×"
+    notes.append(_note("level", level, last, log10(LEVEL), "y2", "right", "bottom"))
     exploded = [net for net in nets(frame) if net.explodes and net.small is not None]
     for net in exploded[:1]:  # marks of two would lie over one another
         ends = dict(type="line", x0=net.small, x1=net.small, yref="paper", y0=0, y1=1)
