@@ -1,6 +1,7 @@
 """Explorers without a browser: set `.value`, press the buttons, read the figures' data."""
 
 import contextlib
+import dataclasses
 import gc
 import re
 import threading
@@ -12,6 +13,7 @@ from waiting import finish
 
 from reslab import TrainSpec, explorers
 from reslab.explorers.degradation import DegradationSetting
+from reslab.nets import CHOICES
 
 
 def count_widgets():
@@ -22,6 +24,8 @@ def count_widgets():
 # --- the state --------------------------------------------------------------------------------------------------------
 
 
+NAMES = [field.name for field in dataclasses.fields(DegradationSetting)]
+FIELDS = ", ".join(repr(name) for name in NAMES if name not in ("skip", "depth"))
 NO_NET = "is no net of this lesson; write plain-20 or resnet-20, and perhaps ,norm=none or ,seed=1 behind it."
 
 
@@ -41,8 +45,8 @@ def test_a_setting_is_its_text(text):
         ("plain-1202", "depth is 1202; it must be from 8 to 110."),
         ("plain-56,lr=fast", "lr is 'fast'; it must be a number."),
         ("plain-56,lr=nan", "lr is nan; it must be a finite number above 0."),
-        ("plain-56,sed=1", "a setting is 'sed'; it can be 'norm', 'init', 'lr', 'seed'. Did you mean 'seed'?"),
-        ("plain-56,norm=layer", "norm is 'layer'; it can be 'batch', 'none'."),
+        ("plain-56,sed=1", f"a setting is 'sed'; it can be {FIELDS}. Did you mean 'seed'?"),
+        ("plain-56,norm=layer", f"norm is 'layer'; it can be {', '.join(map(repr, CHOICES['norm']))}."),
         ("plain-56,seed=-1", "seed is -1; it must be from 0 to 2147483647."),
         ("", f"'' {NO_NET}"),
     ],
