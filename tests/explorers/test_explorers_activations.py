@@ -94,11 +94,11 @@ def test_the_toggle_draws_the_net_with_the_other_skip(explorer):
     assert profiles(explorer) == ["resnet-14 · untrained"]
 
 
-def test_the_last_two_nets_have_their_maps_shown_plain_above(explorer):
+def test_the_last_two_nets_have_their_maps_shown_plain_at_the_left(explorer):
     explorer.state = "plain-8 | resnet-8 + resnet-14"
     assert explorer.join(60)
     layout = explorer.maps.figure.layout
-    assert [layout.yaxis.title.text, layout.yaxis2.title.text] == ["plain-8<br>untrained", "resnet-14<br>untrained"]
+    assert [layout.yaxis.title.text, layout.yaxis2.title.text] == ["plain-8 · untrained", "resnet-14 · untrained"]
 
 
 # --- blocks and images ------------------------------------------------------------------------------------------------
