@@ -65,7 +65,7 @@ def test_both_nets_are_there_at_once_and_are_what_was_measured(explorer, split):
         np.testing.assert_allclose(line(explorer, name), activations.signal(net, split)["ratio"])
     maps, titles = seen(explorer)
     assert len(maps) == 3
-    assert [title.split(";")[0] for title in titles] == ["stage1.block1: 8 maps of 8 × 8"] * 2
+    assert [title.split("<br>")[0] for title in titles] == ["stage1.block1: 8 maps of 8 × 8"] * 2
     np.testing.assert_allclose(maps[-1], split.x_test[0, 0] / split.scale)
     assert "in the untrained resnet-14" in explorer.sentence.value
 
