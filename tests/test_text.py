@@ -232,7 +232,7 @@ def test_responses_and_depth():
 
 def test_a_median_over_channels_says_over_which():
     frame = together(invented.edits("resnet-20", ((0, 3, 4, 0), (0, 0, 5, 0))), invented.edits(image="dog"))
-    words = ["0.70 in plain-20", "0.90 in resnet-20", "1 photographs", "1 blocks", "not 0"]
+    words = ["0.70 in plain-20", "0.90 in resnet-20", "1 picture, 1 block, their channels"]
     says(feature_maps.edit_sentence(frame), *words)
     assert feature_maps.edit_sentence(invented.edits().assign(x=None)) == "Nothing has been measured yet."
 

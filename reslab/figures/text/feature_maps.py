@@ -22,13 +22,18 @@ def edit_title(edits):
 
 
 def edit_sentence(frame):
-    """The median cosine of x and y of each net, over all images, channels, and blocks that keep the shape."""
+    """The median cosine of x and y of each net, over all images, channels that are not 0, and blocks that keep the
+    shape."""
     texts, counts = [], ""
     for net in nets(frame):
         angles = cosines(net).dropna()
         if len(angles):
             texts.append(f"{angles.median():.2f} in {net['name'].iloc[0].partition(' · ')[0]}")
             blocks = net.loc[angles.index, "index"].nunique()
-            images = f"{net['image'].nunique()} photographs, " if "image" in net else ""
-            counts = f" ({images}{blocks} blocks that keep the shape, all channels that are not 0)"
-    return f"The median cosine of x and y is {listed(texts)}{counts}." if texts else EMPTY
+            images = net["image"].nunique() if "image" in net else 1
+            counts = f" ({_counted(images, 'picture')}, {_counted(blocks, 'block')}, their channels)"
+    return f"Median cosine of x and y: {listed(texts)}{counts}." if texts else EMPTY
+
+
+def _counted(number, what):
+    return f"{number} {what}{'s' * (number != 1)}"
