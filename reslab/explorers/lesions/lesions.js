@@ -50,7 +50,7 @@ export default {
     const present = presentButton(root)
 
     const note = "Click a block. Filled: the error when it alone is out. Dotted: the error of the whole net. " +
-      "Dashed, in a block that is out: the signal goes straight on."
+      "Arrow, in a block that is out: the signal goes straight on."
     html(root, "p", { class: "note" }, note)
     const rows = KINDS.map(kind => {
       const row = html(root, "div", { class: `row ${kind}`, "data-kind": kind })

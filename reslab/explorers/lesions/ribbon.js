@@ -29,7 +29,6 @@ export function ribbon(owner, kind, pressed) {
     ])
       svg(plot, "text", { x: gutter - 8, y: base - share * (base - top - 0.7 * em), "text-anchor": "end" }, text)
     svg(plot, "path", { class: "wire", d: `M${gutter} ${middle}H${width}` })
-    const whole = svg(plot, "path", { class: "guess" })
     blocks = Array.from({ length: n }, (_, i) => {
       const x = gutter + i * step,
         wide = step - gap,
@@ -40,6 +39,10 @@ export function ribbon(owner, kind, pressed) {
       }
       svg(group, "rect", { class: "shell", x, y: top, width: wide, height: base - top, rx: 3 })
       const fill = svg(group, "rect", { class: "fill", x, y: top, width: wide, height: base - top })
+      const tip = Math.min(14, wide * 0.6), // px
+        at = [x + (wide - tip) / 2, x + (wide + tip) / 2]
+      if (kind === "plain")
+        svg(group, "path", { class: "arrow", d: `M${at[0]} ${middle - tip / 2}L${at[1]} ${middle}l${-tip} ${tip / 2}Z` })
       const hit = svg(group, "rect", {
         class: "hit",
         x: x - gap / 2,
@@ -55,6 +58,7 @@ export function ribbon(owner, kind, pressed) {
       hit.addEventListener("keydown", event => key(event, i))
       return { group, fill, hit, title }
     })
+    const whole = svg(plot, "path", { class: "guess" }) // over the boxes
     const every = n > 12 ? 5 : 1
     for (let i = 0; i < n; i++)
       if (!i || (i + 1) % every === 0)

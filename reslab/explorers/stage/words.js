@@ -61,6 +61,22 @@ function growth(value) {
   return `${how} ${times(value)}`
 }
 
+// A gradient within these times of the last block's is nearly level, as in lesson 02.
+const LEVEL = 10
+// A net that errs at least this share of a guess's errors has not learned.
+const UNLEARNED = 0.9
+
+// The gradient and the training error, as sentences. A level gradient does not mean that a net learns: this is said.
+function learning(state, frame, film) {
+  const first = gradient(frame)?.[1],
+    error = frame.step ? errorAt(film, frame.step) : null,
+    isLevel = first >= 1 / LEVEL && first <= LEVEL
+  if (isLevel && error >= UNLEARNED * (1 - state.guess))
+    return ` The gradient is nearly level (${times(first)}), but the net has not learned: error ${percent(error)}.`
+  const back = first ? ` Backwards the gradient ${growth(first)}.` : ""
+  return error == null ? back : `${back} Training error: ${percent(error)}.`
+}
+
 // The sentence on top: [which net, what]. It is about the step that is shown, or names the step.
 export function sentence(state, net, kind, frame, picture, step) {
   const film = net[kind],
@@ -78,10 +94,7 @@ export function sentence(state, net, kind, frame, picture, step) {
   }
   const chance = share < 2.5 * state.guess ? ` (guess: ${percent(state.guess)})` : ""
   const kept = `${percent(share)} of pictures keep their ${thing(state)}${chance}.`
-  const first = gradient(frame)?.[1],
-    back = first ? ` Backwards the gradient ${growth(first)}.` : ""
-  const error = frame.step ? ` Training error: ${percent(errorAt(film, frame.step))}.` : ""
-  return [who, `, ${after(frame.step)}, ${journey(state, frame, picture)}; ${kept}${back}${error}`]
+  return [who, `, ${after(frame.step)}, ${journey(state, frame, picture)}; ${kept}${learning(state, frame, film)}`]
 }
 
 // What a block's numbers are, as [what, here, in the other net].
