@@ -168,7 +168,7 @@ def test_every_channel_of_a_block_is_on_the_chart_plain_at_the_left():
     traces = keyed(figure)
     assert list(traces) == ["maps/0", "maps/1", "image"]
     drawn = np.array(traces["maps/0"].z, float)
-    channel, z = np.moveaxis(np.array(traces["maps/0"].customdata, float), -1, 0)
+    channel, z = np.array(traces["maps/0"].customdata), np.array(traces["maps/0"].text, float)
     assert sorted(np.unique(channel)) == list(range(-1, 16))
     np.testing.assert_array_equal(z[channel >= 0], channel[channel >= 0])
     assert np.isnan(z[channel < 0]).all()

@@ -47,10 +47,10 @@ def block(frame, index, *, empty=EMPTY, draw=theme.figure):
         z, channel = _tiled(maps, WIDE / len(nets))
         most = z[np.isfinite(z)].max(initial=0)
         hover = f"<b>{name}</b>, {here['module'].iloc[0]}<br>"
-        hover += "channel %{customdata[0]}: %{customdata[1]:.3~g}<extra></extra>"
+        hover += "channel %{customdata}: %{text}<extra></extra>"
         look = dict(
             colorscale=theme.HEAT, zmin=0, zmax=np.sqrt(most) or 1.0, showscale=False, hovertemplate=hover,
-            customdata=np.stack([channel, z], axis=-1),
+            customdata=channel, text=np.vectorize("{:.3g}".format)(z),
         )  # fmt: skip
         traces.append(dict(type="heatmap", z=_root(z), **_on(place), meta={"key": f"maps/{place}"}, **look))
         count, height, width = maps.shape

@@ -268,6 +268,19 @@ def test_the_sentence_speaks_of_the_step_that_is_shown(browser, state, tmp_path)
     page.close()
 
 
+def test_a_net_that_has_not_learned_with_a_level_gradient_is_named_as_such(show, state):
+    (pair,) = (net for net in state["nets"] if net["key"] == "56")
+    last = pair["plain"]["frames"][-1]
+    first = last["gradient"][1] / last["gradient"][-1]
+    error = {at: share for at, share, _ in pair["plain"]["curve"]}[last["step"]]
+    assert 0.1 < first < 10  # else this test shows nothing, and this too:
+    assert error > 0.81
+    said = stage_of(show(f"still&skips=off&step={last['step']}")).locator(".say").inner_text()
+    assert "The gradient is nearly level (÷" in said
+    assert f"but the net has not learned: error {error:.0%}".replace("%", "\N{NO-BREAK SPACE}%") in said
+    assert "Backwards the gradient" in stage_of(show("still&skips=on&step=60")).locator(".say").inner_text()
+
+
 def test_time_stops_where_everything_shown_is_of_one_step(show, state):
     (pair,) = (net for net in state["nets"] if net["key"] == "56")
     page = show("still")
