@@ -40,9 +40,8 @@ export function ribbon(owner, kind, pressed) {
       svg(group, "rect", { class: "shell", x, y: top, width: wide, height: base - top, rx: 3 })
       const fill = svg(group, "rect", { class: "fill", x, y: top, width: wide, height: base - top })
       const tip = Math.min(14, wide * 0.6), // px
-        at = [x + (wide - tip) / 2, x + (wide + tip) / 2]
-      if (kind === "plain")
-        svg(group, "path", { class: "arrow", d: `M${at[0]} ${middle - tip / 2}L${at[1]} ${middle}l${-tip} ${tip / 2}Z` })
+        arrow = `M${x + (wide - tip) / 2} ${middle - tip / 2}l${tip} ${tip / 2}l${-tip} ${tip / 2}Z`
+      if (kind === "plain") svg(group, "path", { class: "arrow", d: arrow })
       const hit = svg(group, "rect", {
         class: "hit",
         x: x - gap / 2,
