@@ -77,6 +77,13 @@ def number(what, value, low=0.0, high=math.inf, *, above=False):
     return float(value)
 
 
+def text(what, value):
+    """Return `value` if it is a str; else a ValueError says so."""
+    if not isinstance(value, str):
+        raise ValueError(f"{what} is {value!r}; it must be a text.")
+    return value
+
+
 def flag(what, value):
     """Return `value` if it is True or False; else a ValueError says so."""
     if not isinstance(value, bool):
@@ -85,7 +92,12 @@ def flag(what, value):
 
 
 def replace(spec, /, **changes):
-    """`dataclasses.replace` for specs; an unknown field raises a ValueError that names the nearest field."""
+    """`dataclasses.replace` for specs; an unknown field raises a ValueError that names the nearest field.
+
+    TypeError for what is no spec.
+    """
+    if not dataclasses.is_dataclass(spec) or isinstance(spec, type):
+        raise TypeError(f"replace changes a spec, such as FAMILY['resnet-20'], and not a {type(spec).__name__}.")
     names = [field.name for field in dataclasses.fields(spec)]
     for name in changes:
         choice(f"a field of {type(spec).__name__}", name, names)

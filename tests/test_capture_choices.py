@@ -258,7 +258,10 @@ def test_nans_have_a_row_of_their_own_where_there_are_any():
     assert list(second["count"]) == [0, 0, 1]
 
 
-@pytest.mark.parametrize("bins", [50, [1.0], [], [0, 0], [1, 0], [0, math.inf], [0, math.nan], [[0, 1]]])
+NO_BINS = [50, [1.0], [], [0, 0], [1, 0], [0, math.inf], [0, math.nan], [[0, 1]], ["a", "b"], "auto", {}, object()]
+
+
+@pytest.mark.parametrize("bins", NO_BINS)
 def test_bins_are_edges_in_rising_order(bins):
     model = nn.Linear(2, 2)
     sentence = r"^bins is .*; it must be two or more finite edges, in rising order, such as"

@@ -226,3 +226,8 @@ def test_named_takes_a_dict():
 def test_named_says_what_a_dict_holds(value, given):
     assert refusal(checks.named, "nets", value, "number").startswith(f"nets is {given}")
     assert refusal(checks.named, "nets", value, "number").endswith("it must be a dict, {name: number}.")
+
+
+def test_text_is_a_text():
+    assert checks.text("name", "a") == "a"
+    assert refusal(checks.text, "name", None) == "name is None; it must be a text."

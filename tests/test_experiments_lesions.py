@@ -167,6 +167,9 @@ def test_sampled_paths_scatter(residual, split):
     assert frame.groupby("repeat")["share"].sum().tolist() == pytest.approx([1, 1])
     one, other = (rows["share"].to_numpy() for _, rows in frame.groupby("repeat"))
     assert not np.allclose(one, other)
+    for wrong in ({"samples": "3"}, {"samples": 0}, {"repeats": 2.5}):
+        with pytest.raises(ValueError, match=r"^(samples|repeats) is .*; it must be .*at least 1\.$"):
+            paths.sampled(residual, split, images=8, **wrong)
 
 
 def test_a_plain_net_has_one_path(split):

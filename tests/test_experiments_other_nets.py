@@ -1,6 +1,8 @@
 """Experiments on nets that `build` did not make, or that were changed since: BatchNorm without running statistics,
 Dropout, models of one's own. What is left as it was: the weights, PyTorch's random state, and the count of draws."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +25,8 @@ from reslab.experiments import (
     scaling,
 )
 from reslab.nets import lesion
+from reslab.train import TrainSpec, evaluate, train
+from reslab.train.forward import explained
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -169,7 +173,7 @@ def test_no_branch_that_stochastic_depth_would_leave_out_is_missing_from_the_sig
 
 def test_pictures_of_another_shape_are_refused_in_a_sentence(split):
     net = built(split)
-    with pytest.raises(ValueError, match=r"^Grad-CAM cannot explain ResNet: .* to have 1 channels, but got 3"):
+    with pytest.raises(ValueError, match=r"^ResNet does not take images \(2, 3, 8, 8\): .* 1 channels, but got 3"):
         attribution.maps(net, torch.zeros(2, 3, 8, 8))
     with pytest.raises(ValueError, match=r"^the number of images is 0; it must be at least 1\.$"):
         attribution.maps(net, torch.zeros(0, 1, 8, 8))
@@ -287,3 +291,99 @@ def test_bins_may_come_in_any_order(split):
 def test_what_cannot_be_measured_is_refused_in_a_sentence(split, measure, kind, says):
     with pytest.raises(kind, match=f"^{says}"):
         measure(built(split), split)
+
+
+# --- models that cannot be measured -----------------------------------------------------------------------------------
+
+
+class Two(nn.Module):
+    """A model of two inputs."""
+
+    def forward(self, left, right):
+        return left.flatten(1)[:, :10] + right.flatten(1)[:, :10]
+
+
+OF_ANY = {  # measurements that take any model
+    "evaluate": evaluate,
+    "by_block": representations.by_block,
+    "bands": lambda model, split: landscape.bands(
+        model, split, directions=1, alphas=(0,), images=8, device="cpu", progress=False
+    ),
+    "saliency": lambda model, split: maps(model, split, method="saliency"),
+    "probability": lambda model, split: deletion.probability(model, split.batch(slice(2), "test")[0], [0, 0]),
+    "fall": lambda model, split: deletion.fall(
+        model, split, methods=("saliency",), images=4, other=own(), progress=False
+    ),
+    "errors": lambda model, split: lesions.errors(model, split),
+}
+UNFIT = {
+    "two inputs": (Two, r"Two does not take images \(2, 1, 8, 8\): .* missing 1 required positional argument"),
+    "float64": (lambda: own().double(), "does not take images .* its weights torch.float64: model.float"),
+    "lazy": (lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(10)), "has lazy parameters"),
+    "meta": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10, device="meta")), "on the device meta"),
+    "no forward": (lambda: nn.ModuleList([nn.Linear(64, 10)]), "ModuleList does not take images"),
+}
+
+
+# A surface is measured in float32, whatever the weights are; and a model without any has none.
+OTHER = {("bands", "float64"), ("bands", "two inputs")}
+PAIRS = [pair for pair in itertools.product(OF_ANY, UNFIT) if pair not in OTHER]
+
+
+@pytest.mark.parametrize(("measure", "kind"), PAIRS)
+def test_a_model_that_does_not_take_the_images_is_refused_in_a_sentence(split, measure, kind):
+    make, says = UNFIT[kind]
+    with pytest.raises(ValueError, match=says):
+        OF_ANY[measure](make(), split)
+
+
+@pytest.mark.parametrize("measure", OF_ANY)
+def test_what_is_no_model_is_refused_in_a_sentence(split, measure):
+    with pytest.raises(TypeError, match=r"^model must be an nn\.Module, not function\.$"):
+        OF_ANY[measure](lambda x: x, split)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (nn.Sequential(nn.Flatten(), nn.Linear(64, 5)), r"makes \(8, 5\) of .*; it must return logits, \(8, 10\)"),
+        (nn.Sequential(nn.Linear(8, 8, dtype=torch.complex64)), "has complex weights; a surface is of real ones"),
+        (nn.Flatten(), "Flatten has no weights that could be moved"),
+    ],
+)
+def test_a_surface_needs_real_weights_and_a_logit_for_each_class(split, model, says):
+    with pytest.raises(ValueError, match=says):
+        OF_ANY["bands"](model, split)
+
+
+def test_an_error_that_is_not_about_the_images_stays(split):
+    def broken(_module, _inputs):
+        if torch.is_grad_enabled():
+            raise RuntimeError("of the caller")
+
+    net = own()
+    net.register_forward_pre_hook(broken)
+    with pytest.raises(RuntimeError, match="of the caller"), explained(net, split.batch(slice(2))[0]):
+        net(split.batch(slice(2))[0])
+
+
+def test_nets_of_other_numbers_are_refused_before_they_are_trained(split):
+    for dtype in (torch.bfloat16, torch.float64):
+        net = built(split).to(dtype)
+        with pytest.raises(ValueError, match=f"does not take images .* its weights {dtype}: model.float"):
+            train(net, split, TrainSpec(batch_size=16))
+        assert next(net.parameters()).dtype == dtype
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, lambda net: torch.compile(net, backend="eager"), nn.Sequential])
+def test_the_signal_is_that_of_a_net_of_build(split, wrap):
+    for measure in (activations.signal, activations.response, activations.histograms, activations.feature_maps):
+        with pytest.raises(ValueError, match="is no net of build with blocks; capture sees any model's modules"):
+            measure(wrap(built(split)), split)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.*deprecated")
+def test_what_torch_jit_made_has_no_features(split):
+    net = torch.jit.trace(own().eval(), split.batch(slice(2))[0])
+    with pytest.raises(ValueError, match=r"was made by torch.jit; take the module that it was made from"):
+        representations.by_block(net, split)

@@ -169,7 +169,7 @@ def test_all_is_put_back_after_an_error_in_the_net():
             raise RuntimeError("broken")
 
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), Broken()).eval()
-    with pytest.raises(RuntimeError, match="broken"):
+    with pytest.raises(ValueError, match=r"^Sequential does not take images \(2, 1, 8, 8\): broken\.$"):
         features.features(model, random(4, 1, 8, 8))
     assert not any(module.training or module._forward_hooks for module in model.modules())
     assert model[1].num_batches_tracked == 0

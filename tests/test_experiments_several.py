@@ -46,6 +46,13 @@ NAMED = [  # arguments that are a dict, with what is no value of one of its name
 ]
 
 
+NEEDED = {  # what else a function asks for before it looks at the split
+    variant_costs.step_times: {"specs": {"a": NetSpec(depth=8)}},
+    film.with_pictures: {"state": {}},
+    film.only_referred: {"state": {"nets": [], "pictures": []}},
+}
+
+
 def functions():
     """(name, function) of every public function of reslab.experiments."""
     for module in pkgutil.iter_modules(experiments.__path__):
@@ -87,6 +94,29 @@ def test_it_is_refused_by_name(given, function, argument, value, says):
         value = {}
     with pytest.raises(ValueError, match=f"^{argument} {says}"):
         function(**{name: given[name] for name in needed} | {argument: value})
+
+
+def of_a_split():
+    for name, function in functions():
+        if "split" in inspect.signature(function).parameters and name != "film.of_runs":  # it asks a store first
+            yield pytest.param(function, id=name)
+
+
+def begun(made):
+    """Of a generator, the first value; anything else as it is."""
+    return next(made) if inspect.isgenerator(made) else made
+
+
+@pytest.mark.parametrize("function", [*of_a_split()])
+def test_a_name_and_a_pair_of_arrays_are_no_split(given, function):
+    """A split is asked for by its name, not by an attribute that a string does not have."""
+    parameters = inspect.signature(function).parameters
+    needed = [name for name, parameter in parameters.items()
+              if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD]  # fmt: skip
+    others = {name: given.get(name) for name in needed} | NEEDED.get(function, {})
+    for wrong, makes in (("digits", r"load\('digits'\)"), ((given["x"], given["target"]), r"from_arrays\(x, y\)")):
+        with pytest.raises(TypeError, match=rf"^split must be a Split, as digits\(\) and {makes} make one, not "):
+            begun(function(**others | {"split": wrong}))
 
 
 @pytest.mark.parametrize(("function", "argument", "value", "says"), NAMED)

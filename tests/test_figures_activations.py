@@ -99,12 +99,12 @@ def test_errors_name_what_was_wrong_and_what_is_allowed():
         activations.profile(signal(), "size")
     with pytest.raises(
         ValueError,
-        match=r"What a block adds, against what it gets cannot be drawn: the frame lacks ratio; it needs name,",
+        match=r"What a block adds, against what it gets cannot be made: the frame lacks ratio; it needs name,",
     ):
         activations.profile(signal().drop(columns="ratio"))
-    with pytest.raises(ValueError, match="A histogram cannot be drawn: the frame lacks left"):
+    with pytest.raises(ValueError, match="A histogram cannot be made: the frame lacks left"):
         histograms.block(invented.histograms().drop(columns="left"), 1)
-    with pytest.raises(ValueError, match="A feature map cannot be drawn: the frame lacks map"):
+    with pytest.raises(ValueError, match="A feature map cannot be made: the frame lacks map"):
         feature_maps.block(maps().drop(columns="map"), 1)
     with pytest.raises(ValueError, match=r"A block's x and F\(x\) cannot be drawn: the frame lacks branch"):
         feature_maps.edit(edits().drop(columns="branch"), 1)

@@ -303,5 +303,5 @@ def test_every_chart_names_its_axes_and_can_be_empty(chart):
         assert len(empty.data) == 0
         assert notes(empty)["empty"] == "Turn something on."
     lacking = frame.drop(columns="name")
-    with pytest.raises(ValueError, match="cannot be drawn: the frame lacks name"):
+    with pytest.raises(ValueError, match="cannot be made: the frame lacks name"):
         chart(lacking)

@@ -57,7 +57,7 @@ def test_an_empty_chart_says_so(draw):
 
 
 def test_a_missing_column_is_named():
-    with pytest.raises(ValueError, match="The learning curves cannot be drawn: the frame lacks branch"):
+    with pytest.raises(ValueError, match="The learning curves cannot be made: the frame lacks branch"):
         figures.learning_curves(learning().drop(columns="branch"))
     with pytest.raises(
         ValueError, match="x is 'depth'; the final error can be drawn against 'lr', 'distance', 'blocks'"

@@ -62,7 +62,7 @@ def test_an_empty_race_says_so():
 
 
 def test_a_frame_of_something_else_is_refused():
-    with pytest.raises(ValueError, match="The race cannot be drawn: the frame lacks of"):
+    with pytest.raises(ValueError, match="The race cannot be made: the frame lacks of"):
         figures.errors(BASE.drop(columns="of"))
 
 

@@ -23,7 +23,7 @@ def test_a_run_ends_with_the_mean_of_its_last_epoch_unless_the_frame_knows_bette
 
 
 def test_a_missing_column_is_named():
-    with pytest.raises(ValueError, match="The result cannot be drawn: the frame lacks epoch"):
+    with pytest.raises(ValueError, match="The result cannot be made: the frame lacks epoch"):
         results.final(history().drop(columns="epoch"))
 
 

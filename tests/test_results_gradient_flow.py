@@ -36,7 +36,7 @@ def test_ratios_are_the_first_block_over_the_last_at_every_step():
     ]  # fmt: skip
     assert table["ratio"].tolist()[:2] == [8, 2]
     assert set(table["mode"]) == {"train"}
-    with pytest.raises(ValueError, match="The ratio first/last cannot be drawn: the frame lacks gradient_rms"):
+    with pytest.raises(ValueError, match="The ratio first/last cannot be made: the frame lacks gradient_rms"):
         results.ratios(gradients().drop(columns="gradient_rms"))
 
 

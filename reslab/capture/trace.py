@@ -166,7 +166,10 @@ def _checked(bins):
     """The edges of the bins as a float64 tensor on the CPU; ValueError if they are no such thing."""
     if bins is None:
         return None
-    edges = torch.as_tensor(bins, dtype=torch.float64, device="cpu").detach().clone()
+    try:
+        edges = torch.as_tensor(bins, dtype=torch.float64, device="cpu").detach().clone()
+    except (ValueError, TypeError, RuntimeError):  # no numbers: it has none that rise
+        edges = torch.empty(0)
     if edges.dim() != 1 or len(edges) < 2 or not edges.isfinite().all() or not (edges.diff() > 0).all():
         raise ValueError(
             f"bins is {bins!r}; "

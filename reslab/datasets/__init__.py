@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["folder", "named", "own", "pictures", "split"],
     submod_attrs={
-        "split": ["Split"],
+        "split": ["Split", "check_split"],
         "named": [
             "DATASETS",
             "DatasetUnavailable",
@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "digits",
             "fashion_mnist",
             "load",
+            "or_digits",
         ],
         "own": ["from_arrays", "from_file"],
         "folder": ["from_folder"],

@@ -69,6 +69,13 @@ def fashion_mnist(root=None, *, download=True):
 DATASETS = {"digits": digits, "cifar10": cifar10, "cifar100": cifar100, "fashion_mnist": fashion_mnist}
 
 
+def or_digits(split):
+    """The Split that was given, or `digits()` for None; TypeError for anything else."""
+    from reslab.datasets.split import check_split
+
+    return digits() if split is None else check_split(split)
+
+
 def load(name):
     """The Split of a name in `DATASETS`, of an .npz file, or of a folder with a sub-folder of pictures for each class.
 

@@ -72,7 +72,7 @@ def split_of(
     if not own_test:
         train, held_out = arrays.cut(len(x), test, seed)
         x, y, x_test, y_test = x[train], y[train], x[held_out], y[held_out]
-        source += f"; {len(x_test)} test images drawn with seed {seed}"
+        source = checks.text("source", source) + f"; {len(x_test)} test images drawn with seed {seed}"
     if scale is None:
         scale = 255.0 if x.dtype == torch.uint8 else 1.0
     parts = {"x_train": x, "y_train": y, "x_test": x_test, "y_test": y_test}

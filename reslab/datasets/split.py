@@ -34,6 +34,8 @@ class Split:
     def __post_init__(self):
         arrays.check_pair(self.x_train, self.y_train, "x_train", "y_train")
         arrays.check_pair(self.x_test, self.y_test, "x_test", "y_test")
+        checks.text("name", self.name)
+        checks.text("source", self.source)
         object.__setattr__(self, "scale", checks.number("scale", self.scale, above=True))
         classes = checks.integer("the number of class names", len(self.class_names), 2)
         if (self.x_train.shape[1:], self.x_train.dtype) != (self.x_test.shape[1:], self.x_test.dtype):
@@ -162,6 +164,14 @@ def mention_unseen_classes(split):
             " cannot learn them. Take more images, another seed, or a smaller test part.",
             stacklevel=3,
         )
+    return split
+
+
+def check_split(split):
+    """The Split that was given; TypeError for anything else."""
+    if not isinstance(split, Split):
+        makes = f"load({split!r})" if isinstance(split, str) else "from_arrays(x, y)"
+        raise TypeError(f"split must be a Split, as digits() and {makes} make one, not {type(split).__name__}.")
     return split
 
 

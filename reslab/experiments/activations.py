@@ -17,16 +17,17 @@ from torch import nn
 
 from reslab import checks
 from reslab.capture import ACTIVATION_STATISTICS, capture
-from reslab.datasets import digits, pictures
+from reslab.datasets import check_split, or_digits, pictures
 from reslab.experiments import similarity
 from reslab.experiments.degradation import small_net
 from reslab.experiments.features import batch_mode, unchanged
-from reslab.nets import FAMILY, Block, build, replace
+from reslab.nets import FAMILY, VGG, Block, ResNet, build, replace
 from reslab.progress import progress_bar
 from reslab.results.activations import SIZES, verdict  # noqa: F401 – a lesson takes them from here
 from reslab.runs import Provenance
 from reslab.train import TrainSpec, train
 from reslab.train.device import pick_device
+from reslab.train.forward import explained
 
 EDGES = tuple(np.arange(-4, 24.25, 0.25))  # of the bins of `histograms`
 STATISTICS = ACTIVATION_STATISTICS | {"std": lambda x: x.std(correction=0)}
@@ -40,7 +41,7 @@ def before_and_after(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, how=N
     nets: names of FAMILY, of which depth and skip are taken; base: the NetSpec that all share but for those, by default
     width 8 on the digits. ValueError for an unknown name.
     """
-    split, frames = split or digits(), []
+    split, frames = or_digits(split), []
     for net, run in _all_trained(nets, seeds, base or small_net(split), split, how, device, progress):
         frames += [signal(build(net.spec, seed=net.seed), split), signal(net, split, run)]
     return pd.concat(frames, ignore_index=True)
@@ -62,7 +63,7 @@ def responses(
     nets, base: as `before_and_after` takes them. how: by default `as_much_decay(split)`; without it the effect is
     small.
     """
-    split, frames = split or digits(), []
+    split, frames = or_digits(split), []
     how = how or as_much_decay(split)
     for net, run in _all_trained(nets, seeds, base or small_net(split), split, how, device, progress):
         frames.append(response(net, split, run))
@@ -73,7 +74,7 @@ def at_initialisation(depths=(8, 20, 56, 110), *, norms=("batch", "none"), seeds
     """The signal at every block of untrained residual nets, with BatchNorm and without; `signal`'s frames and a column
     norm."""
     depths, norms, seeds = checks.several(depths=depths, norms=norms, seeds=seeds)
-    split = split or digits()
+    split = or_digits(split)
     base = base or small_net(split)
     specs = [replace(base, depth=depth, norm=norm) for norm in norms for depth in depths]
     frames = [signal(build(spec, seed=seed), split).assign(norm=spec.norm) for spec in specs for seed in seeds]
@@ -86,6 +87,7 @@ def as_much_decay(split, epochs=24):
     He et al. 2015, §4.2: weight decay λ 1e-4, lr 0.1, divided by 10 at 32k and 48k steps. lr goes up to 0.1 here too,
     in one cycle.
     """
+    check_split(split)
     paper = TrainSpec(lr=0.1, weight_decay=1e-4, schedule="step", milestones=(0.5, 0.75))
     ours = TrainSpec(lr=0.1, epochs=epochs)
     paper_sum, our_sum = (
@@ -120,7 +122,7 @@ def signal(net, split, run=None):
 def signal_stages(net, split, run=None):
     """The frame of `signal` twice, each after the name of what was measured last: "statistics" (the similarities are
     NaN), and "similarities", which take as long as the rest."""
-    blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
+    blocks = _blocks(net)
     entering = ["stem", *blocks[:-1]]
     branches, inner, shortcuts = (
         [f"{block}.{part}" for block in blocks] for part in ("branch", "branch.activation1", "shortcut")
@@ -142,6 +144,7 @@ def response(net, split, run=None):
 
     Columns: as `signal` up to train_error; module, index (the layer, from 1, the stem), shape, std (over all elements).
     """
+    _blocks(net)  # ValueError
     norms = [
         name for name, _ in net.named_modules() if name.split(".")[-1].startswith("norm") and "shortcut" not in name
     ]
@@ -159,7 +162,7 @@ def histograms(net, split, run=None, edges=EDGES):
     """
     (edges,) = checks.several(edges=edges)
     edges = sorted({checks.number("an edge", edge, -np.inf) for edge in edges})
-    blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
+    blocks = _blocks(net)
     _, tensors = _captured_pass(net, blocks, _batch(split))
     bins = np.array([-np.inf, *edges, np.inf])
     frames = []
@@ -188,7 +191,7 @@ def feature_maps(net, split, image=0, run=None, *, evaluating=False):
         x = _batch(split)
         at = checks.integer("image", image, 0, len(x) - 1)
         own = split.x_test[at]
-    blocks = [name for name, module in net.named_modules() if isinstance(module, Block)]
+    blocks = _blocks(net)
     wanted = {"stem", "fc", *(block + part for block in blocks for part in ("", ".branch", ".shortcut"))}
     mode = nn.Module.eval if evaluating else batch_mode
     _, tensors = _captured_pass(net, wanted, x, mode, {}, lambda output: output[at].clone())
@@ -214,6 +217,7 @@ def picture(file, split):
     light where the split's borders are dark (the digits are light strokes on black), or the other way round.
     Raises ValueError, in one sentence, for a file that is no image.
     """
+    check_split(split)
     channels, size = split.shape["in_channels"], split.shape["image_size"]
     try:
         drawn = pictures.read(file)
@@ -251,10 +255,19 @@ def _all_trained(nets, seeds, base, split, how, device, progress):
 
 def _batch(split, own=None):
     """The first test images, normalised (N, C, S, S); an image of your own, (C, S, S), comes before them."""
-    x, y = split.x_test[:IMAGES], split.y_test[:IMAGES]
+    x, y = check_split(split).x_test[:IMAGES], split.y_test[:IMAGES]
     if own is not None:
         x, y = torch.cat([own[None].to(x), x]), torch.cat([y[:1], y])  # its label is not used
     return dataclasses.replace(split, x_test=x, y_test=y).batch(slice(None), "test")[0]
+
+
+def _blocks(net):
+    """The names of a net's blocks; ValueError for a model that is no net of `build` with blocks."""
+    known = isinstance(net, ResNet | VGG)
+    blocks = [name for name, module in net.named_modules() if isinstance(module, Block)] if known else []
+    if not blocks:
+        raise ValueError(f"{type(net).__name__} is no net of build with blocks; capture sees any model's modules.")
+    return blocks
 
 
 def _captured_pass(net, modules, x, mode=batch_mode, statistics=STATISTICS, reduce=lambda output: output):
@@ -262,6 +275,7 @@ def _captured_pass(net, modules, x, mode=batch_mode, statistics=STATISTICS, redu
     kept = []
     keep = {"kept": lambda output: kept.append(reduce(output)) or output.new_zeros(())}
     with (
+        explained(net, x),
         unchanged(net),
         capture(mode(net), lambda name, _: name in modules, activation=statistics | keep, gradient={}) as trace,
         torch.no_grad(),

@@ -31,7 +31,7 @@ from reslab.nets.skeleton import copy_of
 from reslab.nets.weights import origin
 from reslab.progress import progress_bar
 from reslab.train.device import device_of, layout_of, settings
-from reslab.train.evaluation import check_logits, eval_mode
+from reslab.train.forward import check_logits, check_model, eval_mode, explained
 
 METHODS = ("Grad-CAM", "integrated gradients", "saliency", "occlusion")
 STEPS = 32  # between the mean picture and the picture
@@ -257,15 +257,14 @@ def _smoothed(attributed, x, how, copies, noise, seed):
 @contextmanager
 def _ready(net, x):
     """The net in eval mode with gradients, and the images where it is, as the `with` block's value."""
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"net must be an nn.Module, not {type(net).__name__}.")
+    check_model(net)
     if not isinstance(x, torch.Tensor) or x.dim() != 4 or not x.is_floating_point():
         given = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, torch.Tensor) else f"a {type(x).__name__}"
         raise ValueError(f"the images are {given}; they must be a tensor of floats (N, C, S, S), as split.batch gives.")
     checks.integer("the number of images", len(x), 1)
     device = device_of(net)
     threads = 1 if device.type == "cpu" and x.numel() < SMALL else torch.get_num_threads()
-    with settings(threads), eval_mode(net), torch.enable_grad():
+    with explained(net, x), settings(threads), eval_mode(net), torch.enable_grad():
         yield x.detach().to(device).contiguous(memory_format=layout_of(net))
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from reslab import checks
 from reslab.capture import capture
-from reslab.datasets import digits
+from reslab.datasets import check_split, or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.features import batch_mode, stem_and_blocks
 from reslab.experiments.representations import NETS, jobs, labelled
@@ -36,6 +36,7 @@ def growth(net, split, *, images=IMAGES, seed=0):
     √(Σ Δ²), over that at the stem: it starts at 1), gradient (RMS of ∂loss/∂output over that of the last block: it is 1
     there).
     """
+    check_split(split)
     images = checks.integer("images", images, 1)
     x, y = (part.cpu() for part in split.batch(slice(images), "train"))
     twin, x = batch_mode(copy_of(net).to("cpu", torch.float64)), x.double()
@@ -59,7 +60,7 @@ def growth(net, split, *, images=IMAGES, seed=0):
 
 def before_training(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, progress=True, **changes):
     """`growth` of untrained nets, after the columns of `representations.before_training`; arguments as there."""
-    split, frames = split or digits(), []
+    split, frames = or_digits(split), []
     for spec, seed in jobs(nets, seeds, base or small_net(split), changes, progress):
         net = build(spec, seed=seed)
         frames.append(labelled(growth(net, split), net))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import check_split, or_digits
 from reslab.nets import Block, NetSpec, build, replace
 from reslab.progress import progress_bar
 from reslab.results.degradation import beside_the_paper, verdict  # noqa: F401 – a lesson takes them from here
@@ -24,6 +24,7 @@ SMALL = {
 
 def small_net(split):
     """The net that the lesson changes: width 8, so that 56 layers on the digits train in seconds on a laptop."""
+    check_split(split)
     return NetSpec(width=8, **split.shape)
 
 
@@ -48,7 +49,7 @@ def by_depth(
     lr, loss, train_error, test_error, seconds. The claim is He et al. 2015 (arXiv:1512.03385), §1 and Fig. 6.
     """
     depths, skips, seeds = checks.several(depths=depths, skips=skips, seeds=seeds)
-    split = split or digits()
+    split = or_digits(split)
     base = base or small_net(split)
     specs = [replace(base, depth=depth, skip=skip) for skip in skips for depth in depths]
     how, options = how or TrainSpec(), {"workers": workers, "store": store, "progress": progress}
@@ -94,7 +95,7 @@ def by_construction(depth=56, *, shallow=8, seeds=(0, 1, 2), split=None, how=Non
     how ("trained" or "made"), depth, seed, parameters, train_error, test_error (fractions, eval mode).
     """
     (seeds,) = checks.several(seeds=seeds)
-    split, how = split or digits(), how or TrainSpec()
+    split, how = or_digits(split), how or TrainSpec()
     rows = []
     for seed in progress_bar(seeds, desc="two nets of each seed"):
         nets = {layers: _trained(layers, split, how, seed, device) for layers in (shallow, depth)}

@@ -13,13 +13,14 @@ import pandas as pd
 import torch
 
 from reslab import checks
+from reslab.datasets import check_split
 from reslab.experiments import attribution, lesions
 from reslab.experiments.attribution import BATCH, METHODS
 from reslab.experiments.representations import labelled
 from reslab.progress import progress_bar
 from reslab.results.attribution import ANSWERS, verdict  # noqa: F401 – a lesson takes it from here
 from reslab.train.device import device_of
-from reslab.train.evaluation import check_logits, eval_mode
+from reslab.train.forward import check_logits, check_model, eval_mode, explained
 
 NETS = ("plain-20", "resnet-20")
 IMAGES = 64  # test pictures
@@ -86,8 +87,9 @@ def _only(x, kept):
 
 def probability(net, x, target):
     """The probability that a net gives to the class of each image, (N,), in eval mode."""
+    check_model(net)
     target = torch.as_tensor(target, device=device_of(net))
-    with eval_mode(net):
+    with explained(net, x), eval_mode(net):
         answers = torch.cat([net(some.to(device_of(net))).softmax(1) for some in x.split(4 * BATCH)])
         return answers.gather(1, target[:, None])[:, 0].cpu().numpy()
 
@@ -97,7 +99,7 @@ def probability(net, x, target):
 
 def answers(net, x):
     """(the class that a net takes each image for, its probability), each (N,); ValueError if it makes no logits."""
-    with eval_mode(net):
+    with explained(net, x), eval_mode(net):
         logits = torch.cat([check_logits(net, some, net(some.to(device_of(net))), None) for some in x.split(BATCH)])
     return logits.argmax(1).cpu(), logits.softmax(1).max(1).values.cpu().numpy()
 
@@ -108,6 +110,7 @@ def holes(net, split, x, target, methods=METHODS, *, other=None, seed=0, progres
     x: (N, C, S, S), normalised; target: (N,). other: the untrained net, by default that of `attribution.untrained`.
     how: as `attribution.maps` takes it. The disc's method is "".
     """
+    check_split(split)
     (methods,) = checks.several(methods=methods)
     other = other or attribution.untrained(net, split.batch(slice(lesions.CALIBRATION), "train")[0])
     found = {("", "disc"): np.repeat(disc(x.shape[-1])[None], len(x), 0)}
@@ -258,6 +261,7 @@ def of_picture(net, split, image=0, method=METHODS[1], *, share=SHARE, shares=SH
 
 def one(split, image):
     """(an image of a split, or one's own, normalised (1, C, S, S); its label, or "")."""
+    check_split(split)
     if isinstance(image, torch.Tensor):
         own = dataclasses.replace(split, x_test=image[None].to(split.x_test), y_test=split.y_test[:1])
         return own.batch(slice(1), "test")[0], ""
@@ -300,7 +304,7 @@ def photographs():
 
 def _first(split, images):
     """The first test images, normalised, and their labels."""
-    return split.batch(slice(checks.integer("images", images, 1)), "test")
+    return check_split(split).batch(slice(checks.integer("images", images, 1)), "test")
 
 
 def _labelled(rows, net, y, target):

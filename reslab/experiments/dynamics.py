@@ -6,7 +6,7 @@ The plain and the residual net of a film (see `film`), which begin with the same
 import pandas as pd
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments import film
 from reslab.experiments.degradation import small_net
 from reslab.nets import FAMILY, replace
@@ -29,7 +29,7 @@ def in_training(depth=56, *, seeds=(0, 1, 2), split=None, how=None, images=None,
     NaN is also what is not finite.
     """
     (seeds,) = checks.several(seeds=seeds)
-    split, device = split or digits(), pick_device(device)
+    split, device = or_digits(split), pick_device(device)
     spec, how = replace(small_net(split), depth=depth), how or film.RECORDED
     frames = []
     for seed in progress_bar(seeds, desc="two nets of each seed", disable=not progress):

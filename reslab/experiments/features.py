@@ -16,6 +16,7 @@ from reslab.capture import capture
 from reslab.nets import Block
 from reslab.nets.layers import RandomModule
 from reslab.train.device import device_of, layout_of, settings
+from reslab.train.forward import check_model, explained
 
 BatchNorm = nn.modules.batchnorm._BatchNorm  # of every number of dimensions, SyncBatchNorm too
 LARGEST = 8  # pixels: larger feature maps are averaged down to 8 × 8 before they are compared
@@ -47,7 +48,11 @@ def outputs(model, x, layers=None, reduce=lambda output: output.clone()):
         kept.append(reduce(output.detach()))
         return output.new_zeros(())  # `capture` asks for a number
 
-    with capture(model, layers or stem_and_blocks(model), activation={"kept": keep}, gradient={}) as trace:
+    check_model(model)
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise ValueError(f"{type(model).__name__} was made by torch.jit; take the module that it was made from.")
+    layers = layers or stem_and_blocks(model)
+    with explained(model, x), capture(model, layers, activation={"kept": keep}, gradient={}) as trace:
         batch_forward(model, x)
     return dict(zip(trace.frame()["module"], kept, strict=True))
 

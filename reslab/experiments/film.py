@@ -27,6 +27,7 @@ import itertools
 import math
 
 from reslab import checks
+from reslab.datasets import check_split
 from reslab.experiments import film_frames as frames
 from reslab.nets import Block, build, replace
 from reslab.runs import Provenance
@@ -48,6 +49,7 @@ def begin(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, variant="", orig
 
     variant: how the pair differs from the others ("no norm"); origin: words, by default of this machine, live.
     """
+    check_split(split)
     checks.seed("seed", seed)
     places = list(range(min(images or len(split.y_test), len(split.y_test))))
     pictures = [place for place in frames.chosen(split) if place < len(places)]
@@ -75,7 +77,8 @@ def film(spec, split, how=None, *, seed=0, images=LIVE_IMAGES, device="auto", va
     A patch has net (key), film ("plain" or "residual"), state, point and frame (or None), test_error (or None).
     """
     how, device = replace(how or LIVE, log_every=1), pick_device(device)
-    images = min(images or len(split.y_test), len(split.y_test))
+    there = len(check_split(split).y_test)
+    images = min(images or there, there)
     films = [_one(replace(spec, skip=skip), split, how, seed, images, device, thorough) for skip in (False, True)]
     for both in itertools.zip_longest(*films):
         for kind, patch in zip(KINDS, both, strict=True):
@@ -105,7 +108,7 @@ def record(specs, split, how=None, *, seeds=(0,), images=None, device="auto", pr
     progress: called with every patch. Pictures that no frame names are left out of the sprite.
     """
     specs, (seeds,) = checks.named("specs", specs, "[NetSpec]"), checks.several(seeds=seeds)
-    how = how or RECORDED
+    how, split = how or RECORDED, check_split(split)
     device = pick_device(device)
     made = Provenance.here(device, threads=1 if device.type == "cpu" else None)
     origin = f"recorded, {made.origin}, seed {seeds[0]}"
@@ -162,6 +165,7 @@ def of_runs(store, split, depths, *, images=500, training_images=1000, **filters
 
 def with_pictures(state, split):
     """A state without pictures, with them, from the split that it was made of; ValueError if that is another one."""
+    check_split(split)
     sprite = state["sprite"]
     places = sprite["places"]
     there = split.y_test[places].tolist() if max(places) < len(split.y_test) else None

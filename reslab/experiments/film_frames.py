@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from reslab.capture import capture
+from reslab.datasets import check_split
 from reslab.experiments import features, representations
 from reslab.nets import Block
 from reslab.nets.layers import ZeroPad
@@ -28,6 +29,7 @@ COLUMNS = 20  # of the sprite
 def chosen(split):
     """Places of the pictures that a learner chooses from, of different classes: for `digits()` DIGITS, else the first
     of five classes."""
+    check_split(split)
     labels = split.y_test.tolist()
     if (
         split.name == "digits"
@@ -41,6 +43,7 @@ def chosen(split):
 def sprite(split, places):
     """An atlas of test pictures as a PNG data URL: size, columns, count, grey, labels; picture k: column k % columns,
     row k // columns."""
+    check_split(split)
     x = split.x_test[places].float().cpu() / split.scale * 255
     pixels = x.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()  # (N, S, S, C)
     count, size, _, channels = pixels.shape
@@ -78,6 +81,7 @@ def frame(net, x, y, pictures, step):
 
 def thorough(net, split, images, pictures, channels=TILES):
     """readout, alike and opened: slower to measure, so only a few frames have them."""
+    check_split(split)
     x, _ = split.batch(slice(images), "test")
     return readout(net, split, images) | {"opened": opened(net, x, pictures, channels)}
 
@@ -129,6 +133,7 @@ def gradient(layers):
 
 def last_gradient(net, split, batch_size):
     """The same after the last step, which no step follows: of the first training images. The net is left as it was."""
+    check_split(split)
     x, y = (part.to(device_of(net)) for part in split.batch(slice(batch_size), "train"))
     with features.unchanged(net), capture(net.train()) as trace:
         loss = F.cross_entropy(net(x), y)

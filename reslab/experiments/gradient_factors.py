@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from reslab import checks
 from reslab.capture import capture, rms
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.gradient_flow import backward, labelled
 from reslab.nets import Block, NetSpec, build, replace
@@ -46,7 +46,7 @@ def factors(spec, split=None, *, seed=0, mode="train"):
     layer's block), kind (one of `KINDS`), factor, slope (of activations in plain nets of the original order: RMS of
     their derivative over the batch).
     """
-    split = split or digits()
+    split = or_digits(split)
     net, trunk = build(spec, seed=seed).double(), {}
     for index, (name, block) in enumerate(
         ((name, module) for name, module in net.named_modules() if isinstance(module, Block)), 1
@@ -77,7 +77,7 @@ def remedies(depth=56, *, seeds=(0, 1, 2), split=None, remedies=REMEDIES):
     may be dead.
     """
     seeds, remedies = checks.several(seeds=seeds, remedies=remedies)
-    split, frames, fields = split or digits(), [], {}
+    split, frames, fields = or_digits(split), [], {}
     for remedy, (change, changes) in enumerate(remedies, 1):
         fields |= changes
         spec = replace(small_net(split), depth=depth, **fields)

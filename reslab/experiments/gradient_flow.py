@@ -13,7 +13,7 @@ from torch import nn
 
 from reslab import checks
 from reslab.capture import ACTIVATION_STATISTICS, capture
-from reslab.datasets import digits
+from reslab.datasets import check_split, or_digits
 from reslab.experiments.degradation import small_net
 from reslab.nets import NetSpec, build, replace
 from reslab.runs import Provenance
@@ -61,7 +61,7 @@ def at_initialisation(spec, split=None, *, seed=0, mode="train"):
     underflow to 0, overflow to infinity, and after that be NaN). ValueError for a spec that does not fit the split, or
     an unknown mode.
     """
-    frame = backward(build(spec, seed=seed), split or digits(), mode)
+    frame = backward(build(spec, seed=seed), or_digits(split), mode)
     return labelled(frame.assign(step=0), spec, seed, mode)
 
 
@@ -79,7 +79,7 @@ def by_depth(
     base: the NetSpec that all share but for depth and skip; by default width 8 on the digits.
     """
     depths, skips, seeds = checks.several(depths=depths, skips=skips, seeds=seeds)
-    split = split or digits()
+    split = or_digits(split)
     specs = [replace(base or small_net(split), depth=depth, skip=skip) for skip in skips for depth in depths]
     return pd.concat(
         [at_initialisation(spec, split, seed=seed, mode=mode) for spec in specs for seed in seeds], ignore_index=True
@@ -94,13 +94,14 @@ def first_steps(spec, split=None, *, seed=0, steps=20, lr=0.1, device="auto", **
     The gradient of step s is that of the weights after s - 1 updates. Columns: those of `at_initialisation`, and
     outcome.
     """
-    split = split or digits()
+    split = or_digits(split)
     run = fit(spec, split, first_steps_spec(split, steps, lr, **how), seed=seed, device=device, progress=False)
     return labelled(run.layers, spec, seed, "train", run.origin).assign(outcome=run.outcome)
 
 
 def first_steps_spec(split, steps=20, lr=0.1, **how):
     """The TrainSpec of `first_steps`."""
+    check_split(split)
     batch = min(BATCH, len(split.y_train))
     epochs = steps / (len(split.y_train) // batch)
     usual = TrainSpec(epochs=epochs, batch_size=batch, lr=lr, schedule="constant", capture_every=1)
@@ -132,7 +133,7 @@ def one_step(spec, split=None, *, seeds=(0,), lr=0.1):
     one convolution.
     """
     (seeds,) = checks.several(seeds=seeds)
-    split = split or digits()
+    split = or_digits(split)
     if spec.norm != "batch":
         raise ValueError("one_step tells the parts of a step with BatchNorm from one another; this net has none.")
     if spec.stem not in ("cifar", "imagenet"):
@@ -172,6 +173,7 @@ def backward(net, split, mode, layers=None, activation=ACTIVATION_STATISTICS):
     net: of `build`, or one of your own, in float32; on the CPU. It is left in the chosen mode, and with the gradients
     of this pass added. ValueError for a model that does not take the split's images, or does not return logits.
     """
+    check_split(split)
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be an nn.Module, not {type(net).__name__}.")
     spec, layout = getattr(net, "spec", None), layout_of(net)

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import check_split, or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.lesions import RECORDED, trained
 from reslab.experiments.representations import jobs
@@ -30,7 +30,7 @@ from reslab.progress import progress_bar
 from reslab.results.landscape import ANSWERS, verdict  # noqa: F401 – a lesson takes it from here
 from reslab.runs import Provenance
 from reslab.train.device import layout_of, pick_device, settings
-from reslab.train.evaluation import check_logits
+from reslab.train.forward import check_logits, check_model, explained
 
 NETS = ("plain-20", "resnet-20")
 NORMALISATIONS, NORMS, MODES = ("filter", "layer", "none"), ("kept", "perturbed"), ("eval", "train")
@@ -49,14 +49,18 @@ class LossSurface:
     images: how many; device: "auto", "cpu" ...
     weights: (P,) float32, all parameters and then all buffers of floats (BatchNorm's running statistics), in a row;
     names: of the pieces, to their shapes; learned: how many of the P are parameters.
-    ValueError for an unknown mode, and where there are fewer images.
+    ValueError for an unknown mode, where there are fewer images, and for a net with complex weights or without any.
     """
 
     def __init__(self, net, split, *, images=IMAGES, mode="eval", device="auto"):
+        check_split(split)
         checks.choice("mode", mode, MODES)
         self.device, self.mode = pick_device(device), mode
         self.images = checks.integer("images", images, 2, len(split.y_train))
-        self.model = copy_of(net).to(self.device)
+        check_model(net)
+        if any(tensor.is_complex() for tensor in net.state_dict().values()):
+            raise ValueError(f"{type(net).__name__} has complex weights; a surface is of real ones.")
+        self.model, self.classes = copy_of(net).to(self.device), split.shape["classes"]
         norms = [module for module in self.model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
         self.model.eval()
         x, y = split.batch(slice(self.images), "train")
@@ -85,7 +89,7 @@ class LossSurface:
         """
         together = together or (1 if self.device.type == "cpu" else NETS_PER_PASS)
         measured = []
-        with settings(self._threads):
+        with explained(self.model, self.x), settings(self._threads):
             for some in weights.to(self.device).split(together):
                 results = self._one(some[0]) if together == 1 else torch.vmap(self._of_row)(some)
                 measured += zip(*(result.reshape(-1).tolist() for result in results), strict=True)
@@ -93,7 +97,7 @@ class LossSurface:
 
     def _one(self, weights):
         self._there.copy_(weights)
-        return self._results(check_logits(self.model, self.x, self.model(self.x), None))
+        return self._results(check_logits(self.model, self.x, self.model(self.x), self.classes))
 
     def _of_row(self, weights):
         pieces = zip(self.names.items(), weights.split([shape.numel() for shape in self.names.values()]), strict=True)
@@ -122,7 +126,10 @@ class LossSurface:
 
 def flat(net):
     """All parameters and then all buffers of floats of a net, in a row: (P,) float32."""
-    return torch.cat([tensor.detach().reshape(-1).float() for tensor in _pieces(net).values()])
+    pieces = _pieces(net)
+    if not pieces:
+        raise ValueError(f"{type(net).__name__} has no weights that could be moved.")
+    return torch.cat([tensor.detach().reshape(-1).float() for tensor in pieces.values()])
 
 
 def direction(net, seed=0, *, normalisation="filter", norms="kept"):
@@ -232,7 +239,7 @@ def over_seeds(measure=bands, nets=NETS, *, seeds=(0, 1, 2), split=None, how=REC
     nets: names of FAMILY, of width 8 on the digits; seeds: of their weights; how: as `lesions.trained` takes it;
     options: of `measure`. ValueError for an unknown name.
     """
-    split, frames = split or digits(), []
+    split, frames = or_digits(split), []
     for spec, seed in jobs(nets, seeds, small_net(split), {}, progress):
         net = trained(spec, split, how, seed=seed)
         frames.append(measure(net, split, progress=False, **{"device": "cpu"} | options))
@@ -244,7 +251,7 @@ def between_seeds(nets=NETS, *, pairs=((0, 1), (1, 2), (0, 2)), split=None, how=
 
     nets, how: as `over_seeds` takes them; pairs: of seeds; options: of `between`.
     """
-    (pairs,), split, frames = checks.several(pairs=pairs), split or digits(), []
+    (pairs,), split, frames = checks.several(pairs=pairs), or_digits(split), []
     for spec, pair in jobs(nets, pairs, small_net(split), {}, progress):
         net, other = (trained(spec, split, how, seed=seed) for seed in pair)
         frames.append(between(net, other, split, **{"device": "cpu"} | options))

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from reslab import checks
+from reslab.datasets import check_split
 from reslab.experiments.landscape import IMAGES, LossSurface, rows_of_plane
 from reslab.nets import build, replace
 from reslab.progress import progress_bar
@@ -65,6 +66,7 @@ def principal_plane(net, states, split, *, points=25, mode="train", images=IMAGE
     lie outside of the plane; share_x, share_y: of the squared distances to the end, what each axis holds.
     ValueError for states of other shapes, and for fewer than three.
     """
+    check_split(split)
     surface = LossSurface(net, split, images=images, mode=mode, device=device)
     steps = sorted(states)
     rows = torch.stack([_row(states[step], surface) for step in steps])

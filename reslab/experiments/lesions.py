@@ -13,7 +13,7 @@ import pandas as pd
 from torch import nn
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import check_split, or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.features import BatchNorm, recalibrated, unchanged
 from reslab.experiments.representations import jobs, labelled
@@ -24,7 +24,8 @@ from reslab.shipped import shipped_json
 from reslab.store import recorded
 from reslab.train import TrainSpec, train
 from reslab.train.device import device_of, pick_device
-from reslab.train.evaluation import eval_mode, evaluate
+from reslab.train.evaluation import evaluate
+from reslab.train.forward import eval_mode, explained
 
 NETS = ("plain-20", "resnet-20", "resnet-56")
 IMAGES = 200  # test images that errors are of
@@ -46,7 +47,7 @@ class CachedNet:
         self.net, self.calibration, self.parts = net, calibration, parts_of(net)
         self.blocks = [name for name, module in self.parts if isinstance(module, Block)]
         self.inputs = []  # of each part; and at the end, the logits
-        with eval_mode(net):
+        with explained(net, x), eval_mode(net):
             x = x.to(device_of(net))
             for _, part in self.parts:
                 self.inputs.append(x)
@@ -106,7 +107,7 @@ def parts_of(net):
 
 def cached_net(net, split, images=IMAGES):
     """(CachedNet, labels) of the first test images of a split, with the training images that calibrated errors need."""
-    there = len(split.y_test)
+    there = len(check_split(split).y_test)
     x, y = split.batch(slice(min(checks.integer("images", images, 1), there)), "test")
     return CachedNet(net, x, split.batch(slice(CALIBRATION), "train")[0]), y.to(device_of(net))
 
@@ -191,6 +192,7 @@ def swapped(net, split, counts=(1, 2, 4, 8), *, draws=8, images=IMAGES, calibrat
 def errors(net, split, *, progress=True):
     """How often a net is wrong: one row. Columns: as `representations.labelled` has them; images (all test images),
     error (a fraction)."""
+    check_split(split)
     images = len(split.y_test)
     return labelled(pd.DataFrame([{"images": images, "error": evaluate(net, split, "test")}]), net)
 
@@ -204,7 +206,7 @@ def over_seeds(
     nets: names of FAMILY, of width 8 on the digits; fields: of NetSpec, {"stochastic_depth": 0.5}; seeds: of their
     weights; how, device: as `trained` takes them; options: of `measure`. ValueError for an unknown name.
     """
-    split = split or digits()
+    split = or_digits(split)
     frames = [
         measure(trained(spec, split, how, seed=seed, device=device), split, progress=False, **options)
         for spec, seed in jobs(nets, seeds, small_net(split), fields or {}, progress)
@@ -218,6 +220,7 @@ def trained(spec, split, how=RECORDED, *, seed=0, device="cpu", stop=lambda even
     device: where it is afterwards, and where it is trained: "cpu", "cuda", "mps", or "auto" for what there is.
     stop: called with every event of a training; if it says True, the training ends there, and None is returned.
     """
+    check_split(split)
     where, net = pick_device(device), as_recorded(spec, split, how, seed=seed)
     if net is None:
         net = build(spec, seed=seed)
@@ -229,6 +232,7 @@ def trained(spec, split, how=RECORDED, *, seed=0, device="cpu", stop=lambda even
 
 def as_recorded(spec, split, how=RECORDED, *, seed=0):
     """The trained net of a spec in eval mode, if its weights come with reslab; otherwise None."""
+    check_split(split)
     store = recorded()
     run = store.find(spec, split, how, seed)
     return store.net(run) if run and store.has_weights(run) else None

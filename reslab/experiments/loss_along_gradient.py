@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import check_split, or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.features import unchanged
 from reslab.experiments.gradient_flow import BATCH, first_steps_spec
@@ -34,7 +34,7 @@ def in_training(
     after that. ValueError for an unknown name.
     """
     (steps,) = checks.several(steps=steps)
-    split, frames = split or digits(), []
+    split, frames = or_digits(split), []
     how = replace(first_steps_spec(split, max(steps)), capture_every=0, log_every=1)
     for spec, seed in jobs(nets, seeds, base or small_net(split), {}, progress):
         net = build(spec, seed=seed)
@@ -53,6 +53,7 @@ def along(net, split, rates=RATES):
     Columns: rate, loss (nats, in training mode), predicted (nats: the loss decrease to first order, the rate times the
     squared length of the gradient). Dropout leaves out the same values at every rate. The net is not changed.
     """
+    check_split(split)
     (rates,) = checks.several(rates=rates)
     rates = [checks.number("a rate", rate) for rate in rates]
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))[:BATCH]

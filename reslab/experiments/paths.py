@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import check_split, or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.features import batch_mode
 from reslab.experiments.lesions import RECORDED, parts_of, trained
@@ -46,6 +46,7 @@ def by_length(net, split, *, images=IMAGES, step=0):
     length, what G_k adds: <G_k, G> / <G, G>, which sums to 1; it can be negative), residual (|Σ G_k - G| / |G|, G by
     one ordinary backward pass). ValueError for a plain net.
     """
+    check_split(split)
     record = _Record(net, split, images)
     pieces = record.polynomial()  # (L + 1, N, C, H, W)
     gradient, total = record.gradient(), pieces.sum(0)
@@ -67,7 +68,9 @@ def sampled(net, split, *, samples=10, repeats=3, images=IMAGES, seed=0, step=0)
     paths of each length; repeats: of the whole experiment, to see its scatter.
     Columns: name ... origin, blocks, length, paths, counted (as above); repeat, size (mean size times paths), share.
     """
+    check_split(split)
     record = _Record(net, split, images)
+    samples, repeats = checks.integer("samples", samples, 1), checks.integer("repeats", repeats, 1)
     random, frames, count = np.random.default_rng(checks.seed("seed", seed)), [], len(record.blocks)
     for repeat in range(repeats):
         means = []
@@ -85,7 +88,7 @@ def before_and_after(nets=("resnet-20", "resnet-56"), *, seeds=(0, 1, 2), split=
 
     nets: names of FAMILY, of width 8 on the digits. ValueError for an unknown name, and for a plain net.
     """
-    split, frames = split or digits(), []
+    split, frames = or_digits(split), []
     steps = how.steps(len(split.y_train))[1]
     for spec, seed in jobs(nets, seeds, small_net(split), {}, progress):
         frames.append(by_length(build(spec, seed=seed), split))

@@ -11,7 +11,7 @@ import pandas as pd
 import torch.nn.functional as F
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import check_split, digits, or_digits
 from reslab.experiments import lesions
 from reslab.experiments.degradation import small_net
 from reslab.experiments.representations import by_block, jobs, labelled
@@ -30,7 +30,7 @@ def own(nets=NETS, *, seeds=(0, 1, 2), split=None, progress=True):
     nets: names of FAMILY, of width 8. Columns: as `representations.labelled` has them, then those of `by_block`, and
     trained.
     """
-    split, frames = split or digits(), []
+    split, frames = or_digits(split), []
     for spec, seed in jobs(nets, seeds, small_net(split), {}, progress):
         for trained in (False, True):
             net = lesions.trained(spec, split, seed=seed) if trained else build(spec, seed=seed)
@@ -61,6 +61,7 @@ def on_digits(side=32):
 
 def enlarged(split, side=32):
     """A split of grey pictures as one of three equal channels and side × side pixels."""
+    check_split(split)
 
     def larger(x):
         x = F.interpolate(x.float(), (side, side), mode="bilinear", align_corners=False)

@@ -20,7 +20,7 @@ from reslab.datasets import Split, pictures
 from reslab.experiments import attribution, deletion
 from reslab.nets.imagenet import PRETRAINED, WeightsUnavailable, fetch, pretrained, weights_folder
 from reslab.train.device import pick_device
-from reslab.train.evaluation import eval_mode
+from reslab.train.forward import eval_mode
 
 NETS = ("resnet-18", "resnet-50", "resnet-152")
 MODELS = {  # name → torchvision's module, its function, its weights

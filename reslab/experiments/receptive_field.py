@@ -23,7 +23,7 @@ from reslab.nets import Block, NetSpec, build
 from reslab.nets.backbone import Backbone, backbone
 from reslab.progress import progress_bar
 from reslab.train.device import device_of, layout_of, settings
-from reslab.train.evaluation import eval_mode
+from reslab.train.forward import eval_mode
 
 SHARE = 0.9  # of the squared gradient that the measured square holds
 SIDE = 96  # pixels of a picture: more than the 81 that a place of 20 layers can see

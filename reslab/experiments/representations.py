@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from sklearn.linear_model import RidgeClassifier
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import check_split, or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.features import features
 from reslab.nets import FAMILY, NetSpec, build, replace
@@ -164,7 +164,7 @@ def walk(
     image and picture: the image itself and its neighbour, (S, S) arrays, the mean over the channels.
     """
     (blocks,) = checks.several(blocks=blocks)
-    split, frames = split or digits(), []
+    split, frames = or_digits(split), []
     pictures = split.x_test.float().mean(1).cpu().numpy()
     for spec, _ in jobs(nets, (seed,), base or small_net(split), {}, progress=False):
         net = build(spec, seed=seed)
@@ -181,7 +181,7 @@ def before_training(nets=NETS, *, seeds=(0, 1, 2), split=None, base=None, progre
     nets: names of FAMILY, of which depth and skip are taken. base: the NetSpec that all share but for those, by default
     width 8 on the digits; changes: fields of it, such as norm="none". ValueError for an unknown name.
     """
-    split, frames = split or digits(), []
+    split, frames = or_digits(split), []
     for spec, seed in jobs(nets, seeds, base or small_net(split), changes, progress):
         net = build(spec, seed=seed)
         frames.append(labelled(by_block(net, split), net))
@@ -198,7 +198,7 @@ def in_training(
     after that.
     """
     (steps,) = checks.several(steps=steps)
-    split, frames = split or digits(), []
+    split, frames = or_digits(split), []
     how = replace(how or TrainSpec(), log_every=1)
     for spec, seed in jobs(nets, seeds, base or small_net(split), changes, progress):
         net = build(spec, seed=seed)
@@ -213,6 +213,7 @@ def in_training(
 
 def _first(split, part, images):
     """The first images of a part, normalised, and their labels."""
+    check_split(split)
     there = len(split.y_test if part == "test" else split.y_train)
     return split.batch(slice(there if images is None else checks.integer("images", images, 2, there)), part)
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import digits, or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.residual_block_parts import (
     a_block,
@@ -69,7 +69,7 @@ def learn(spec, *, blocks=1, target=identity, lr=0.1, steps=150, batch_size=128,
     before the update.
     """
     lr, steps = checks.number("lr", lr, above=True), checks.integer("steps", steps, 1)
-    split = split or digits()
+    split = or_digits(split)
     path, chain = stack(spec, blocks=blocks, seed=seed)
     x_all, _ = split.batch(slice(None))
     with torch.no_grad():
@@ -130,7 +130,7 @@ def learn_identity(
 ):
     """`learn` for every combination, one tidy frame. Blocks of one seed have the same initial weights and batches."""
     skips, blocks, rates, seeds = checks.several(skips=skips, blocks=blocks, rates=rates, seeds=seeds)
-    split = split or digits()
+    split = or_digits(split)
     base = base or one_block(split)
     stacks = list(itertools.product(blocks, skips, rates, seeds))
     frames = [
@@ -162,7 +162,7 @@ def by_distance(distances=(0.0, 0.25, 0.5, 0.75, 1.0), *, seeds=(0,), rates=RATE
     The targets: see `away_from_identity`.
     """
     (distances,) = checks.several(distances=distances)
-    split = split or digits()
+    split = or_digits(split)
     shared = {"rates": rates, "seeds": seeds, "split": split, "steps": steps}
     frames = [learn_identity(target=away_from_identity(d), **shared).assign(distance=d) for d in distances]
     return pd.concat(frames, ignore_index=True)
@@ -186,7 +186,7 @@ def decay_alone(*, seeds=(0,), steps=300, shrink=0.02, split=None):
     Columns: those of `learn`, and case, left (the fraction of each decayed weight that is left), size = ‖H(x)‖/‖x‖.
     """
     (seeds,) = checks.several(seeds=seeds)
-    split, steps = split or digits(), checks.integer("steps", steps, 0)
+    split, steps = or_digits(split), checks.integer("steps", steps, 0)
     shrink = checks.number("shrink", shrink, 0.0, 1.0)
     frames = [
         _decay(replace(one_block(split), skip=skip, norm=norm), decayed, seed, steps, shrink, split)

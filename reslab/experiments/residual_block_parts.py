@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import check_split, or_digits
 from reslab.nets import NetSpec, build, replace, valid_depths
 from reslab.nets.blocks import make_block
 from reslab.nets.complexity import complexity
@@ -18,6 +18,7 @@ from reslab.results.frames import LIVE
 
 def one_block(split):
     """The net of the lesson's block: width 8, on the digits."""
+    check_split(split)
     return NetSpec(depth=8, width=8, **split.shape)
 
 
@@ -43,7 +44,7 @@ def a_block(spec, *, changes_shape=False, seed=0, split=None):
     changes_shape: the first block of stage 2, which halves the image and doubles the channels; otherwise a block of
     stage 1 that keeps the shape. x is the same with and without skips: the one in the residual net with ReLU.
     """
-    split = split or digits()
+    split = or_digits(split)
     images, _ = split.batch(slice(None))
     if not changes_shape:
         path, chain = stack(spec, seed=seed)

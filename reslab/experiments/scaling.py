@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from reslab import checks
-from reslab.datasets import Split, digits
+from reslab.datasets import Split, or_digits
 from reslab.experiments.degradation import small_net
 from reslab.job import Job
 from reslab.nets import FAMILY, build, replace
@@ -73,7 +73,7 @@ def stopped(depth=20, *, at=(15, 40), seed=0, split=None, how=None, device="auto
     The tidy frame of `Run.frame` for the two, with different names.
     """
     (at,) = checks.several(at=at)
-    split, how = split or digits(), how or TrainSpec()
+    split, how = or_digits(split), how or TrainSpec()
     spec = replace(small_net(split), depth=depth)
     whole = fit(spec, split, how, seed=seed, device=device, progress=False)
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +93,7 @@ def throughput(workers=(1, 2), *, nets=4, depth=20, split=None, how=None):
     """Train the same nets with one worker, two, ... on the CPU; columns: workers, nets, seconds, nets_per_minute, speed
     (times that of the first row)."""
     (workers,), nets = checks.several(workers=workers), checks.integer("nets", nets, 1)
-    split, how = split or digits(), how or TrainSpec(epochs=2, test_every=100)
+    split, how = or_digits(split), how or TrainSpec(epochs=2, test_every=100)
     spec, rows = replace(small_net(split), depth=depth), []
     list(sweep([spec], split, replace(how, epochs=0.2), device="cpu", progress=False))  # imports are not timed
     for count in workers:
@@ -174,7 +174,7 @@ def clustered(seeds=(0, 1, 2, 3), *, split=None, how=None):
     if importlib.util.find_spec("ray") is None:
         return _by_place({})
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a lesson sends no usage statistics
-    split, how = split or digits(), how or TrainSpec(epochs=2)
+    split, how = or_digits(split), how or TrainSpec(epochs=2)
     spec = replace(small_net(split), depth=8, norm="none")
     runs = {}
     for where, address in (("on Ray", "local"), ("without Ray", None)):

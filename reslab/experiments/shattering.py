@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments.features import BatchNorm, recalibrated
 from reslab.nets import build
 from reslab.results.shattering import autocorrelation  # noqa: F401 – a lesson takes it from here
@@ -107,7 +107,7 @@ def along_a_line(spec, split=None, *, seed=0):
     The images are the first two of the training part, 0 and 1 on the line, and the logit is that of the first's class.
     Columns: as `on_a_grid`, with x from 0 to 1. ValueError for a spec that does not fit the split.
     """
-    split = split or digits()
+    split = or_digits(split)
     check_fit(spec, split, TrainSpec(batch_size=1))
     (start, end), labels = split.batch(slice(2), "train")
     t = torch.linspace(0, 1, POINTS)

@@ -24,7 +24,7 @@ from reslab.nets import build_sr
 from reslab.progress import progress_bar
 from reslab.results.super_resolution import ANSWERS, verdict  # noqa: F401 – a lesson takes it from here
 from reslab.train.device import settings
-from reslab.train.evaluation import eval_mode
+from reslab.train.forward import eval_mode
 
 SCALE, PIECE, BORDER = 2, 128, 4  # PIECE: px, a side of what is measured of a picture
 CORNER = "(top, left)"  # of a piece

@@ -7,7 +7,7 @@ shattered (`shattering`), or neither; and the final training error of the net.
 import pandas as pd
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.gradient_flow import at_initialisation, label, labelled
 from reslab.experiments.shattering import along_a_line
@@ -45,7 +45,7 @@ def symptoms(specs=None, split=None, *, seeds=(0, 1, 2), how=None, known=None, w
     origin, ratio (first/last at initialisation), autocorrelation (lag 1, see `shattering.along_a_line`), train_error
     (fraction, after training; NaN if it diverged), outcome, steps, lr.
     """
-    split, how = split or digits(), how or TrainSpec()
+    split, how = or_digits(split), how or TrainSpec()
     specs = [replace(small_net(split), **changes) for changes in CANDIDATES] if specs is None else specs
     specs, seeds = checks.several(specs=specs, seeds=seeds)
     rows = {} if known is None else dict(list(known.groupby(["name", "seed"])))
@@ -68,7 +68,7 @@ def _of_run(run, split, how):
 
 def failures(split=None, *, seeds=(0, 1, 2), how=None, workers=None, progress=True):
     """`symptoms` of the nets of `FAILURES`, and shallow_error: the training error of the same net with 8 layers."""
-    split = split or digits()
+    split = or_digits(split)
     nets = [replace(small_net(split), **changes) for changes in FAILURES]
     twins = [replace(net, depth=8) for net in nets]
     deep, shallow = (

@@ -6,7 +6,7 @@ from itertools import islice
 import pandas as pd
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.residual_block_parts import parts_of
 from reslab.nets import FAMILY, NetSpec, build, replace
@@ -60,7 +60,7 @@ def step_times(specs, *, steps=20, seed=0, split=None):
     for name, spec in checks.named("specs", specs, "NetSpec").items():
         if not isinstance(spec, NetSpec):
             raise ValueError(f"{name} is {spec!r}; it must be a NetSpec.")
-    split, steps = split or digits(), checks.integer("steps", steps, 1)
+    split, steps = or_digits(split), checks.integer("steps", steps, 1)
     how = TrainSpec(test_every=steps + 2, epochs=steps + 2)  # no test error in between: it would count as training
     trainings = {name: train(build(spec, seed=seed), split, how, device="cpu") for name, spec in specs.items()}
     rows, before = [], {}
@@ -79,7 +79,7 @@ def time_saved(depth=110, *, stochastic_depth=0.5, steps=20, split=None):
     A branch is skipped with a probability that rises linearly to `stochastic_depth` at the last of L blocks (Huang et
     al. 2016, arXiv:1603.09382): on average stochastic_depth · (L + 1) / 2L of them.
     """
-    split = split or digits()
+    split = or_digits(split)
     base = replace(small_net(split), depth=depth)
     blocks = sum(base.blocks_per_stage)
     specs = {"usual": base, "stochastic": replace(base, stochastic_depth=stochastic_depth)}

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments.variants import BASE, VARIANTS, a_net, cost, spec_of
 from reslab.shipped import shipped, shipped_rows, whole
 from reslab.train import TrainSpec
@@ -16,7 +16,7 @@ TRAINED = {"Fixup": {"bias_lr": 0.1}}
 
 def rated(name, lr, split=None):
     """(NetSpec, TrainSpec) of a variant's training at one of the rates."""
-    spec = spec_of(name, a_net(split or digits(), DEPTH))
+    spec = spec_of(name, a_net(or_digits(split), DEPTH))
     return spec, TrainSpec(lr=lr, **TRAINED.get(name, {}))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments.degradation import small_net
 from reslab.experiments.variant_costs import block, cost, depth_costs, step_times, time_saved
 from reslab.nets import FAMILY, replace
@@ -166,7 +166,7 @@ def race(
     claim (what its paper measured) and source (the paper).
     """
     names, seeds = checks.several(names=names, seeds=seeds)
-    split = split or digits()
+    split = or_digits(split)
     base = base or a_net(split)
     specs = {}
     for name in names:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pandas as pd
 
 from reslab import checks
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments import activations as experiments
 from reslab.explorers.activations_view import View, ViewControls
 from reslab.explorers.chart import Chart
@@ -63,7 +63,7 @@ class Activations(Instant):
 
     def __init__(self, state="resnet-20 | plain-20", *, split=None, how=None, device="auto"):
         super().__init__()
-        self.split, self.how, self.device = split or digits(), how or TrainSpec(), device
+        self.split, self.how, self.device = or_digits(split), how or TrainSpec(), device
         self.view, self.own = View(), None  # own: an image of the learner's, as `experiments.picture` makes it
         self._trained = OrderedDict()  # ActivationsSetting → (net, Run)
         self.control(self.kind(), self.chosen)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments import activations, attribution, deletion, lesions
 from reslab.experiments.photographs import photographs
 from reslab.explorers.chart import Chart
@@ -84,7 +84,7 @@ class Attribution(Instant):
 
     def __init__(self, state="resnet-20", *, split=None):
         super().__init__()
-        self.split = split or digits()
+        self.split = or_digits(split)
         self.own = None  # a picture of the learner's, as `activations.picture` makes it
         self._nets = OrderedDict()  # (pictures, layers, skip, seed) → (net, untrained net)
         self._photographs = None  # a Split, when it is first asked for

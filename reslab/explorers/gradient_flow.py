@@ -7,7 +7,7 @@ from typing import ClassVar
 import ipywidgets as widgets
 import pandas as pd
 
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments.gradient_factors import factors
 from reslab.experiments.gradient_flow import MODES, SETTINGS, at_initialisation, first_steps_spec, label
 from reslab.explorers.chart import Chart
@@ -77,7 +77,7 @@ class GradientFlow(Instant):
 
     def __init__(self, state="plain-56", *, split=None, device="auto"):
         super().__init__()
-        self.split, self.device = split or digits(), device
+        self.split, self.device = or_digits(split), device
         self.steps = {}  # GradientFlowSetting → the frame of its first steps so far
         self.show_factors = False  # show the factors even if there are steps to show
         self._progress = {}  # GradientFlowSetting → the arguments of `show_progress` for its training

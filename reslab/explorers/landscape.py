@@ -8,7 +8,7 @@ from typing import ClassVar
 import ipywidgets as widgets
 import pandas as pd
 
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments import landscape as experiments
 from reslab.experiments.landscape_files import recorded
 from reslab.experiments.lesions import RECORDED, as_recorded
@@ -85,7 +85,7 @@ class Landscape(Instant):
 
     def __init__(self, state="resnet-20 | plain-20", *, split=None, how=None, device="auto"):
         super().__init__()
-        self.split, self.how, self.device = split or digits(), how or RECORDED, device
+        self.split, self.how, self.device = or_digits(split), how or RECORDED, device
         self.maps, self._parts, self._nets = {}, {}, {}  # Setting → its map; rows so far; what was trained → net
         self._mapping = []  # the Settings whose maps are being measured
         self._known = _recorded_maps() if is_digits(self.split) and self.how == RECORDED else pd.DataFrame()

@@ -6,7 +6,7 @@ import time
 import ipywidgets as widgets
 import pandas as pd
 
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.explorers.explorer import Explorer, is_digits, split_line
 from reslab.explorers.setting import parse_state, write_state
 from reslab.explorers.worker import Latest, Worker
@@ -32,7 +32,7 @@ class Live(Explorer):
 
     def __init__(self, *, split=None, how=None, device="auto"):
         super().__init__()
-        self.split, self.how, self.device = split or digits(), how or TrainSpec(), device
+        self.split, self.how, self.device = or_digits(split), how or TrainSpec(), device
         self.runs = {}  # Setting → Run, of nets that have been trained
         self._waiting, self._queue = [], []  # settings for the next Start; settings of this Start
         self._current = self._event = None  # the setting of the net that took the last step, and the event of that step

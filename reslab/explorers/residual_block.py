@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pandas as pd
 
-from reslab.datasets import digits
+from reslab.datasets import or_digits
 from reslab.experiments import residual_block as experiments
 from reslab.explorers.chart import Chart
 from reslab.explorers.explorer import split_line
@@ -106,7 +106,7 @@ class ResidualBlock(Instant):
 
     def __init__(self, state="residual", *, split=None, steps=100):
         super().__init__()
-        self.split, self.steps = split or digits(), steps
+        self.split, self.steps = or_digits(split), steps
         self.diagram = Chart(figures.diagram(pd.DataFrame(), draw=theme.chart), name="The block")
         self.chart = Chart(figures.learning_curves(pd.DataFrame(), draw=theme.chart), name="Learning, or tensors")
         self.control(self.kind(), self.chosen)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from reslab import checks
-from reslab.results.frames import answer_from
+from reslab.results.frames import answer_from, require
 
 LABELS = ("name", "skip", "depth", "seed", "origin", "step", "outcome")
 LEARNED = 0.5  # a net with a larger training error (fraction) counts as not having learned
@@ -22,6 +22,7 @@ def verdict(frame, name="resnet-56 · trained"):
 
     frame: as `experiments.activations.before_and_after` gives it; ValueError for a net that is not in it.
     """
+    frame = require(frame, ("name", "seed", "ratio"), "The verdict")
     checks.choice("a net", name, list(frame["name"].unique()))
     ratio = frame[frame["name"] == name].groupby("seed")["ratio"].mean().median()
     return answer_from(SIZES, ratio)
@@ -33,6 +34,8 @@ def medians(frame, column):
     Columns: name, skip, depth, origin, outcome, step, index, module, shape, the column itself (the median), low, high,
     seed (NaN if there are several). Values that are NaN do not count.
     """
+    columns = ("name", "skip", "depth", "origin", "outcome", "step", "seed", "index", "module", "shape", column)
+    frame = require(frame, columns, "A chart by block")
     by = ["name", "skip", "depth", "origin", "outcome", "index"]
     groups = frame.groupby(by, sort=False)
     table = groups.agg(
@@ -51,6 +54,7 @@ def nets(frame, column):
     frame has no such net, NaN if no value is finite. blocks: the median of each block over the seeds (trained, if the
     frame has that).
     """
+    frame = require(frame, ("name", "skip", "depth", "seed", "outcome", "index", column), "The table of nets")
     found = {}
     for (name, skip, depth, outcome), rows in frame.groupby(["name", "skip", "depth", "outcome"], sort=False):
         name = re.sub(" · (un)?trained$", "", name)
@@ -74,6 +78,7 @@ def failures(frame):
 
     frame: name, seed, outcome, train_error (fraction; the median over the seeds is given).
     """
+    frame = require(frame, ("name", "seed", "outcome", "train_error"), "The list of nets that failed")
     found, trained = [], frame[frame["outcome"] != "untrained"]
     for (name, outcome), rows in trained.groupby(["name", "outcome"], sort=False):
         error = rows.groupby("seed")["train_error"].first().dropna().median()
@@ -87,6 +92,7 @@ def by_depth(frame, norm):
 
     frame: as `experiments.activations.at_initialisation` gives it.
     """
+    frame = require(frame, ("norm", "depth", "index", "ratio"), "The chart by depth")
     nets = frame[frame["norm"] == norm].groupby("depth")
     return nets.agg(ratio=("ratio", "mean"), blocks=("index", "max"))
 

@@ -37,6 +37,7 @@ def ratio(frame, kind="moved", name=NAME, method=METHOD):
 
     kind: of `experiments.deletion.KINDS`. ValueError for a net, a method or a kind that the frame does not have.
     """
+    frame = require(frame, ("name", "method", "kind", "seed", "fall"), "The verdict")
     checks.choice("a net", name, list(frame["name"].unique()))
     checks.choice("a method", method, [each for each in frame["method"].unique() if each])
     checks.choice("a kind", kind, list(frame["kind"].unique()))

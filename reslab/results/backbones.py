@@ -65,6 +65,7 @@ def probes(frame):
 
 def last(table):
     """The rows of the last block of each net. table: of `fields` or `probes`."""
+    table = require(table, ("name", "index"), "The last block")
     return table[table["index"] == table.groupby("name")["index"].transform("max")]
 
 

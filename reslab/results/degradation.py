@@ -174,6 +174,7 @@ def by_rate(frame):
 
 def best(table, epochs):
     """The row of a table of `by_rate` with the lowest median, among those with this number of epochs."""
+    table = require(table, ("epochs", "median"), "The best rate")
     rows = table[table["epochs"] == epochs]
     return rows.loc[rows["median"].idxmin()]
 
@@ -185,6 +186,7 @@ def verdict(frame, shallow=20, deep=56, *, skip=False):
     frame: as `experiments.degradation.by_depth` gives it. A difference of less than 2 points is "about the same"; a run
     that diverged counts as an error of 1. ValueError if the frame lacks one of the two depths.
     """
+    frame = require(frame, ("skip", "depth", "seed", "final_train_error"), "The verdict")
     nets = frame[frame["skip"] == skip].drop_duplicates(["depth", "seed"])
     errors = nets["final_train_error"].fillna(1.0).groupby(nets["depth"]).median()
     for depth in (shallow, deep):
@@ -202,6 +204,8 @@ def beside_the_paper(frame):
     train_error and test_error (fractions, means over the seeds), paper_test_error (fraction, NaN where the paper prints
     none).
     """
+    columns = ("name", "seed", "outcome", "parameters", "step", "final_train_error", "test_error")
+    frame = require(frame, columns, "The table")
     ended = frame[frame["outcome"] == "finished"]
     last = ended.groupby(["name", "seed"], sort=False).last().reset_index()
     table = last.groupby("name", sort=False).agg(

@@ -17,12 +17,14 @@ NO_ANSWER = "no answer, because there is no number: a net diverged, or was not m
 def require(frame, columns, what):
     """The frame, after a check for the columns that `what` needs. A frame without rows gets missing columns, empty.
 
-    ValueError that names the missing columns.
+    ValueError that names the missing columns, TypeError for what is no frame.
     """
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"{what} needs a frame with the columns {', '.join(columns)}, not a {type(frame).__name__}.")
     missing = [column for column in columns if column not in frame]
     if missing and len(frame):
         raise ValueError(
-            f"{what} cannot be drawn: the frame lacks {', '.join(missing)}; it needs {', '.join(columns)}."
+            f"{what} cannot be made: the frame lacks {', '.join(missing)}; it needs {', '.join(columns)}."
         )
     return frame.reindex(columns=[*frame.columns, *missing]) if missing else frame
 
@@ -69,6 +71,7 @@ def runs(frame):
     frame: name, skip, depth, seed, step, and origin if there is one. Labels of runs with the same name add the seed;
     those of recorded runs next to live ones add "recorded".
     """
+    frame = require(frame, ("name", "skip", "depth", "step"), "The chart")
     # Arrays instead of one frame a run: a live chart is redrawn five times a second, and small frames are slow.
     by = [column for column in ("name", "skip", "depth", "seed", "origin") if column in frame]
     columns = {column: frame[column].to_numpy() for column in frame}
@@ -108,4 +111,5 @@ def begun(origin):
 
 def latest(frame):
     """The rows of each net's latest step. frame: name, seed, origin, step."""
+    frame = require(frame, ("name", "seed", "origin", "step"), "The latest step")
     return frame[frame["step"] == frame.groupby(["name", "seed", "origin"], dropna=False)["step"].transform("max")]

@@ -49,12 +49,14 @@ def totals(remedies):
 
     remedies: remedy, change, name, skip, depth, seed, kind, decades, of `experiments.gradient_factors.remedies`.
     """
+    remedies = require(remedies, REMEDIES, "The table of remedies")
     by_seed = remedies.groupby(["remedy", "change", "skip", "seed"])["decades"].sum()
     return by_seed.groupby(["remedy", "change", "skip"]).agg(["median", "min", "max"]).reset_index()
 
 
 def parts(remedies):
     """Median decades over the seeds: one row per remedy (index: remedy, change), one column per kind; NaN if absent."""
+    remedies = require(remedies, REMEDIES, "The table of remedies")
     table = remedies.groupby(["remedy", "change", "kind"])["decades"].median().unstack("kind")
     return table[[kind for kind in KINDS if kind in table]]
 
@@ -64,6 +66,7 @@ def reach(remedies):
 
     Those of dead nets, −∞, do not count.
     """
+    remedies = require(remedies, REMEDIES, "The table of remedies")
     remedies = remedies[np.isfinite(remedies["decades"])]
     if not len(remedies):
         return -10, 10
@@ -77,6 +80,7 @@ def over_seeds(failures):
 
     failures: as `experiments.symptoms.failures` gives it; the symptoms are DIAGNOSED.
     """
+    failures = require(failures, ("name", *DIAGNOSED), "The table of symptoms")
     nets = failures.groupby("name", sort=False)[list(DIAGNOSED)]
     return nets.agg(["median", "min", "max"]).stack(0, future_stack=True)
 
@@ -102,6 +106,7 @@ def diagnosis(failures):
 
     failures: the rows of one net of `experiments.symptoms.failures`.
     """
+    failures = require(failures, DIAGNOSED, "The verdict")
     net = failures[list(DIAGNOSED)].fillna({"ratio": 0.0, "train_error": 1.0}).median()
     if not 1 / EXPLODES < net["ratio"] < EXPLODES:
         return "its gradient vanishes" if net["ratio"] < 1 else "its gradient explodes"
@@ -117,4 +122,5 @@ def ratio_table(table):
 
     table: as `experiments.gradient_factors.table` gives it: norm, init, name, ratio.
     """
+    table = require(table, ("norm", "init", "name", "ratio"), "The table of ratios")
     return table.groupby(["norm", "init", "name"], sort=False)["ratio"].agg(["median", "min", "max"])

@@ -117,6 +117,7 @@ def over_seeds(table):
 
     state: that of the first seed which has one; the ratio is then of the others, or NaN.
     """
+    table = require(table, ("step", "ratio", "state"), "The chart of the ratio")
     steps = table.assign(held=table["ratio"].where(table["state"] == "")).groupby("step")
     found = steps["held"].agg(ratio="median", low="min", high="max")
     return found.assign(state=steps["state"].agg(lambda states: next(filter(None, states), ""))).reset_index()

@@ -22,6 +22,7 @@ def verdict(frame, name="resnet-56"):
 
     frame: as `experiments.lesions.one_out` gives it. ValueError for a net that is not in it.
     """
+    frame = require(frame, ("name", "error"), "The verdict")
     checks.choice("a net", name, list(frame["name"].unique()))
     rows = frame[frame["name"] == name]
     if (rows["error"] - rows["whole"]).median() <= HARDLY:

@@ -23,6 +23,7 @@ def lengths(frame):
     frame: as above. Columns: name, depth, step, blocks, seeds, mean (path length, weighted by share: the median over
     seeds), low, high (of the mean), counted (its value if all paths had equal weights: half the blocks).
     """
+    frame = require(frame, ("name", "depth", "seed", "step", "blocks", "length", "share"), "The table of lengths")
     by = ["name", "depth", "step", "blocks"]
     each = [*by, "seed", *(["repeat"] if "repeat" in frame else [])]
     means = frame.assign(mean=frame["length"] * frame["share"]).groupby(each, sort=False)["mean"].sum()

@@ -39,6 +39,7 @@ def verdict(frame, name="plain-56", block=13):
 
     frame: as `experiments.representations.before_training` gives it. ValueError for a net or a block that is not in it.
     """
+    frame = require(frame, ("name", "step", "index", "neighbour_accuracy"), "The verdict")
     checks.choice("a net", name, list(frame["name"].unique()))
     net = frame[(frame["name"] == name) & (frame["step"] == frame["step"].max())]
     block = checks.integer("block", block, 0, int(net["index"].max()))

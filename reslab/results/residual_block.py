@@ -43,6 +43,7 @@ def ends(table, x, skip):
 
     table: as `ended` gives it. Runs that diverged do not count.
     """
+    table = require(table, ("skip", "error", x), "The chart of the final error")
     kept = table[np.isfinite(table["error"].astype(float)) & (table["skip"] == skip)]
     return kept.groupby(x)["error"].agg(["mean", "min", "max", "size"])
 
@@ -50,6 +51,7 @@ def ends(table, x, skip):
 def ended(frame):
     """The final error of each run, the mean over its last ten steps (infinite if it diverged): one row per run, with
     its labels. frame: as `experiments.residual_block.learn_identity` gives it, here and below."""
+    frame = require(frame, ("skip", "lr", "seed", "outcome", "error", "branch"), "The final error")
     runs = [column for column in ("distance", "blocks", "skip", "norm", "lr", "seed") if column in frame]
     last = frame.groupby(runs, sort=False).tail(10)
     means = {"error": ("error", "mean"), "branch": ("branch", "mean"), "outcome": ("outcome", "last")}
@@ -88,6 +90,7 @@ def nearer_to_its_target(table, x):
 def at_best_rate(frame):
     """The rows of each kind of block at its best learning rate: the lowest mean final error over the seeds that were
     trained at all rates."""
+    frame = require(frame, ("skip", "lr", "seed", "outcome", "error", "branch"), "The best rate")
     kinds = [column for column in ("distance", "blocks", "skip", "norm") if column in frame]
     table = ended(frame)
     tried, rates = (table.groupby(by)["lr"].transform("nunique") for by in ([*kinds, "seed"], kinds))
@@ -103,6 +106,7 @@ def kept(frame):
     pixels before and after; places: the (row, column) in x of those handed on; channels, made: how many there are
     before and after; added: the channels of zeros that follow.
     """
+    frame = require(frame, ("part", "channel", "row", "column", "value"), "The picture of a shortcut")
     x, shortcut = (_pixels(frame[frame["part"] == part]) for part in ("x", "shortcut"))
     channel, step = int(x.std((1, 2)).argmax()), x.shape[1] // shortcut.shape[1]
     if not np.array_equal(x[channel, ::step, ::step], shortcut[channel]):
@@ -126,6 +130,7 @@ def _pixels(rows):
 def steps_to(frame, within=WITHIN):
     """The step at which each run's error is first below `within`, infinite if never: a Series by skip, blocks, lr and
     seed."""
+    frame = require(frame, ("skip", "blocks", "lr", "seed", "step", "error"), "The verdict")
     first = frame[frame["error"] < within].groupby(["skip", "blocks", "lr", "seed"])["step"].min().astype(float)
     runs = frame.drop_duplicates(["skip", "blocks", "lr", "seed"]).set_index(["skip", "blocks", "lr", "seed"]).index
     return first.reindex(runs, fill_value=np.inf)
@@ -177,6 +182,7 @@ def share_of_the_start(frame):
 
     frame: as `by_start` takes it.
     """
+    frame = require(frame, ("name", "seed", "final_train_error"), "The comparison")
     last = frame.drop_duplicates(["name", "seed"])
     errors = last.pivot(index="seed", columns="name", values="final_train_error")[last["name"].unique()]
     first, second, third = (errors[name] for name in errors)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from reslab import checks
-from reslab.results.frames import answer_up_to
+from reslab.results.frames import answer_up_to, require
 
 EQUAL = 1e-4  # losses that differ by a smaller fraction are the same to 4 digits
 TIMES = {"minutes": 1, "hours": 24, "days": float("inf")}  # of a training → up to how many hours
@@ -47,6 +47,7 @@ def verdict(frame, name="resnet-56"):
 
     frame: as `experiments.scaling.paper_recipe` gives it.
     """
+    frame = require(frame, ("name", "hours"), "The verdict")
     checks.choice("a net", name, list(frame["name"]))
     (hours,) = frame.loc[frame["name"] == name, "hours"]
     return answer_up_to(TIMES, hours)
@@ -57,10 +58,12 @@ def losses(frame):
 
     frame: as `torchrun` and `clustered` of `experiments.scaling` give it.
     """
+    frame = require(frame, ("name", "seed", "step", "where", "loss"), "The table of losses")
     return frame.pivot(index=["name", "seed", "step"], columns="where", values="loss")
 
 
 def same_numbers(frame):
     """Whether the runs of a frame have the same numbers in every row, to the last digit, except the seconds."""
+    frame = require(frame, ("name", "seconds"), "The comparison")
     runs = [run.drop(columns=["name", "seconds"]).reset_index(drop=True) for _, run in frame.groupby("name")]
     return all(run.equals(runs[0]) for run in runs)

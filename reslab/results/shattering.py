@@ -19,6 +19,7 @@ def autocorrelation(frame, lags=32):
     seed × lag. Columns: name, skip, depth, seed, origin, lag, autocorrelation: Σ(g(i) - ḡ)(g(i + lag) - ḡ) / Σ(g(i) -
     ḡ)², NaN where the gradient is the same at every input.
     """
+    frame = require(frame, (*NET, "x", "gradient"), "The autocorrelation")
     rows = []
     for labels, group in frame.groupby(list(NET), sort=False):
         gradient = group.sort_values("x")["gradient"].to_numpy(dtype=float)

@@ -63,6 +63,7 @@ def verdict(frame, name="direct-10", step=None):
 def usual(steps):
     """The rows of nets whose last layer has the usual start: zero with a global skip, and drawn as He does without
     one, where zero would make a black picture."""
+    steps = require(steps, ("last", "skip"), "The chart")
     return steps[(steps["last"] == "zero") == steps["skip"]]
 
 
@@ -71,6 +72,7 @@ def learned(steps):
 
     steps: as `experiments.super_resolution_files.recorded` has it.
     """
+    steps = require(steps, ("last", "skip", "best", "part"), "The chart")
     rows = usual(steps)
     return rows[rows["best"] & (rows["part"] == "held out")]
 
@@ -78,6 +80,7 @@ def learned(steps):
 def best_rates(steps):
     """The rate that was best: one row per net. Columns: name, last, lr, and gain (dB, on the test pictures after the
     quick steps, the median over the seeds)."""
+    steps = require(steps, ("part", "step", "best"), "The table of rates")
     quick = steps[steps["part"] == "test"]
     quick = quick[quick["step"] == quick.loc[~quick["best"], "step"].max()]
     table = gains(quick).rename(columns={"median": "gain"})

@@ -1,17 +1,14 @@
 """Checks before a training begins: that model, split, TrainSpec and checkpoint are compatible."""
 
-import textwrap
 import warnings
 from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from reslab.runs import Checkpoint
 from reslab.specs import TrainSpec
-from reslab.train.device import device_of, layout_of
-from reslab.train.evaluation import check_logits, eval_mode
+from reslab.train.forward import check_logits, check_model, eval_mode, try_forward
 
 
 def check_fit(spec, split, how):
@@ -63,10 +60,7 @@ def check_resume(checkpoint, model, spec, split, how):
 def check_parameters(model):
     """ValueError if a model has nothing to train, or parameters that SGD cannot."""
     name = type(model).__name__
-    if any(map(is_lazy, model.parameters())):
-        raise ValueError(f"{name} has lazy parameters, whose shapes are not known yet; call it once on a batch first.")
-    if any(parameter.is_meta for parameter in model.parameters()):
-        raise ValueError(f"{name} has parameters on the device meta, which hold no numbers; make it on the CPU.")
+    check_model(model)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError(f"{name} has nothing to train: no parameter has requires_grad.")
     for parameter, tensor in model.named_parameters():
@@ -128,40 +122,8 @@ def check_forward(model, split, batch_size, described):
 
 
 def _try(model, split, images, mode):
-    """Try one forward pass; modes, buffers, states and the global random state are put back afterwards."""
-    x, name = split.batch(slice(images))[0], type(model).__name__
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    own = [module for module in model.modules() if type(module).get_extra_state is not nn.Module.get_extra_state]
-    states = [(module, module.get_extra_state()) for module in own]
-    device = device_of(model)
-    try:
-        with mode(model), torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            output = model(x.to(device).contiguous(memory_format=layout_of(model)))
-    except Exception as error:  # of any kind: it is a person's own code
-        lines = str(error).strip().splitlines()
-        reason = textwrap.shorten(lines[0], 120, placeholder=" ...").rstrip(".") if lines else "no reason given"
-        shape = ", ".join(map(str, x.shape))
-        raise ValueError(f"{name} does not take images ({shape}): {reason}.{_hint(model)}") from error
-    finally:
-        for buffer, before in buffers:
-            buffer.copy_(before)
-        for module, state in states:
-            module.set_extra_state(state)
-    check_logits(model, x, output, split.shape["classes"])
-
-
-def _hint(model):
-    """A likely cause, and what to do."""
-    device = device_of(model)
-    dtypes = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()} - {torch.float32}
-    if dtypes:
-        return f" Images are float32 and its weights {dtypes.pop()}: model.float() makes them alike."
-    for path, module in model.named_modules():
-        for name, value in vars(module).items():
-            if isinstance(value, torch.Tensor) and value.device != device:
-                where = ".".join(filter(None, (path, name)))
-                return f" Its tensor {where} stays on {value.device}: register_buffer lets it follow the model."
-    return ""
+    x = split.batch(slice(images))[0]
+    check_logits(model, x, try_forward(model, x, mode), split.shape["classes"])
 
 
 @contextmanager

@@ -1,11 +1,10 @@
 """The error of a model on images, in eval mode; and the training or eval mode of its modules."""
 
 import warnings
-from contextlib import contextmanager
 
-import torch
-
+from reslab.datasets import check_split
 from reslab.train.device import device_of, layout_of
+from reslab.train.forward import check_logits, check_model, eval_mode, explained
 
 
 def evaluate(model, split, part="test", *, batch_size=None):
@@ -13,13 +12,15 @@ def evaluate(model, split, part="test", *, batch_size=None):
     afterwards.
 
     batch_size: images a pass; None takes 512, and on a GPU, which waits for Python else, 2,048 of 32 × 32.
-    ValueError if the model does not return logits, (N, classes).
+    ValueError if the model does not take the images, or does not return logits, (N, classes).
     """
+    check_model(model)
+    check_split(split)
     images, classes = len(split.y_test if part == "test" else split.y_train), split.shape["classes"]
     if batch_size is None:
         pixels = split.shape["image_size"] ** 2
         batch_size = max(512, 2_048 * 32 * 32 // pixels) if device_of(model).type == "cuda" else 512
-    with eval_mode(model):
+    with explained(model, split.batch(slice(2), part)[0]), eval_mode(model):
         batches = (split.batch(slice(i, i + batch_size), part) for i in range(0, images, batch_size))
         return (
             sum((logits_of(model, x, classes).argmax(1) != y.to(device_of(model))).sum() for x, y in batches).item()
@@ -30,36 +31,6 @@ def evaluate(model, split, part="test", *, batch_size=None):
 def logits_of(model, x, classes):
     """The logits (N, classes) of images x, on any device; classes and errors as of `check_logits`."""
     return check_logits(model, x, model(x.to(device_of(model)).contiguous(memory_format=layout_of(model))), classes)
-
-
-def check_logits(model, x, output, classes):
-    """The output of a model for images x; ValueError if it is not logits, (N, classes or more) floats.
-
-    classes: None where any number of them will do.
-    """
-    made = f"a {type(output).__name__}"
-    if isinstance(output, torch.Tensor):
-        made, shape = tuple(output.shape), tuple(output.shape)
-        if output.layout is not torch.strided or output.is_complex():
-            made = f"{'complex numbers' if output.is_complex() else 'a sparse tensor'} {shape}"
-        elif len(shape) == 2 and shape[0] == len(x) and shape[1] >= (classes or 1):
-            return output
-    images = f"images ({', '.join(map(str, x.shape))})"
-    wanted = f"logits, ({len(x)}, {classes or 'classes'})"
-    raise ValueError(f"{type(model).__name__} makes {made} of {images}; it must return {wanted}.")
-
-
-@contextmanager
-def eval_mode(model):
-    """Eval mode and no gradients inside the `with` block; each module's own mode is put back afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():  # not inference mode: tensors that a model keeps could then not be used in training
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 class TrainingModes:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from reslab.train import cuda_graph
 from reslab.train.device import compiled
-from reslab.train.evaluation import check_logits
+from reslab.train.forward import check_logits
 from reslab.train.sgd import SGD
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from reslab.capture import capture
-from reslab.datasets import Split
+from reslab.datasets import check_split
 from reslab.nets import build
 from reslab.nets.convolution import lay_out, warned_of_overruns
 from reslab.nets.weights import origin
@@ -25,6 +25,7 @@ from reslab.train.batches import Batches
 from reslab.train.cuda_graph import own_stream
 from reslab.train.device import layout_of, pick_device, settings
 from reslab.train.evaluation import TrainingModes, evaluate
+from reslab.train.forward import other_dtype
 from reslab.train.ranks import Ranks
 from reslab.train.steps import Stepper
 
@@ -102,7 +103,8 @@ class _Training:
     """The state of one training: the model, its optimiser, the step, and what was measured so far."""
 
     def __init__(self, model, split, how, device, resume):
-        for what, value, kind in (("model", model, nn.Module), ("split", split, Split), ("how", how, TrainSpec)):
+        check_split(split)
+        for what, value, kind in (("model", model, nn.Module), ("how", how, TrainSpec)):
             if not isinstance(value, kind):
                 raise TypeError(f"{what} must be a {kind.__name__}, not {type(value).__name__}.")
         self.model, self.how, self.data = model, how, split
@@ -138,7 +140,8 @@ class _Training:
         self.steps_per_epoch, self.steps = self.batches.steps_per_epoch, self.batches.steps
         self.modes = TrainingModes(model)
         with warned_of_overruns(model):
-            compatibility.check_forward(model, self.split, self.share, described=spec is not None)
+            known = spec is not None and not other_dtype(model)
+            compatibility.check_forward(model, self.split, self.share, described=known)
         on_gpu = self.device.type == "cuda" and self.ranks.world == 1
         self.stream = torch.cuda.Stream(self.device) if on_gpu else None
         classes = self.split.shape["classes"]

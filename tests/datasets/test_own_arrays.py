@@ -290,6 +290,8 @@ REFUSED = {
         f"x has {np.isnan(HOLED).sum()} pixels that are NaN or infinite; replace them first, as numpy.nan_to_num does.",
     ),
     "scale": ({"scale": -1}, "scale is -1; it must be"),
+    "name": ({"name": 5}, "name is 5; it must be a text."),
+    "source": ({"source": None}, "source is None; it must be a text."),
 }
 SHARE = "test, the share (between 0 and 1) or the number of images held out, is {}; it must be {}from 1 to 19."
 REFUSED |= {f"test={t}": ({"test": t}, SHARE.format(t, "")) for t in (0, 20)}

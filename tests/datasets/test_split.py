@@ -281,6 +281,8 @@ WRONG = {
     ),
     "one class": ({"class_names": ("a",)}, "the number of class names is 1; it must be at least 2."),
     "scale": ({"scale": 0}, "scale is 0; it must be"),
+    "no name": ({"name": None}, "name is None; it must be a text."),
+    "no source": ({"source": 3}, "source is 3; it must be a text."),
     "NaN scale": ({"scale": float("nan")}, "scale is nan; it must be"),
     "one mean": (
         {"mean": (0.5,), "std": (1.0,)},

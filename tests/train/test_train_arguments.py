@@ -52,7 +52,7 @@ def test_devices_are_named_and_those_not_there_refused(split, spec, monkeypatch,
     ("arguments", "says"),
     [
         (lambda spec, net, split: (spec, split, HOW), "model must be a Module, not NetSpec"),
-        (lambda spec, net, split: (net, split.x_train, HOW), "split must be a Split, not Tensor"),
+        (lambda spec, net, split: (net, split.x_train, HOW), "split must be a Split, as .* make one, not Tensor"),
         (lambda spec, net, split: (net, split, {"lr": 0.1}), "how must be a TrainSpec, not dict"),
         (lambda spec, net, split: (net, split, spec), "how must be a TrainSpec, not NetSpec"),
     ],
