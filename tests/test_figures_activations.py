@@ -106,7 +106,7 @@ def test_errors_name_what_was_wrong_and_what_is_allowed():
         histograms.block(invented.histograms().drop(columns="left"), 1)
     with pytest.raises(ValueError, match="A feature map cannot be made: the frame lacks map"):
         feature_maps.block(maps().drop(columns="map"), 1)
-    with pytest.raises(ValueError, match=r"A block's x and F\(x\) cannot be drawn: the frame lacks branch"):
+    with pytest.raises(ValueError, match=r"A block's x and F\(x\) cannot be made: the frame lacks branch"):
         feature_maps.edit(edits().drop(columns="branch"), 1)
 
 

@@ -10,17 +10,21 @@ import pytest
 from reslab import results
 
 FRAMES = ("frame", "table", "layers", "steps", "remedies", "failures", "factors", "parts")
-OTHERS = {"degradation.trend", "gradient_flow.first_level", "variants.cost_ratios"}  # of what results themselves made
+OTHERS = {  # of what results themselves made, or of any frame
+    "degradation.trend", "feature_maps.first_image", "gradient_flow.first_level", "variants.cost_ratios",
+}  # fmt: skip
 MORE = {  # the other arguments
     "activations.medians": ["ratio"],
     "activations.nets": ["ratio"],
     "activations.by_depth": ["batch"],
     "attribution.per_seed": [[], "fall"],
     "degradation.best": [6],
+    "feature_maps.edits": [3],
     "frames.require": [("name",), "The chart"],
     "representations.at_the_end": ["share"],
     "representations.over_seeds": ["share"],
     "residual_block.ends": ["lr", True],
+    "residual_block.nearer_to_its_target": ["lr"],
     "super_resolution.at_step": ["direct-10"],
     "variants.verdict": ["wide"],
 }

@@ -72,6 +72,7 @@ def first_image(frame):
 def cosines(frame):
     """The cosine of x and y of each row: 1 where they differ by a factor alone; NaN where there is no x, or one of both
     is 0 everywhere."""
+    frame = require(frame, ("x", "map"), "The cosine of x and y")
     both = zip(frame["x"], frame["map"], strict=True)
     return pd.Series([_cosine(x, y) for x, y in both], index=frame.index, dtype=float)
 

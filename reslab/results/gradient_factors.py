@@ -90,6 +90,7 @@ def level_is_needed_and_not_enough(frame):
 
     frame: as `experiments.symptoms.symptoms` gives it. A net learned if its training error is at most LEARNED.
     """
+    frame = require(frame, ("name", "ratio", "train_error", "outcome"), "The title")
     nets = frame.assign(
         level=frame["ratio"].between(1 / LEVEL, LEVEL),
         learned=frame["train_error"].le(LEARNED) & (frame["outcome"] != "diverged"),

@@ -24,7 +24,7 @@ def a_layer(frame):
 def only_together(frame):
     """Whether the gradient grows with BatchNorm and ReLU together, and is level with each alone, in every seed. It
     grows where that of the first layer is more than LEVEL times that of the last."""
-    layers = frame["back"].max()
+    layers = require(frame, COLUMNS, "The title")["back"].max()
     kinds = frame.drop_duplicates("name").set_index("name")[["norm", "activation"]]
     grown = a_layer(frame).set_index("name").join(kinds)
     norm, relu = grown["norm"].astype(bool), grown["activation"] == "relu"

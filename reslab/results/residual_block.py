@@ -67,6 +67,7 @@ def nearer_to_its_target(table, x):
     where: "everywhere" on x; "at the identity" (with the skip there, without it farthest away); "at the best rate" of
     each kind. table, x: as `figures.residual_block.final_error` takes them.
     """
+    table = require(table, (x, "skip", "error"), "The title")
     spread = table.groupby([x, "skip"])["error"].agg(["min", "max", "mean", "size"]).unstack("skip")
     if set(table["skip"]) != {False, True} or spread.isna().any(axis=None):
         return None
