@@ -8,6 +8,7 @@ with lab.open("01_degradation.ipynb", theme="dark") as notebook:
     assert notebook.errors == []
 """
 
+import http.client
 import json
 import os
 import secrets
@@ -81,6 +82,19 @@ class Lab:
         overrides = self._home / "config" / "labconfig" / "default_setting_overrides.json"
         overrides.parent.mkdir(parents=True)
         overrides.write_text(json.dumps(SETTINGS))
+        deadline = time.monotonic() + timeout
+        self._launch()
+        while not self._answers():
+            ended = self._server.poll() is not None
+            if time.monotonic() > deadline or (ended and not self._port_was_taken()):
+                self.stop()
+                raise RuntimeError(f"JupyterLab did not start:\n{self._log.read_text()[-3000:]}")
+            if ended:
+                self._launch()
+            time.sleep(0.1)
+
+    def _launch(self) -> None:
+        """Start the server's process at a port that is free now."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -104,12 +118,10 @@ class Lab:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + timeout
-        while not self._answers():
-            if self._server.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise RuntimeError(f"JupyterLab did not start:\n{self._log.read_text()[-3000:]}")
-            time.sleep(0.1)
+
+    def _port_was_taken(self) -> bool:
+        """Whether another program, a kernel of another test for example, took the port before the server did."""
+        return "is already in use" in self._log.read_text()
 
     def stop(self) -> None:
         """Stop the server, and with it every kernel."""
@@ -166,7 +178,7 @@ class Lab:
     def _answers(self) -> bool:
         try:
             return bool(self._request("/api"))
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, http.client.HTTPException):  # the last: no server of pages
             return False
 
     def _request(self, path: str, method: str = "GET"):
