@@ -102,8 +102,8 @@ def test_lines_of_the_field_and_of_the_probe_are_medians_in_bands():
     assert "plain-20, trained/live, this machine/band/True" not in traces
     assert list(traces["allowed"].y) == [1, 11, 21]
     several = text.field_sentence(FIELDS.assign(field=np.where(FIELDS["name"] == "resnet-20", 81, 35)))
-    assert "81 × 81 pixels of resnet-20" in several
-    assert "35 × 35 pixels of plain-20" in several
+    assert "81 × 81 pixels in resnet-20" in several
+    assert "35 × 35 pixels in plain-20" in several
     said = text.field_sentence(FIELDS)
     assert said.startswith("A place of the last map can see 21 × 21 pixels.")
     assert "plain-20 11 (9 to 13) untrained, 9 trained; resnet-20 7 (5 to 9) untrained, 5 trained." in said

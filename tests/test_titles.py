@@ -186,7 +186,7 @@ SAID = {
     "More time helps the plain net, but less than the skip does": errors.rate_title(rates()),
     "Without skips the gradient explodes, but only at first": gradient_flow.steps_title(over_steps()),
     "Without skips the gradient explodes": gradient_flow.steps_title(over_steps(last=200)),
-    "The explosion ends, but the plain net still hardly learns": in_time.title(invented.dynamics()),
+    "The explosion ends, but the plain net errs on most pictures": in_time.title(invented.dynamics()),
     "The deeper the plain net, the more its gradient grows": gradient_flow.depth_title(by_depth()),
     "BatchNorm alone or ReLU alone: level. Together: it grows": grows.title(growing()),
     "Forward a change grows, backward the gradient": seen.chaos_title(nets((0.5, 0.4), (0.9, 0.8))),
@@ -241,7 +241,7 @@ SAID = {
         responding(plain=(0.17, 0.18), residual=(0.12, 0.13))
     ),
     "Only with BatchNorm and no skips gradients become unrelated": shattered.title(apart(other=(0.6, 0.9))),
-    "Of 2 variants none err clearly less than ResNet, 1 more": changed.errors_title(
+    "Of 2 variants 1 err clearly more than ResNet, none less": changed.errors_title(
         together(race(0.1, 0.5), invented.variants("wide", 0.11))
     ),
     "The paper's training of resnet-56 would take 40 minutes here": hours.hours_title(

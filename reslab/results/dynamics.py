@@ -23,10 +23,10 @@ def from_then_on(net, holds):
 def nets(frame):
     """A namespace for each net of a frame of `experiments.dynamics`, over its seeds and steps.
 
-    name, skip, seeds (how many); before and after: {column: [median, lowest, highest]} at the first step and at the
-    last with a value; explodes (in every seed, at the first step); from a step on, in every seed (None: never): small
-    (the ratio is below LEVEL), through (at least half of the pictures are told apart), right (the error is at most
-    LEARNED); least: the least error of any seed since the ratio is small (NaN: it never is).
+    name, skip, seeds (how many); before and after: {column: [median, lowest, highest]} at the first step, None where it
+    has no value, and at the last with one; explodes (in every seed, at the first step); from a step on, in every seed
+    (None: never): small (the ratio is below LEVEL), through (at least half of the pictures are told apart), right (the
+    error is at most LEARNED); least: the least error of any seed since the ratio is small (NaN: it never is).
     ValueError for a missing column.
     """
     found = []
@@ -35,7 +35,8 @@ def nets(frame):
         ends = {}
         for column, rows in known.items():
             spread = rows.groupby("step")[column].agg(["median", "min", "max"])
-            ends[column] = [spread.iloc[place].tolist() if len(spread) else None for place in (0, -1)]
+            first = spread.loc[net["step"].min()].tolist() if net["step"].min() in spread.index else None
+            ends[column] = [first, spread.iloc[-1].tolist() if len(spread) else None]
         small = from_then_on(net, net["ratio"] < LEVEL)
         later = net[net["step"] >= small] if small is not None else net[:0]
         errors = known["train_error"]

@@ -36,7 +36,7 @@ def field_sentence(frame):
     table = results.last(results.fields(frame))
     fields = table.drop_duplicates("name").set_index("name")["field"]
     sides = {name: f"{side:.0f} × {side:.0f} pixels" for name, side in fields.items()}
-    seen = [f"{side} of {name}" for name, side in sides.items()] if fields.nunique() > 1 else list(sides.values())[:1]
+    seen = [f"{side} in {name}" for name, side in sides.items()] if fields.nunique() > 1 else list(sides.values())[:1]
     text = f"A place of the last map can see {listed(seen)}. Side of the square that holds 90 % "
     return text + f"of the squared gradient, in pixels: {_net_by_net(table, '.0f')}.{_over(table)}"
 

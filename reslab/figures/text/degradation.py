@@ -234,15 +234,14 @@ def _depth_title(done):
     plain, residual = sorted(map(results.trend, families), key=lambda trend: trend.start.skip)
     few, many = plain.start.depth, plain.end.depth
     same = {few, many} <= {net.depth for net in nets if net.skip} and many == max(net.depth for net in nets)
-    (deeper,) = (group for group in families if not group[0].skip)
-    each = all(before.median < after.median for before, after in pairwise(deeper))
-    if plain.kind != "rises" or plain.overlap or plain.after_a_fall or not each or not same:
+    each = {group[0].skip: all(one.median < next_.median for one, next_ in pairwise(group)) for group in families}
+    if plain.kind != "rises" or plain.overlap or plain.after_a_fall or not each[False] or not same:
         return ""
     if residual.kind in ("level", "falls"):
         return "With more layers plain nets err more, residual nets do not"
     clear = residual.kind == "rises" and not residual.overlap and residual.start.depth == few
     less = plain.end.low > residual.end.high and _rise(plain) - _rise(residual) > results.CLEAR
-    return "With more layers nets err more, but less so with skips" if clear and less else ""
+    return "With more layers nets err more, but less so with skips" if clear and less and each[True] else ""
 
 
 def _rise(trend):

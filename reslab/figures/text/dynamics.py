@@ -25,7 +25,7 @@ def title(frame):
         return ""
     plain = nets[False]
     said = plain.explodes and plain.small is not None and plain.least > LEARNED
-    return "The explosion ends, but the plain net still hardly learns" if said else ""
+    return "The explosion ends, but the plain net errs on most pictures" if said else ""
 
 
 def ended(net):
@@ -36,14 +36,15 @@ def ended(net):
 def stays(net):
     """How far the error of a net falls after that, on the chart: down, never up, to a whole number of per cent."""
     least = math.floor(100 * net.least)
-    return f"still hardly learns: from step {net.small} on<br>{net.name} errs on {least} % or more"
+    return f"from step {net.small} on<br>{net.name} errs on {least} % or more"
 
 
 def _line(net):
-    gradient = "no gradient"
+    gradient = "before training the gradient has no number"
     if net.before["ratio"]:
         median, low, high = map(scientific, net.before["ratio"])
-        gradient = f"before training the gradient at the first block is {median} × ({low} to {high}) that at the last"
+        around = f" ({low} to {high})" * (net.seeds > 1)
+        gradient = f"before training the gradient at the first block is {median} ×{around} that at the last"
         gradient += f", and below {LEVEL} × from step {net.small} on" * bool(net.small)
     told, error = (net.after[column][0] for column in ("told_apart", "train_error"))
     pictures = _since(net.through, "of the pictures are told apart", told)

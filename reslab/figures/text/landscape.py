@@ -19,8 +19,9 @@ def comparison_sentence(frame, alpha=0.5):
         )
     seeds, directions = int(table["seeds"].max()), int(table["directions"].max())
     over = f"over {directions} directions" + f" and {seeds} seeds" * (seeds > 1)
-    step = f"a step {alpha:g} times as long as the weights"
-    return f"Rise of the loss after {step} (nats, median and range {over}). {'. '.join(texts)}."
+    raw = (table["normalisation"] == "none").any()  # steps of one size, whatever the weights are
+    step = f"at {alpha:g}" if raw else f"after a step {alpha:g} times as long as the weights"
+    return f"Rise of the loss {step} (nats, median and range {over}). {'. '.join(texts)}."
 
 
 def rise_sentence(frame, alpha=0.5):

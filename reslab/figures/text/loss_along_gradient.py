@@ -45,6 +45,8 @@ def alt_text(frame):
 
 def _reach(median, low, high, smallest):
     """A rate, and its range over the seeds; 0 where not even the smallest that was tried is within reach."""
+    if not high:
+        return f"below {scientific(smallest)}, if at all,"
     texts = [scientific(rate) if rate else f"less than {scientific(smallest)}" for rate in (median, low, high)]
     around = "" if low == high else f" ({texts[1]} to {texts[2]})"
     return f"{'up to ' if median else 'of '}{texts[0]}{around}"

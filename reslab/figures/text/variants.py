@@ -141,4 +141,4 @@ def errors_title(frame):
         return ""
     found = [results.compare(variant, first) for variant in others]
     less, more = (found.count(outcome) or "none" for outcome in (LOWER, HIGHER))
-    return f"Of {len(found)} variants {less} err clearly less than {first.name}, {more} more"
+    return f"Of {len(found)} variants {more} err clearly more than {first.name}, {less} less"
