@@ -1,11 +1,13 @@
 """A plotly chart in the page: new numbers replace the old ones, and the chart is not created again."""
 
+import math
 import pickle
 import re
 import threading
 from contextlib import nullcontext
 
 import ipywidgets as widgets
+import numpy as np
 import plotly.graph_objects as go
 
 from reslab.explorers.figure_widget import FigureWidget
@@ -84,7 +86,7 @@ class Chart:
         self.closed = self._behind = False
         self._waiting = self._timer = None  # what is to be sent, and when
         self._clicked, self._clickable = None, ""
-        self._figure = Figure(go.Figure(**chart))
+        self._figure = Figure(go.Figure(**_without_nan(chart)))
         self._shown = {}  # part of the chart → {property: its value, pickled}, as `show` had them last
         self._figure.layout.autosize = True
         self._figure._config = {"responsive": True, "displaylogo": False}  # fills its box
@@ -159,6 +161,7 @@ class Chart:
             self._timer.cancel()
 
     def _send(self, chart):
+        chart = _without_nan(chart)
         figure, keys = self._figure, [trace["meta"]["key"] for trace in chart["data"]]
         layout = self._changes("layout", chart["layout"], but="template")
         same = keys == [trace.meta["key"] for trace in figure.data]
@@ -191,3 +194,24 @@ class Chart:
         """The chart as it is now, as a plain Figure."""
         figure = go.Figure(self.figure)
         return figure.update_layout(height=figure.layout.height or theme.HEIGHT)
+
+
+def _without_nan(chart):
+    """The chart with None for NaN and ∞ in its traces' lists, and in arrays of two dimensions: plotly sends these as
+    JSON, which has no such numbers, and JupyterLab writes a warning below the chart."""
+    traces = [{name: _to_json(value) for name, value in trace.items()} for trace in chart["data"]]
+    return chart | {"data": traces}
+
+
+def _to_json(value):
+    numbers = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind != "O"  # plotly sends their bytes
+    if numbers or not isinstance(value, np.ndarray | list | tuple):
+        return value
+    array = np.asarray(value, dtype=None if isinstance(value, np.ndarray) else object)
+    if array.dtype.kind == "f":
+        lost = ~np.isfinite(array)
+    elif array.dtype.kind == "O":
+        lost = np.vectorize(lambda each: isinstance(each, float) and not math.isfinite(each), otypes=[bool])(array)
+    else:
+        return value
+    return np.where(lost, None, array.astype(object)).tolist() if lost.any() else value

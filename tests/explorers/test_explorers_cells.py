@@ -2,11 +2,13 @@
 
 import gc
 import itertools
+import json
 import re
 import time
 import weakref
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets import Widget
@@ -235,3 +237,18 @@ def test_a_chart_behind_another_is_drawn_when_it_comes_to_the_front_when_it_is_r
     chart.close()
     chart.put(behind=False)
     assert chart.trace("a").y == (5,)
+
+
+def test_a_chart_with_gaps_goes_to_the_page_as_json():
+    """plotly sends lists, and arrays of two dimensions, as JSON, which has no NaN: Lab wrote a warning below."""
+    gaps = np.array([[1.0, np.nan], [np.inf, 4.0]])
+    mixed = np.array([["a", np.nan], ["b", 2.0]], dtype=object)
+    map_ = {"type": "heatmap", "z": gaps, "customdata": mixed, "meta": {"key": "map"}}
+    line = {"type": "scatter", "y": [1.0, np.nan], "customdata": gaps.tolist(), "meta": {"key": "line"}}
+    for chart in (Chart({"data": [map_, line], "layout": {}}), Chart({"data": [], "layout": {}})):
+        chart.show({"data": [map_, line], "layout": {}})
+        json.dumps(chart.figure.get_state(), allow_nan=False, default=str)  # ValueError for a NaN
+        assert [[*row] for row in chart.trace("map").z] == [[1.0, None], [None, 4.0]]
+        assert [[*row] for row in chart.trace("map").customdata] == [["a", None], ["b", 2.0]]
+        assert [[*row] for row in chart.trace("line").customdata] == [[1.0, None], [None, 4.0]]
+    assert np.isnan(gaps[0, 1])  # what was given stays as it is
