@@ -4,7 +4,6 @@ import inspect
 import os
 import threading
 from contextlib import contextmanager
-from functools import cache
 
 import torch
 from threadpoolctl import ThreadpoolController
@@ -51,6 +50,11 @@ def compiled(model):
 # cuBLAS is deterministic only with this variable, which must be set before its first matrix product.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
+# OpenMP's thread limit. torch.set_num_threads would clear oneDNN's cache of convolutions, 0.7 ms a step. It is looked
+# for at the import, not in a training's thread: the search holds the dynamic linker's lock and waits for Python, and
+# another thread that imports a compiled module holds Python and waits for that lock: neither would go on.
+_OPENMP = ThreadpoolController().select(user_api="openmp")
+
 _lock, _users, _usual = threading.Lock(), 0, None
 
 
@@ -72,19 +76,13 @@ def settings(threads, deterministic=False):
             _switch(mode, mode == 0, "ieee")
         _users += 1
     try:
-        with _openmp().limit(limits=threads):
+        with _OPENMP.limit(limits=threads):
             yield
     finally:
         with _lock:
             _users -= 1
             if not _users:
                 _switch(*_usual)
-
-
-@cache
-def _openmp():
-    """OpenMP's thread limit. torch.set_num_threads would clear oneDNN's cache of convolutions, 0.7 ms a step."""
-    return ThreadpoolController().select(user_api="openmp")
 
 
 def _switches():

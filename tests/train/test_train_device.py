@@ -188,6 +188,17 @@ def inside(model, split, how):
     return seen[-1]
 
 
+def test_no_thread_searches_for_the_libraries_that_are_loaded(monkeypatch, split):
+    """While it searches, and another thread imports a compiled module, each would wait for the other for ever."""
+
+    def search(*_):
+        raise AssertionError("it searched")
+
+    monkeypatch.setattr("threadpoolctl.ThreadpoolController.__init__", search)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(inside, Linear(), split, HOW).result()["threads"] == 1
+
+
 def test_threads_are_few_in_the_python_thread_that_trains_and_in_no_other(split):
     torch.set_num_threads(3)
     try:
