@@ -35,7 +35,7 @@ KEPT = ("text/plain", "text/html", "image/png")
 # Of a kept picture: as few colours as show the same, as every refresh adds its pictures to what a clone downloads. A
 # colour of at least FLAT of its pixels, a fill or a tint, stays what it is; the others, edges of letters and lines,
 # become one that is at most OFF away in red, green and blue: the finest that fits in ROOM bytes, and else the last.
-FLAT, OFF, ROOM, MOST = 0.002, (6, 10, 16), 18_000, 256
+FLAT, OFF, ROOM, MOST = 0.002, (6, 10, 16, 24), 18_000, 256
 
 
 def fingerprint(notebook):

@@ -120,7 +120,7 @@ def test_the_holes_of_one_map_are_a_bar_each():
     figure = attribution.holes(FALL.query("name == 'resnet-20' and method in ('Grad-CAM', '')"))
     bars = keyed(figure)
     kinds = list(reversed(text.LABELS))  # plotly's first is at the bottom
-    assert [bar.y[0] for bar in figure.data] == [text.LABELS[kind] for kind in kinds]
+    assert [bar.y[0].replace("<br>", " ") for bar in figure.data] == [text.LABELS[kind] for kind in kinds]
     assert [bar.x[0] for bar in figure.data] == pytest.approx([FALLS[kind] + 0.05 for kind in kinds])
     error = bars["resnet-20/map"].error_x
     assert [*error.array, *error.arrayminus] == pytest.approx([0.05, 0.05])

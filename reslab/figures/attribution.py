@@ -6,6 +6,8 @@ the lowest to the highest. Every chart takes draw=theme.chart. The maps themselv
 
 # ruff: noqa: C408 – plotly's dictionaries are written as calls, as its own manual does
 
+import textwrap
+
 import numpy as np
 
 from reslab import checks
@@ -55,12 +57,13 @@ def holes(frame, *, empty=EMPTY, draw=theme.figure):
         if len(several := sorted(set(table[what]) - {""})) > 1:
             raise ValueError(f"one {what} can be shown, not {', '.join(several)}; choose one with frame.query(...).")
     rows = table.set_index("kind").reindex([kind for kind in reversed(LABELS) if kind in set(table["kind"])])
+    names = {kind: "<br>".join(textwrap.wrap(LABELS[kind], 14)) for kind in rows.index}
     traces = []
     for kind, row in rows.iterrows():
         hue = theme.colour(row["skip"], row["depth"]) if kind == "map" else theme.GREY
         spread = dict(array=[row["high"] - row["median"]], arrayminus=[row["median"] - row["low"]])
         traces.append(dict(
-            type="bar", orientation="h", x=[row["median"]], y=[LABELS[kind]], width=0.6, showlegend=False,
+            type="bar", orientation="h", x=[row["median"]], y=[names[kind]], width=0.6, showlegend=False,
             marker=dict(color=theme.rgba(hue, 0.5)), meta={"key": f"{row['name']}/{kind}"},
             error_x=spread | dict(symmetric=False, color=hue, thickness=3, width=7),
             customdata=[[row["low"], row["high"], row["seeds"]]],
@@ -69,7 +72,7 @@ def holes(frame, *, empty=EMPTY, draw=theme.figure):
         ))  # fmt: skip
     values = [
         dict(
-            name=f"{kind}/value", text=f"<b>{row['median']:.2f}</b>", x=max(row["high"], 0), y=LABELS[kind],
+            name=f"{kind}/value", text=f"<b>{row['median']:.2f}</b>", x=max(row["high"], 0), y=names[kind],
             showarrow=False, xanchor="left", xshift=8, font=dict(size=theme.LARGE),
         )
         for kind, row in rows.iterrows()

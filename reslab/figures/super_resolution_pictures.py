@@ -16,7 +16,7 @@ from reslab.figures.text.phrases import EMPTY
 
 __all__ = ["differences", "wipe"]
 
-WIDE, TILE = 0.34, 0.18  # of the chart's width: the large picture, and an enlarged part with its words at its right
+WIDE, TILE = 0.32, 0.18  # of the chart's width: the large picture, and an enlarged part with its words at its right
 PLACES = ("sharp", "bicubic", "direct", "residual")
 CLOSE = 3  # times: so large that a difference of nets can be seen
 LABELS = {"bicubic": "bicubic", "sharp": "sharp"}

@@ -48,6 +48,7 @@ OTHERS = {
     "between": landscape.between(six.LINE),
     "path": landscape.path(six.bowl("resnet-20", 5.0), INSIDE),
     "falls": attribution.falls(seven.FALL),
+    "holes": attribution.holes(seven.FALL.query("name == 'resnet-20' and method in ('Grad-CAM', '')")),
     "deletion": attribution.curves(seven.CURVES, method="occlusion"),
     "randomised": attribution.randomised(seven.LEFT),
     "gaps": attribution.completeness_gaps(seven.GAPS),
