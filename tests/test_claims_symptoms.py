@@ -38,7 +38,7 @@ def split():
 def tried(split, shared_store):
     """`symptoms` of the eight nets, of those of the failures, and of their twins of 8 layers."""
     nets = [*symptoms.CANDIDATES, *symptoms.FAILURES, *({**net, "depth": 8} for net in symptoms.FAILURES)]
-    specs = dict.fromkeys(replace(small_net(split), **net) for net in nets)
+    specs = list(dict.fromkeys(replace(small_net(split), **net) for net in nets))
     return symptoms.symptoms(specs, split, seeds=SEEDS, store=shared_store, progress=False)
 
 
