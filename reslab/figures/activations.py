@@ -171,7 +171,7 @@ def similarity(frame, *, empty=EMPTY, draw=theme.figure):
             shapes.append(dict(type="line", x0=0, x1=103, y0=level, y1=level, line=line, **pane))
             where = dict(x=103, y=level, xanchor="right", yanchor="top", yshift=-20, **pane)
             notes.append(dict(name=f"level/{measure}", text=f"unrelated: {level:.2f}", showarrow=False, **where))
-        blocks = block_axis.axis(longest, few=True)
+        blocks = block_axis.axis(longest, few=True, rows=1)
         below = f"<b>{title}</b><br>{blocks['title'] if place == 1 else ' '}"
         axes[f"xaxis{number}"] = blocks | dict(domain=[left, left + (1 - 2 * GAP) / 3], title=dict(text=below))
         axes[f"yaxis{number}"] = dict(range=[-0.03, 1.03], anchor=on["xaxis"], showticklabels=place == 0)

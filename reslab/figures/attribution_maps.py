@@ -59,7 +59,7 @@ def picture(frame, opacity=OPACITY, *, empty=EMPTY, draw=theme.figure):
             across, down = column / 3, (0.52, 0.92) if row == 0 else (0.02, 0.42)
             axes |= panes.axes(number, (across, across + TILE), down, *titles, shape=shape)
             notes.append(panes.beside(text, number, shape, name))
-        words = "Probability without a quarter of the pixels (yellow):"
+        words = "Probability without the yellow quarter:"
         notes.append(panes.words(words, 2 / 3, 0.95, size=theme.LARGE))
     return _drawn(traces, axes, notes, frame, "Which pixels the answer depends on", empty, draw, adds_up)
 

@@ -72,7 +72,7 @@ function learning(state, frame, film) {
     error = frame.step ? errorAt(film, frame.step) : null,
     isLevel = first >= 1 / LEVEL && first <= LEVEL
   if (isLevel && error >= UNLEARNED * (1 - state.guess))
-    return ` The gradient is nearly level (${times(first)}), but the net has not learned: error ${percent(error)}.`
+    return ` The gradient is nearly level (${times(first)}), the error still ${percent(error)}.`
   const back = first ? ` Backwards the gradient ${growth(first)}.` : ""
   return error == null ? back : `${back} Training error: ${percent(error)}.`
 }
