@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from reslab import checks
-from reslab.results.frames import answer_from, require
+from reslab.results.frames import answer_from, median, require
 
 LABELS = ("name", "skip", "depth", "seed", "origin", "step", "outcome")
 LEARNED = 0.5  # a net with a larger training error (fraction) counts as not having learned
@@ -24,7 +24,7 @@ def verdict(frame, name="resnet-56 · trained"):
     """
     frame = require(frame, ("name", "seed", "ratio"), "The verdict")
     checks.choice("a net", name, list(frame["name"].unique()))
-    ratio = frame[frame["name"] == name].groupby("seed")["ratio"].mean().median()
+    ratio = median(frame[frame["name"] == name].groupby("seed")["ratio"].mean())
     return answer_from(SIZES, ratio)
 
 
@@ -62,7 +62,7 @@ def nets(frame, column):
         finite = rows.assign(value=rows[column].astype(float).replace([np.inf, -np.inf], np.nan))
         net.blocks = finite.groupby("index")["value"].median().to_numpy()
         means = finite.groupby("seed", dropna=False)["value"].mean()
-        spread = Spread(means.dropna().median(), means.min(), means.max())
+        spread = Spread(median(means), means.min(), means.max())
         setattr(net, "before" if outcome == "untrained" else "after", spread)
     return sorted(found.values(), key=lambda net: (net.skip, net.depth))
 

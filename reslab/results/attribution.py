@@ -3,7 +3,7 @@
 import numpy as np
 
 from reslab import checks
-from reslab.results.frames import answer_up_to, require
+from reslab.results.frames import answer_up_to, median, require
 
 NET = ["name", "skip", "depth", "origin"]
 METHOD = "integrated gradients"  # that the lesson's questions are about
@@ -45,7 +45,7 @@ def ratio(frame, kind="moved", name=NAME, method=METHOD):
     mean = rows.groupby(["method", "kind", "seed"])["fall"].mean()
     ours, other = mean[method, "map"], mean[("" if kind == "disc" else method), kind]
     beside_none = np.select([ours > other, ours < other, ours == other], [np.inf, 0.0, 1.0], np.nan)
-    return float((ours / other).where(other > 0, beside_none).median())
+    return float(median((ours / other).where(other > 0, beside_none)))
 
 
 def verdict(frame, kind="moved", name=NAME, method=METHOD):

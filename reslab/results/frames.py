@@ -29,6 +29,11 @@ def require(frame, columns, what):
     return frame.reindex(columns=[*frame.columns, *missing]) if missing else frame
 
 
+def median(values):
+    """The median of a Series without its NaN; NaN of none. (Of NaN alone pandas 2.2 takes none without a warning.)"""
+    return values.dropna().median()
+
+
 def answer_up_to(limits, value):
     """The first answer of a dict, answer → its highest value, that a value is not above; NO_ANSWER of NaN."""
     return next((answer for answer, highest in limits.items() if value <= highest), NO_ANSWER)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reslab import checks
-from reslab.results.frames import NO_ANSWER, require
+from reslab.results.frames import NO_ANSWER, median, require
 
 ANSWERS = ("the plain net's", "the residual net's", "it depends on the direction and the seed")
 MAJORITY = 2 / 3  # of the pairs, for one net's loss to count as the one that rises more
@@ -66,7 +66,7 @@ def compare(frame, alpha=0.5):
         row["less"] = (pairs["rise_plain"] < pairs["rise_residual"]).mean()
         for kind in ("plain", "residual"):
             rise = pairs[f"rise_{kind}"]
-            row |= {kind: rise.median(), f"{kind}_low": rise.min(), f"{kind}_high": rise.max()}
+            row |= {kind: median(rise), f"{kind}_low": rise.min(), f"{kind}_high": rise.max()}
         rows.append(row | {"seeds": pairs["seed"].nunique(), "directions": pairs["direction"].nunique()})
     columns = [*by, "pairs", "share", "less", "plain", "plain_low", "plain_high", "residual", "residual_low",
                "residual_high", "seeds", "directions"]  # fmt: skip
@@ -131,4 +131,4 @@ def shares(path, walks):
     path: as `experiments.landscape_path.principal_plane` gives it; walks: of `random_walk`.
     """
     ours = (path["share_x"] + path["share_y"]).iloc[0]
-    return ours, (walks["share_x"] + walks["share_y"]).median()
+    return ours, median(walks["share_x"] + walks["share_y"])

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from reslab import checks
-from reslab.results.frames import answer_up_to, require
+from reslab.results.frames import answer_up_to, median, require
 
 NET = ("name", "skip", "depth", "seed", "origin")
 HARDLY = 0.05  # a rise of the error (fraction) that is called hardly a change
@@ -25,9 +25,9 @@ def verdict(frame, name="resnet-56"):
     frame = require(frame, ("name", "error"), "The verdict")
     checks.choice("a net", name, list(frame["name"].unique()))
     rows = frame[frame["name"] == name]
-    if (rows["error"] - rows["whole"]).median() <= HARDLY:
+    if median(rows["error"] - rows["whole"]) <= HARDLY:
         return next(iter(ANSWERS))
-    return answer_up_to(dict(list(ANSWERS.items())[1:]), rows["error"].median())
+    return answer_up_to(dict(list(ANSWERS.items())[1:]), median(rows["error"]))
 
 
 def by_block(frame):

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from reslab import checks
-from reslab.results.frames import answer_from, require
+from reslab.results.frames import answer_from, median, require
 
 LABELS = ("name", "skip", "depth", "seed", "step", "index")
 # Answers of the lesson's prediction → the lowest share of the pictures of each.
@@ -43,7 +43,7 @@ def verdict(frame, name="plain-56", block=13):
     checks.choice("a net", name, list(frame["name"].unique()))
     net = frame[(frame["name"] == name) & (frame["step"] == frame["step"].max())]
     block = checks.integer("block", block, 0, int(net["index"].max()))
-    share = net.loc[net["index"] == block, "neighbour_accuracy"].median()
+    share = median(net.loc[net["index"] == block, "neighbour_accuracy"])
     return answer_from(ANSWERS, share)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from reslab.results.degradation import CLEAR
-from reslab.results.frames import require
+from reslab.results.frames import median, require
 
 COLUMNS = ("name", "of", "seed", "outcome", "final_train_error", "test_error", "step", "parameters", "multiply_adds")
 LOWER, HIGHER, SAME = "lower", "higher", "about the same"
@@ -97,7 +97,7 @@ def spreads(frame):
     for name, part in frame.groupby("name", sort=False):
         last = part.groupby("seed").last()
         errors = last.loc[last["outcome"] == "finished", "final_train_error"]
-        row = {"name": name, "low": errors.min(), "median": errors.median(), "high": errors.max()}
+        row = {"name": name, "low": errors.min(), "median": median(errors), "high": errors.max()}
         row |= {"finished": len(errors), "seeds": len(last), "claim": part["claim"].iloc[0]}
         if "rates" in frame:
             lr, tried = part["lr"].iloc[0], part["rates"].iloc[0]
@@ -121,8 +121,8 @@ def summary(frame):
             "variant": name,
             **{column: part[column].iloc[0] for column in ("of", "change", "parameters", "multiply_adds")},
             "seconds": last["seconds"].mean(),
-            "train_error": done["final_train_error"].median(),
-            "test_error": done["test_error"].median(),
+            "train_error": median(done["final_train_error"]),
+            "test_error": median(done["test_error"]),
             "finished": f"{len(done)} of {len(last)}",
             **{column: part[column].iloc[0] for column in ("claim", "source")},
         })  # fmt: skip
