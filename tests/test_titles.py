@@ -241,7 +241,7 @@ SAID = {
         responding(plain=(0.17, 0.18), residual=(0.12, 0.13))
     ),
     "Only with BatchNorm and no skips gradients become unrelated": shattered.title(apart(other=(0.6, 0.9))),
-    "Of 2 variants 1 err clearly more than ResNet, none less": changed.errors_title(
+    "1 of 2 clearly higher, none clearly lower": changed.errors_title(
         together(race(0.1, 0.5), invented.variants("wide", 0.11))
     ),
     "The paper's training of resnet-56 would take 40 minutes here": hours.hours_title(

@@ -131,8 +131,8 @@ def race_title(frame, base):
 
 
 def errors_title(frame):
-    """How many variants err clearly less than the first net, and how many more, as a title; "" where none changes it,
-    or one did not finish.
+    """How many variants have a clearly higher error than the first net, and how many a lower one, as a title (short, as
+    the names of the variants take its room); "" where none changes it, or one did not finish.
 
     frame: as `results.variants.verdict` takes it.
     """
@@ -141,4 +141,4 @@ def errors_title(frame):
         return ""
     found = [results.compare(variant, first) for variant in others]
     less, more = (found.count(outcome) or "none" for outcome in (LOWER, HIGHER))
-    return f"Of {len(found)} variants {more} err clearly more than {first.name}, {less} less"
+    return f"{more} of {len(found)} clearly higher, {less} clearly lower"
